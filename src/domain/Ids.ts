@@ -1,0 +1,28 @@
+/**
+ * The identifiers of the domain, branded so that one cannot stand in for another.
+ *
+ * `UserId`, `KeyId` and `GroupId` are the uuids of the legacy tables. `SessionId` is the hub's own uuid of a session
+ * actor; the client's `Mcp-Session-Id` (`WireSessionId`) is a capability, never leaves the hub and is never logged.
+ */
+import { Schema } from "effect"
+
+export const UserId = Schema.String.pipe(Schema.brand("UserId"))
+export type UserId = typeof UserId.Type
+
+export const KeyId = Schema.String.pipe(Schema.brand("KeyId"))
+export type KeyId = typeof KeyId.Type
+
+export const GroupId = Schema.String.pipe(Schema.brand("GroupId"))
+export type GroupId = typeof GroupId.Type
+
+/** The hub's own uuid of one session actor; part of every request id and of the context sent upstream. */
+export const SessionId = Schema.String.pipe(Schema.brand("SessionId"))
+export type SessionId = typeof SessionId.Type
+
+/** The session id on the client's wire: minted by the hub at initialize, or a label adopted inside one user. */
+export const WireSessionId = Schema.String.pipe(Schema.brand("WireSessionId"))
+export type WireSessionId = typeof WireSessionId.Type
+
+/** `user-{userId}-{sessionId}-{method}-{timestamp}-{random}`, see RequestId.ts. */
+export const RequestId = Schema.String.pipe(Schema.brand("RequestId"))
+export type RequestId = typeof RequestId.Type

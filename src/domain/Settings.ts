@@ -1,0 +1,36 @@
+/**
+ * The current settings (servers, groups, system configuration), validated and hot-reloaded.
+ *
+ * `layerMemory` holds a given value and can be changed by a test; `SettingsFile` reads and watches
+ * `mcp_settings.json`. A bad file never replaces a good one.
+ */
+import { Context, Effect, Layer, Schema, Stream, SubscriptionRef } from "effect"
+import { ServerConfig } from "./ServerConfig.ts"
+
+export const SettingsValue = Schema.Struct({
+  mcpServers: Schema.Record(Schema.String, ServerConfig),
+  users: Schema.optional(Schema.Array(Schema.Record(Schema.String, Schema.Unknown))),
+  groups: Schema.optional(Schema.Array(Schema.Record(Schema.String, Schema.Unknown))),
+  systemConfig: Schema.optional(Schema.Record(Schema.String, Schema.Unknown))
+})
+export type SettingsValue = typeof SettingsValue.Type
+
+export class Settings extends Context.Service<
+  Settings,
+  {
+    /** The settings in force, without an effect: read on every request. */
+    readonly current: () => SettingsValue
+    /** Every change from now on, the new value. */
+    readonly changes: Stream.Stream<SettingsValue>
+  }
+>()("mcphub/domain/Settings") {
+  static readonly layerMemory = (value: SettingsValue): Layer.Layer<Settings> => Layer.effect(Settings, fromValue(value))
+}
+
+const fromValue = Effect.fnUntraced(function* (value: SettingsValue) {
+  const ref = yield* SubscriptionRef.make(value)
+  return Settings.of({
+    current: () => SubscriptionRef.getUnsafe(ref),
+    changes: SubscriptionRef.changes(ref).pipe(Stream.drop(1))
+  })
+})

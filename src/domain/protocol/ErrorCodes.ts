@@ -1,0 +1,35 @@
+/**
+ * Error codes on the MCP wire. The spec reserves the negative range, so the hub's own codes are positive and resemble
+ * the HTTP statuses operators know. `HubErrorData` stands in `error.data` of every error the hub itself makes.
+ */
+
+/** JSON-RPC 2.0 §5.1. */
+export const rpcCodes = {
+  parse: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603
+} as const
+
+export const hubCodes = {
+  credentialMissing: 1401,
+  notAllowed: 1403,
+  timeout: 1408,
+  outcomeUnknown: 1409,
+  overloaded: 1429,
+  sessionClosed: 1499,
+  upstreamFailed: 1502,
+  upstreamUnavailable: 1503
+} as const
+
+/** MCP resources: -32002 until 2025-11-25, -32602 from 2026-07-28 on. */
+export const resourceNotFound = -32002
+
+export interface HubErrorData {
+  readonly kind: string
+  readonly requestId: string | null
+  readonly retryable: boolean
+  readonly origin: "hub" | "upstream"
+  readonly server?: string | undefined
+}

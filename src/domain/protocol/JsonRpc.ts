@@ -1,0 +1,99 @@
+/**
+ * The JSON-RPC 2.0 envelope as MCP uses it, checked structurally and without a schema library: what is only carried is
+ * never validated, so a field this hub does not know passes through unchanged.
+ *
+ * Source: JSON-RPC 2.0; MCP `basic/index` (ids are strings or integers, never null).
+ */
+import { Predicate } from "effect"
+
+export type JsonObject = { readonly [key: string]: unknown }
+export type JsonRpcId = string | number
+
+export interface JsonRpcRequest {
+  readonly jsonrpc: "2.0"
+  readonly id: JsonRpcId
+  readonly method: string
+  readonly params?: JsonObject | undefined
+}
+
+export interface JsonRpcNotification {
+  readonly jsonrpc: "2.0"
+  readonly method: string
+  readonly params?: JsonObject | undefined
+}
+
+export interface JsonRpcErrorObject {
+  readonly code: number
+  readonly message: string
+  readonly data?: unknown
+}
+
+export interface JsonRpcSuccess {
+  readonly jsonrpc: "2.0"
+  readonly id: JsonRpcId
+  readonly result: unknown
+}
+
+export interface JsonRpcFailure {
+  readonly jsonrpc: "2.0"
+  readonly id?: JsonRpcId | null | undefined
+  readonly error: JsonRpcErrorObject
+}
+
+export type JsonRpcResponse = JsonRpcSuccess | JsonRpcFailure
+export type JsonRpcMessage = JsonRpcRequest | JsonRpcNotification | JsonRpcResponse
+
+/** The longest id text echoed back; longer ones are refused (a client needs no more, and ids land in headers and logs). */
+const maxIdLength = 256
+
+export const isId = (value: unknown): value is JsonRpcId =>
+  typeof value === "string"
+    ? value.length <= maxIdLength
+    : typeof value === "number" && Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+
+export type Classified =
+  | { readonly kind: "request"; readonly message: JsonRpcRequest }
+  | { readonly kind: "notification"; readonly message: JsonRpcNotification }
+  | { readonly kind: "response"; readonly message: JsonRpcResponse }
+  | { readonly kind: "invalid"; readonly reason: string; readonly id: JsonRpcId | null }
+
+const invalid = (reason: string, id: unknown): Classified => ({
+  kind: "invalid",
+  reason,
+  id: isId(id) ? id : null
+})
+
+/** Sorts one parsed JSON value into the four kinds of message. The object is carried on as it is. */
+export const classify = (value: unknown): Classified => {
+  if (!Predicate.isObject(value) || Array.isArray(value)) return invalid("The message is not a JSON object", null)
+  const message = value as JsonObject
+  const id = message["id"]
+  if (message["jsonrpc"] !== "2.0") return invalid('The field "jsonrpc" must be "2.0"', id)
+  if (typeof message["method"] === "string") {
+    const params = message["params"]
+    if (params !== undefined && (!Predicate.isObject(params) || Array.isArray(params))) {
+      return invalid('The field "params" must be an object', id)
+    }
+    if (!("id" in message)) return { kind: "notification", message: value as unknown as JsonRpcNotification }
+    if (!isId(id)) return invalid(`The field "id" must be a string of at most ${maxIdLength} characters or an integer`, id)
+    return { kind: "request", message: value as unknown as JsonRpcRequest }
+  }
+  if ("method" in message) return invalid('The field "method" must be a string', id)
+  if ("result" in message || Predicate.isObject(message["error"])) {
+    if (!isId(id)) return invalid('A response needs the "id" of its request', id)
+    return { kind: "response", message: value as unknown as JsonRpcResponse }
+  }
+  return invalid('The message is neither a request ("method") nor a response ("result" or "error")', id)
+}
+
+export const isFailure = (response: JsonRpcResponse): response is JsonRpcFailure => "error" in response
+
+export const request = (id: JsonRpcId, method: string, params?: JsonObject): JsonRpcRequest =>
+  params === undefined ? { jsonrpc: "2.0", id, method } : { jsonrpc: "2.0", id, method, params }
+
+export const notification = (method: string, params?: JsonObject): JsonRpcNotification =>
+  params === undefined ? { jsonrpc: "2.0", method } : { jsonrpc: "2.0", method, params }
+
+export const success = (id: JsonRpcId, result: unknown): JsonRpcSuccess => ({ jsonrpc: "2.0", id, result })
+
+export const failure = (id: JsonRpcId | null, error: JsonRpcErrorObject): JsonRpcFailure => ({ jsonrpc: "2.0", id, error })

@@ -1,0 +1,27 @@
+/**
+ * The protocol revisions this hub speaks. Revisions are dates and compare as text.
+ *
+ * Source: MCP `basic/lifecycle` (version negotiation): a server that does not know the requested revision answers with
+ * the latest it does.
+ */
+
+/** Revisions with `initialize` and sessions, oldest first. */
+export const statefulVersions = ["2025-03-26", "2025-06-18", "2025-11-25"] as const
+export type StatefulVersion = (typeof statefulVersions)[number]
+
+export const latestStateful: StatefulVersion = "2025-11-25"
+
+/** What a request without the header means (MCP `basic/transports`, since 2025-06-18). */
+export const assumedVersion: StatefulVersion = "2025-03-26"
+
+/** The stateless revision. */
+export const statelessVersion = "2026-07-28"
+
+export const isStateful = (value: unknown): value is StatefulVersion =>
+  (statefulVersions as ReadonlyArray<unknown>).includes(value)
+
+/** The revision an `initialize` request gets: the one asked for when it is known, the latest otherwise. */
+export const negotiate = (requested: unknown): StatefulVersion => (isStateful(requested) ? requested : latestStateful)
+
+/** JSON-RPC batches exist in 2025-03-26 only. */
+export const allowsBatch = (version: StatefulVersion): boolean => version === "2025-03-26"
