@@ -2,7 +2,18 @@
  * The hub's own settings (environment variables and flags), checked once at start. Contract: every wrong value stops
  * the start naming the variable, the shape of what was found and what is allowed.
  */
-import { Context } from "effect"
+import { Context, Effect, Layer, LogLevel } from "effect"
+import {
+  bytes,
+  choice,
+  configInvalid,
+  duration,
+  flag,
+  integer,
+  type Overrides,
+  parsed,
+  readVariables
+} from "./ConfigVariables.ts"
 
 export interface HubConfigShape {
   readonly host: string
@@ -26,6 +37,7 @@ export interface HubConfigShape {
   readonly maxBodyBytes: number
   readonly maxUpstreamBytes: number
   readonly drainMs: number
+  readonly logLevel: LogLevel.LogLevel
   readonly logRequests: "all" | "errors" | "off"
   /** Between server and tool in exposed names. */
   readonly nameSeparator: string
@@ -51,12 +63,88 @@ export const defaults: HubConfigShape = {
   maxBodyBytes: 4 * 1024 * 1024,
   maxUpstreamBytes: 64 * 1024 * 1024,
   drainMs: 35_000,
+  logLevel: "Info",
   logRequests: "all",
   nameSeparator: "-",
   allowedHosts: [],
   version: "3.0.0-alpha.1"
 }
 
+/** "" or "/prefix" from what people write: `/`, `prefix`, `/prefix/`. */
+const basePath = (text: string): string | undefined => {
+  const path = `/${text}`.replace(/^\/+/, "/").replace(/\/+$/, "")
+  const isPlain = /^(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/.test(path)
+  return isPlain ? path : undefined
+}
+
+const hostName = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252})|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?)$/
+
+const hostNames = (text: string): ReadonlyArray<string> | undefined => {
+  const names = text
+    .split(",")
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== "")
+  return names.every((name) => hostName.test(name)) ? names : undefined
+}
+
+const variables = {
+  host: parsed(
+    "HOST",
+    "a host name or an IP address",
+    (text) => (hostName.test(text) ? text : undefined),
+    defaults.host
+  ),
+  port: integer("PORT", 0, 65_535, defaults.port),
+  basePath: parsed("BASE_PATH", "a path such as /mcphub of letters, digits and . _ ~ -", basePath, defaults.basePath),
+  requestTimeout: duration("REQUEST_TIMEOUT", 1, defaults.requestTimeout),
+  maxRequestTimeout: duration("MAX_REQUEST_TIMEOUT", 1, defaults.maxRequestTimeout),
+  initTimeout: duration("INIT_TIMEOUT", 1, defaults.initTimeout),
+  listTimeout: duration("LIST_TIMEOUT", 1, defaults.listTimeout),
+  allowQueryKey: flag("ALLOW_QUERY_KEY", defaults.allowQueryKey),
+  sessionAdopt: flag("SESSION_ADOPT", defaults.sessionAdopt),
+  sessionIdleMs: duration("SESSION_IDLE_MS", 1, defaults.sessionIdleMs),
+  maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 1, 1_000_000, defaults.maxSessionsPerUser),
+  maxInflightPerUser: integer("MAX_INFLIGHT_PER_USER", 1, 1_000_000, defaults.maxInflightPerUser),
+  maxChildrenPerUser: integer("MAX_CHILDREN_PER_USER", 0, 100_000, defaults.maxChildrenPerUser),
+  maxBodyBytes: bytes("MAX_BODY_BYTES", 1_024, defaults.maxBodyBytes),
+  maxUpstreamBytes: bytes("MAX_UPSTREAM_BYTES", 1_024, defaults.maxUpstreamBytes),
+  drainMs: duration("DRAIN_MS", 0, defaults.drainMs),
+  logLevel: choice("LOG_LEVEL", LogLevel.values, defaults.logLevel),
+  logRequests: choice("LOG_REQUESTS", ["all", "errors", "off"], defaults.logRequests),
+  nameSeparator: parsed(
+    "NAME_SEPARATOR",
+    "one to three of the characters - _ . /",
+    (text) => (/^[-_./]{1,3}$/.test(text) ? text : undefined),
+    defaults.nameSeparator
+  ),
+  allowedHosts: parsed(
+    "ALLOWED_HOSTS",
+    "host names or IP addresses, separated by commas",
+    hostNames,
+    defaults.allowedHosts
+  )
+}
+
+/** The configuration from overrides, then the environment, then `defaults`. */
+export const readHubConfig = Effect.fnUntraced(function* (overrides: Overrides = {}) {
+  const config = yield* readVariables(variables, overrides)
+  if (config.requestTimeout > config.maxRequestTimeout) {
+    return yield* configInvalid([
+      {
+        variable: "REQUEST_TIMEOUT",
+        found: `${config.requestTimeout} ms`,
+        allowed: `at most MAX_REQUEST_TIMEOUT, which is ${config.maxRequestTimeout} ms`
+      }
+    ])
+  }
+  return { ...config, version: defaults.version } satisfies HubConfigShape
+})
+
 export class HubConfig extends Context.Reference<HubConfigShape>("mcphub/domain/HubConfig", {
   defaultValue: () => defaults
-}) {}
+}) {
+  /** From the environment (`ConfigProvider`); fails with `ConfigInvalid`, all wrong variables at once. */
+  static readonly layerEnv = Layer.effect(HubConfig, readHubConfig())
+  /** The same with flags of the command line before it, by variable name: `{ PORT: 4000 }`, checked alike. */
+  static readonly layerWith = (overrides: Overrides) => Layer.effect(HubConfig, readHubConfig(overrides))
+}

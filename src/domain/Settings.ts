@@ -24,13 +24,13 @@ export class Settings extends Context.Service<
     readonly changes: Stream.Stream<SettingsValue>
   }
 >()("mcphub/domain/Settings") {
-  static readonly layerMemory = (value: SettingsValue): Layer.Layer<Settings> => Layer.effect(Settings, fromValue(value))
+  static readonly layerMemory = (value: SettingsValue): Layer.Layer<Settings> =>
+    Layer.effect(Settings, Effect.map(SubscriptionRef.make(value), fromRef))
 }
 
-const fromValue = Effect.fnUntraced(function* (value: SettingsValue) {
-  const ref = yield* SubscriptionRef.make(value)
-  return Settings.of({
+/** The service over a reference that its owner changes. */
+export const fromRef = (ref: SubscriptionRef.SubscriptionRef<SettingsValue>): Settings["Service"] =>
+  Settings.of({
     current: () => SubscriptionRef.getUnsafe(ref),
     changes: SubscriptionRef.changes(ref).pipe(Stream.drop(1))
   })
-})

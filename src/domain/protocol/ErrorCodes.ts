@@ -32,4 +32,5 @@ export interface HubErrorData {
   readonly retryable: boolean
   readonly origin: "hub" | "upstream"
   readonly server?: string | undefined
+  readonly retryAfterMs?: number | undefined
 }

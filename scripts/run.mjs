@@ -1,0 +1,84 @@
+// The one way into the project, behind `npm start`, `npm test`, `deno task …` and `bin/mcphub`:
+//
+//   node scripts/run.mjs <task> [arguments]      deno run -A scripts/run.mjs <task> [arguments]
+//
+// It installs what is missing, picks a runtime that can run the sources, and hands over. The current folder stays the
+// caller's for `start` and `mcphub`, because the data and settings of a hub are looked up there.
+
+import { existsSync } from "node:fs"
+import { dirname, join } from "node:path"
+import process from "node:process"
+import { fileURLToPath, pathToFileURL } from "node:url"
+import { commandFor, denoBinary, run, runsTypeScript } from "./runtime.mjs"
+import { ensureInstalled } from "./setup.mjs"
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const main = join(root, "src", "main.ts")
+const vitest = join(root, "node_modules", "vitest", "vitest.mjs")
+const tool = (path) => (args) => inRoot(commandFor(root, join(root, "node_modules", path), args))
+const oxfmt = tool("oxfmt/bin/oxfmt")
+const oxlint = tool("oxlint/bin/oxlint")
+const tsc = tool("typescript/bin/tsc")
+
+const tasks = {
+  start: (args) => hub(["start", ...args]),
+  mcphub: (args) => hub(args),
+  test: (args) => inRoot(commandFor(root, vitest, ["run", ...args])),
+  format: (args) => oxfmt(args.length === 0 ? ["."] : args),
+  "format:check": () => oxfmt(["--check", "."]),
+  lint: (args) => oxlint(["--deny-warnings", ...args]),
+  types: (args) => tsc(["-p", ".", ...args]),
+  "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test"]]),
+  build: () => tsc(["-p", "tsconfig.build.json"]),
+  ok
+}
+
+const inRoot = (command) => run(command, root)
+
+/** The hub itself: in this process where it can run the sources (or the built package), else on Deno. */
+async function hub(args) {
+  const program = existsSync(main) ? main : join(root, "dist", "main.js")
+  if (!runsTypeScript && program === main) return run(commandFor(root, main, args), process.cwd())
+  if (!runsTypeScript) throw new Error(`mcphub needs Node 22.19 or later, or Deno 2.9 or later; this is ${process.version}`)
+  quietTypeStripping()
+  process.argv = [process.execPath, program, ...args]
+  await import(pathToFileURL(program).href)
+  return undefined
+}
+
+/** Node 22 warns once per process that it strips types; that is how this project runs, so it is no news to anyone. */
+function quietTypeStripping() {
+  const listeners = process.listeners("warning")
+  process.removeAllListeners("warning")
+  process.on("warning", (warning) => {
+    if (warning.name === "ExperimentalWarning" && warning.message.startsWith("Type Stripping")) return
+    for (const listener of listeners) listener.call(process, warning)
+  })
+}
+
+/** The gate before a commit: every step runs, also after one has failed. */
+async function ok() {
+  const failed = []
+  for (const step of ["format:check", "lint", "types", "types:deno", "test"]) {
+    process.stderr.write(`\n── ${step}\n`)
+    if ((await tasks[step]([])) !== 0) failed.push(step)
+  }
+  process.stderr.write(failed.length === 0 ? "\nok\n" : `\nfailed: ${failed.join(", ")}\n`)
+  return failed.length === 0 ? 0 : 1
+}
+
+const [name, ...rest] = process.argv.slice(2)
+const task = Object.hasOwn(tasks, name ?? "") ? tasks[name] : undefined
+if (task === undefined) {
+  process.stderr.write(`Usage: run.mjs <${Object.keys(tasks).join("|")}> [arguments]\n`)
+  process.exit(1)
+}
+try {
+  // An installed package carries no lock file: its dependencies came with it.
+  if (existsSync(join(root, "package-lock.json"))) ensureInstalled(root)
+  const code = await task(rest[0] === "--" ? rest.slice(1) : rest)
+  if (code !== undefined) process.exit(code)
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(1)
+}

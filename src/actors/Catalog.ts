@@ -1,0 +1,222 @@
+/**
+ * What a session's client sees: the lists of all admitted servers put together under unambiguous names, and the way
+ * back from a name to its server. Group filter, switched-off tools and replaced descriptions are applied here, for
+ * listing and for calling alike. Names are resolved through the servers' own lists, never by splitting text.
+ */
+import { Effect, Result } from "effect"
+import { admitsTool, type Access } from "../domain/Access.ts"
+import { HubConfig } from "../domain/HubConfig.ts"
+import { candidates, expose, literalPrefix, qualifyUri } from "../domain/protocol/ExposedNames.ts"
+import type { ListKind } from "../domain/protocol/Methods.ts"
+import type { ServerConfig } from "../domain/ServerConfig.ts"
+import { Settings } from "../domain/Settings.ts"
+import { InvalidParams, ResourceUnknown } from "./RequestErrors.ts"
+import type { Item, Items, ServerLists } from "./ServerLists.ts"
+import type { CallContext } from "./upstream/UpstreamConnection.ts"
+import type { UpstreamError } from "./upstream/UpstreamErrors.ts"
+
+/** Where a name leads: a server and the name it knows. */
+export interface Route {
+  readonly server: string
+  readonly name: string
+}
+
+export interface Missing {
+  readonly server: string
+  readonly reason: string
+}
+
+export interface Listing {
+  readonly items: ReadonlyArray<Item>
+  /** Servers whose part is missing, and why. */
+  readonly missing: ReadonlyArray<Missing>
+}
+
+export interface Catalog {
+  readonly list: (kind: ListKind, access: Access, context: CallContext) => Effect.Effect<Listing>
+  readonly tool: (name: string, access: Access, context: CallContext) => Effect.Effect<Route, InvalidParams | UpstreamError>
+  readonly prompt: (name: string, access: Access, context: CallContext) => Effect.Effect<Route, InvalidParams | UpstreamError>
+  readonly resource: (
+    uri: string,
+    access: Access,
+    context: CallContext
+  ) => Effect.Effect<Route, ResourceUnknown | InvalidParams | UpstreamError>
+  /** A resource template, as `completion/complete` refers to it. */
+  readonly template: (uri: string, access: Access, context: CallContext) => Effect.Effect<Route, ResourceUnknown | UpstreamError>
+}
+
+export interface CatalogOptions {
+  readonly lists: ServerLists
+  /** One server's endpoint: names are its own. */
+  readonly direct: boolean
+}
+
+type Loaded = ReadonlyMap<string, Result.Result<Items, UpstreamError>>
+
+const isSwitchedOff = (config: ServerConfig | undefined, server: string, tool: string, separator: string): boolean =>
+  (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.enabled === false
+
+const describe = (config: ServerConfig | undefined, server: string, tool: string, separator: string): string | undefined =>
+  (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.description
+
+export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptions) {
+  const settings = yield* Settings
+  const { nameSeparator: separator } = yield* HubConfig
+
+  const load = (kind: ListKind, servers: Iterable<string>, context: CallContext): Effect.Effect<Loaded> =>
+    Effect.forEach(
+      servers,
+      (server) => Effect.map(Effect.result(lists.get(server, kind, context)), (result) => [server, result] as const),
+      { concurrency: "unbounded" }
+    ).pipe(Effect.map((entries) => new Map(entries)))
+
+  const admits = (access: Access, server: string, tool: string): boolean => {
+    const grant = access.get(server)
+    return (
+      grant !== undefined &&
+      admitsTool(grant, server, tool, separator) &&
+      !isSwitchedOff(settings.current().mcpServers[server], server, tool, separator)
+    )
+  }
+
+  const exposed = (kind: ListKind, server: string, key: string, item: Item): Item => {
+    const name = kind === "resources" || kind === "templates" || direct ? undefined : expose(server, key, separator)
+    const description = kind === "tools" ? describe(settings.current().mcpServers[server], server, key, separator) : undefined
+    if (name === undefined && description === undefined) return item
+    return { ...item, ...(name === undefined ? {} : { name }), ...(description === undefined ? {} : { description }) }
+  }
+
+  const list: Catalog["list"] = Effect.fnUntraced(function* (kind, access, context) {
+    const loaded = yield* load(kind, access.keys(), context)
+    const missing: Array<Missing> = []
+    const byName = new Map<string, Array<{ readonly server: string; readonly item: Item }>>()
+    for (const [server, result] of loaded) {
+      if (Result.isFailure(result)) {
+        missing.push({ server, reason: result.failure.message })
+        continue
+      }
+      for (const [key, item] of result.success) {
+        if (kind === "tools" && !admits(access, server, key)) continue
+        const shown = exposed(kind, server, key, item)
+        const name = kind === "resources" || kind === "templates" ? key : String(shown["name"])
+        const same = byName.get(name)
+        if (same === undefined) byName.set(name, [{ server, item: shown }])
+        else same.push({ server, item: shown })
+      }
+    }
+    const items: Array<Item> = []
+    for (const [name, same] of byName) {
+      if (same.length === 1) items.push(same[0]!.item)
+      else if (kind === "resources") {
+        for (const { server, item } of same) items.push({ ...item, uri: qualifyUri(server, name) })
+      } else if (kind === "templates") {
+        for (const { server, item } of same) items.push({ ...item, uriTemplate: qualifyUri(server, name) })
+      } else {
+        yield* Effect.logWarning("A name is left out because several servers would expose it").pipe(
+          Effect.annotateLogs({ name, servers: same.map(({ server }) => server).join(" ") })
+        )
+      }
+    }
+    return { items, missing }
+  })
+
+  const named = Effect.fnUntraced(function* (kind: "tools" | "prompts", name: string, access: Access, context: CallContext) {
+    const unknown = new InvalidParams({ message: `Unknown ${kind === "tools" ? "tool" : "prompt"}: ${name}` })
+    const permitted = (route: Route): boolean => kind === "prompts" || admits(access, route.server, route.name)
+    if (direct) {
+      const server = access.keys().next().value
+      if (server === undefined || !permitted({ server, name })) return yield* unknown
+      return { server, name }
+    }
+    const prefixed = [...candidates(name, access.keys(), separator)]
+    // The usual case costs no effect: one server could have exposed the name, and its list is known to hold it.
+    const only = prefixed.length === 1 ? prefixed[0]! : undefined
+    if (only !== undefined && lists.known(only.server, kind)?.has(only.name)) {
+      return permitted(only) ? only : yield* unknown
+    }
+    const byPrefix = yield* load(kind, prefixed.map(({ server }) => server), context)
+    const found = prefixed.filter((route) => {
+      const result = byPrefix.get(route.server)
+      return result !== undefined && Result.isSuccess(result) && result.success.has(route.name)
+    })
+    if (found.length === 1) return permitted(found[0]!) ? found[0]! : yield* unknown
+    if (found.length > 1) return yield* unknown
+    const failed = prefixed.flatMap(({ server }) => {
+      const result = byPrefix.get(server)
+      return result !== undefined && Result.isFailure(result) ? [result.failure] : []
+    })
+    if (failed.length === 1) return yield* failed[0]!
+    const all = yield* load(kind, access.keys(), context)
+    const bare = [...all].flatMap(([server, result]) =>
+      Result.isSuccess(result) && result.success.has(name) && permitted({ server, name }) ? [{ server, name }] : []
+    )
+    return bare.length === 1 ? bare[0]! : yield* unknown
+  })
+
+  const qualified = (uri: string, access: Access): Route | undefined => {
+    for (const server of access.keys()) {
+      if (uri.startsWith(`${server}+`)) return { server, name: uri.slice(server.length + 1) }
+    }
+    return undefined
+  }
+
+  const offering = (loaded: Loaded, matches: (items: Items) => boolean): ReadonlyArray<string> =>
+    [...loaded].flatMap(([server, result]) => (Result.isSuccess(result) && matches(result.success) ? [server] : []))
+
+  const ambiguous = (uri: string, servers: ReadonlyArray<string>): InvalidParams =>
+    new InvalidParams({
+      message: `Several servers offer ${uri}; name one of them: ${servers.map((server) => qualifyUri(server, uri)).join(", ")}`
+    })
+
+  const resource: Catalog["resource"] = Effect.fnUntraced(function* (uri, access, context) {
+    if (direct) {
+      const server = access.keys().next().value
+      if (server !== undefined) return { server, name: uri }
+    }
+    const explicit = qualified(uri, access)
+    if (explicit !== undefined) return explicit
+    const [resources, templates] = yield* Effect.all(
+      [load("resources", access.keys(), context), load("templates", access.keys(), context)],
+      { concurrency: "unbounded" }
+    )
+    const exact = offering(resources, (items) => items.has(uri))
+    if (exact.length > 1) return yield* ambiguous(uri, exact)
+    if (exact.length === 1) return { server: exact[0]!, name: uri }
+    let longest = 0
+    let matching: Array<string> = []
+    for (const [server, result] of templates) {
+      if (Result.isFailure(result)) continue
+      for (const template of result.success.keys()) {
+        const prefix = literalPrefix(template)
+        if (prefix.length === 0 || !uri.startsWith(prefix) || prefix.length < longest) continue
+        if (prefix.length > longest) matching = []
+        longest = prefix.length
+        if (!matching.includes(server)) matching.push(server)
+      }
+    }
+    if (matching.length > 1) return yield* ambiguous(uri, matching)
+    if (matching.length === 1) return { server: matching[0]!, name: uri }
+    return yield* new ResourceUnknown({ uri, message: "Resource not found" })
+  })
+
+  const template: Catalog["template"] = Effect.fnUntraced(function* (uri, access, context) {
+    if (direct) {
+      const server = access.keys().next().value
+      if (server !== undefined) return { server, name: uri }
+    }
+    const explicit = qualified(uri, access)
+    if (explicit !== undefined) return explicit
+    const loaded = yield* load("templates", access.keys(), context)
+    const servers = offering(loaded, (items) => items.has(uri))
+    if (servers.length === 1) return { server: servers[0]!, name: uri }
+    return yield* new ResourceUnknown({ uri, message: "Resource template not found" })
+  })
+
+  return {
+    list,
+    tool: (name, access, context) => named("tools", name, access, context),
+    prompt: (name, access, context) => named("prompts", name, access, context),
+    resource,
+    template
+  } satisfies Catalog
+})

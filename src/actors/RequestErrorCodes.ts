@@ -1,0 +1,51 @@
+/**
+ * Code, kind and origin of every typed error a request can fail with: one table for the wire (`JsonRpcErrors`), the
+ * request log and statistics. Exhaustive by construction: a new error does not compile without a row.
+ */
+import { hubCodes, resourceNotFound, rpcCodes } from "../domain/protocol/ErrorCodes.ts"
+import type { RequestError } from "./RequestErrors.ts"
+
+export interface ErrorRow {
+  readonly code: number
+  readonly kind: string
+  readonly retryable: boolean
+  readonly origin: "hub" | "upstream"
+}
+
+const row = (code: number, kind: string, origin: "hub" | "upstream" = "hub", retryable = false): ErrorRow => ({
+  code,
+  kind,
+  retryable,
+  origin
+})
+
+export const errorRow = (error: RequestError): ErrorRow => {
+  switch (error._tag) {
+    case "InvalidParams":
+      return row(rpcCodes.invalidParams, "invalid_params")
+    case "ResourceUnknown":
+      return row(resourceNotFound, "resource_not_found")
+    case "MethodNotSupported":
+      return row(rpcCodes.methodNotFound, "method_not_found")
+    case "OutOfPlace":
+      return row(rpcCodes.invalidRequest, "invalid_request")
+    case "UserOverloaded":
+      return row(hubCodes.overloaded, "overloaded", "hub", true)
+    case "RequestTimeout":
+      return row(hubCodes.timeout, "timeout")
+    case "RequestCancelled":
+      return row(hubCodes.sessionClosed, "cancelled")
+    case "SessionClosed":
+      return row(hubCodes.sessionClosed, "session_closed")
+    case "UpstreamUnavailable":
+      return row(hubCodes.upstreamUnavailable, "upstream_unavailable", "upstream", true)
+    case "UpstreamFailed":
+      return error.reason === "bad-header"
+        ? row(hubCodes.upstreamFailed, "bad_header_value")
+        : row(hubCodes.upstreamFailed, `upstream_${error.reason.replaceAll("-", "_")}`, "upstream")
+    case "UpstreamErrorResponse":
+      return row(error.code, "upstream_error", "upstream")
+    case "CredentialMissing":
+      return row(hubCodes.credentialMissing, "credential_missing")
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The lists (tools, prompts, resources, templates) of the servers behind one session, fetched whole over all pages, once
+ * however many ask, and kept until the server says they changed. Belongs to one session: what a server shows may depend
+ * on the user and on the client's capabilities, so nothing here is ever shared between users.
+ */
+import { Clock, Deferred, Effect } from "effect"
+import { HubConfig } from "../domain/HubConfig.ts"
+import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
+import { type ListKind, listKinds, lists } from "../domain/protocol/Methods.ts"
+import type { CallContext, UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
+import { type UpstreamError, UpstreamFailed, UpstreamUnavailable } from "./upstream/UpstreamErrors.ts"
+import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
+import { UpstreamHealth } from "./upstream/UpstreamHealth.ts"
+
+export type Item = JsonObject
+
+/** One server's items by their own key (name or URI). */
+export type Items = ReadonlyMap<string, Item>
+
+export interface ServerLists {
+  /** One server's items, at the latest after the list limit; a later answer still fills the cache and is announced. */
+  readonly get: (server: string, kind: ListKind, context: CallContext) => Effect.Effect<Items, UpstreamError>
+  /** What is known now, stale or not: enough to route a call to a name already seen. */
+  readonly known: (server: string, kind: ListKind) => Items | undefined
+  readonly invalidate: (server: string, kinds?: ReadonlyArray<ListKind>) => void
+}
+
+interface Cached {
+  readonly items: Items
+  readonly freshUntil: number
+}
+
+/** A server that announces changes is believed until it does, within reason; others are asked again soon. */
+const announcedLife = 5 * 60_000
+const unannouncedLife = 5_000
+const maxItems = 20_000
+
+const keyField = (kind: ListKind): string =>
+  kind === "resources" ? "uri" : kind === "templates" ? "uriTemplate" : "name"
+
+const announces = (connection: UpstreamConnection, kind: ListKind): boolean => {
+  const capability = connection.info.capabilities[lists[kind].capability]
+  return typeof capability === "object" && capability !== null && "listChanged" in capability && capability.listChanged === true
+}
+
+const fetchAll = Effect.fnUntraced(function* (
+  connection: UpstreamConnection,
+  kind: ListKind,
+  context: CallContext,
+  onMessage: (message: UpstreamMessage) => void
+) {
+  const items = new Map<string, Item>()
+  if (!(lists[kind].capability in connection.info.capabilities)) return items
+  const { method, field } = lists[kind]
+  const cursors = new Set<string>()
+  let cursor: string | undefined
+  do {
+    const params = cursor === undefined ? undefined : { cursor }
+    const page = (yield* connection.request({ method, params, context, onMessage })) as JsonObject | null
+    const array = page?.[field]
+    if (!Array.isArray(array)) {
+      return yield* new UpstreamFailed({
+        server: connection.server,
+        reason: "protocol",
+        phase: "body",
+        message: `Server ${connection.server} answered ${method} without the array "${field}"`
+      })
+    }
+    for (const item of array as ReadonlyArray<JsonObject | null>) {
+      const key = item?.[keyField(kind)]
+      if (item !== null && typeof key === "string") items.set(key, item)
+    }
+    const next = page?.["nextCursor"]
+    // A server that repeats a cursor would keep the hub reading for ever.
+    cursor = typeof next === "string" && !cursors.has(next) && items.size < maxItems ? next : undefined
+    if (cursor !== undefined) cursors.add(cursor)
+  } while (cursor !== undefined)
+  return items
+})
+
+export interface ListOptions {
+  readonly links: UpstreamLinks
+  /** A list came after the client had been answered without it. */
+  readonly announce: (kind: ListKind) => void
+  /** What a server sends beside the answer to a list. */
+  readonly onMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
+}
+
+export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }: ListOptions) {
+  const session = yield* Effect.scope
+  const hub = yield* HubConfig
+  const clock = yield* Clock.Clock
+  const health = yield* UpstreamHealth
+  const cache = new Map<string, Cached>()
+  const fetching = new Map<string, Deferred.Deferred<Items, UpstreamError>>()
+  /** Lists somebody was answered without: their arrival is announced, once. */
+  const owed = new Set<string>()
+  const keyOf = (server: string, kind: ListKind): string => `${kind}:${server}`
+
+  const load = Effect.fnUntraced(function* (server: string, kind: ListKind, context: CallContext) {
+    const connection = yield* links.get(server, context)
+    const items: Items = yield* fetchAll(connection, kind, context, (message) => onMessage(server, message, context)).pipe(
+      Effect.timeoutOrElse({
+        duration: hub.requestTimeout,
+        orElse: () => late(server, kind, hub.requestTimeout)
+      })
+    )
+    const life = announces(connection, kind) ? announcedLife : unannouncedLife
+    cache.set(keyOf(server, kind), { items, freshUntil: clock.currentTimeMillisUnsafe() + life })
+    if (kind === "tools") health.tools(server, items.size)
+    if (owed.delete(keyOf(server, kind))) announce(kind)
+    return items
+  })
+
+  const start = (server: string, kind: ListKind, context: CallContext) => {
+    const key = keyOf(server, kind)
+    const deferred = Deferred.makeUnsafe<Items, UpstreamError>()
+    fetching.set(key, deferred)
+    return load(server, kind, context).pipe(
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          if (fetching.get(key) === deferred) fetching.delete(key)
+          Deferred.doneUnsafe(deferred, exit)
+        })
+      ),
+      // In the session's scope: the answer is wanted even when this caller stops waiting.
+      Effect.forkIn(session),
+      Effect.as(deferred)
+    )
+  }
+
+  const get: ServerLists["get"] = (server, kind, context) =>
+    Effect.suspend(() => {
+      const key = keyOf(server, kind)
+      const cached = cache.get(key)
+      if (cached !== undefined && clock.currentTimeMillisUnsafe() < cached.freshUntil) return Effect.succeed(cached.items)
+      const running = fetching.get(key)
+      const started = running === undefined ? start(server, kind, context) : Effect.succeed(running)
+      return Effect.flatMap(started, (deferred) =>
+        Deferred.await(deferred).pipe(
+          Effect.timeoutOrElse({
+            duration: hub.listTimeout,
+            orElse: () => {
+              owed.add(key)
+              return late(server, kind, hub.listTimeout)
+            }
+          })
+        )
+      )
+    })
+
+  return {
+    get,
+    known: (server, kind) => cache.get(keyOf(server, kind))?.items,
+    invalidate: (server, kinds = listKinds) => {
+      for (const kind of kinds) {
+        const key = keyOf(server, kind)
+        cache.delete(key)
+        // A fetch under way may already hold the old answer: the next caller starts another.
+        fetching.delete(key)
+      }
+    }
+  } satisfies ServerLists
+})
+
+const late = (server: string, kind: ListKind, afterMs: number): Effect.Effect<never, UpstreamUnavailable> =>
+  new UpstreamUnavailable({
+    server,
+    reason: "timeout",
+    message: `Server ${server} did not answer ${lists[kind].method} within ${afterMs} ms`
+  })

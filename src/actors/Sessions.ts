@@ -1,0 +1,93 @@
+/**
+ * The live user sessions: the interface the wire and the operators use, whatever holds the actors behind it.
+ *
+ * A session is found by (user, key, target, wire id) and never by an id alone: another user's id, an ended id and an
+ * unknown id are one and the same `SessionNotFound`. `SessionRegistry` is the local layer.
+ */
+import { Context, type Effect, Schema } from "effect"
+import type { SessionId, UserId, WireSessionId } from "../domain/Ids.ts"
+import type { Principal } from "../domain/Principal.ts"
+import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
+import type { StatefulVersion } from "../domain/protocol/Versions.ts"
+import type { SessionActor } from "./SessionActor.ts"
+
+/** What `/mcp/:target` names: everything the user may reach, one group of theirs, or one server. */
+export type Target =
+  | { readonly kind: "all" }
+  | { readonly kind: "group"; readonly name: string }
+  | { readonly kind: "server"; readonly name: string }
+
+export const targetText = (target: Target): string => (target.kind === "all" ? "*" : `${target.kind}:${target.name}`)
+
+export class SessionNotFound extends Schema.TaggedError<SessionNotFound>()("SessionNotFound", {
+  message: Schema.String
+}) {}
+
+/** The user's cap on sessions, or the drain of a stopping hub: 429/503 with Retry-After. */
+export class SessionLimitReached extends Schema.TaggedError<SessionLimitReached>()("SessionLimitReached", {
+  message: Schema.String,
+  retryAfterSeconds: Schema.Number
+}) {}
+
+export class HubDraining extends Schema.TaggedError<HubDraining>()("HubDraining", {
+  message: Schema.String,
+  retryAfterSeconds: Schema.Number
+}) {}
+
+export interface UpstreamSummary {
+  readonly server: string
+  readonly state: "connecting" | "connected" | "failed" | "closed"
+  readonly reason?: string | undefined
+  readonly protocolVersion?: string | undefined
+}
+
+export interface SessionSummary {
+  readonly sessionId: SessionId
+  readonly userId: UserId
+  readonly username: string
+  readonly keyId: string
+  readonly keyName: string
+  readonly target: string
+  readonly protocolVersion: string
+  readonly client: { readonly name: string; readonly version: string }
+  /** The client brought its own id and no initialize. */
+  readonly adopted: boolean
+  readonly state: "active" | "idle"
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number
+  readonly lastActiveAt: number
+  readonly inFlight: number
+  readonly streams: number
+  readonly upstreams: ReadonlyArray<UpstreamSummary>
+}
+
+export interface OpenOptions {
+  readonly principal: Principal
+  readonly target: Target
+  readonly protocolVersion: StatefulVersion
+  readonly capabilities: JsonObject
+  readonly clientInfo: JsonObject
+  /** A label the client brought (R35); minted when absent. */
+  readonly adopt?: WireSessionId | undefined
+}
+
+export class Sessions extends Context.Service<
+  Sessions,
+  {
+    readonly open: (options: OpenOptions) => Effect.Effect<SessionActor, SessionLimitReached | HubDraining>
+    /** The live session of this very user, key and target, without an effect: the data path's way. */
+    readonly find: (principal: Principal, target: Target, wireId: string) => SessionActor | undefined
+    /** Whether this wire id named a session of this principal that has ended: it is never adopted again. */
+    readonly ended: (principal: Principal, target: Target, wireId: string) => boolean
+    /** Ends a session: interrupts its requests, closes its scope, resolves when everything is gone. */
+    readonly close: (sessionId: SessionId, reason: string) => Effect.Effect<void, SessionNotFound>
+    readonly closeUser: (userId: UserId, reason: string) => Effect.Effect<number>
+    readonly closeKey: (keyId: string, reason: string) => Effect.Effect<number>
+    readonly list: Effect.Effect<ReadonlyArray<SessionSummary>>
+    readonly size: () => number
+    /** The hub is stopping: no new session, no new request. */
+    readonly draining: () => boolean
+    /** Refuses new sessions, waits for requests in flight up to the limit, closes everything. */
+    readonly drain: (limitMs: number) => Effect.Effect<void>
+  }
+>()("mcphub/actors/Sessions") {}

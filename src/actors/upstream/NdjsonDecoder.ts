@@ -1,0 +1,82 @@
+/**
+ * Bytes in, lines out: the framing of MCP over stdio (MCP `basic/transports`, stdio: messages are delimited by
+ * newlines and contain none). A line longer than the limit is dropped up to its newline and reported once, so one
+ * oversized message costs neither memory nor the rest of the stream.
+ */
+export interface NdjsonOptions {
+  /** Bytes of the longest line that is delivered. */
+  readonly maxLineBytes: number
+  /** One line without its newline, never blank; bytes that are no UTF-8 arrive as U+FFFD. */
+  readonly onLine: (line: string) => void
+  /** A line exceeded the limit. Called when that is seen, before the line ends. */
+  readonly onOverflow: () => void
+}
+
+export interface NdjsonDecoder {
+  readonly push: (chunk: Uint8Array) => void
+  /** The stream has ended: what stands in the buffer is the last line. */
+  readonly end: () => void
+}
+
+const newline = 10
+
+export const make = (options: NdjsonOptions): NdjsonDecoder => {
+  const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
+  let parts: Array<Uint8Array> = []
+  let size = 0
+  let skipping = false
+
+  const reset = () => {
+    parts = []
+    size = 0
+  }
+
+  const hold = (bytes: Uint8Array) => {
+    if (skipping || bytes.length === 0) return
+    size += bytes.length
+    if (size > options.maxLineBytes) {
+      skipping = true
+      reset()
+      options.onOverflow()
+    } else {
+      parts.push(bytes)
+    }
+  }
+
+  const deliver = () => {
+    const first = parts[0]
+    if (first === undefined) return
+    const line = utf8.decode(parts.length === 1 ? first : joined(parts, size))
+    reset()
+    if (line.trim() !== "") options.onLine(line)
+  }
+
+  return {
+    push: (chunk) => {
+      let from = 0
+      for (;;) {
+        const at = chunk.indexOf(newline, from)
+        if (at === -1) break
+        hold(chunk.subarray(from, at))
+        deliver()
+        skipping = false
+        from = at + 1
+      }
+      hold(chunk.subarray(from))
+    },
+    end: () => {
+      deliver()
+      skipping = false
+    }
+  }
+}
+
+const joined = (parts: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  const all = new Uint8Array(size)
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}

@@ -1,0 +1,58 @@
+/**
+ * Server-sent events out of raw chunks, pushed as they arrive.
+ *
+ * Effect's parser does the grammar (WHATWG HTML §9.2: LF, CR and CRLF, comments, multi-line data, bounded events);
+ * this adds what a byte stream needs: UTF-8 sequences split across chunks, and refusal of bytes that are not UTF-8.
+ */
+import { Duration } from "effect"
+import { makeParser } from "effect/encoding/Sse"
+
+export interface SseEvent {
+  readonly event: string
+  readonly data: string
+}
+
+/** What cannot be decoded any further: an event larger than allowed, or bytes that are not UTF-8. */
+export type SseProblem = "too-large" | "encoding"
+
+export interface SseDecoder {
+  readonly push: (chunk: Uint8Array) => SseProblem | undefined
+  /** The id to resume after, when the server gives ids. */
+  readonly lastEventId: () => string | undefined
+  /** Milliseconds the server wants a reconnecting client to wait. */
+  readonly retryMs: () => number | undefined
+}
+
+/** An id goes back in a header, so only one that can stand there counts. */
+const sendableId = /^[\x21-\x7e]{1,1024}$/
+
+/** `maxEventSize` in UTF-16 code units. `onEvent` gets every event that carries data, priming events included. */
+export const make = (maxEventSize: number, onEvent: (event: SseEvent) => void): SseDecoder => {
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+  let lastEventId: string | undefined
+  let retryMs: number | undefined
+  const parser = makeParser(
+    (event) => {
+      if (event._tag === "Retry") {
+        retryMs = Duration.toMillis(event.duration)
+        return
+      }
+      if (event.id !== undefined) lastEventId = sendableId.test(event.id) ? event.id : undefined
+      onEvent(event)
+    },
+    { maxEventSize }
+  )
+  return {
+    push: (chunk) => {
+      let decoded: string
+      try {
+        decoded = text.decode(chunk, { stream: true })
+      } catch {
+        return "encoding"
+      }
+      return parser.feed(decoded) === undefined ? undefined : "too-large"
+    },
+    lastEventId: () => lastEventId,
+    retryMs: () => retryMs
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * One child process that speaks lines on stdin and stdout, in a process group of its own, gone when its scope closes.
+ *
+ * Why `node:child_process` and not `effect/process`: the spawner waits for every member of the group, and a zombie
+ * nobody reaps counts as a member. In a container whose first process does not reap orphans that costs six seconds
+ * for each close of a server that was started through `npx` or `sh`. Here only the leader is waited for; stragglers
+ * get a short grace and then SIGKILL, which needs no waiting.
+ *
+ * What leaves the group on its own (`setsid`) is out of reach. On Windows only the child itself is ended.
+ */
+import { Deferred, Effect, Schema, type Scope } from "effect"
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import process from "node:process"
+import { clearTimeout, setTimeout } from "node:timers"
+import * as NdjsonDecoder from "./NdjsonDecoder.ts"
+import * as StderrTail from "./StderrTail.ts"
+
+/** The process could not be started. `code` is the operating system's, e.g. `ENOENT`. */
+export class SpawnFailed extends Schema.TaggedError<SpawnFailed>()("SpawnFailed", {
+  code: Schema.String,
+  message: Schema.String
+}) {}
+
+export interface ExitStatus {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+export interface StdioChildOptions {
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  /** The complete environment: nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  readonly maxLineBytes: number
+  /** Bytes that may wait for a child that does not read. */
+  readonly maxStdinBytes: number
+  /** Milliseconds between SIGTERM and SIGKILL. */
+  readonly killAfterMs: number
+  readonly onLine: (line: string) => void
+  readonly onOverflow: () => void
+}
+
+export interface StdioChild {
+  readonly pid: number
+  /** Queues one line (without newline) for stdin; false when it was refused because too much waits or stdin is gone. */
+  readonly send: (line: string) => boolean
+  /** Succeeds when the process has exited and everything it wrote has been read. */
+  readonly exited: Effect.Effect<ExitStatus>
+  readonly stderr: () => ReadonlyArray<string>
+}
+
+/** Milliseconds for the rest of the group once its leader is gone, and for output that a grandchild keeps open. */
+const stragglerMs = 250
+const pollMs = 10
+
+export const open = (options: StdioChildOptions): Effect.Effect<StdioChild, SpawnFailed, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(start(options), (child) => terminate(child, options.killAfterMs)),
+    (child) => attach(child, options)
+  )
+
+const start = (options: StdioChildOptions) =>
+  Effect.callback<ChildProcessWithoutNullStreams, SpawnFailed>((resume) => {
+    // Node's own error for an argument it refuses quotes the value: only the code is passed on.
+    const fail = (cause: unknown) => {
+      const code = String((cause as NodeJS.ErrnoException | undefined)?.code ?? "unknown")
+      resume(Effect.fail(new SpawnFailed({ code, message: `The process could not be started (${code})` })))
+    }
+    try {
+      const child = spawn(options.command, options.args, {
+        cwd: options.cwd,
+        env: options.env,
+        detached: process.platform !== "win32",
+        windowsHide: true,
+        stdio: ["pipe", "pipe", "pipe"]
+      })
+      child.once("error", fail)
+      child.once("spawn", () => resume(Effect.succeed(child)))
+    } catch (cause) {
+      fail(cause)
+    }
+  })
+
+const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOptions): StdioChild => {
+  const exited = Deferred.makeUnsafe<ExitStatus>()
+  const stderr = StderrTail.make()
+  const stdout = NdjsonDecoder.make(options)
+  child.stdout.on("data", stdout.push)
+  child.stderr.on("data", stderr.push)
+  // A broken pipe is the child's end or its closing of stdin; both show elsewhere, and unheard they would be thrown.
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {})
+  child.on("error", () => {})
+
+  const done = () => {
+    stdout.end()
+    Deferred.doneUnsafe(exited, Effect.succeed({ code: child.exitCode, signal: child.signalCode }))
+  }
+  child.once("close", done)
+  // A grandchild may hold the pipes open long after the child itself is gone.
+  const onExit = () => void setTimeout(done, stragglerMs).unref()
+  if (hasExited(child)) onExit()
+  else child.once("exit", onExit)
+  // Without stdin nothing can be asked any more: the process is ended, so that its state says so.
+  child.stdin.once("close", () => {
+    if (!hasExited(child)) signalGroup(child, "SIGTERM")
+  })
+
+  return {
+    pid: child.pid!,
+    send: (line) => {
+      const { stdin } = child
+      if (!stdin.writable || stdin.writableLength + line.length > options.maxStdinBytes) return false
+      stdin.write(`${line}\n`)
+      return true
+    },
+    exited: Deferred.await(exited),
+    stderr: stderr.lines
+  }
+}
+
+const hasExited = (child: ChildProcessWithoutNullStreams) => child.exitCode !== null || child.signalCode !== null
+
+/** Signals the whole group; false when there is none left. */
+const signalGroup = (child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals | 0): boolean => {
+  try {
+    return process.platform === "win32" ? child.kill(signal) : process.kill(-child.pid!, signal)
+  } catch (cause) {
+    // EPERM: members exist that may not be signalled, on macOS also zombies.
+    return (cause as NodeJS.ErrnoException).code === "EPERM"
+  }
+}
+
+/** SIGTERM, the leader's time to leave, a short grace for the rest of its group, SIGKILL. Native time bounds it. */
+const terminate = (child: ChildProcessWithoutNullStreams, killAfterMs: number) =>
+  Effect.callback<void>((resume) => {
+    const started = performance.now()
+    let leaderGone: number | undefined
+    let killed: number | undefined
+
+    const poll = () => {
+      const now = performance.now()
+      if (leaderGone === undefined && hasExited(child)) leaderGone = now
+      if (leaderGone !== undefined && !signalGroup(child, 0)) return finish()
+      if (killed !== undefined) {
+        // Nothing survives SIGKILL: what is still listed is a zombie, or waits in the kernel.
+        if (now - killed > (leaderGone === undefined ? 1_000 : 100)) return finish()
+      } else if (now - started > killAfterMs || (leaderGone !== undefined && now - leaderGone > stragglerMs)) {
+        killed = now
+        signalGroup(child, "SIGKILL")
+      }
+      timer = setTimeout(poll, pollMs)
+    }
+    const onExit = () => {
+      clearTimeout(timer)
+      poll()
+    }
+    const finish = () => {
+      clearTimeout(timer)
+      child.off("exit", onExit)
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
+      resume(Effect.void)
+    }
+
+    let timer: NodeJS.Timeout | undefined
+    if (!signalGroup(child, "SIGTERM") && hasExited(child)) return finish()
+    child.once("exit", onExit)
+    poll()
+  })

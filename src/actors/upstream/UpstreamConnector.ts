@@ -1,0 +1,91 @@
+/**
+ * Opens a conversation with one upstream server over whatever transport its entry names, and keeps `UpstreamHealth`
+ * informed. The session actor and the user's pool call it; the scope they pass is the conversation's life.
+ */
+import { Context, Effect, Exit, Layer, Option } from "effect"
+import { HubConfig } from "../../domain/HubConfig.ts"
+import { serverType } from "../../domain/ServerConfig.ts"
+import { HubMetrics } from "../HubMetrics.ts"
+import { errorRow } from "../RequestErrorCodes.ts"
+import { UserLimits } from "../UserLimits.ts"
+import type { Connect, UpstreamConnection } from "./UpstreamConnection.ts"
+import { type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import { UpstreamHealth } from "./UpstreamHealth.ts"
+import { UpstreamHttp } from "./UpstreamHttp.ts"
+import { UpstreamStdio } from "./UpstreamStdio.ts"
+
+const kindOf = (exit: Exit.Exit<unknown, UpstreamError>): string | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  const error = Exit.findErrorOption(exit)
+  return Option.isSome(error) ? errorRow(error.value).kind : "cancelled"
+}
+
+export class UpstreamConnector extends Context.Service<UpstreamConnector, { readonly connect: Connect }>()(
+  "mcphub/actors/upstream/UpstreamConnector"
+) {
+  static readonly layer = Layer.effect(
+    UpstreamConnector,
+    Effect.gen(function* () {
+      const http = yield* UpstreamHttp
+      const stdio = yield* UpstreamStdio
+      const health = yield* UpstreamHealth
+      const limits = yield* UserLimits
+      const config = yield* HubConfig
+      const metrics = yield* HubMetrics
+
+      const child: Connect = Effect.fnUntraced(function* (options) {
+        const user = options.context.principal.userId
+        yield* Effect.acquireRelease(
+          Effect.suspend(() =>
+            limits.take(user, "children", config.maxChildrenPerUser)
+              ? Effect.void
+              : new UpstreamUnavailable({
+                  server: options.name,
+                  reason: "spawn",
+                  message: `Server ${options.name} was not started: ${config.maxChildrenPerUser} processes already run for this user; end a session or raise MAX_CHILDREN_PER_USER`,
+                  retryAfterMs: 5_000
+                })
+          ),
+          () => Effect.sync(() => limits.give(user, "children"))
+        )
+        return yield* stdio.connect(options)
+      })
+
+      const open: Connect = (options) => {
+        const type = serverType(options.config)
+        if (type === "stdio") return child(options)
+        if (type === "streamable-http") return http.connect(options)
+        return new UpstreamUnavailable({
+          server: options.name,
+          reason: "disabled",
+          message: `Server ${options.name} has type ${type}, which this version does not connect to; use streamable-http or stdio`
+        })
+      }
+
+      const connect: Connect = Effect.fnUntraced(function* (options) {
+        health.connecting(options.name)
+        const connection = yield* open(options).pipe(
+          Effect.tapError((error) => Effect.sync(() => health.failed(options.name, error.message))),
+          Effect.onInterrupt(() => Effect.sync(() => health.failed(options.name, "The connection attempt was abandoned")))
+        )
+        health.connected(options.name)
+        yield* Effect.addFinalizer(() => Effect.sync(() => health.closed(options.name)))
+        return measured(connection)
+      })
+
+      /** `mcp.client.operation.duration`, whoever calls. */
+      const measured = (connection: UpstreamConnection): UpstreamConnection => ({
+        ...connection,
+        request: (call) =>
+          Effect.suspend(() => {
+            const started = performance.now()
+            return Effect.onExit(connection.request(call), (exit) =>
+              Effect.sync(() => metrics.upstreamCallEnded(call.method, kindOf(exit), performance.now() - started))
+            )
+          })
+      })
+
+      return UpstreamConnector.of({ connect })
+    })
+  )
+}

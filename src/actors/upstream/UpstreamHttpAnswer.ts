@@ -1,0 +1,146 @@
+/**
+ * From what an exchange came to, to what a call succeeds or fails with.
+ *
+ * An answer counts wherever HTTP allows one: in a JSON body, on the event stream, or as a JSON-RPC error under an HTTP
+ * error status. An event stream that ends early is resumed from its last event (MCP `basic/transports`, resumability)
+ * when the server gives event ids, until the caller's deadline.
+ */
+import { Deferred, Effect } from "effect"
+import { isFailure, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import { UpstreamErrorResponse, type UpstreamError } from "./UpstreamErrors.ts"
+import type { PendingCall, UpstreamHttpCalls } from "./UpstreamHttpCalls.ts"
+import { closedError, protocolError, statusError } from "./UpstreamHttpErrors.ts"
+import type { ExchangeEnd, ResponseHead } from "./UpstreamHttpExchange.ts"
+import type { UpstreamHttpWire } from "./UpstreamHttpWire.ts"
+import { scrub } from "./ScrubTokens.ts"
+
+/** Milliseconds before a stream is resumed when the server names no time, and at the least. */
+const resumeMs = 1_000
+const minResumeMs = 100
+const maxResumeMs = 30_000
+
+export interface AnswerOptions {
+  readonly server: string
+  readonly wire: UpstreamHttpWire
+  readonly calls: UpstreamHttpCalls
+  readonly closed: Deferred.Deferred<string>
+  readonly onLate: () => void
+}
+
+/** The result of a call whose exchange has ended. */
+export const conclude = (
+  options: AnswerOptions,
+  pending: PendingCall,
+  end: ExchangeEnd
+): Effect.Effect<unknown, UpstreamError> => {
+  const { server, calls } = options
+  if (end.kind === "body") {
+    const failure = readBody(server, calls, pending, end.head, end.text)
+    if (failure !== undefined) return Effect.fail(failure)
+  } else if (end.kind === "stream" && pending.response === undefined) {
+    if (end.lastEventId === undefined) {
+      return Effect.fail(closedError(server, "stream", "ended its event stream without an answer"))
+    }
+    return Effect.flatMap(resumeStream(options, pending, end.lastEventId, end.retryMs), () => outcome(server, pending))
+  }
+  return outcome(server, pending)
+}
+
+const outcome = (server: string, pending: PendingCall): Effect.Effect<unknown, UpstreamError> => {
+  const response = pending.response as JsonRpcResponse
+  if (!isFailure(response)) return Effect.succeed(response.result)
+  const { code, message, data } = scrub(response.error, pending.call.context.principal)
+  return Effect.fail(
+    new UpstreamErrorResponse({
+      server,
+      code: typeof code === "number" ? code : -32603,
+      message: typeof message === "string" ? message : `Server ${server} answered with an error`,
+      ...(data === undefined ? {} : { data })
+    })
+  )
+}
+
+/** Finds the answer in a whole body, or says what the body is instead. */
+const readBody = (
+  server: string,
+  calls: UpstreamHttpCalls,
+  pending: PendingCall,
+  head: ResponseHead,
+  text: string
+): UpstreamError | undefined => {
+  const ok = head.status < 300
+  const otherwise = (what: string) =>
+    ok ? protocolError(server, "body", what) : statusError(server, head.status, retryAfterMs(head.retryAfter))
+  if (text === "") return otherwise("accepted the request without answering it")
+  if (!isJson(head.contentType)) return otherwise("answered with something else than JSON or an event stream; check its url")
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return otherwise("sent an answer that is not JSON; report this to its author")
+  }
+  // Revision 2025-03-26 knows batches, and a server may answer with one.
+  for (const message of Array.isArray(value) ? value : [value]) {
+    if (calls.route(message, pending) === "invalid") return otherwise("sent an answer that is not a JSON-RPC message")
+  }
+  return pending.response === undefined ? otherwise("answered a request it was not asked") : undefined
+}
+
+const isJson = (contentType: string): boolean => contentType === "application/json" || contentType.endsWith("+json")
+
+/** RFC 9110 §10.2.3: seconds, or a date. */
+export const retryAfterMs = (value: string | undefined, now = Date.now()): number | undefined => {
+  if (value === undefined) return undefined
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000
+  const date = Date.parse(value)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+}
+
+const resumeStream = Effect.fnUntraced(function* (
+  options: AnswerOptions,
+  pending: PendingCall,
+  firstEventId: string,
+  firstRetryMs: number | undefined
+): Effect.fn.Return<void, UpstreamError> {
+  const { server, wire, calls, closed, onLate } = options
+  let lastEventId = firstEventId
+  let retryMs = firstRetryMs
+  let idle = 0
+  while (true) {
+    const wait = Math.min(Math.max(retryMs ?? resumeMs, minResumeMs) * 2 ** Math.min(idle, 10), Math.max(retryMs ?? 0, maxResumeMs))
+    yield* Effect.raceFirst(
+      Effect.sleep(wait),
+      Effect.flatMap(Deferred.await(closed), () =>
+        Effect.fail(closedError(server, "stream", "was disconnected because the session ended"))
+      )
+    )
+    const end = yield* wire
+      .send({
+        method: "GET",
+        context: pending.call.context,
+        lastEventId,
+        onMessage: (message) => calls.route(message, pending),
+        onLate
+      })
+      .pipe(
+        // Nothing is lost by asking again: resuming repeats no work.
+        Effect.catchTag("UpstreamUnavailable", () => Effect.undefined),
+        Effect.catchIf(
+          (error) => error._tag === "UpstreamFailed" && error.reason === "closed",
+          () => Effect.undefined
+        )
+      )
+    if (pending.response !== undefined) return
+    if (end === undefined) {
+      idle++
+      continue
+    }
+    if (end.kind === "body") {
+      return yield* closedError(server, "stream", `ended its event stream without an answer and would not resume it (HTTP ${end.head.status})`)
+    }
+    const next = end.kind === "stream" ? end.lastEventId : undefined
+    idle = next === undefined || next === lastEventId ? idle + 1 : 0
+    lastEventId = next ?? lastEventId
+    if (end.kind === "stream") retryMs = end.retryMs ?? retryMs
+  }
+})

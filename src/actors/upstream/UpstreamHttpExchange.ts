@@ -1,0 +1,252 @@
+/**
+ * One HTTP request and its response on a user's pool: the lean part of the data path.
+ *
+ * `Effect.callback` around undici's `dispatch`, without fetch, web streams or Response objects. A body is collected up
+ * to a limit; an event stream is decoded as it arrives and its messages are handed over one by one, until one of them
+ * is the answer. What remains after that (or after an interruption) is drained for a moment, so that the socket can be
+ * used again and a late answer is seen and counted, and then aborted. Messages are delivered by a plain callback: each
+ * exchange is bounded in bytes, so nothing needs to be paused.
+ */
+import { Effect } from "effect"
+import type { Dispatcher } from "undici"
+import * as SseDecoder from "./SseDecoder.ts"
+import type { UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import { closedError, type Phase, protocolError, tooLarge, transportError } from "./UpstreamHttpErrors.ts"
+import type { UserPool } from "./UserPools.ts"
+
+/** Milliseconds an exchange may take to end after nobody waits for it. */
+const graceMs = 1_000
+
+/** The only parts of a response's head that are looked at. */
+export interface ResponseHead {
+  readonly status: number
+  /** Lower case, without parameters; "" when absent. */
+  readonly contentType: string
+  readonly sessionId: string | undefined
+  readonly retryAfter: string | undefined
+  readonly setCookie: ReadonlyArray<string>
+}
+
+/** What an exchange came to. Only `answered` ends it before the response does. */
+export type ExchangeEnd =
+  | { readonly kind: "answered"; readonly head: ResponseHead }
+  | { readonly kind: "body"; readonly head: ResponseHead; readonly text: string }
+  | {
+      readonly kind: "stream"
+      readonly head: ResponseHead
+      readonly lastEventId: string | undefined
+      readonly retryMs: number | undefined
+      /** The connection broke, rather than being closed in order. */
+      readonly broken: boolean
+    }
+
+export interface ExchangeRequest {
+  readonly server: string
+  readonly pool: UserPool
+  readonly method: "POST" | "GET" | "DELETE"
+  readonly path: string
+  /** Name, value, name, value … */
+  readonly headers: Array<string>
+  readonly body: string | null
+  /** Bytes of a whole body or stream; of one event when `endless`. */
+  readonly maxBytes: number
+  /** The response is an event stream without an end. */
+  readonly endless?: boolean
+  /** Only the status is of interest: whatever body follows is drained unread. */
+  readonly headOnly?: boolean
+  /** Where running exchanges are found when their connection closes. */
+  readonly running: Set<Exchange>
+  readonly onHead?: (head: ResponseHead) => void
+  /** A parsed JSON value of the event stream; `true` when it is the awaited answer, `"invalid"` when it is no message. */
+  readonly onMessage: (message: unknown) => boolean | "invalid"
+  /** Something arrived that nobody waits for any more. */
+  readonly onLate: () => void
+}
+
+type ExchangeError = UpstreamUnavailable | UpstreamFailed
+
+/** Succeeds when the response has ended or the answer is in; interruption gives the exchange up. */
+export const exchange = (request: ExchangeRequest): Effect.Effect<ExchangeEnd, ExchangeError> =>
+  Effect.callback((resume) => {
+    const running = new Exchange(request, resume)
+    running.start()
+    return Effect.sync(() => running.giveUp())
+  })
+
+const headerText = (value: string | Array<string> | undefined): string | undefined =>
+  Array.isArray(value) ? value[0] : value
+
+export class Exchange implements Dispatcher.DispatchHandler {
+  private readonly request: ExchangeRequest
+  private readonly resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void
+  private controller: Dispatcher.DispatchController | undefined
+  private phase: Phase = "queued"
+  private head: ResponseHead | undefined
+  private settled = false
+  private aborted = false
+  private bytes = 0
+  private chunks: Array<Buffer> = []
+  private events: SseDecoder.SseDecoder | undefined
+  private grace: ReturnType<typeof setTimeout> | undefined
+
+  constructor(request: ExchangeRequest, resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void) {
+    this.request = request
+    this.resume = resume
+  }
+
+  start(): void {
+    this.request.running.add(this)
+    const { method, path, headers, body } = this.request
+    this.request.pool.dispatch({ method, path, headers, body }, this)
+  }
+
+  /** Nobody waits any more: what still comes is late. Before anything was sent, nothing will be. */
+  giveUp(): void {
+    if (this.settled) return
+    this.settled = true
+    if (this.phase === "queued" || this.request.endless === true) this.abort()
+    else this.drain()
+  }
+
+  /** Waits for a status only: nothing of value is lost by letting it finish. */
+  get brief(): boolean {
+    return this.request.headOnly === true
+  }
+
+  /** The connection closes: ends at once, whatever is under way. */
+  close(): void {
+    this.settle(Effect.fail(closedError(this.request.server, this.failedPhase(), "was disconnected because the session ended")))
+    this.abort()
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller
+    if (this.aborted) controller.abort(new Error("Given up before it was sent"))
+    else this.phase = "send"
+  }
+
+  onRequestSent(): void {
+    if (this.phase === "send") this.phase = "headers"
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, string | Array<string> | undefined>): void {
+    // 1xx responses announce themselves and are followed by the real one.
+    if (status < 200) return
+    const contentType = (headerText(headers["content-type"]) ?? "").split(";", 1)[0]!.trim().toLowerCase()
+    const cookies = headers["set-cookie"]
+    this.head = {
+      status,
+      contentType,
+      sessionId: headerText(headers["mcp-session-id"]),
+      retryAfter: headerText(headers["retry-after"]),
+      setCookie: cookies === undefined ? [] : Array.isArray(cookies) ? cookies : [cookies]
+    }
+    this.request.onHead?.(this.head)
+    this.phase = "body"
+    if (this.request.headOnly === true) return this.answered()
+    if (contentType === "text/event-stream" && status < 300) {
+      this.phase = "stream"
+      this.events = SseDecoder.make(this.request.maxBytes, (event) => this.onEvent(event))
+    }
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.bytes += chunk.length
+    if (this.bytes > this.request.maxBytes && this.request.endless !== true) return this.overflow()
+    if (this.events !== undefined) {
+      const problem = this.events.push(chunk)
+      if (problem === "too-large") this.overflow()
+      else if (problem === "encoding") this.refuse("sent an event stream that is not UTF-8; report this to its author")
+    } else if (!this.settled) this.chunks.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    const head = this.head!
+    this.finish()
+    if (this.events !== undefined) return this.streamEnd(head, false)
+    if (this.settled) {
+      if (this.bytes > 0 && this.request.headOnly !== true && head.status < 300) this.request.onLate()
+      return
+    }
+    let text: string
+    try {
+      text = new TextDecoder("utf-8", { fatal: true }).decode(
+        this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks)
+      )
+    } catch {
+      return this.refuse("sent an answer that is not UTF-8; report this to its author")
+    }
+    this.settle(Effect.succeed({ kind: "body", head, text }))
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    this.finish()
+    if (this.events !== undefined) return this.streamEnd(this.head!, true)
+    this.settle(Effect.fail(transportError(this.request.server, error, this.phase)))
+  }
+
+  private onEvent(event: SseDecoder.SseEvent): void {
+    // Priming events have no data; other event names are not MCP's.
+    if (event.data === "" || event.event !== "message" || this.aborted) return
+    let message: unknown
+    try {
+      message = JSON.parse(event.data)
+    } catch {
+      return this.refuse("sent an event that is not JSON; report this to its author")
+    }
+    const verdict = this.request.onMessage(message)
+    if (verdict === "invalid") this.refuse("sent an event that is not a JSON-RPC message; report this to its author")
+    else if (verdict) this.answered()
+  }
+
+  private answered(): void {
+    this.settle(Effect.succeed({ kind: "answered", head: this.head! }))
+    this.drain()
+  }
+
+  private streamEnd(head: ResponseHead, broken: boolean): void {
+    const events = this.events!
+    this.settle(
+      Effect.succeed({ kind: "stream", head, lastEventId: events.lastEventId(), retryMs: events.retryMs(), broken })
+    )
+  }
+
+  private overflow(): void {
+    this.settle(Effect.fail(tooLarge(this.request.server, this.failedPhase(), this.request.maxBytes)))
+    this.abort()
+  }
+
+  private refuse(what: string): void {
+    this.settle(Effect.fail(protocolError(this.request.server, this.failedPhase(), what)))
+    this.abort()
+  }
+
+  private failedPhase(): UpstreamFailed["phase"] {
+    return this.phase === "queued" ? "send" : this.phase
+  }
+
+  private settle(effect: Effect.Effect<ExchangeEnd, ExchangeError>): void {
+    if (this.settled) return
+    this.settled = true
+    this.chunks = []
+    this.resume(effect)
+  }
+
+  private drain(): void {
+    this.chunks = []
+    this.grace ??= setTimeout(() => this.abort(), graceMs)
+    this.grace.unref()
+  }
+
+  private abort(): void {
+    this.aborted = true
+    this.chunks = []
+    if (this.controller === undefined) this.finish()
+    else this.controller.abort(new Error("Given up"))
+  }
+
+  private finish(): void {
+    clearTimeout(this.grace)
+    this.request.running.delete(this)
+  }
+}

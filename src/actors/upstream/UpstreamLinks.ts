@@ -1,0 +1,202 @@
+/**
+ * The conversations one session has with its upstream servers: opened lazily, once per server however many calls ask at
+ * the same time, each in a scope of its own below the session's. A conversation that ends is forgotten and opened anew by
+ * the next call; one that cannot be opened is not tried again before a growing pause has passed.
+ */
+import { Clock, Deferred, Effect, Exit, Scope } from "effect"
+import { HubConfig } from "../../domain/HubConfig.ts"
+import { type Isolation, type ServerConfig, serverType } from "../../domain/ServerConfig.ts"
+import { Settings } from "../../domain/Settings.ts"
+import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
+import type { UpstreamSummary } from "../Sessions.ts"
+import { SharedUpstreams } from "./SharedUpstreams.ts"
+import type { CallContext, ConnectOptions, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
+import { UpstreamConnector } from "./UpstreamConnector.ts"
+import { type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+
+export interface UpstreamLinks {
+  /** The conversation with a server, opened now if need be. */
+  readonly get: (server: string, context: CallContext) => Effect.Effect<UpstreamConnection, UpstreamError>
+  readonly live: () => Iterable<UpstreamConnection>
+  readonly summaries: () => ReadonlyArray<UpstreamSummary>
+  /** Closes the conversation with a server whose settings changed; the next call opens a new one. */
+  readonly drop: (server: string, reason: string) => Effect.Effect<void>
+}
+
+export interface LinkOptions {
+  readonly protocolVersion: string
+  readonly clientCapabilities: JsonObject
+  readonly clientInfo: JsonObject
+  readonly onMessage: (server: string, message: UpstreamMessage) => void
+  /** Runs on every fresh conversation before its first call (log level, subscriptions). */
+  readonly onOpen: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
+  readonly onClosed: (server: string) => void
+}
+
+interface Open {
+  readonly connection: UpstreamConnection
+  readonly scope: Scope.Closeable
+}
+
+interface Failure {
+  readonly error: UpstreamError
+  readonly retryAt: number
+  readonly pause: number
+}
+
+const firstPause = 1_000
+const longestPause = 30_000
+const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: string) => boolean): Isolation => {
+  if (config.isolation !== undefined) return config.isolation
+  return serverType(config) !== "stdio" && keepsNoState(name) ? "user" : "session"
+}
+
+export const make = Effect.fnUntraced(function* (options: LinkOptions) {
+  const session = yield* Effect.scope
+  const settings = yield* Settings
+  const connector = yield* UpstreamConnector
+  const shared = yield* SharedUpstreams
+  const hub = yield* HubConfig
+  const clock = yield* Clock.Clock
+
+  const open = new Map<string, Open>()
+  const opening = new Map<string, Deferred.Deferred<UpstreamConnection, UpstreamError>>()
+  const failures = new Map<string, Failure>()
+
+  const forget = (server: string, entry: Open): void => {
+    if (open.get(server) !== entry) return
+    open.delete(server)
+    options.onClosed(server)
+  }
+
+  const connectIn = Effect.fnUntraced(function* (server: string, config: ServerConfig, context: CallContext, scope: Scope.Closeable) {
+    const isolation = isolationOf(server, config, shared.keepsNoState)
+    const request: ConnectOptions = {
+      name: server,
+      config,
+      protocolVersion: options.protocolVersion,
+      clientCapabilities: options.clientCapabilities,
+      clientInfo: options.clientInfo,
+      context,
+      onMessage: (message) => options.onMessage(server, message)
+    }
+    const connecting = isolation === "session" ? connector.connect(request) : shared.acquire(isolation, request)
+    const connection = yield* connecting.pipe(
+      Scope.provide(scope),
+      Effect.timeoutOrElse({
+        duration: hub.initTimeout,
+        orElse: () =>
+          new UpstreamUnavailable({
+            server,
+            reason: "timeout",
+            message: `Server ${server} was not initialized within ${hub.initTimeout} ms`
+          })
+      })
+    )
+    shared.observe(server, connection.stateful)
+    yield* options.onOpen(connection, context)
+    const entry: Open = { connection, scope }
+    open.set(server, entry)
+    yield* connection.closed.pipe(
+      Effect.andThen(
+        Effect.suspend(() => {
+          forget(server, entry)
+          // Forked from the session: a scope cannot wait for a fiber of its own while it closes.
+          return Effect.forkIn(Scope.close(scope, Exit.void), session)
+        })
+      ),
+      Effect.forkIn(scope)
+    )
+    return connection
+  })
+
+  const start = Effect.fnUntraced(function* (server: string, config: ServerConfig, context: CallContext) {
+    const scope = yield* Scope.fork(session)
+    return yield* connectIn(server, config, context, scope).pipe(
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+    )
+  })
+
+  const remember = (server: string, exit: Exit.Exit<UpstreamConnection, UpstreamError>): void => {
+    opening.delete(server)
+    if (Exit.isSuccess(exit)) {
+      failures.delete(server)
+      return
+    }
+    const error = Exit.findError(exit)
+    // A missing credential is mended by the user at any moment: no pause.
+    if (error._tag === "Failure" || error.success._tag === "CredentialMissing") return
+    const pause = Math.min(longestPause, (failures.get(server)?.pause ?? firstPause / 2) * 2)
+    failures.set(server, { error: error.success, pause, retryAt: clock.currentTimeMillisUnsafe() + pause })
+  }
+
+  const connectOnce = (server: string, config: ServerConfig, context: CallContext) =>
+    Effect.suspend(() => {
+      const failure = failures.get(server)
+      const now = clock.currentTimeMillisUnsafe()
+      if (failure !== undefined && now < failure.retryAt) {
+        return new UpstreamUnavailable({
+          server,
+          reason: "backoff",
+          message: failure.error.message,
+          retryAfterMs: failure.retryAt - now
+        })
+      }
+      const deferred = Deferred.makeUnsafe<UpstreamConnection, UpstreamError>()
+      opening.set(server, deferred)
+      // In the session's scope and not the caller's: a cancelled call must not tear down what others wait for.
+      return start(server, config, context).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            remember(server, exit)
+            Deferred.doneUnsafe(deferred, exit)
+          })
+        ),
+        Effect.forkIn(session),
+        Effect.andThen(Deferred.await(deferred))
+      )
+    })
+
+  const get: UpstreamLinks["get"] = (server, context) =>
+    Effect.suspend((): Effect.Effect<UpstreamConnection, UpstreamError> => {
+      const ready = open.get(server)
+      if (ready !== undefined) return Effect.succeed(ready.connection)
+      const pending = opening.get(server)
+      if (pending !== undefined) return Deferred.await(pending)
+      const config = settings.current().mcpServers[server]
+      if (config === undefined || config.enabled === false) {
+        return new UpstreamUnavailable({ server, reason: "disabled", message: `Server ${server} is not enabled` })
+      }
+      return connectOnce(server, config, context)
+    })
+
+  const drop: UpstreamLinks["drop"] = (server) =>
+    Effect.suspend(() => {
+      failures.delete(server)
+      const entry = open.get(server)
+      if (entry === undefined) return Effect.void
+      forget(server, entry)
+      return Scope.close(entry.scope, Exit.void)
+    })
+
+  const summaries = (): ReadonlyArray<UpstreamSummary> => [
+    ...[...open].map(
+      ([server, { connection }]): UpstreamSummary => ({
+        server,
+        state: "connected",
+        protocolVersion: connection.info.protocolVersion
+      })
+    ),
+    ...[...opening.keys()].map((server): UpstreamSummary => ({ server, state: "connecting" })),
+    ...[...failures].map(([server, { error }]): UpstreamSummary => ({ server, state: "failed", reason: error.message }))
+  ]
+
+  return {
+    get,
+    live: function* () {
+      for (const entry of open.values()) yield entry.connection
+    },
+    summaries,
+    drop
+  } satisfies UpstreamLinks
+})

@@ -1,0 +1,88 @@
+/**
+ * The command line `mcphub`: noun, verb. Definitions only; what a command needs is loaded when it runs.
+ *
+ * `--json` prints one JSON document. Errors go to standard error, one line with cause and remedy (JSON with `--json`).
+ * Exit codes: 0 ok, 1 wrong use, 2 a check failed, 3 cannot reach.
+ */
+import { Cause, Console, Effect, Exit, Runtime } from "effect"
+import { CliError, Command } from "effect/cli"
+import { defaults } from "../domain/HubConfig.ts"
+import { CheckFailed, CliFailure } from "./CliFailure.ts"
+import { ConfigCommand } from "./commands/ConfigCommand.ts"
+import { ConnectCommand } from "./commands/ConnectCommand.ts"
+import { DoctorCommand } from "./commands/DoctorCommand.ts"
+import { GroupCommand } from "./commands/GroupCommand.ts"
+import { KeyCommand } from "./commands/KeyCommand.ts"
+import { ProvisionCommand } from "./commands/ProvisionCommand.ts"
+import { RequestCommand } from "./commands/RequestCommand.ts"
+import { ServerCommand } from "./commands/ServerCommand.ts"
+import { SessionCommand } from "./commands/SessionCommand.ts"
+import { StartCommand } from "./commands/StartCommand.ts"
+import { StatusCommand } from "./commands/StatusCommand.ts"
+import { TokenCommand } from "./commands/TokenCommand.ts"
+import { UserCommand } from "./commands/UserCommand.ts"
+import { globalFlags } from "./GlobalFlags.ts"
+import { OperationRefused } from "./operations/OperationRefused.ts"
+
+const mcphub = Command.make("mcphub").pipe(
+  Command.withDescription("One hub between many users' MCP clients and many MCP servers"),
+  Command.withSubcommands([
+    StartCommand,
+    StatusCommand,
+    DoctorCommand,
+    ConnectCommand,
+    ProvisionCommand,
+    UserCommand,
+    KeyCommand,
+    TokenCommand,
+    GroupCommand,
+    ServerCommand,
+    SessionCommand,
+    RequestCommand,
+    ConfigCommand
+  ]),
+  Command.withGlobalFlags(globalFlags)
+)
+
+/** What any failure is to the operator; defects are bugs and say so, without a stack. */
+const asFailure = (error: unknown): CliFailure => {
+  if (error instanceof CliFailure) return error
+  if (error instanceof OperationRefused) {
+    return new CliFailure({ kind: error.kind, message: error.message, exitCode: error.exitCode })
+  }
+  if (error instanceof Error && "_tag" in error && error._tag === "RpcClientError") {
+    return new CliFailure({
+      kind: "HubUnreachable",
+      message: "The running hub did not answer at its local door; see its log, or stop it and try again",
+      exitCode: 3
+    })
+  }
+  return new CliFailure({
+    kind: "InternalError",
+    message: `Something unexpected happened (${error instanceof Error ? `${error.name}: ${error.message}` : "no error"}); please report it`,
+    exitCode: 2
+  })
+}
+
+const report = (args: ReadonlyArray<string>) => (cause: Cause.Cause<unknown>): Effect.Effect<never, object> => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+  const error = Cause.squash(cause)
+  // The parser and a report with a failed check have printed everything already.
+  if (CliError.isCliError(error) || error instanceof CheckFailed) return Effect.fail(error)
+  const failure = asFailure(error)
+  const line = args.includes("--json")
+    ? JSON.stringify({ error: { kind: failure.kind, message: failure.message } })
+    : `mcphub: ${failure.message}`
+  return Effect.andThen(Console.error(line), Effect.fail(failure))
+}
+
+/** Runs one command line; fails with an error that carries the exit code and has been reported. */
+export const run = (args: ReadonlyArray<string>) =>
+  Command.runWith(mcphub, { version: defaults.version })(args).pipe(Effect.catchCause(report(args)))
+
+/** The exit code of what came out of `run`. A hub that was told to stop and has drained ended well. */
+export const exitCodeOf = (args: ReadonlyArray<string>, result: Exit.Exit<unknown, unknown>): number => {
+  if (Exit.isSuccess(result)) return 0
+  if (Cause.hasInterruptsOnly(result.cause)) return args.includes("start") ? 0 : 130
+  return Runtime.getErrorExitCode(Cause.squash(result.cause))
+}

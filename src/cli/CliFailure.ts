@@ -1,0 +1,38 @@
+/**
+ * How a command fails: one line that names cause and remedy on standard error, and the exit code.
+ *
+ * 0 ok · 1 wrong use · 2 a check failed · 3 cannot reach. Wrong flags and missing arguments are reported by the parser
+ * itself with the same code 1.
+ */
+import { Data, Runtime } from "effect"
+
+export type ExitCode = 1 | 2 | 3
+
+export class CliFailure extends Data.TaggedError("CliFailure")<{
+  /** The fact in one word, for scripts that read `--json`. */
+  readonly kind: string
+  readonly message: string
+  readonly exitCode: ExitCode
+}> {
+  override readonly [Runtime.errorExitCode] = this.exitCode
+  override readonly [Runtime.errorReported] = false
+}
+
+const exitCodes: Readonly<Record<string, ExitCode>> = {
+  DatabaseUnavailable: 3,
+  DatabaseBusy: 3,
+  SqlError: 3,
+  UserNotFound: 1
+}
+
+/** A typed error of the layers below as a failure of the command; a check that failed unless it is known better. */
+export const asCliFailure = (error: { readonly _tag: string; readonly message: string }): CliFailure =>
+  error instanceof CliFailure
+    ? error
+    : new CliFailure({ kind: error._tag, message: error.message, exitCode: exitCodes[error._tag] ?? 2 })
+
+/** The command has said everything in its output (a report with a failed check); only the exit code is left. */
+export class CheckFailed extends Data.TaggedError("CheckFailed") {
+  override readonly [Runtime.errorExitCode] = 2
+  override readonly [Runtime.errorReported] = false
+}

@@ -1,0 +1,69 @@
+/**
+ * The configuration each client wants for an HTTP server with a bearer key, as its vendor documents it.
+ *
+ * Links carry no key: a link ends in browser histories and chat logs. VS Code asks for the key itself (a password
+ * input); the others read it from the environment variable `MCPHUB_KEY`.
+ */
+import { Base64 } from "effect/encoding"
+
+export const clients = {
+  claude: "Claude Code",
+  cursor: "Cursor",
+  vscode: "Visual Studio Code",
+  opencode: "opencode",
+  curl: "curl"
+} as const
+
+export type ClientName = keyof typeof clients
+
+export interface Snippet {
+  /** Where the text goes. */
+  readonly where: string
+  readonly text: string
+  readonly link?: string | undefined
+}
+
+const json = (value: unknown): string => JSON.stringify(value, null, 2)
+
+/** Fits a POSIX shell whatever the address holds. */
+const shellQuoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
+
+const makers: Readonly<Record<ClientName, (url: string) => Snippet>> = {
+  claude: (url) => ({
+    where: "Run this where MCPHUB_KEY holds your key:",
+    text: `claude mcp add --transport http mcphub ${shellQuoted(url)} --header "Authorization: Bearer $MCPHUB_KEY"`
+  }),
+  cursor: (url) => {
+    const entry = { url, headers: { Authorization: "Bearer ${env:MCPHUB_KEY}" } }
+    const config = encodeURIComponent(Base64.encode(JSON.stringify(entry)))
+    return {
+      where: "Add this to ~/.cursor/mcp.json, and start Cursor where MCPHUB_KEY holds your key:",
+      text: json({ mcpServers: { mcphub: entry } }),
+      link: `cursor://anysphere.cursor-deeplink/mcp/install?name=mcphub&config=${config}`
+    }
+  },
+  vscode: (url) => {
+    const input = { type: "promptString", id: "mcphub-key", description: "MCPHub key", password: true }
+    const server = { type: "http", url, headers: { Authorization: "Bearer ${input:mcphub-key}" } }
+    return {
+      where: "Save this as .vscode/mcp.json; VS Code asks for the key and keeps it:",
+      text: json({ inputs: [input], servers: { mcphub: server } }),
+      link: `vscode:mcp/install?${encodeURIComponent(JSON.stringify({ name: "mcphub", ...server, inputs: [input] }))}`
+    }
+  },
+  opencode: (url) => ({
+    where: "Add this to opencode.json, and start opencode where MCPHUB_KEY holds your key:",
+    text: json({
+      mcp: { mcphub: { type: "remote", url, enabled: true, headers: { Authorization: "Bearer {env:MCPHUB_KEY}" } } }
+    })
+  }),
+  curl: (url) => ({
+    where: "Try it where MCPHUB_KEY holds your key:",
+    text:
+      `curl -sS ${shellQuoted(url)} -H "Authorization: Bearer $MCPHUB_KEY" -H 'Content-Type: application/json' ` +
+      `-H 'Accept: application/json, text/event-stream' -H 'Mcp-Session-Id: session-curl-1' ` +
+      `-d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'`
+  })
+}
+
+export const snippet = (client: ClientName, url: string): Snippet => makers[client](url)

@@ -1,0 +1,89 @@
+/** `mcphub config …`: what the hub would run with, checked without starting it. */
+import { Effect, Schema } from "effect"
+import { Command } from "effect/cli"
+import { readHubConfig } from "../../domain/HubConfig.ts"
+import { serverType } from "../../domain/ServerConfig.ts"
+import { SettingsValue } from "../../domain/Settings.ts"
+import { CheckFailed, CliFailure } from "../CliFailure.ts"
+import { facts, print } from "../Output.ts"
+import { readSettingsDocument } from "../SettingsDocument.ts"
+import { workspace } from "../Workspace.ts"
+
+const hubConfig = readHubConfig().pipe(
+  Effect.mapError((error) => new CliFailure({ kind: "BadEnvironment", message: error.message, exitCode: 2 }))
+)
+
+const check = Command.make(
+  "check",
+  {},
+  Effect.fnUntraced(function* () {
+    const { settingsFile } = yield* workspace
+    yield* hubConfig
+    const { exists, problems, value, ...found } = yield* readSettingsDocument(settingsFile)
+    const warnings = exists
+      ? found.warnings
+      : [{ path: "", reason: "There is no settings file; the hub starts with a sample server" }]
+    const ok = problems.length === 0
+    yield* print({ ok, file: settingsFile, problems, warnings }, () =>
+      [
+        ...problems.map((one) => `problem  ${one.path || "(file)"}: ${one.reason}`),
+        ...warnings.map((one) => `warning  ${one.path || "(file)"}: ${one.reason}`),
+        ok
+          ? `${settingsFile} and the environment are good: ${Object.keys(value?.mcpServers ?? {}).length} servers`
+          : `${settingsFile} cannot be used; the hub keeps the last good settings, or does not start`
+      ].join("\n")
+    )
+    if (!ok) return yield* new CheckFailed()
+  })
+).pipe(Command.withDescription("Check the settings file and the environment; exit code 2 when something is wrong"))
+
+const show = Command.make(
+  "print",
+  {},
+  Effect.fnUntraced(function* () {
+    const { dataDir, secrets, settingsFile } = yield* workspace
+    const config = yield* hubConfig
+    const document = yield* readSettingsDocument(settingsFile)
+    const servers = Object.entries(document.value?.mcpServers ?? {}).map(([name, server]) => ({
+      name,
+      type: serverType(server),
+      enabled: server.enabled !== false
+    }))
+    // Whether a secret is given, never what it is.
+    const given = Object.fromEntries(
+      Object.entries(secrets)
+        .filter(([name]) => name !== "settingsPath")
+        .map(([name, value]) => [name, value !== undefined])
+    )
+    yield* print({ dataDir, settingsFile, config, secretsGiven: given, servers }, () =>
+      facts([
+        ["data directory", dataDir],
+        ["settings file", document.exists ? settingsFile : `${settingsFile} (not there)`],
+        ["database", secrets.databaseUrl === undefined ? "embedded" : "PostgreSQL"],
+        ...Object.entries(config).map(([name, value]) => [name, String(value)] as const),
+        ...Object.entries(given).map(([name, value]) => [name, value ? "given" : "not given"] as const),
+        ["servers", servers.map((one) => `${one.name} (${one.type}${one.enabled ? "" : ", off"})`).join(", ") || "none"]
+      ])
+    )
+  })
+).pipe(Command.withDescription("Print the effective configuration, without secrets"))
+
+const schema = Command.make(
+  "schema",
+  {},
+  Effect.fnUntraced(function* () {
+    const document = Schema.toJsonSchemaDocument(SettingsValue)
+    const value = {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      title: "MCPHub settings",
+      ...document.schema,
+      ...(Object.keys(document.definitions).length === 0 ? {} : { $defs: document.definitions })
+    }
+    yield* print(value, () => JSON.stringify(value, null, 2))
+  })
+).pipe(Command.withDescription("Print the JSON Schema of the settings file, for editors"))
+
+export const ConfigCommand = Command.make("config").pipe(
+  Command.withDescription("Check and print the configuration"),
+  Command.withSubcommands([check, show, schema])
+)

@@ -1,0 +1,83 @@
+/**
+ * `mcphub token …`: a user's service tokens for the upstream servers. A value comes from standard input or a hidden
+ * prompt, never from the command line, where `ps` and the shell's history would show it.
+ */
+import { Effect, Option, Redacted, Stdio, Stream } from "effect"
+import { Argument, Command, Flag, Prompt } from "effect/cli"
+import { withAdmin } from "../Admin.ts"
+import { CliFailure } from "../CliFailure.ts"
+import { print, table } from "../Output.ts"
+
+const name = Argument.String("name").pipe(Argument.withDescription("Name of the token, e.g. GITHUB_TOKEN"))
+const user = Flag.String("user").pipe(Flag.withDescription("User name or id"))
+const key = Flag.String("key").pipe(
+  Flag.withDescription("Id of one key (default: all keys of the user)"),
+  Flag.optional
+)
+
+/** One line of piped input without its line end, or what is typed unseen at a terminal. */
+const readValue = (name: string) =>
+  Effect.gen(function* () {
+    const stdio = yield* Stdio.Stdio
+    if (yield* stdio.stdinIsTerminal) return yield* Prompt.run(Prompt.Hidden({ message: `Value of ${name}` }))
+    const text = yield* stdio.stdin.pipe(Stream.decodeText(), Stream.mkString)
+    return Redacted.make(text.replace(/\r?\n$/, ""))
+  }).pipe(
+    Effect.filterOrFail(
+      (value) => Redacted.value(value) !== "",
+      () =>
+        new CliFailure({
+          kind: "NoValue",
+          message: `No value for ${name} on standard input; pipe it in, as in \`mcphub token set ${name} --user ada < token.txt\``,
+          exitCode: 1
+        })
+    )
+  )
+
+const keysOf = (count: number): string => (count === 1 ? "1 key" : `${count} keys`)
+
+const set = Command.make("set", { name, user, key }, ({ key, name, user }) =>
+  Effect.flatMap(readValue(name), (value) =>
+    withAdmin((admin) =>
+      Effect.gen(function* () {
+        const token = yield* admin.tokenSet({ user, name, key: Option.getOrNull(key), value: Redacted.value(value) })
+        yield* print(token, () => `Set ${token.name} on ${keysOf(token.keyIds.length)} of ${token.username}`)
+      })
+    )
+  )
+).pipe(
+  Command.withDescription("Set a service token; the value is read from standard input or a hidden prompt"),
+  Command.withExamples([
+    { command: "mcphub token set GITHUB_TOKEN --user ada < token.txt", description: "From a file" },
+    { command: "mcphub token set GITHUB_TOKEN --user ada", description: "Asks for the value without showing it" }
+  ])
+)
+
+const ls = Command.make("ls", { user }, ({ user }) =>
+  withAdmin((admin) =>
+    Effect.gen(function* () {
+      const tokens = yield* admin.tokenList({ user })
+      yield* print(tokens, () =>
+        table(
+          ["name", "keys"],
+          tokens.map((token) => [token.name, token.keyIds.join(",")]),
+          `No service tokens; set one with \`mcphub token set NAME --user ${user}\``
+        )
+      )
+    })
+  )
+).pipe(Command.withDescription("List the names of a user's service tokens (never their values)"))
+
+const rm = Command.make("rm", { name, user, key }, ({ key, name, user }) =>
+  withAdmin((admin) =>
+    Effect.gen(function* () {
+      const token = yield* admin.tokenRemove({ user, name, key: Option.getOrNull(key) })
+      yield* print(token, () => `Removed ${token.name} from ${keysOf(token.keyIds.length)} of ${token.username}`)
+    })
+  )
+).pipe(Command.withDescription("Remove a service token"))
+
+export const TokenCommand = Command.make("token").pipe(
+  Command.withDescription("Set, list and remove a user's service tokens"),
+  Command.withSubcommands([set, ls, rm])
+)

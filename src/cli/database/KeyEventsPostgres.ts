@@ -1,0 +1,48 @@
+/**
+ * Key events through PostgreSQL's LISTEN/NOTIFY: every hub on the database hears every change once it is committed.
+ *
+ * The subscription holds a connection of its own and is renewed when it drops. What was announced meanwhile is lost to
+ * it, so each subscription, the first too, begins with `missed`.
+ */
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, PubSub, Queue, Schedule, Schema, Stream } from "effect"
+import { KeyEvents, type KeyNews } from "../../domain/KeyEvents.ts"
+import { orUnavailable } from "../../domain/LegacySql.ts"
+import { KeyEvent } from "../../domain/Principals.ts"
+
+const channel = "mcphub_key_events"
+
+const Payload = Schema.fromJsonString(KeyEvent)
+
+const make = Effect.gen(function* () {
+  const sql = yield* PgClient.PgClient
+  const hub = yield* PubSub.unbounded<KeyNews>()
+
+  const listen = Effect.gen(function* () {
+    const notifications = yield* sql.listen(channel)
+    yield* PubSub.publish(hub, { _tag: "missed" })
+    while (true) {
+      const { payload } = yield* Queue.take(notifications)
+      const event = Schema.decodeUnknownOption(Payload)(payload)
+      // Anyone who may connect may notify: what is no event at least makes everything be checked.
+      yield* PubSub.publish(hub, event._tag === "Some" ? { _tag: "changed", event: event.value } : { _tag: "missed" })
+    }
+  }).pipe(Effect.scoped)
+
+  yield* listen.pipe(
+    Effect.tapError(() => Effect.logWarning("The subscription to key changes was lost; subscribing again")),
+    Effect.retry(Schedule.spaced("500 millis")),
+    Effect.forkScoped
+  )
+
+  return KeyEvents.of({
+    publish: Effect.fnUntraced(function* (events) {
+      if (events.length === 0) return
+      const payloads = JSON.stringify(events.map((event) => Schema.encodeSync(Payload)(event)))
+      yield* sql`select pg_notify(${channel}, payload) from jsonb_array_elements_text(${payloads}::jsonb) as news(payload)`
+    }, orUnavailable),
+    news: Stream.fromPubSub(hub)
+  })
+})
+
+export const layer: Layer.Layer<KeyEvents, never, PgClient.PgClient> = Layer.effect(KeyEvents, make)

@@ -1,0 +1,58 @@
+/**
+ * Every operation of the command line, defined once: the local door of a running hub serves them, and without a hub the
+ * same handlers run inside the command itself, on the opened database.
+ */
+import { Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { GroupOperations } from "./GroupOperations.ts"
+import { KeyOperations, NewKey } from "./KeyOperations.ts"
+import { LiveOperations } from "./LiveOperations.ts"
+import { OperationRefused } from "./OperationRefused.ts"
+import { ServerOperations } from "./ServerOperations.ts"
+import { UserOperations } from "./UserOperations.ts"
+
+const Counts = Schema.Struct({ created: Schema.Number, updated: Schema.Number, unchanged: Schema.Number })
+
+export const ProvisionView = Schema.Struct({
+  users: Counts,
+  groups: Counts,
+  keys: Counts,
+  /** Tokens written, counted once per user. */
+  serviceTokens: Schema.Number,
+  /** Keys the hub had to mint, shown this once. */
+  minted: Schema.Array(NewKey)
+})
+export type ProvisionView = typeof ProvisionView.Type
+
+export class ProvisionOperations extends RpcGroup.make(
+  /** The text of a provisioning file, and its name for the messages. */
+  Rpc.make("provision", {
+    payload: { file: Schema.String, text: Schema.String },
+    success: ProvisionView,
+    error: OperationRefused
+  })
+) {}
+
+export const DatabaseView = Schema.Struct({
+  /** What the database says it is, e.g. `PostgreSQL 16.4`. */
+  version: Schema.String,
+  /** Migrations applied, the newest last. */
+  migrations: Schema.Array(Schema.String),
+  /** How far the database's clock is ahead of the hub's, in milliseconds. */
+  clockAheadMs: Schema.Number
+})
+export type DatabaseView = typeof DatabaseView.Type
+
+export class DatabaseOperations extends RpcGroup.make(
+  Rpc.make("databaseCheck", { success: DatabaseView, error: OperationRefused })
+) {}
+
+/** What needs only the database and the settings. */
+export const StoredOperations = UserOperations.merge(
+  KeyOperations,
+  GroupOperations,
+  ProvisionOperations,
+  DatabaseOperations
+)
+
+export const AdminOperations = StoredOperations.merge(ServerOperations, LiveOperations)

@@ -1,0 +1,43 @@
+/** What an operator can do with a user's groups: the servers, and where given the tools, that the user may reach. */
+import { Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { OperationRefused } from "./OperationRefused.ts"
+
+export const GroupView = Schema.Struct({
+  id: Schema.String,
+  name: Schema.String,
+  username: Schema.String,
+  isActive: Schema.Boolean,
+  servers: Schema.Array(Schema.String),
+  /** Null: all tools of those servers. */
+  tools: Schema.NullOr(Schema.Array(Schema.String))
+})
+export type GroupView = typeof GroupView.Type
+
+const named = { user: Schema.String, name: Schema.String }
+const tools = Schema.NullOr(Schema.Array(Schema.String))
+
+export class GroupOperations extends RpcGroup.make(
+  Rpc.make("groupCreate", {
+    payload: { ...named, servers: Schema.Array(Schema.String), tools },
+    success: GroupView,
+    error: OperationRefused
+  }),
+  Rpc.make("groupList", {
+    payload: { user: Schema.NullOr(Schema.String) },
+    success: Schema.Array(GroupView),
+    error: OperationRefused
+  }),
+  Rpc.make("groupRemove", { payload: named, success: GroupView, error: OperationRefused }),
+  /** Replaces what is given and leaves the rest; `allTools` lifts the restriction to single tools. */
+  Rpc.make("groupSet", {
+    payload: { ...named, servers: Schema.NullOr(Schema.Array(Schema.String)), tools, allTools: Schema.Boolean },
+    success: GroupView,
+    error: OperationRefused
+  }),
+  Rpc.make("groupSetActive", {
+    payload: { ...named, isActive: Schema.Boolean },
+    success: GroupView,
+    error: OperationRefused
+  })
+) {}

@@ -1,0 +1,59 @@
+/** What an operator can do with MCPHub keys and the service tokens bound to them. A key is named by its id. */
+import { Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { OperationRefused } from "./OperationRefused.ts"
+
+export const KeyView = Schema.Struct({
+  id: Schema.String,
+  name: Schema.String,
+  username: Schema.String,
+  isActive: Schema.Boolean,
+  /** ISO 8601, UTC. */
+  createdAt: Schema.String,
+  expiresAt: Schema.String,
+  lastUsedAt: Schema.NullOr(Schema.String),
+  usageCount: Schema.Number,
+  /** Names only: a value never leaves the database again. */
+  serviceTokens: Schema.Array(Schema.String)
+})
+export type KeyView = typeof KeyView.Type
+
+export const NewKey = Schema.Struct({
+  /** The key itself, shown this once. */
+  key: Schema.String,
+  id: Schema.String,
+  expiresAt: Schema.String,
+  name: Schema.String,
+  username: Schema.String
+})
+export type NewKey = typeof NewKey.Type
+
+export const TokenView = Schema.Struct({ name: Schema.String, username: Schema.String, keyIds: Schema.Array(Schema.String) })
+export type TokenView = typeof TokenView.Type
+
+const key = { key: Schema.String }
+/** `key` absent: every key of the user. */
+const token = { user: Schema.String, name: Schema.String, key: Schema.NullOr(Schema.String) }
+
+export class KeyOperations extends RpcGroup.make(
+  Rpc.make("keyCreate", {
+    payload: { user: Schema.String, name: Schema.NullOr(Schema.String), days: Schema.NullOr(Schema.Number) },
+    success: NewKey,
+    error: OperationRefused
+  }),
+  Rpc.make("keyList", {
+    payload: { user: Schema.NullOr(Schema.String) },
+    success: Schema.Array(KeyView),
+    error: OperationRefused
+  }),
+  /** Valid for `days` from now on. */
+  Rpc.make("keyExtend", { payload: { ...key, days: Schema.Number }, success: KeyView, error: OperationRefused }),
+  Rpc.make("keyRevoke", { payload: key, success: KeyView, error: OperationRefused }),
+  Rpc.make("tokenSet", { payload: { ...token, value: Schema.String }, success: TokenView, error: OperationRefused }),
+  Rpc.make("tokenList", {
+    payload: { user: Schema.String },
+    success: Schema.Array(TokenView),
+    error: OperationRefused
+  }),
+  Rpc.make("tokenRemove", { payload: token, success: TokenView, error: OperationRefused })
+) {}

@@ -1,0 +1,85 @@
+/** What an operator can see and end in a running hub: sessions, requests in flight, the hub itself. */
+import { Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { OperationRefused } from "./OperationRefused.ts"
+
+export const SessionView = Schema.Struct({
+  sessionId: Schema.String,
+  userId: Schema.String,
+  username: Schema.String,
+  keyId: Schema.String,
+  keyName: Schema.String,
+  target: Schema.String,
+  protocolVersion: Schema.String,
+  client: Schema.Struct({ name: Schema.String, version: Schema.String }),
+  adopted: Schema.Boolean,
+  state: Schema.String,
+  /** ISO 8601, UTC. */
+  createdAt: Schema.String,
+  lastActiveAt: Schema.String,
+  inFlight: Schema.Number,
+  streams: Schema.Number,
+  upstreams: Schema.Array(
+    Schema.Struct({
+      server: Schema.String,
+      state: Schema.String,
+      reason: Schema.NullOr(Schema.String),
+      protocolVersion: Schema.NullOr(Schema.String)
+    })
+  )
+})
+export type SessionView = typeof SessionView.Type
+
+export const RequestView = Schema.Struct({
+  requestId: Schema.String,
+  username: Schema.String,
+  sessionId: Schema.String,
+  method: Schema.String,
+  server: Schema.NullOr(Schema.String),
+  target: Schema.NullOr(Schema.String),
+  startedAt: Schema.String,
+  ageMs: Schema.Number
+})
+export type RequestView = typeof RequestView.Type
+
+export const HubView = Schema.Struct({
+  pid: Schema.Number,
+  url: Schema.String,
+  version: Schema.String,
+  startedAt: Schema.String,
+  users: Schema.Number,
+  sessions: Schema.Number,
+  pending: Schema.Number,
+  requests: Schema.Number,
+  errorRate: Schema.Number,
+  p95Ms: Schema.Number
+})
+export type HubView = typeof HubView.Type
+
+const session = { sessionId: Schema.String }
+
+export class LiveOperations extends RpcGroup.make(
+  Rpc.make("hubStatus", { success: HubView, error: OperationRefused }),
+  Rpc.make("sessionList", {
+    payload: { user: Schema.NullOr(Schema.String) },
+    success: Schema.Array(SessionView),
+    error: OperationRefused
+  }),
+  Rpc.make("sessionShow", {
+    payload: session,
+    success: Schema.Struct({ session: SessionView, requests: Schema.Array(RequestView) }),
+    error: OperationRefused
+  }),
+  /** Answers when the session with everything it held is gone. */
+  Rpc.make("sessionKill", { payload: session, success: SessionView, error: OperationRefused }),
+  Rpc.make("requestList", {
+    payload: { user: Schema.NullOr(Schema.String) },
+    success: Schema.Array(RequestView),
+    error: OperationRefused
+  }),
+  Rpc.make("requestCancel", {
+    payload: { requestId: Schema.String },
+    success: RequestView,
+    error: OperationRefused
+  })
+) {}

@@ -1,0 +1,41 @@
+/** What an operator can see of the upstream servers, and try on one. */
+import { Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { OperationRefused } from "./OperationRefused.ts"
+
+export const ServerView = Schema.Struct({
+  name: Schema.String,
+  type: Schema.String,
+  /** `unknown` until somebody has connected: connections are made when a session needs them. */
+  state: Schema.String,
+  reason: Schema.NullOr(Schema.String),
+  connections: Schema.Number,
+  tools: Schema.NullOr(Schema.Number)
+})
+export type ServerView = typeof ServerView.Type
+
+export const ServerTestView = Schema.Struct({
+  name: Schema.String,
+  /** `needs-credential`: it works only with a user's own token. */
+  outcome: Schema.Literals(["ok", "failed", "needs-credential", "disabled"]),
+  /** What failed and what to do, where it failed. */
+  reason: Schema.NullOr(Schema.String),
+  protocolVersion: Schema.NullOr(Schema.String),
+  serverName: Schema.NullOr(Schema.String),
+  tools: Schema.Array(Schema.Struct({ name: Schema.String, description: Schema.NullOr(Schema.String) })),
+  durationMs: Schema.Number
+})
+export type ServerTestView = typeof ServerTestView.Type
+
+export class ServerOperations extends RpcGroup.make(
+  Rpc.make("serverList", { success: Schema.Array(ServerView), error: OperationRefused }),
+  /**
+   * Opens a connection of its own, lists the tools and closes it: with the service tokens of the given MCPHub key, or
+   * with nobody's.
+   */
+  Rpc.make("serverTest", {
+    payload: { name: Schema.String, key: Schema.NullOr(Schema.String) },
+    success: ServerTestView,
+    error: OperationRefused
+  })
+) {}

@@ -1,0 +1,33 @@
+/** What an operator can do with users. A user is named by username or id. */
+import { Schema } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { OperationRefused } from "./OperationRefused.ts"
+
+export const UserView = Schema.Struct({
+  id: Schema.String,
+  username: Schema.String,
+  isAdmin: Schema.Boolean,
+  isActive: Schema.Boolean,
+  /** ISO 8601, UTC. */
+  createdAt: Schema.String
+})
+export type UserView = typeof UserView.Type
+
+const user = { user: Schema.String }
+
+export class UserOperations extends RpcGroup.make(
+  Rpc.make("userAdd", {
+    payload: { username: Schema.String, isAdmin: Schema.Boolean },
+    success: UserView,
+    error: OperationRefused
+  }),
+  Rpc.make("userList", { success: Schema.Array(UserView), error: OperationRefused }),
+  /** Removes the user with all keys and groups, and ends their sessions. */
+  Rpc.make("userRemove", { payload: user, success: UserView, error: OperationRefused }),
+  /** An inactive user keeps everything and opens nothing; their sessions end. */
+  Rpc.make("userSetActive", {
+    payload: { ...user, isActive: Schema.Boolean },
+    success: UserView,
+    error: OperationRefused
+  })
+) {}

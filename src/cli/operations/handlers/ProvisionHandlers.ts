@@ -1,0 +1,40 @@
+/** The provisioning file, on the domain's service. */
+import { Effect, Redacted } from "effect"
+import { jsonErrorOffset, lineAndColumn } from "../../../domain/JsonPosition.ts"
+import { Provisioning } from "../../../domain/Provisioning.ts"
+import { ProvisionOperations } from "../AdminOperations.ts"
+import { asRefusal, OperationRefused } from "../OperationRefused.ts"
+import { iso } from "./Lookup.ts"
+
+/** The runtime's own message quotes the text around the mistake, which may be a token: only the place is told. */
+const parse = (file: string, text: string) =>
+  Effect.try({
+    try: (): unknown => JSON.parse(text),
+    catch: () =>
+      new OperationRefused({
+        kind: "ProvisioningRefused",
+        exitCode: 2,
+        message: `${file} is not JSON: ${lineAndColumn(text, jsonErrorOffset(text) ?? 0)} cannot stand there; nothing was changed`
+      })
+  })
+
+export const ProvisionHandlers = ProvisionOperations.toLayer(
+  Effect.gen(function* () {
+    const provisioning = yield* Provisioning
+    return ProvisionOperations.of({
+      provision: Effect.fnUntraced(function* ({ file, text }) {
+        const summary = yield* provisioning.apply(yield* parse(file, text), file)
+        return {
+          ...summary,
+          minted: summary.minted.map((one) => ({
+            key: Redacted.value(one.key),
+            id: one.keyId,
+            expiresAt: iso(one.expiresAt),
+            name: one.name,
+            username: one.username
+          }))
+        }
+      }, asRefusal)
+    })
+  })
+)

@@ -1,0 +1,17 @@
+/** The handlers that work with and without a running hub: on the database, the settings and the upstream servers. */
+import { Layer } from "effect"
+import { DatabaseHandlers } from "./DatabaseHandlers.ts"
+import { GroupHandlers } from "./GroupHandlers.ts"
+import { KeyHandlers } from "./KeyHandlers.ts"
+import { ProvisionHandlers } from "./ProvisionHandlers.ts"
+import { ServerHandlers } from "./ServerHandlers.ts"
+import { UserHandlers } from "./UserHandlers.ts"
+
+export const StoredHandlers = Layer.mergeAll(
+  UserHandlers,
+  KeyHandlers,
+  GroupHandlers,
+  ProvisionHandlers,
+  DatabaseHandlers,
+  ServerHandlers
+)

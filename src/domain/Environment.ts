@@ -1,0 +1,73 @@
+/**
+ * The process environment as the settings file's templates and child processes see it.
+ *
+ * A reference rather than a global, so that a test or an embedder gives another one. Read it only through `Expansion`
+ * (which refuses the hub's own secrets) and `childEnvironment` (which is an allow-list).
+ */
+import { Context } from "effect"
+
+export type EnvironmentRecord = Readonly<Record<string, string | undefined>>
+
+/** Variables that belong to the hub alone: no template may read them and no child process receives them. */
+export const hubSecretNames: ReadonlySet<string> = new Set([
+  "DATABASE_URL",
+  "DB_URL",
+  "JWT_SECRET",
+  "CREDENTIAL_KEY",
+  "ADMIN_PASSWORD",
+  "GITHUB_CLIENT_SECRET",
+  "CONTEXT_SIGNING_KEY"
+])
+
+/** What a child process needs of its surroundings to start at all; everything else is the server's own `env`. */
+const inherited = [
+  "PATH",
+  "HOME",
+  "USER",
+  "LOGNAME",
+  "SHELL",
+  "LANG",
+  "LC_ALL",
+  "LC_CTYPE",
+  "TERM",
+  "TZ",
+  "TMPDIR",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "ALL_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+  "all_proxy",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
+  "NODE_EXTRA_CA_CERTS",
+  "SystemRoot",
+  "SYSTEMROOT",
+  "SystemDrive",
+  "ComSpec",
+  "PATHEXT",
+  "WINDIR",
+  "TEMP",
+  "TMP",
+  "USERPROFILE",
+  "APPDATA",
+  "LOCALAPPDATA",
+  "ProgramFiles",
+  "ProgramData"
+]
+
+/** The part of the environment a child process inherits. */
+export const childEnvironment = (environment: EnvironmentRecord): Record<string, string> => {
+  const result: Record<string, string> = {}
+  for (const name of inherited) {
+    const value = environment[name]
+    if (value !== undefined) result[name] = value
+  }
+  return result
+}
+
+export class Environment extends Context.Reference<EnvironmentRecord>("mcphub/domain/Environment", {
+  defaultValue: () => globalThis.process?.env ?? {}
+}) {}

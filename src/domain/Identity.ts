@@ -1,0 +1,49 @@
+/**
+ * Users, keys, groups, provisioning and authentication together: on a database, or in memory.
+ */
+import { Layer } from "effect"
+import type { SqlClient } from "effect/sql"
+import type { Credentials } from "./Credentials.ts"
+import type { Groups } from "./Groups.ts"
+import * as GroupsMemory from "./GroupsMemory.ts"
+import * as GroupsSql from "./GroupsSql.ts"
+import type { HubKeys } from "./HubKeys.ts"
+import * as HubKeysMemory from "./HubKeysMemory.ts"
+import * as HubKeysSql from "./HubKeysSql.ts"
+import { KeyEvents } from "./KeyEvents.ts"
+import { MemoryStore } from "./MemoryStore.ts"
+import { Principals } from "./Principals.ts"
+import type { Provisioning } from "./Provisioning.ts"
+import * as ProvisioningMemory from "./ProvisioningMemory.ts"
+import * as ProvisioningSql from "./ProvisioningSql.ts"
+import type { Users } from "./Users.ts"
+import * as UsersMemory from "./UsersMemory.ts"
+import * as UsersSql from "./UsersSql.ts"
+
+export type Repositories = Users | HubKeys | Groups | Provisioning
+
+/** What administration needs, without the cache of `Principals`. Needs the migrated tables. */
+export const layerRepositories: Layer.Layer<
+  Repositories,
+  never,
+  SqlClient.SqlClient | KeyEvents | Credentials
+> = Layer.mergeAll(UsersSql.layer, HubKeysSql.layer, GroupsSql.layer, ProvisioningSql.layer)
+
+/** Everything on the database. Needs the migrated tables. */
+export const layer: Layer.Layer<
+  Repositories | Principals,
+  never,
+  SqlClient.SqlClient | KeyEvents | Credentials
+> = Layer.provideMerge(Principals.layer, layerRepositories)
+
+/** Everything in memory, gone with the process. */
+export const layerMemory: Layer.Layer<
+  Repositories | Principals | KeyEvents | MemoryStore,
+  never,
+  Credentials
+> = Principals.layer.pipe(
+  Layer.provideMerge(
+    Layer.mergeAll(UsersMemory.layer, HubKeysMemory.layer, GroupsMemory.layer, ProvisioningMemory.layer)
+  ),
+  Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer])
+)

@@ -1,0 +1,62 @@
+/**
+ * How the legacy tables are read and written from every repository: quoted camelCase columns, `timestamp without time
+ * zone` holding UTC whatever the session's time zone, and `user_groups.servers` as a comma list or as `text[]`.
+ */
+import { Effect } from "effect"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
+import { DatabaseUnavailable } from "./IdentityErrors.ts"
+
+/** SQLSTATEs of a server that is going away, starting, full or has failed over: the same statement may succeed later. */
+const passing = /^(?:08|57P0|53|25006|55P03|57014|40)/
+
+const sqlState = (cause: unknown): string =>
+  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string" ? cause.code : ""
+
+/**
+ * A database that cannot answer is an expected failure; any other SQL failure is a defect. The driver's detail is
+ * left out of it, since it may quote a row.
+ */
+export const orUnavailable = <A, E, R>(
+  effect: Effect.Effect<A, E | SqlError.SqlError, R>
+): Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseUnavailable, R> =>
+  Effect.catchTag(effect as Effect.Effect<A, SqlError.SqlError, R>, "SqlError", ({ reason }) => {
+    const state = sqlState(reason.cause)
+    return reason.isRetryable || reason._tag === "AuthenticationError" || passing.test(state)
+      ? Effect.fail(
+          new DatabaseUnavailable({ message: "The database does not answer; check DATABASE_URL and the server" })
+        )
+      : Effect.die(new Error(`A statement failed: ${reason._tag} ${state} ${reason.message ?? ""}`.trimEnd()))
+  }) as Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseUnavailable, R>
+
+/** Milliseconds since the epoch as the value of a legacy time column. */
+export const time = (sql: SqlClient.SqlClient, millis: number): Statement.Fragment =>
+  sql`(to_timestamp(${millis}::float8 / 1000) at time zone 'UTC')`
+
+/** A legacy time column as milliseconds since the epoch; `column` is a trusted, quoted name. */
+export const millis = (sql: SqlClient.SqlClient, column: string): Statement.Fragment =>
+  sql.literal(`(round(extract(epoch from ${column}) * 1000)::float8)`)
+
+/** A text list as a JSON parameter. */
+export const jsonb = (sql: SqlClient.SqlClient, value: unknown): Statement.Fragment =>
+  sql`${JSON.stringify(value)}::jsonb`
+
+/** Whether this database keeps `user_groups.servers` as `text[]`; the old hub's own has a comma list. */
+export const serversAreArray = (sql: SqlClient.SqlClient): Effect.Effect<boolean, SqlError.SqlError> =>
+  Effect.map(
+    sql<{ readonly type: string }>`
+      select format_type(atttypid, atttypmod) as type from pg_attribute
+      where attrelid = 'user_groups'::regclass and attname = 'servers' and not attisdropped`,
+    (rows) => rows[0]?.type.endsWith("[]") === true
+  )
+
+/** Server names from either form, as `to_jsonb("servers")` shows it. */
+export const serversFrom = (stored: unknown): ReadonlyArray<string> => {
+  const names = Array.isArray(stored) ? stored : typeof stored === "string" ? stored.split(",") : []
+  return names.flatMap((name) => (typeof name === "string" && name.trim() !== "" ? [name.trim()] : []))
+}
+
+/** The SQL expression that writes a JSON list of names, given as `json`, in the column's own form. */
+export const serversTo = (sql: SqlClient.SqlClient, array: boolean, json: Statement.Fragment): Statement.Fragment =>
+  array
+    ? sql`array(select jsonb_array_elements_text(${json}))`
+    : sql`coalesce((select string_agg(name, ',') from jsonb_array_elements_text(${json}) as names(name)), '')`

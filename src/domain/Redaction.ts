@@ -1,0 +1,19 @@
+/**
+ * The last line of defence of everything that is written out: text shaped like an MCPHub key never leaves, whatever
+ * mistake brought it there. Secrets are `Redacted` values long before; this is for the case that one was not.
+ */
+
+const keyShape = /mcphub_[0-9a-f]{64}/gi
+
+/** Replaces every MCPHub key in a text. */
+export const scrub = (text: string): string =>
+  text.includes("cphub_") || text.includes("CPHUB_") ? text.replace(keyShape, "mcphub_<redacted>") : text
+
+const unsafe = /[\u007f-\u009f\u2028\u2029]/g
+
+/**
+ * One line of JSON that is safe in a terminal and in any log reader: JSON escapes newlines and ESC, this escapes the
+ * other control characters (CSI as one character, line separators) and removes keys.
+ */
+export const logLine = (json: string): string =>
+  scrub(json).replace(unsafe, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)

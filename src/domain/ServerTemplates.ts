@@ -1,0 +1,42 @@
+/**
+ * Where a server's configuration may hold templates, and which of the user's tokens they name.
+ *
+ * One walk serves the checks at load and the question which tokens the server is entitled to, so that the two cannot
+ * disagree.
+ */
+import { parseTemplate, userTokens } from "./Expansion.ts"
+import type { ServerConfig } from "./ServerConfig.ts"
+
+export interface TemplateField {
+  readonly place: "url" | "command" | "args" | "env" | "headers" | "openapi"
+  /** Below the server's entry, e.g. `headers.Authorization`. */
+  readonly path: string
+  readonly text: string
+}
+
+/** Every text of a server's configuration that is expanded. An inline OpenAPI document is data and is not. */
+export const templateFields = (config: ServerConfig): ReadonlyArray<TemplateField> => {
+  const fields: Array<TemplateField> = []
+  const add = (place: TemplateField["place"], path: string, text: string | undefined): void => {
+    if (text !== undefined) fields.push({ place, path, text })
+  }
+  add("url", "url", config.url)
+  add("command", "command", config.command)
+  config.args?.forEach((text, index) => add("args", `args[${index}]`, text))
+  for (const [name, text] of Object.entries(config.env ?? {})) add("env", `env.${name}`, text)
+  for (const [name, text] of Object.entries(config.headers ?? {})) add("headers", `headers.${name}`, text)
+  const openapi = (value: unknown, path: string): void => {
+    if (typeof value === "string") add("openapi", path, value)
+    else if (typeof value === "object" && value !== null) {
+      for (const [name, inner] of Object.entries(value)) openapi(inner, `${path}.${name}`)
+    }
+  }
+  for (const [name, value] of Object.entries(config.openapi ?? {})) {
+    if (name !== "schema") openapi(value, `openapi.${name}`)
+  }
+  return fields
+}
+
+/** The stored names of the user's tokens that the templates of a server refer to. */
+export const referencedTokens = (config: ServerConfig): ReadonlySet<string> =>
+  new Set(templateFields(config).flatMap((field) => userTokens(parseTemplate(field.text))))

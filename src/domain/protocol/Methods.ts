@@ -1,0 +1,60 @@
+/**
+ * What the hub must know of MCP's methods to route them: which kind of list they belong to, which capability they need.
+ *
+ * Source: MCP 2025-11-25 schema.
+ */
+
+export type ListKind = "tools" | "prompts" | "resources" | "templates"
+
+export interface ListMethod {
+  readonly method: string
+  /** The field of the result that holds the array. */
+  readonly field: string
+  /** The upstream's capability without which it is not asked. */
+  readonly capability: string
+  /** The notification that makes a cached list stale. */
+  readonly changed: string
+}
+
+export const lists: Readonly<Record<ListKind, ListMethod>> = {
+  tools: {
+    method: "tools/list",
+    field: "tools",
+    capability: "tools",
+    changed: "notifications/tools/list_changed"
+  },
+  prompts: {
+    method: "prompts/list",
+    field: "prompts",
+    capability: "prompts",
+    changed: "notifications/prompts/list_changed"
+  },
+  resources: {
+    method: "resources/list",
+    field: "resources",
+    capability: "resources",
+    changed: "notifications/resources/list_changed"
+  },
+  templates: {
+    method: "resources/templates/list",
+    field: "resourceTemplates",
+    capability: "resources",
+    changed: "notifications/resources/list_changed"
+  }
+}
+
+export const listKinds = Object.keys(lists) as ReadonlyArray<ListKind>
+
+/** The client capability a server-to-client request needs; `undefined` for methods no client offers. */
+export const clientCapability = (method: string): "sampling" | "elicitation" | "roots" | undefined => {
+  switch (method) {
+    case "sampling/createMessage":
+      return "sampling"
+    case "elicitation/create":
+      return "elicitation"
+    case "roots/list":
+      return "roots"
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * The paths of the MCP endpoint: `/mcp`, `/mcp/:target`, `/:user/mcp`, `/:user/mcp/:target`. A user in the path never
+ * identifies anyone: it must be the authenticated user.
+ */
+export interface McpPath {
+  readonly user?: string
+  readonly target?: string
+}
+
+const decode = (segment: string): string | undefined => {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return undefined
+  }
+}
+
+const everything: McpPath = {}
+
+/** `undefined` for every other path. */
+export const matchPath = (path: string): McpPath | undefined => {
+  if (path === "/mcp" || path === "/mcp/") return everything
+  const segments = path.split("/").slice(1).map(decode)
+  if (segments.at(-1) === "") segments.pop()
+  if (segments.length > 3 || segments.some((segment) => segment === undefined || segment === "")) return undefined
+  const [first, second, third] = segments
+  if (first === "mcp" && second !== undefined && third === undefined) return { target: second }
+  if (second !== "mcp" || first === undefined || first === "api" || first === "admin") return undefined
+  return third === undefined ? { user: first } : { user: first, target: third }
+}

@@ -1,0 +1,98 @@
+/**
+ * `node:http` as a `Wire`: the same code under Node and Deno. A body over the limit is answered before it is read to its
+ * end, and the connection closed, so that nobody can make the hub hold more than the limit.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { maxUnreadBytes, type WireReply, type WireRequest, type WireStream } from "./Wire.ts"
+
+const emptyQuery = new URLSearchParams()
+
+export const request = (incoming: IncomingMessage, path: string, query: string): WireRequest => ({
+  method: incoming.method ?? "GET",
+  path,
+  query: query === "" ? emptyQuery : new URLSearchParams(query),
+  header: (name) => {
+    const value = incoming.headers[name]
+    return Array.isArray(value) ? value.join(", ") : value
+  },
+  body: (limit, done) => {
+    const declared = Number(incoming.headers["content-length"] ?? 0)
+    if (declared > limit) return done("too-large")
+    const chunks: Array<Buffer> = []
+    let size = 0
+    let finished = false
+    const finish = (result: Uint8Array | "too-large" | "aborted"): void => {
+      if (finished) return
+      finished = true
+      done(result)
+    }
+    incoming.on("data", (chunk: Buffer) => {
+      if (finished) return
+      size += chunk.length
+      if (size > limit) {
+        incoming.pause()
+        return finish("too-large")
+      }
+      chunks.push(chunk)
+    })
+    incoming.on("end", () => finish(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    incoming.on("error", () => finish("aborted"))
+    incoming.on("close", () => finish("aborted"))
+  }
+})
+
+const stream = (outgoing: ServerResponse): WireStream => {
+  let open = true
+  const close = (): void => {
+    open = false
+  }
+  outgoing.on("close", close)
+  return {
+    write: (text) => {
+      if (!open) return false
+      outgoing.write(text)
+      if (outgoing.writableLength > maxUnreadBytes) {
+        open = false
+        outgoing.destroy()
+        return false
+      }
+      return true
+    },
+    end: () => {
+      if (!open) return
+      open = false
+      outgoing.end()
+    }
+  }
+}
+
+export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): WireReply => ({
+  send: (status, body, headers) => {
+    if (outgoing.headersSent || outgoing.destroyed) return
+    const length = body === undefined ? 0 : Buffer.byteLength(body)
+    // What is left of an unread body is not worth reading: the connection goes.
+    const unread = !incoming.complete && incoming.method === "POST"
+    outgoing.writeHead(status, {
+      ...headers,
+      ...(status === 204 ? {} : { "content-length": length }),
+      ...(unread ? { connection: "close" } : {})
+    })
+    outgoing.end(body)
+    if (unread) outgoing.once("finish", () => incoming.destroy())
+  },
+  stream: (headers) => {
+    outgoing.writeHead(200, {
+      "content-type": "text/event-stream",
+      "cache-control": "no-cache, no-transform",
+      "x-accel-buffering": "no",
+      ...headers
+    })
+    outgoing.flushHeaders()
+    return stream(outgoing)
+  },
+  onAbort: (run) => {
+    outgoing.on("close", () => {
+      if (!outgoing.writableFinished) run()
+    })
+  }
+})

@@ -1,0 +1,33 @@
+/**
+ * One HTTP exchange as the MCP endpoint sees it, on any runtime: `NodeWire` adapts `node:http` (Node and Deno),
+ * `worker.ts` adapts the web standard's Request and Response. Callbacks and not effects, because this is the data path.
+ */
+export interface WireRequest {
+  readonly method: string
+  /** Below the base path, decoded no further than the URL parser does; no query. */
+  readonly path: string
+  readonly query: URLSearchParams
+  readonly header: (name: string) => string | undefined
+  /** Calls back once: the whole body, or why there is none. */
+  readonly body: (limit: number, done: (body: Uint8Array | "too-large" | "aborted") => void) => void
+}
+
+export type WireHeaders = Readonly<Record<string, string>>
+
+export interface WireStream {
+  /** False: the client is gone, or reads so slowly that the stream was closed. */
+  readonly write: (text: string) => boolean
+  readonly end: () => void
+}
+
+export interface WireReply {
+  readonly send: (status: number, body: string | undefined, headers?: WireHeaders) => void
+  readonly stream: (headers?: WireHeaders) => WireStream
+  /** The client has gone before the answer was complete. */
+  readonly onAbort: (run: () => void) => void
+}
+
+export const jsonType: WireHeaders = { "content-type": "application/json" }
+
+/** Bytes a client may leave unread before its stream is closed. */
+export const maxUnreadBytes = 4 * 1024 * 1024

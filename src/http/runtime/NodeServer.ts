@@ -1,0 +1,106 @@
+/**
+ * The listener: one `node:http` server, on Node and on Deno alike. `/mcp` goes to the lean endpoint straight from the
+ * callback; everything else to the `effect/http` routes.
+ *
+ * Closing its scope is the shutdown: sessions drain (requests in flight finish, new ones get 503), then the sockets go.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Context, Effect, Layer, Schema } from "effect"
+import { HttpRouter } from "effect/http"
+import { HubConfig } from "../../domain/HubConfig.ts"
+import { Sessions } from "../../actors/Sessions.ts"
+import { HubMetrics } from "../../actors/HubMetrics.ts"
+import { McpEndpoint } from "../McpEndpoint.ts"
+import * as NodeWire from "../NodeWire.ts"
+import * as Operations from "../Operations.ts"
+
+export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
+  message: Schema.String
+}) {}
+
+const listenError = (error: NodeJS.ErrnoException, host: string, port: number): ListenFailed => {
+  const where = `${host}:${port}`
+  if (error.code === "EADDRINUSE") {
+    return new ListenFailed({ message: `Port ${port} on ${host} is in use by another program; stop it or choose another with --port` })
+  }
+  if (error.code === "EACCES") return new ListenFailed({ message: `Not permitted to listen on ${where}; choose a port above 1023` })
+  return new ListenFailed({ message: `Cannot listen on ${where}: ${error.code ?? error.message}` })
+}
+
+const listen = (server: Server, host: string, port: number): Effect.Effect<AddressInfo, ListenFailed> =>
+  Effect.callback((resume) => {
+    const failed = (error: NodeJS.ErrnoException): void => resume(Effect.fail(listenError(error, host, port)))
+    server.once("error", failed)
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.off("error", failed)
+      resume(Effect.succeed(server.address() as AddressInfo))
+    })
+  })
+
+const stop = (server: Server): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    server.close(() => resume(Effect.void))
+    server.closeIdleConnections()
+    // What is still open has had its time: the sessions have drained before.
+    server.closeAllConnections()
+  }).pipe(Effect.timeoutOption("2 seconds"), Effect.asVoid)
+
+export class HubServer extends Context.Service<
+  HubServer,
+  {
+    readonly host: string
+    readonly port: number
+    /** `http://127.0.0.1:3000/mcp`, with the real host, port and base path. */
+    readonly url: string
+  }
+>()("mcphub/http/runtime/NodeServer") {
+  static readonly layer = Layer.effect(HubServer, Effect.suspend(() => make))
+}
+
+const make = Effect.gen(function* () {
+  const hub = yield* HubConfig
+  const endpoint = yield* McpEndpoint
+  const sessions = yield* Sessions
+  const metrics = yield* HubMetrics
+  const scope = yield* Effect.scope
+  const routes = yield* HttpRouter.toHttpEffect(Operations.layer)
+  const otherRoutes = yield* NodeHttpServer.makeHandler(routes, { scope })
+
+  const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    let url = incoming.url ?? "/"
+    if (hub.basePath !== "") {
+      if (!url.startsWith(hub.basePath) || !/^[/?]?$/.test(url.charAt(hub.basePath.length))) {
+        return void outgoing.writeHead(404).end()
+      }
+      url = url.slice(hub.basePath.length)
+      if (!url.startsWith("/")) url = `/${url}`
+      incoming.url = url
+    }
+    const mark = url.indexOf("?")
+    const path = mark === -1 ? url : url.slice(0, mark)
+    const query = mark === -1 ? "" : url.slice(mark + 1)
+    if (endpoint.handle(NodeWire.request(incoming, path, query), NodeWire.reply(incoming, outgoing))) return
+    otherRoutes(incoming, outgoing)
+  }
+
+  // A request's own limit is the tracker's; only a client that never finishes its headers is cut off here.
+  const server = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 72_000 }, listener)
+  const sockets = new Set<unknown>()
+  server.on("connection", (socket) => {
+    sockets.add(socket)
+    socket.on("close", () => sockets.delete(socket))
+  })
+  yield* metrics.gauge("mcphub_client_sockets", "Open connections of clients", () => sockets.size)
+
+  const address = yield* Effect.acquireRelease(listen(server, hub.host, hub.port), () =>
+    Effect.andThen(sessions.drain(hub.drainMs), stop(server))
+  )
+  const shown = address.family === "IPv6" ? `[${address.address}]` : address.address
+  return HubServer.of({
+    host: address.address,
+    port: address.port,
+    url: `http://${shown}:${address.port}${hub.basePath}/mcp`
+  })
+})

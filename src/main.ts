@@ -1,0 +1,36 @@
+/**
+ * The program `mcphub`, on Node and Deno alike: binds the command line to the process and nothing else.
+ *
+ * The first SIGINT or SIGTERM ends the command in order (a hub drains), the second ends the process at once.
+ */
+import process from "node:process"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Effect, Runtime } from "effect"
+import { exitCodeOf, run } from "./cli/Cli.ts"
+
+const args = process.argv.slice(2)
+
+/** Exits once everything printed has left. */
+const exit = (code: number): void => {
+  process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
+}
+
+// A reader that has closed its pipe (`mcphub user ls | head -1`) is no failure, and no reason for a hub to stop.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
+
+const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
+  let signals = 0
+  const onSignal = (): void => {
+    signals += 1
+    if (signals > 1) process.exit(130)
+    fiber.interruptUnsafe(fiber.id)
+  }
+  process.on("SIGINT", onSignal)
+  process.on("SIGTERM", onSignal)
+  // Sockets that a library keeps alive must not hold the process: what matters was closed with its scope.
+  fiber.addObserver((result) => teardown(result, exit))
+})
+
+runMain(run(args).pipe(Effect.provide(NodeServices.layer)), {
+  teardown: (result, onExit) => onExit(exitCodeOf(args, result))
+})

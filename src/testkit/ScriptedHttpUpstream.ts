@@ -1,0 +1,218 @@
+/**
+ * A real MCP server over streamable HTTP whose behaviour a test writes down: it listens on 127.0.0.1, keeps every
+ * request it received, and answers each method and tool as told: at once, never, twice, with the wrong id, as a web page,
+ * with its socket torn down half-way.
+ *
+ * Out of the box it is an ordinary server of revision 2025-11-25 with sessions, an event stream and the tools `echo`,
+ * `whoami` (the headers it got), `set-context` and `get-data` (state of its session). For embedders' tests as well as
+ * the hub's own; runs on Node and Deno.
+ */
+import { Context, Deferred, Effect, Layer, type Scope } from "effect"
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
+import type { JsonObject, JsonRpcId } from "../domain/protocol/JsonRpc.ts"
+import { ScriptedCall } from "./ScriptedCall.ts"
+import { builtinTools } from "./ScriptedTools.ts"
+
+/** One HTTP request as it arrived. */
+export interface Received {
+  readonly httpMethod: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  /** The JSON body; undefined for GET and DELETE. */
+  readonly body: ScriptedMessage | undefined
+  /** Tells sockets apart. */
+  readonly remotePort: number
+}
+
+export interface ScriptedMessage {
+  readonly jsonrpc: "2.0"
+  readonly id?: JsonRpcId
+  readonly method?: string
+  readonly params?: JsonObject
+  readonly result?: unknown
+  readonly error?: unknown
+}
+
+export interface ScriptedSession {
+  readonly id: string
+  readonly state: Map<string, unknown>
+}
+
+/** What to do with one request; may return before it has answered, or never answer. */
+export type Script = (call: ScriptedCall) => void | Promise<void>
+
+export interface ScriptedHttpOptions {
+  /** Issue session ids and insist on them; default true. */
+  readonly sessions?: boolean
+  /** How built-in scripts answer; default "json". */
+  readonly answers?: "json" | "sse"
+  /** Offer the GET stream; default true. Otherwise GET is 405. */
+  readonly stream?: boolean
+  /** The revision answered at initialize; default: the one asked for. */
+  readonly protocolVersion?: string
+  /** Scripts by tool name, in place of or besides the built-in ones. */
+  readonly tools?: Readonly<Record<string, Script>>
+  /** Scripts by JSON-RPC method; these come first. `GET` and `DELETE` stand for the HTTP methods. */
+  readonly methods?: Readonly<Record<string, Script>>
+}
+
+export interface ScriptedHttp {
+  readonly url: string
+  readonly origin: string
+  /** Everything received so far, in order. */
+  readonly received: ReadonlyArray<Received>
+  /** The first request, past or to come, that matches. */
+  readonly await: (match: (received: Received) => boolean) => Effect.Effect<Received>
+  /** Received requests with this JSON-RPC method (or `GET`, `DELETE`). */
+  readonly calls: (method: string) => ReadonlyArray<Received>
+  readonly sessions: ReadonlyMap<string, ScriptedSession>
+  /** Forgets every session, as a restart does: their ids are answered 404. */
+  readonly forgetSessions: () => void
+  /** Changes what a JSON-RPC method (or `GET`, `DELETE`) does from now on. */
+  readonly script: (method: string, script: Script) => void
+  /** Sends a message on every open GET stream; the number of streams reached. */
+  readonly push: (message: object, eventId?: string) => number
+  /** Ends every open GET stream in order. */
+  readonly endStreams: () => void
+  /** Sockets open now, and accepted since the start. */
+  readonly sockets: () => { readonly open: number; readonly accepted: number }
+}
+
+export class ScriptedHttpUpstream extends Context.Service<ScriptedHttpUpstream, ScriptedHttp>()(
+  "mcphub/testkit/ScriptedHttpUpstream"
+) {
+  /** A server of its own, closed with the scope. */
+  static readonly make = (options: ScriptedHttpOptions = {}): Effect.Effect<ScriptedHttp, never, Scope.Scope> => make(options)
+
+  static readonly layer = (options: ScriptedHttpOptions = {}): Layer.Layer<ScriptedHttpUpstream> =>
+    Layer.effect(ScriptedHttpUpstream, make(options))
+}
+
+interface Waiter {
+  readonly match: (received: Received) => boolean
+  readonly found: Deferred.Deferred<Received>
+}
+
+const make = Effect.fnUntraced(function* (options: ScriptedHttpOptions) {
+  const received: Array<Received> = []
+  const waiters = new Set<Waiter>()
+  const sessions = new Map<string, ScriptedSession>()
+  const streams = new Set<ScriptedCall>()
+  const sockets = new Set<Socket>()
+  const scripts = new Map(Object.entries(options.methods ?? {}))
+  const tools: Readonly<Record<string, Script>> = { ...builtinTools, ...options.tools }
+  let accepted = 0
+
+  const defaults: Record<string, Script> = {
+    initialize: (call) => {
+      if (options.sessions !== false) {
+        const session: ScriptedSession = { id: crypto.randomUUID(), state: new Map() }
+        sessions.set(session.id, session)
+        call.response.setHeader("mcp-session-id", session.id)
+      }
+      call.result({
+        protocolVersion: options.protocolVersion ?? call.params["protocolVersion"],
+        capabilities: { tools: { listChanged: true }, logging: {} },
+        serverInfo: { name: "scripted", version: "1.0.0" },
+        instructions: "Say what you expect"
+      })
+    },
+    ping: (call) => call.result({}),
+    "tools/list": (call) =>
+      call.result({ tools: Object.keys(tools).map((name) => ({ name, inputSchema: { type: "object" } })) }),
+    "tools/call": (call) => {
+      const tool = tools[String(call.params["name"])]
+      return tool === undefined ? call.error(-32602, "Unknown tool") : tool(call)
+    },
+    GET: (call) => {
+      if (options.stream === false) return call.status(405)
+      streams.add(call)
+      call.response.once("close", () => streams.delete(call))
+      call.open()
+    },
+    DELETE: (call) => {
+      if (call.session !== undefined) sessions.delete(call.session.id)
+      call.status(call.session === undefined ? 405 : 204)
+    }
+  }
+
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const chunks: Array<Buffer> = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const text = Buffer.concat(chunks).toString()
+    const one: Received = {
+      httpMethod: request.method!,
+      path: request.url!,
+      headers: request.headers,
+      body: text === "" ? undefined : (JSON.parse(text) as ScriptedMessage),
+      remotePort: request.socket.remotePort!
+    }
+    received.push(one)
+    for (const waiter of waiters) if (waiter.match(one)) Deferred.doneUnsafe(waiter.found, Effect.succeed(one))
+    const sessionId = request.headers["mcp-session-id"]
+    const session = typeof sessionId === "string" ? sessions.get(sessionId) : undefined
+    const call = new ScriptedCall(one, response, session, options.answers ?? "json")
+    const method = one.body === undefined ? one.httpMethod : one.body.method
+    const wants = options.sessions !== false && method !== "initialize"
+    if (wants && session === undefined && sessionId !== undefined) return call.status(404)
+    if (wants && session === undefined && method !== "DELETE" && !scripts.has(method ?? "")) return call.status(400)
+    const script = scripts.get(method ?? "") ?? defaults[method ?? ""]
+    if (script !== undefined) return await script(call)
+    if (one.body?.id === undefined || one.body.method === undefined) return call.status(202)
+    return call.error(-32601, "Method not found")
+  }
+
+  const server = yield* Effect.acquireRelease(
+    Effect.callback<Server>((resume) => {
+      const listening = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 }, (request, response) => {
+        handle(request, response).catch(() => response.destroy())
+      })
+      listening.on("connection", (socket: Socket) => {
+        accepted++
+        sockets.add(socket)
+        socket.once("close", () => sockets.delete(socket))
+        // A test may tear the connection down from either side.
+        socket.on("error", () => undefined)
+      })
+      listening.listen(0, "127.0.0.1", () => resume(Effect.succeed(listening)))
+    }),
+    (listening) =>
+      Effect.callback<void>((resume) => {
+        listening.close(() => resume(Effect.void))
+        for (const socket of sockets) socket.destroy()
+      })
+  )
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  const named = (method: string) => (one: Received) => (one.body === undefined ? one.httpMethod : one.body.method) === method
+
+  return ScriptedHttpUpstream.of({
+    url: `${origin}/mcp`,
+    origin,
+    received,
+    await: (match) =>
+      Effect.suspend(() => {
+        const past = received.find(match)
+        if (past !== undefined) return Effect.succeed(past)
+        const waiter: Waiter = { match, found: Deferred.makeUnsafe() }
+        waiters.add(waiter)
+        return Effect.ensuring(
+          Deferred.await(waiter.found),
+          Effect.sync(() => waiters.delete(waiter))
+        )
+      }),
+    calls: (method) => received.filter(named(method)),
+    sessions,
+    forgetSessions: () => sessions.clear(),
+    script: (method, script) => void scripts.set(method, script),
+    push: (message, eventId) => {
+      for (const stream of streams) stream.event(message, eventId)
+      return streams.size
+    },
+    endStreams: () => {
+      for (const stream of streams) stream.end()
+    },
+    sockets: () => ({ open: sockets.size, accepted })
+  })
+})

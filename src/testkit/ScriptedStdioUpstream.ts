@@ -1,0 +1,56 @@
+/**
+ * A stdio MCP server that misbehaves to order: a real child program, run by the same runtime as the hub.
+ *
+ * `config(script)` is an entry for `mcpServers`; what the program does is told in its environment. Its tools:
+ * - `set-context { project }`, `get-data`: state of this very process;
+ * - `echo { text }`, `pid`, `cwd`, `env`, `group`: what it was given;
+ * - `hang`: never answers, and remembers being cancelled; `cancelled` lists the ids it was told;
+ * - `late { ms }`: answers after that long, cancelled or not; `twice`: answers twice;
+ * - `progress { steps }`, `log { text }`: notifications during the call;
+ * - `ask { message }`: asks the client (elicitation) during the call and returns its answer, naming the call when
+ *   `related` is true;
+ * - `noise`, `large { bytes }`, `flood { bytes }`: garbage lines on stdout, one long answer, stderr;
+ * - `exit { code }`, `deaf` (stops reading stdin), `changed` (sends `tools/list_changed`).
+ */
+import process from "node:process"
+import { fileURLToPath } from "node:url"
+import type { ServerConfig } from "../domain/ServerConfig.ts"
+
+export interface StdioScript {
+  /** Exits with this code instead of answering initialize, after writing `lastWords` to stderr. */
+  readonly exitAtStart?: number | undefined
+  readonly lastWords?: string | undefined
+  /** Never answers initialize. */
+  readonly silent?: boolean | undefined
+  /** Answers initialize with this JSON-RPC error message. */
+  readonly refuse?: string | undefined
+  /** The revision to answer with; the client's own when absent. */
+  readonly protocolVersion?: string | undefined
+  readonly ignoreSigterm?: boolean | undefined
+  readonly ignoreStdinEnd?: boolean | undefined
+  /** Starts a child of its own that ignores SIGTERM; its pid is in the answer of `pid`. */
+  readonly grandchild?: boolean | undefined
+  /** Bytes written to stderr before anything else. */
+  readonly floodStderr?: number | undefined
+  /** Prints lines that are no JSON-RPC around every answer. */
+  readonly noise?: boolean | undefined
+}
+
+/** The variable that carries the script. */
+export const scriptVariable = "STDIO_SCRIPT"
+
+/** The command that runs a TypeScript program on the runtime this very process runs on. */
+export const runtimeCommand = (program: URL): { readonly command: string; readonly args: ReadonlyArray<string> } => ({
+  command: process.execPath,
+  args:
+    process.versions["deno"] === undefined
+      ? [fileURLToPath(program)]
+      : ["run", "-A", "--no-config", fileURLToPath(program)]
+})
+
+export const config = (script: StdioScript = {}, more: Partial<ServerConfig> = {}): ServerConfig => ({
+  type: "stdio",
+  ...runtimeCommand(new URL("./stdio-upstream.ts", import.meta.url)),
+  ...more,
+  env: { ...more.env, [scriptVariable]: JSON.stringify(script) }
+})

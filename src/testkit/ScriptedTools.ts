@@ -1,0 +1,21 @@
+/** The tools every scripted upstream has, unless a test replaces them. */
+import type { Script } from "./ScriptedHttpUpstream.ts"
+
+export const builtinTools: Readonly<Record<string, Script>> = {
+  /** Answers with its own arguments. */
+  echo: (call) => call.content(call.arguments),
+  /** The headers this request came with. */
+  whoami: (call) => call.content({ ...call.received.headers }),
+  /** Keeps a project name in the session. */
+  "set-context": (call) => {
+    call.session?.state.set("project", call.arguments["project"])
+    call.content({ project: call.arguments["project"] })
+  },
+  /** The session's project, and how often it was asked for. */
+  "get-data": (call) => {
+    const state = call.session?.state
+    const count = Number(state?.get("count") ?? 0) + 1
+    state?.set("count", count)
+    call.content({ project: state?.get("project") ?? null, count })
+  }
+}
