@@ -18,8 +18,7 @@ export function ensureInstalled(root) {
   const wanted = digestOfLocks(root)
   if (readText(stamp) === wanted) return
   if (!installedByNpm(root)) {
-    const reason = existsSync(join(root, "node_modules")) ? "The dependencies have changed" : "First run here"
-    process.stderr.write(`${reason}: installing the dependencies, this takes a minute …\n`)
+    process.stderr.write("Dependencies are missing or older than the lock file: installing them, this takes a minute …\n")
     rmSync(stamp, { force: true })
     const started = Date.now()
     install(root)

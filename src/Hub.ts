@@ -22,6 +22,7 @@ import { UpstreamStdio } from "./actors/upstream/UpstreamStdio.ts"
 import { UserPools } from "./actors/upstream/UserPools.ts"
 import { Credentials } from "./domain/Credentials.ts"
 import * as Identity from "./domain/Identity.ts"
+import { Principals } from "./domain/Principals.ts"
 import { Settings, type SettingsValue } from "./domain/Settings.ts"
 import { EventStreams } from "./http/EventStreams.ts"
 import { McpEndpoint } from "./http/McpEndpoint.ts"
@@ -31,18 +32,42 @@ import { HubServer } from "./http/runtime/NodeServer.ts"
 /** What the hub needs of a platform: `NodeServices.layer` has it, on Node and on Deno. */
 export type Platform = FileSystem.FileSystem | Path.Path
 
-const upstreams = SharedUpstreams.layer.pipe(
-  Layer.provideMerge(UpstreamConnector.layer),
-  Layer.provideMerge([UpstreamHttp.layerNoDeps, UpstreamStdio.layer]),
-  Layer.provideMerge([UpstreamHeaders.layer, UpstreamHealth.layer, UserPools.layer, StdioChildren.layer])
-)
+/**
+ * Services that take the place of the hub's own, e.g. `Layer.succeed(UpstreamHeaders, …)` or several in one
+ * `Layer.mergeAll`. Whatever uses the service gets the replacement; the hub's own is built all the same and unused.
+ */
+export type Replacements = Layer.Layer<never, never, Platform>
+
+const none: Replacements = Layer.empty
+
+const makeUpstreams = (replace: Replacements) => {
+  // Between a layer and what it is built on: there the replacement hides the original.
+  const replaced = Layer.provideMerge(replace)
+  return SharedUpstreams.layer.pipe(
+    replaced,
+    Layer.provideMerge(UpstreamConnector.layer),
+    replaced,
+    Layer.provideMerge([UpstreamHttp.layerNoDeps, UpstreamStdio.layer]),
+    replaced,
+    Layer.provideMerge([UpstreamHeaders.layer, UpstreamHealth.layer, UserPools.layer, StdioChildren.layer])
+  )
+}
+
+const makeActors = (replace: Replacements) => {
+  const replaced = Layer.provideMerge(replace)
+  return SessionRegistry.layer.pipe(
+    replaced,
+    Layer.provideMerge(makeUpstreams(replace)),
+    replaced,
+    Layer.provideMerge([RequestTracker.layer, UserLimits.layer]),
+    replaced,
+    Layer.provideMerge(HubMetrics.layer),
+    replaced
+  )
+}
 
 /** Sessions, tracker and upstreams: all but identity, settings and the wire. */
-export const layerActors = SessionRegistry.layer.pipe(
-  Layer.provideMerge(upstreams),
-  Layer.provideMerge([RequestTracker.layer, UserLimits.layer]),
-  Layer.provideMerge(HubMetrics.layer)
-)
+export const layerActors = makeActors(none)
 
 /** Gauges of what must be gone when its owner is. */
 const gauges = Layer.effectDiscard(
@@ -59,12 +84,20 @@ const gauges = Layer.effectDiscard(
   })
 )
 
+const makeServer = (replace: Replacements) => {
+  const replaced = Layer.provideMerge(replace)
+  return HubServer.layer.pipe(
+    Layer.provideMerge(gauges),
+    replaced,
+    Layer.provideMerge(McpEndpoint.layer),
+    replaced,
+    Layer.provideMerge(EventStreams.layer),
+    replaced
+  )
+}
+
 /** The listener over a set of actors: `HubServer` tells its address, closing its scope drains. */
-export const layerServer = HubServer.layer.pipe(
-  Layer.provideMerge(gauges),
-  Layer.provideMerge(McpEndpoint.layer),
-  Layer.provideMerge(EventStreams.layer)
-)
+export const layerServer = makeServer(none)
 
 const readinessOfDatabase = Layer.effect(
   Readiness,
@@ -80,23 +113,37 @@ const readinessOfDatabase = Layer.effect(
   })
 )
 
+/** `layer` with services of one's own in place of the hub's. */
+export const layerWith = (replace: Replacements) => {
+  const replaced = Layer.provideMerge(replace)
+  return makeServer(replace).pipe(
+    Layer.provideMerge(makeActors(replace)),
+    Layer.provideMerge(Principals.layer),
+    replaced,
+    Layer.provideMerge(Identity.layerRepositories),
+    replaced,
+    Layer.provideMerge(readinessOfDatabase),
+    Layer.provideMerge(RequestLog.layer)
+  )
+}
+
 /** The hub on a migrated database. Needs a `SqlClient`, `KeyEvents`, `Credentials`, `Settings`, `LogOutput` and a `Platform`. */
-export const layer = layerServer.pipe(
-  Layer.provideMerge(layerActors),
-  Layer.provideMerge(Identity.layer),
-  Layer.provideMerge(readinessOfDatabase),
-  Layer.provideMerge(RequestLog.layer)
-)
+export const layer = layerWith(none)
 
 export interface MemoryOptions {
   readonly settings: SettingsValue
+  readonly replace?: Replacements | undefined
 }
 
 /** The hub without a database: users, keys and groups live as long as the layer. Needs a `Platform`. */
-export const layerMemory = ({ settings }: MemoryOptions) =>
-  layerServer.pipe(
-    Layer.provideMerge(layerActors),
-    Layer.provideMerge(Identity.layerMemory),
+export const layerMemory = ({ settings, replace = none }: MemoryOptions) => {
+  const replaced = Layer.provideMerge(replace)
+  return makeServer(replace).pipe(
+    Layer.provideMerge(makeActors(replace)),
+    Layer.provideMerge(Principals.layer),
+    replaced,
+    Layer.provideMerge(Identity.layerRepositoriesMemory),
+    replaced,
     Layer.provideMerge([
       Credentials.layer(Redacted.make("the memory hub seals for itself only")),
       Settings.layerMemory(settings),
@@ -104,3 +151,4 @@ export const layerMemory = ({ settings }: MemoryOptions) =>
       RequestLog.layer.pipe(Layer.provideMerge(LogOutput.layerStderr))
     ])
   )
+}

@@ -106,6 +106,16 @@ export class HubMetrics extends Context.Service<
 
 const attributesOf = (labels: Labels | undefined) => (labels ?? {}) as Record<string, string>
 
+/** Keeps what was made for a key; nested, it saves building a text of several parts for every look-up. */
+const memo = <K, V>(create: (key: K) => V): ((key: K) => V) => {
+  const made = new Map<K, V>()
+  return (key) => {
+    let value = made.get(key)
+    if (value === undefined) made.set(key, (value = create(key)))
+    return value
+  }
+}
+
 function make() {
   let fibers = 0
   const context = Context.make(Metric.MetricRegistry, new Map()).pipe(
@@ -132,18 +142,14 @@ function make() {
   }
   /** Durations by method and error, made at first use: methods are a closed list and kinds come from code. */
   const durations = (name: string, description: string) => {
-    const handles = new Map<string, Histogram>()
-    return (method: string, errorKind: string | undefined, durationMs: number): void => {
-      const label = methodLabel(method)
-      const key = errorKind === undefined ? label : `${label} ${errorKind}`
-      let known = handles.get(key)
-      if (known === undefined) {
-        const attributes: Record<string, string> = { "mcp.method.name": label, unit: "s" }
-        if (errorKind !== undefined) attributes["error.type"] = errorKind
-        handles.set(key, (known = handle(name, description, boundaries, attributes)))
-      }
-      known.record(durationMs / 1000)
+    const make = (method: string, errorKind: string | undefined): Histogram => {
+      const attributes: Record<string, string> = { "mcp.method.name": method, unit: "s" }
+      if (errorKind !== undefined) attributes["error.type"] = errorKind
+      return handle(name, description, boundaries, attributes)
     }
+    const handles = memo((method: string) => memo((errorKind: string | undefined) => make(method, errorKind)))
+    return (method: string, errorKind: string | undefined, durationMs: number): void =>
+      handles(methodLabel(method))(errorKind).record(durationMs / 1000)
   }
   const gauge = (name: string, description: string, read: () => number, labels?: Labels) =>
     Effect.asVoid(
@@ -161,32 +167,27 @@ function make() {
 
   const serverDuration = durations("mcp.server.operation.duration", "Seconds from a client's request to its end")
   const clientDuration = durations("mcp.client.operation.duration", "Seconds from a call to an upstream to its end")
-  const sessionDuration = handle("mcp.server.session.duration", "Seconds a user session lived", [1, 10, 60, 300, 900, 3600, 14_400, 86_400], { unit: "s" })
-  const outcomes = new Map<string, Counter>()
-  const lateResponses = new Map<string, Counter>()
+  const sessionDuration = handle(
+    "mcp.server.session.duration",
+    "Seconds a user session lived",
+    [1, 10, 60, 300, 900, 3600, 14_400, 86_400],
+    { unit: "s" }
+  )
+  const outcomes = memo((method: string) =>
+    memo((outcome: string) => counter("mcphub_requests_total", "Ended requests and notifications", { method, outcome }))
+  )
+  const lateResponses = memo((server: string) =>
+    counter("mcphub_late_responses_total", "Answers that came after their request had ended", { server })
+  )
 
   const service: HubMetrics["Service"] = {
     requestEnded: (method, outcome, errorKind, durationMs) => {
-      const label = methodLabel(method)
-      const key = `${label} ${outcome}`
-      let known = outcomes.get(key)
-      if (known === undefined) {
-        known = counter("mcphub_requests_total", "Ended requests and notifications", { method: label, outcome })
-        outcomes.set(key, known)
-      }
-      known.increment()
+      outcomes(methodLabel(method))(outcome).increment()
       serverDuration(method, errorKind, durationMs)
     },
     upstreamCallEnded: clientDuration,
     sessionEnded: (durationMs) => sessionDuration.record(durationMs / 1000),
-    lateResponse: (server) => {
-      let known = lateResponses.get(server)
-      if (known === undefined) {
-        known = counter("mcphub_late_responses_total", "Answers that came after their request had ended", { server })
-        lateResponses.set(server, known)
-      }
-      known.increment()
-    },
+    lateResponse: (server) => lateResponses(server).increment(),
     gauge,
     counter,
     histogram,

@@ -11,25 +11,36 @@ const windowMs = 100
 const batchLines = 512
 const maxWaiting = 10_000
 
+/**
+ * A stream as a sink. A reader that has gone away ends nothing: what is written is lost, the hub runs on. The listener
+ * must stay for that, since the stream reports the error after the write that met it.
+ */
+const toStream = (stream: NodeJS.WriteStream) =>
+  Effect.gen(function* () {
+    const ignore = () => {}
+    yield* Effect.acquireRelease(
+      Effect.sync(() => stream.on("error", ignore)),
+      () => Effect.sync(() => stream.off("error", ignore))
+    )
+    return LogSink.of({
+      write: (chunk) => Effect.callback((resume) => void stream.write(chunk, () => resume(Effect.void)))
+    })
+  })
+
 /** Writes one chunk of text; resolves when it was taken, which is what slows the writer down. */
 export class LogSink extends Context.Service<LogSink, { readonly write: (chunk: string) => Effect.Effect<void> }>()(
   "mcphub/actors/LogOutput/LogSink"
 ) {
   /** The standard error stream: standard output stays for what a command prints. */
-  static readonly layerStderr = Layer.sync(LogSink, () => LogSink.of({ write: (chunk) => writeTo(process.stderr, chunk) }))
-  static readonly layerStdout = Layer.sync(LogSink, () => LogSink.of({ write: (chunk) => writeTo(process.stdout, chunk) }))
+  static readonly layerStderr: Layer.Layer<LogSink> = Layer.effect(
+    LogSink,
+    Effect.suspend(() => toStream(process.stderr))
+  )
+  static readonly layerStdout: Layer.Layer<LogSink> = Layer.effect(
+    LogSink,
+    Effect.suspend(() => toStream(process.stdout))
+  )
 }
-
-/** A closed pipe ends nothing: the chunk is lost, the hub runs on. */
-const writeTo = (stream: NodeJS.WriteStream, chunk: string): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    const failed = () => resume(Effect.void)
-    stream.once("error", failed)
-    stream.write(chunk, () => {
-      stream.off("error", failed)
-      resume(Effect.void)
-    })
-  })
 
 export class LogOutput extends Context.Service<
   LogOutput,
@@ -60,7 +71,9 @@ export class LogOutput extends Context.Service<
           waiting = []
           if (dropped > 0) {
             const time = new Date(clock.currentTimeMillisUnsafe()).toISOString()
-            lines.push(JSON.stringify({ time, level: "warn", msg: "Log lines were dropped, the reader is too slow", dropped }))
+            lines.push(
+              JSON.stringify({ time, level: "warn", msg: "Log lines were dropped, the reader is too slow", dropped })
+            )
             dropped = 0
           }
           return sink.write(`${lines.join("\n")}\n`)

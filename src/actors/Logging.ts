@@ -17,7 +17,8 @@ export const parseLevel = (text: string): LogLevel.LogLevel | undefined => {
   return (level.charAt(0).toUpperCase() + level.slice(1)) as LogLevel.LogLevel
 }
 
-const text = (value: unknown): string => (typeof value === "string" ? value : Formatter.formatJson(value) ?? String(value))
+const text = (value: unknown): string =>
+  typeof value === "string" ? value : (Formatter.formatJson(value) ?? String(value))
 
 const isSerious = (level: LogLevel.LogLevel) => level === "Error" || level === "Fatal"
 const isDebugging = (level: LogLevel.LogLevel) => level === "Debug" || level === "Trace" || level === "All"
@@ -35,7 +36,11 @@ export const jsonLines: Logger.Logger<unknown, string> = Logger.make(({ cause, d
   }
   if (cause.reasons.length > 0) {
     const detailed = isSerious(logLevel) || isDebugging(minimum)
-    entry["cause"] = detailed ? Cause.pretty(cause) : Cause.prettyErrors(cause).map((error) => error.message).join("; ")
+    entry["cause"] = detailed
+      ? Cause.pretty(cause)
+      : Cause.prettyErrors(cause)
+          .map((error) => error.message)
+          .join("; ")
   }
   return logLine(Formatter.formatJson(entry))
 })
@@ -43,8 +48,6 @@ export const jsonLines: Logger.Logger<unknown, string> = Logger.make(({ cause, d
 /** Replaces all loggers of what it is provided to; `level` is the lowest that is written. */
 export const layer = (options: { readonly level: LogLevel.LogLevel }): Layer.Layer<never, never, LogOutput> =>
   Layer.merge(
-    Logger.layer([
-      Effect.map(LogOutput, (output) => Logger.map(jsonLines, (line) => output.line(line)))
-    ]),
+    Logger.layer([Effect.map(LogOutput, (output) => Logger.map(jsonLines, (line) => output.line(line)))]),
     Layer.succeed(References.MinimumLogLevel, options.level)
   )

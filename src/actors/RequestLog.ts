@@ -6,22 +6,23 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
-import { logLine } from "../domain/Redaction.ts"
+import { excerpt, logLine } from "../domain/Redaction.ts"
 import { LogOutput } from "./LogOutput.ts"
-import type { EndedRequest } from "./RequestRecord.ts"
+import type { EndedRequest, RequestOutcome } from "./RequestRecord.ts"
 
 const maxText = 256
 /** Method and target come from the client, which may send megabytes. */
-const bounded = (text: string | undefined): string | null =>
-  text === undefined ? null : text.length > maxText ? `${text.slice(0, maxText)}…` : text
+const bounded = (text: string | undefined): string | null => (text === undefined ? null : excerpt(text, maxText))
+
+const level = (outcome: RequestOutcome): string =>
+  outcome === "completed" ? "info" : outcome === "failed" || outcome === "timedOut" ? "error" : "warn"
 
 /** The line of one ended request. Absent values are null, so that every line has every key. */
-export const format = (ended: EndedRequest): string => {
-  const { record, outcome } = ended
-  return logLine(
+const format = ({ durationMs, endedAt, errorKind, outcome, record }: EndedRequest): string =>
+  logLine(
     JSON.stringify({
-      time: new Date(ended.endedAt).toISOString(),
-      level: outcome === "completed" ? "info" : outcome === "failed" || outcome === "timedOut" ? "error" : "warn",
+      time: new Date(endedAt).toISOString(),
+      level: level(outcome),
       msg: "request",
       requestId: record.requestId,
       userId: record.userId,
@@ -32,11 +33,10 @@ export const format = (ended: EndedRequest): string => {
       target: bounded(record.target),
       outcome,
       errorCode: record.errorCode ?? null,
-      errorKind: ended.errorKind ?? null,
-      durationMs: Math.round(ended.durationMs * 1000) / 1000
+      errorKind: errorKind ?? null,
+      durationMs: Math.round(durationMs * 1000) / 1000
     })
   )
-}
 
 export class RequestLog extends Context.Service<RequestLog, { readonly ended: (request: EndedRequest) => void }>()(
   "mcphub/actors/RequestLog"

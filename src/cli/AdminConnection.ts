@@ -6,13 +6,10 @@
  */
 import { Effect, Layer, Option } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
-import { type Rpc, RpcClient, type RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
+import { RpcClient, RpcSerialization } from "effect/rpc"
 import { find, type HubFile } from "../http/LocalDoor.ts"
 import type { Admin } from "./Admin.ts"
-import { asCliFailure } from "./CliFailure.ts"
 import { AdminOperations } from "./operations/AdminOperations.ts"
-import { AbsentHandlers } from "./operations/handlers/LiveHandlers.ts"
-import { StoredHandlers } from "./operations/handlers/StoredHandlers.ts"
 import type { Workspace } from "./Workspace.ts"
 
 /** The operations of a running hub. */
@@ -35,37 +32,16 @@ const answers = (hub: HubFile) =>
     Effect.provide(FetchHttpClient.layer)
   )
 
-/** Client and handlers of one process, without a wire between them. */
-const inProcess = Effect.fnUntraced(function* <Rpcs extends Rpc.Any>(group: RpcGroup.RpcGroup<Rpcs>) {
-  let toClient: Effect.Success<ReturnType<typeof RpcClient.makeNoSerialization<Rpcs, never>>>["write"] | undefined
-  const server = yield* RpcServer.makeNoSerialization(group, {
-    disableTracing: true,
-    onFromServer: (response) => (toClient === undefined ? Effect.void : toClient(response))
-  })
-  const { client, write } = yield* RpcClient.makeNoSerialization(group, {
-    disableTracing: true,
-    supportsAck: true,
-    onFromClient: ({ message }) => server.write(0, message)
-  })
-  toClient = write
-  return client
-})
-
-const onDatabase = Effect.fnUntraced(function* (place: Workspace) {
-  const { storedServices } = yield* Effect.promise(() => import("./StoredServices.ts"))
-  const { upstreamServices } = yield* Effect.promise(() => import("./UpstreamServices.ts"))
-  const handlers = Layer.mergeAll(StoredHandlers, AbsentHandlers(place.dataDir)).pipe(
-    Layer.provide(upstreamServices(place)),
-    Layer.provide(storedServices(place))
-  )
-  const services = yield* Layer.build(handlers).pipe(Effect.mapError(asCliFailure))
-  return yield* inProcess(AdminOperations).pipe(Effect.provideContext(services))
+/** Loaded only where it is needed: the database and the upstream side are most of the program. */
+const withoutHub = Effect.fnUntraced(function* (place: Workspace) {
+  const { onDatabase } = yield* Effect.promise(() => import("./AdminOnDatabase.ts"))
+  return yield* onDatabase(place)
 })
 
 /** The operations on the hub of this data directory, for as long as the scope lives. */
 export const connect = Effect.fnUntraced(function* (place: Workspace) {
   const hub = yield* find(place.dataDir)
   const admin: Admin =
-    Option.isSome(hub) && (yield* answers(hub.value)) ? yield* throughDoor(hub.value) : yield* onDatabase(place)
+    Option.isSome(hub) && (yield* answers(hub.value)) ? yield* throughDoor(hub.value) : yield* withoutHub(place)
   return admin
 })

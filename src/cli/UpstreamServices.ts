@@ -1,5 +1,6 @@
 /** What it takes to try an upstream server from the command line, without a running hub. */
 import { Layer, Logger } from "effect"
+import { HubMetrics } from "../actors/HubMetrics.ts"
 import { RequestTracker } from "../actors/RequestTracker.ts"
 import { UserLimits } from "../actors/UserLimits.ts"
 import { StdioChildren } from "../actors/upstream/StdioChildren.ts"
@@ -11,10 +12,11 @@ import { UpstreamStdio } from "../actors/upstream/UpstreamStdio.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
 import { HubSecrets } from "../domain/HubSecrets.ts"
 import { SettingsFile } from "../domain/SettingsFile.ts"
+import { sampleSettings } from "./start/SampleSettings.ts"
 import type { Workspace } from "./Workspace.ts"
 
 export const upstreamServices = (place: Workspace) => {
-  const settings = SettingsFile.layer({ path: place.settingsFile, sample: { mcpServers: {} } }).pipe(
+  const settings = SettingsFile.layer({ path: place.settingsFile, sample: sampleSettings() }).pipe(
     Layer.provide(Logger.layer([]))
   )
   const config = Layer.merge(HubConfig.layerEnv, Layer.succeed(HubSecrets, place.secrets))
@@ -23,6 +25,7 @@ export const upstreamServices = (place: Workspace) => {
     Layer.provide([UpstreamHeaders.layer, StdioChildren.layer, RequestTracker.layerMemory, UserLimits.layer])
   )
   return upstream.pipe(
+    Layer.provide(HubMetrics.layer),
     Layer.provideMerge(UpstreamHealth.layer),
     Layer.provideMerge(settings),
     Layer.provideMerge(config)

@@ -36,14 +36,17 @@ export const layer: Layer.Layer<
   SqlClient.SqlClient | KeyEvents | Credentials
 > = Layer.provideMerge(Principals.layer, layerRepositories)
 
-/** Everything in memory, gone with the process. */
+/** The same in memory, gone with the process. */
+export const layerRepositoriesMemory: Layer.Layer<Repositories | KeyEvents | MemoryStore, never, Credentials> = Layer.mergeAll(
+  UsersMemory.layer,
+  HubKeysMemory.layer,
+  GroupsMemory.layer,
+  ProvisioningMemory.layer
+).pipe(Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer]))
+
+/** Everything in memory. */
 export const layerMemory: Layer.Layer<
   Repositories | Principals | KeyEvents | MemoryStore,
   never,
   Credentials
-> = Principals.layer.pipe(
-  Layer.provideMerge(
-    Layer.mergeAll(UsersMemory.layer, HubKeysMemory.layer, GroupsMemory.layer, ProvisioningMemory.layer)
-  ),
-  Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer])
-)
+> = Layer.provideMerge(Principals.layer, layerRepositoriesMemory)

@@ -169,7 +169,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
     )
   })
 
-  const hear = (news: KeyNews) =>
+  const hear = (news: KeyNews): Effect.Effect<unknown> =>
     news._tag === "changed"
       ? announce(news.event)
       : Effect.suspend(() => {

@@ -3,11 +3,16 @@
  * mistake brought it there. Secrets are `Redacted` values long before; this is for the case that one was not.
  */
 
-const keyShape = /mcphub_[0-9a-f]{64}/gi
+/** A key has 64 digits; a good part of one, left by something that cuts text, is treated alike. */
+const keyShape = /mcphub_[0-9a-f]{16,}/gi
 
-/** Replaces every MCPHub key in a text. */
+/** Replaces every MCPHub key, or most of one, in a text. */
 export const scrub = (text: string): string =>
   text.includes("cphub_") || text.includes("CPHUB_") ? text.replace(keyShape, "mcphub_<redacted>") : text
+
+/** A client's text for a log line, a span or an id: without keys, and no longer than `length`. */
+export const excerpt = (text: string, length: number): string =>
+  text.length <= length ? scrub(text) : scrub(text.slice(0, length + 128)).slice(0, length)
 
 const unsafe = /[\u007f-\u009f\u2028\u2029]/g
 

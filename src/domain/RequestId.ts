@@ -7,6 +7,7 @@
  */
 import { Option } from "effect"
 import type { RequestId, SessionId, UserId } from "./Ids.ts"
+import { excerpt } from "./Redaction.ts"
 
 export interface RequestIdParts {
   readonly userId: string
@@ -28,7 +29,7 @@ const plainMethod = /^[A-Za-z0-9/_$.-]{1,64}$/
 
 /** The text of a method inside an id: at most 64 characters of `A-Z a-z 0-9 / _ $ . -`, others become `_`. */
 export const methodText = (method: string): string =>
-  plainMethod.test(method) ? method : method.slice(0, maxMethodLength).replace(/[^A-Za-z0-9/_$.-]/g, "_") || "_"
+  plainMethod.test(method) ? method : excerpt(method, maxMethodLength).replace(/[^A-Za-z0-9/_$.-]/g, "_") || "_"
 
 /**
  * A source of ids. Random bytes come from the platform's generator, many ids at a time, since one call of it costs more

@@ -10,6 +10,7 @@
  */
 import { Cause, Clock, Context, Effect, Exit, Layer, Option, Random, References, Tracer } from "effect"
 import type { JsonObject, JsonRpcId } from "./protocol/JsonRpc.ts"
+import { excerpt } from "./Redaction.ts"
 
 export interface TracedRequest {
   readonly method: string
@@ -47,13 +48,13 @@ export const traceparent = (span: Tracer.AnySpan): string =>
 const maxText = 256
 
 function* attributes(request: TracedRequest): Generator<readonly [string, string]> {
-  yield ["mcp.method.name", request.method.slice(0, maxText)]
+  yield ["mcp.method.name", excerpt(request.method, maxText)]
   const { protocolVersion, rpcId, target } = request
   if (target !== undefined) {
-    yield [request.method === "prompts/get" ? "gen_ai.prompt.name" : "gen_ai.tool.name", target.slice(0, maxText)]
+    yield [request.method === "prompts/get" ? "gen_ai.prompt.name" : "gen_ai.tool.name", excerpt(target, maxText)]
   }
   if (protocolVersion !== undefined) yield ["mcp.protocol.version", protocolVersion]
-  if (rpcId !== undefined) yield ["jsonrpc.request.id", String(rpcId)]
+  if (rpcId !== undefined) yield ["jsonrpc.request.id", excerpt(String(rpcId), maxText)]
 }
 
 const errorType = (cause: Cause.Cause<unknown>): string => {
@@ -85,7 +86,7 @@ const on = (ratio: number): TelemetryShape => ({
       const clock = fiber.getRef(Clock.Clock)
       const name = request.target === undefined ? request.method : `${request.method} ${request.target}`
       const span = fiber.getRef(Tracer.Tracer).span({
-        name: name.slice(0, maxText),
+        name: excerpt(name, maxText),
         kind: "server",
         parent,
         root: Option.isNone(parent),

@@ -86,7 +86,12 @@ export const open = Effect.fnUntraced(function* <E, R>(
       yield* fs.chmod(aside, 0o600)
       yield* fs.rename(aside, file)
     }),
-    () => Effect.ignore(fs.remove(file))
+    // A hub that was started later on the same folder has its own file there.
+    () =>
+      fs.readFileString(file).pipe(
+        Effect.flatMap((found) => (found === text ? fs.remove(file) : Effect.void)),
+        Effect.ignore
+      )
   )
 })
 

@@ -12,7 +12,12 @@ export class ScriptedCall {
   readonly session: ScriptedSession | undefined
   private readonly answers: "json" | "sse"
 
-  constructor(received: Received, response: ServerResponse, session: ScriptedSession | undefined, answers: "json" | "sse") {
+  constructor(
+    received: Received,
+    response: ServerResponse,
+    session: ScriptedSession | undefined,
+    answers: "json" | "sse"
+  ) {
     this.received = received
     this.response = response
     this.session = session

@@ -8,7 +8,13 @@
  * the hub's own; runs on Node and Deno.
  */
 import { Context, Deferred, Effect, Layer, type Scope } from "effect"
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse
+} from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import type { JsonObject, JsonRpcId } from "../domain/protocol/JsonRpc.ts"
 import { ScriptedCall } from "./ScriptedCall.ts"
@@ -83,7 +89,8 @@ export class ScriptedHttpUpstream extends Context.Service<ScriptedHttpUpstream, 
   "mcphub/testkit/ScriptedHttpUpstream"
 ) {
   /** A server of its own, closed with the scope. */
-  static readonly make = (options: ScriptedHttpOptions = {}): Effect.Effect<ScriptedHttp, never, Scope.Scope> => make(options)
+  static readonly make = (options: ScriptedHttpOptions = {}): Effect.Effect<ScriptedHttp, never, Scope.Scope> =>
+    make(options)
 
   static readonly layer = (options: ScriptedHttpOptions = {}): Layer.Layer<ScriptedHttpUpstream> =>
     Layer.effect(ScriptedHttpUpstream, make(options))
@@ -185,7 +192,8 @@ const make = Effect.fnUntraced(function* (options: ScriptedHttpOptions) {
   )
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
-  const named = (method: string) => (one: Received) => (one.body === undefined ? one.httpMethod : one.body.method) === method
+  const named = (method: string) => (one: Received) =>
+    (one.body === undefined ? one.httpMethod : one.body.method) === method
 
   return ScriptedHttpUpstream.of({
     url: `${origin}/mcp`,

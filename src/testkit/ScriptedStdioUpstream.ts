@@ -3,17 +3,16 @@
  *
  * `config(script)` is an entry for `mcpServers`; what the program does is told in its environment. Its tools:
  * - `set-context { project }`, `get-data`: state of this very process;
- * - `echo { text }`, `pid`, `cwd`, `env`, `group`: what it was given;
+ * - `echo { text }`, `pid`, `cwd`, `env`, `meta`, `initialize`, `received`: what it was given;
  * - `hang`: never answers, and remembers being cancelled; `cancelled` lists the ids it was told;
  * - `late { ms }`: answers after that long, cancelled or not; `twice`: answers twice;
  * - `progress { steps }`, `log { text }`: notifications during the call;
  * - `ask { message }`: asks the client (elicitation) during the call and returns its answer, naming the call when
  *   `related` is true;
  * - `noise`, `large { bytes }`, `flood { bytes }`: garbage lines on stdout, one long answer, stderr;
- * - `exit { code }`, `deaf` (stops reading stdin), `changed` (sends `tools/list_changed`).
+ * - `ping` (pings the hub), `exit { code }`, `deaf` (stops reading stdin), `changed` (sends `tools/list_changed`).
  */
-import process from "node:process"
-import { fileURLToPath } from "node:url"
+import { runtimeCommand } from "../cli/sample/RuntimeCommand.ts"
 import type { ServerConfig } from "../domain/ServerConfig.ts"
 
 export interface StdioScript {
@@ -38,15 +37,6 @@ export interface StdioScript {
 
 /** The variable that carries the script. */
 export const scriptVariable = "STDIO_SCRIPT"
-
-/** The command that runs a TypeScript program on the runtime this very process runs on. */
-export const runtimeCommand = (program: URL): { readonly command: string; readonly args: ReadonlyArray<string> } => ({
-  command: process.execPath,
-  args:
-    process.versions["deno"] === undefined
-      ? [fileURLToPath(program)]
-      : ["run", "-A", "--no-config", fileURLToPath(program)]
-})
 
 export const config = (script: StdioScript = {}, more: Partial<ServerConfig> = {}): ServerConfig => ({
   type: "stdio",

@@ -31,11 +31,21 @@ const makeSink = () => {
   let gate: Effect.Effect<void> = Effect.void
   return {
     chunks,
-    lines: () => chunks.join("").split("\n").filter((line) => line !== ""),
+    lines: () =>
+      chunks
+        .join("")
+        .split("\n")
+        .filter((line) => line !== ""),
     block: (until: Effect.Effect<void>) => (gate = until),
     layer: LogOutput.layer.pipe(
       Layer.provide(
-        Layer.succeed(LogSink, { write: (chunk) => Effect.andThen(Effect.suspend(() => gate), Effect.sync(() => chunks.push(chunk))) })
+        Layer.succeed(LogSink, {
+          write: (chunk) =>
+            Effect.andThen(
+              Effect.suspend(() => gate),
+              Effect.sync(() => chunks.push(chunk))
+            )
+        })
       )
     )
   }
@@ -95,7 +105,10 @@ describe("RequestLog", () => {
     Effect.gen(function* () {
       const errors = makeSink()
       yield* requests.pipe(Effect.provide(tracked(errors, { logRequests: "errors" })))
-      assert.deepStrictEqual(errors.lines().map((line) => JSON.parse(line).user), ["bo"])
+      assert.deepStrictEqual(
+        errors.lines().map((line) => JSON.parse(line).user),
+        ["bo"]
+      )
       const off = makeSink()
       yield* requests.pipe(Effect.provide(tracked(off, { logRequests: "off" })))
       assert.deepStrictEqual(off.chunks, [])
@@ -111,7 +124,7 @@ describe("RequestLog", () => {
       ).pipe(Effect.provide(tracked(sink)))
       assert.strictEqual(sink.lines().length, 1)
       assert.isBelow(sink.chunks.join("").length, 2_000)
-      assert.match(sink.chunks.join(""), /^[\x20-\x7e…]+\n$/)
+      assert.match(sink.chunks.join(""), /^[\x20-\x7e]+\n$/)
       assert.strictEqual(JSON.parse(sink.lines()[0]!).user, "ada")
     })
   )
@@ -122,11 +135,13 @@ describe("RequestLog", () => {
       const key = `mcphub_${"0123456789abcdef".repeat(4)}`
       yield* Effect.gen(function* () {
         const tracker = yield* RequestTracker
-        yield* tracker.track(call("ada", `tools/${key}`), () => Effect.void)
+        yield* tracker.track(call("ada", `tools/${key}`), (record) =>
+          Effect.sync(() => (record.target = `${"x".repeat(230)}${key}`))
+        )
         yield* Effect.logError(`a mistake ${key.toUpperCase()}`, { header: key })
       }).pipe(Effect.provide(Logging.layer({ level: "Info" }).pipe(Layer.provideMerge(tracked(sink)))))
       assert.strictEqual(sink.lines().length, 2)
-      assert.notMatch(sink.chunks.join(""), /[0-9a-f]{16}/i)
+      assert.notMatch(sink.chunks.join(""), /0123456789abcdef/i)
       assert.include(sink.chunks.join(""), "mcphub_<redacted>")
     })
   )
@@ -201,7 +216,9 @@ describe("Logging", () => {
         "Info",
         Effect.gen(function* () {
           yield* Effect.logDebug("too fine")
-          yield* Effect.log("connected", { attempts: 2 }).pipe(Effect.annotateLogs({ server: "github", level: "forged" }))
+          yield* Effect.log("connected", { attempts: 2 }).pipe(
+            Effect.annotateLogs({ server: "github", level: "forged" })
+          )
         })
       )
       assert.deepStrictEqual(lines, [
@@ -215,7 +232,9 @@ describe("Logging", () => {
       const token = Redacted.make("ghp_canary")
       const lines = yield* logged(
         "Debug",
-        Effect.logError("failed", token, { headers: [{ token }] }).pipe(Effect.annotateLogs({ token, nested: { token } }))
+        Effect.logError("failed", token, { headers: [{ token }] }).pipe(
+          Effect.annotateLogs({ token, nested: { token } })
+        )
       )
       assert.notInclude(JSON.stringify(lines), "ghp_canary")
       assert.include(JSON.stringify(lines), "redacted")

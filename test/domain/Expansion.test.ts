@@ -68,6 +68,7 @@ describe("Expansion", () => {
       for (let round = 0; round < 5; round++) {
         parseTemplate(text)
         parseTemplate(`${text}}`)
+        parseTemplate(`}${text}`)
       }
       return performance.now() - start
     }

@@ -68,6 +68,7 @@ describe("RequestId", () => {
     assert.strictEqual(methodText("a\r\nX-Evil: 1\u001b[31m é"), "a__X-Evil__1__31m__")
     assert.strictEqual(methodText(""), "_")
     assert.strictEqual(methodText("x".repeat(1_000_000)).length, 64)
+    assert.strictEqual(methodText(`tools/mcphub_${"0123456789abcdef".repeat(4)}`), "tools/mcphub__redacted_")
     assert.match(makeMint()(ada, session, "évil\n", 1), /^[\x21-\x7e]+$/)
   })
 })

@@ -44,7 +44,10 @@ describe("Telemetry", () => {
         const telemetry = yield* Telemetry
         return yield* telemetry.wrap({ ...call, meta }, telemetry.propagate(meta))
       }).pipe(Effect.withSpan("of a library"), Effect.provide([tracer, Telemetry.layerOn({ ratio: 0 })]))
-      assert.deepStrictEqual(spans.map((span) => span.name), ["tools/call github-get-user"])
+      assert.deepStrictEqual(
+        spans.map((span) => span.name),
+        ["tools/call github-get-user"]
+      )
       const [span] = spans
       assert.strictEqual(span!.traceId, traceId)
       assert.strictEqual(Option.getOrThrow(span!.parent).spanId, "b7ad6b7169203331")
@@ -84,7 +87,10 @@ describe("Telemetry", () => {
       ).pipe(Effect.exit, Effect.provide([tracer, Telemetry.layerOn({ ratio: 1 })]))
       const [span] = spans
       assert.strictEqual(span!.attributes.get("error.type"), "UpstreamFailed")
-      assert.notInclude(JSON.stringify(span!.status, (_, value) => (typeof value === "bigint" ? `${value}` : value)), secret)
+      assert.notInclude(
+        JSON.stringify(span!.status, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
+        secret
+      )
     })
   )
 

@@ -34,10 +34,7 @@ const collector = Effect.acquireRelease(
 )
 
 const exporting = (env: Record<string, string>) =>
-  layer.pipe(
-    Layer.provideMerge(HubMetrics.layer),
-    Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
-  )
+  layer.pipe(Layer.provideMerge(HubMetrics.layer), Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env }))))
 
 const oneCall = Effect.gen(function* () {
   const telemetry = yield* Telemetry

@@ -10,10 +10,14 @@ const minLength = 6
 
 /** The JSON value with every occurrence of a token of the principal, in any text it holds, replaced by `[redacted]`. */
 export const scrub = <A>(value: A, principal: Principal): A => {
-  const secrets = Array.from(principal.serviceTokens.values(), Redacted.value).filter((text) => text.length >= minLength)
+  const secrets = Array.from(principal.serviceTokens.values(), Redacted.value).filter(
+    (text) => text.length >= minLength
+  )
   if (secrets.length === 0 || value === undefined) return value
   // The longest first: one token may be the beginning of another.
   secrets.sort((a, b) => b.length - a.length)
   const clean = (text: string) => secrets.reduce((rest, secret) => rest.replaceAll(secret, "[redacted]"), text)
-  return JSON.parse(JSON.stringify(value), (_, inner: unknown) => (typeof inner === "string" ? clean(inner) : inner)) as A
+  return JSON.parse(JSON.stringify(value), (_, inner: unknown) =>
+    typeof inner === "string" ? clean(inner) : inner
+  ) as A
 }

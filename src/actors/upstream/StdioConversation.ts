@@ -199,7 +199,7 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
       }),
     notify: (method, params) =>
       Effect.suspend(() => {
-        // A cancellation is told by interrupting the call, under the id this channel knows; a client's id names nothing here.
+        // A cancellation is told by interrupting the call, under this channel's id: a client's id names nothing here.
         if (method === "notifications/cancelled" || method === "notifications/initialized") return Effect.void
         return send(notification(method, params)) ? Effect.void : Effect.fail(unsent())
       }),

@@ -70,6 +70,11 @@ export interface ConnectOptions {
   readonly context: CallContext
   /** Messages of the upstream that belong to no call. */
   readonly onMessage: (message: UpstreamMessage) => void
+  /**
+   * The upstream forgot its session and a new one stands in its place: sets up again what the old one had been told (log
+   * level, subscriptions), before any call goes on.
+   */
+  readonly onRenew?: ((connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>) | undefined
 }
 
 export type Connect = (options: ConnectOptions) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>

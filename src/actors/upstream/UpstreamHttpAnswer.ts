@@ -72,7 +72,8 @@ const readBody = (
   const otherwise = (what: string) =>
     ok ? protocolError(server, "body", what) : statusError(server, head.status, retryAfterMs(head.retryAfter))
   if (text === "") return otherwise("accepted the request without answering it")
-  if (!isJson(head.contentType)) return otherwise("answered with something else than JSON or an event stream; check its url")
+  if (!isJson(head.contentType))
+    return otherwise("answered with something else than JSON or an event stream; check its url")
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -107,7 +108,10 @@ const resumeStream = Effect.fnUntraced(function* (
   let retryMs = firstRetryMs
   let idle = 0
   while (true) {
-    const wait = Math.min(Math.max(retryMs ?? resumeMs, minResumeMs) * 2 ** Math.min(idle, 10), Math.max(retryMs ?? 0, maxResumeMs))
+    const wait = Math.min(
+      Math.max(retryMs ?? resumeMs, minResumeMs) * 2 ** Math.min(idle, 10),
+      Math.max(retryMs ?? 0, maxResumeMs)
+    )
     yield* Effect.raceFirst(
       Effect.sleep(wait),
       Effect.flatMap(Deferred.await(closed), () =>
@@ -136,7 +140,11 @@ const resumeStream = Effect.fnUntraced(function* (
       continue
     }
     if (end.kind === "body") {
-      return yield* closedError(server, "stream", `ended its event stream without an answer and would not resume it (HTTP ${end.head.status})`)
+      return yield* closedError(
+        server,
+        "stream",
+        `ended its event stream without an answer and would not resume it (HTTP ${end.head.status})`
+      )
     }
     const next = end.kind === "stream" ? end.lastEventId : undefined
     idle = next === undefined || next === lastEventId ? idle + 1 : 0

@@ -5,7 +5,13 @@
  * client asked for progress, that same id as progress token: a token never leaves the hub as the client wrote it, and
  * progress finds its call by the token on whatever stream it arrives (MCP `basic/utilities/progress`).
  */
-import { classify, type JsonObject, type JsonRpcId, type JsonRpcResponse, request } from "../../domain/protocol/JsonRpc.ts"
+import {
+  classify,
+  type JsonObject,
+  type JsonRpcId,
+  type JsonRpcResponse,
+  request
+} from "../../domain/protocol/JsonRpc.ts"
 import type { UpstreamCall, UpstreamMessage } from "./UpstreamConnection.ts"
 
 export interface PendingCall {
@@ -62,7 +68,12 @@ export const make = (onMessage: (message: UpstreamMessage) => void, onLate: () =
       case "invalid":
         return "invalid"
       case "response": {
-        if (origin === undefined || origin.response !== undefined || classified.message.id !== origin.id || !calls.has(origin.id)) {
+        if (
+          origin === undefined ||
+          origin.response !== undefined ||
+          classified.message.id !== origin.id ||
+          !calls.has(origin.id)
+        ) {
           onLate()
           return false
         }

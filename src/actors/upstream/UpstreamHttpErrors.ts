@@ -15,7 +15,8 @@ const connectReason = (error: Error & { code?: unknown }): UpstreamUnavailable["
   const code = String(error.code ?? "")
   if (timedOut.has(code)) return "timeout"
   if (unresolved.has(code) || /name or service not known|failed to lookup/i.test(error.message)) return "dns"
-  if (/cert|_TLS_|_SSL_|EPROTO/i.test(code) || /certificate|handshake|\btls\b|\bssl\b/i.test(error.message)) return "tls"
+  if (/cert|_TLS_|_SSL_|EPROTO/i.test(code) || /certificate|handshake|\btls\b|\bssl\b/i.test(error.message))
+    return "tls"
   return refused.has(code) ? "refused" : /timed out/i.test(error.message) ? "timeout" : "refused"
 }
 
@@ -38,7 +39,11 @@ export const transportError = (
     return new UpstreamUnavailable({ server, reason, message: `Server ${server} ${connectMessages[reason]}` })
   }
   if (String(error.code).startsWith("HPE_") || error.code === "UND_ERR_HEADERS_OVERFLOW") {
-    return protocolError(server, "headers", "sent something that is not an HTTP response; check that its url is an MCP endpoint")
+    return protocolError(
+      server,
+      "headers",
+      "sent something that is not an HTTP response; check that its url is an MCP endpoint"
+    )
   }
   return closedError(server, phase, "closed the connection before its answer was complete")
 }
@@ -73,6 +78,14 @@ export const sessionLost = (server: string): UpstreamFailed =>
     message: `Server ${server} no longer knows the session the hub had with it; call again to start a new one`
   })
 
+/** Nothing was sent: the connection had ended before. */
+export const connectionGone = (server: string): UpstreamUnavailable =>
+  new UpstreamUnavailable({
+    server,
+    reason: "exited",
+    message: `The connection to server ${server} has ended; call again to open a new one`
+  })
+
 const statusMessage = (status: number): string => {
   if (status === 401) return "asks for credentials it was not given (HTTP 401); set or renew the service token it needs"
   if (status === 403) return "refuses these credentials (HTTP 403); check what the service token is allowed to do"
@@ -104,5 +117,10 @@ export const statusError = (
       message: `Server ${server} redirects elsewhere, which the hub does not follow with a user's credentials; configure its final url`
     })
   }
-  return new UpstreamFailed({ server, reason: "status", phase: "headers", message: `Server ${server} ${statusMessage(status)}` })
+  return new UpstreamFailed({
+    server,
+    reason: "status",
+    phase: "headers",
+    message: `Server ${server} ${statusMessage(status)}`
+  })
 }

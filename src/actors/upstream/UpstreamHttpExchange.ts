@@ -115,7 +115,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** The connection closes: ends at once, whatever is under way. */
   close(): void {
-    this.settle(Effect.fail(closedError(this.request.server, this.failedPhase(), "was disconnected because the session ended")))
+    this.settle(
+      Effect.fail(closedError(this.request.server, this.failedPhase(), "was disconnected because the session ended"))
+    )
     this.abort()
   }
 
@@ -129,7 +131,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.phase === "send") this.phase = "headers"
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, string | Array<string> | undefined>): void {
+  onResponseStart(
+    _: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | Array<string> | undefined>
+  ): void {
     // 1xx responses announce themselves and are followed by the real one.
     if (status < 200) return
     const contentType = (headerText(headers["content-type"]) ?? "").split(";", 1)[0]!.trim().toLowerCase()

@@ -13,7 +13,13 @@ import type { CallContext, ConnectOptions } from "./UpstreamConnection.ts"
 import { type CredentialMissing, type UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
 import { UpstreamHeaders } from "./UpstreamHeaders.ts"
 import { sessionLost } from "./UpstreamHttpErrors.ts"
-import { type Exchange, exchange, type ExchangeEnd, type ExchangeRequest, type ResponseHead } from "./UpstreamHttpExchange.ts"
+import {
+  type Exchange,
+  exchange,
+  type ExchangeEnd,
+  type ExchangeRequest,
+  type ResponseHead
+} from "./UpstreamHttpExchange.ts"
 import { UserPools } from "./UserPools.ts"
 
 export type WireError = UpstreamUnavailable | UpstreamFailed | CredentialMissing
@@ -86,7 +92,11 @@ export const make = Effect.fnUntraced(function* (
 
   let cookies: ReadonlyArray<Cookies.Cookie> = []
 
-  const headerList = (request: WireRequest, configured: Readonly<Record<string, string>>, url: string): Array<string> => {
+  const headerList = (
+    request: WireRequest,
+    configured: Readonly<Record<string, string>>,
+    url: string
+  ): Array<string> => {
     const list: Array<string> = []
     let cookie = ""
     let agent = false

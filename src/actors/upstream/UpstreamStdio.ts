@@ -156,8 +156,8 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       )
     const info = initialized(answer)
     if (info === undefined) {
-      const message = `Server "${name}" answered initialize with no protocol revision this hub speaks; update the server`
-      return yield* unavailable("initialize", message)
+      const found = "answered initialize with no protocol revision this hub speaks"
+      return yield* unavailable("initialize", `Server "${name}" ${found}; update the server`)
     }
     child.send(JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" }))
 

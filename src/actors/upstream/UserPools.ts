@@ -18,7 +18,7 @@ const connectTimeoutMs = 1_800
 /** Milliseconds a socket waits for its next request, unless the server announces less. */
 const keepAliveMs = 60_000
 /** Milliseconds an unused pool survives its last connection. */
-const unusedMs = 500
+const unusedMs = 300
 
 /** TCP and TLS did not come up in time. */
 export class ConnectTimeout extends Error {
@@ -98,14 +98,12 @@ const make = Effect.fnUntraced(function* () {
         Effect.sync(() => open(key)),
         close
       ).pipe(
-        Effect.map(
-          (pool): UserPool => ({
-            dispatch: (options, handler) => {
-              counters.requests++
-              pool.dispatch(options, handler)
-            }
-          })
-        )
+        Effect.map((pool): UserPool => ({
+          dispatch: (options, handler) => {
+            counters.requests++
+            pool.dispatch(options, handler)
+          }
+        }))
       ),
     idleTimeToLive: unusedMs
   })
@@ -132,7 +130,10 @@ const countingConnector = (counters: { open: number; connects: number }): buildC
         callback(null, connected)
       } else callback(error, null)
     }) as buildConnector.Callback)
-    const timer = setTimeout(() => socket.destroy(new ConnectTimeout("The connection was not made in time")), connectTimeoutMs)
+    const timer = setTimeout(
+      () => socket.destroy(new ConnectTimeout("The connection was not made in time")),
+      connectTimeoutMs
+    )
     timer.unref()
   }
 }

@@ -10,8 +10,8 @@ const add = Command.make(
   "add",
   {
     username: Argument.String("username").pipe(Argument.withDescription("Name of the new user")),
-    admin: Flag.Boolean("admin").pipe(Flag.withDescription("May change servers, users and settings (default no)")),
-    key: Flag.Boolean("key").pipe(Flag.withDescription("Create a first key as well and print it once (default no)"))
+    admin: Flag.Boolean("admin").pipe(Flag.withDescription("May change servers, users and settings"), Flag.withDefault(false)),
+    key: Flag.Boolean("key").pipe(Flag.withDescription("Create a first key as well and print it once"), Flag.withDefault(false))
   },
   ({ admin: isAdmin, key, username }) =>
     withAdmin((admin) =>

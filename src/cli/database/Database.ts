@@ -9,7 +9,7 @@ import { PGlite } from "@electric-sql/pglite"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, type Redacted, Schema, type Scope } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import { existsSync, rmSync } from "node:fs"
+import { existsSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { KeyEvents } from "../../domain/KeyEvents.ts"
 import { DataDirInUse, lockDataDir } from "./DataDirLock.ts"
@@ -56,11 +56,21 @@ const prepare = async (dataDir: string | undefined): Promise<PGlite> => {
   return db
 }
 
+/** Opens the folder, made when there is none; one whose making was broken off holds nothing yet and is made again. */
+const openFolder = async (dataDir: string): Promise<PGlite> => {
+  const unfinished = `${dataDir}.unfinished`
+  if (existsSync(join(dataDir, "PG_VERSION")) && !existsSync(unfinished)) return start({ dataDir })
+  if (existsSync(unfinished)) rmSync(dataDir, { recursive: true, force: true })
+  writeFileSync(unfinished, "")
+  const db = await prepare(dataDir)
+  rmSync(unfinished)
+  return db
+}
+
 const open = (dataDir: string | undefined): Effect.Effect<PGlite, EmbeddedDatabaseFailed, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.tryPromise({
-      try: () =>
-        dataDir !== undefined && existsSync(join(dataDir, "PG_VERSION")) ? start({ dataDir }) : prepare(dataDir),
+      try: () => (dataDir === undefined ? prepare(undefined) : openFolder(dataDir)),
       catch: (cause) =>
         new EmbeddedDatabaseFailed({
           message:

@@ -25,7 +25,8 @@ const make = Effect.gen(function* () {
       const { payload } = yield* Queue.take(notifications)
       const event = Schema.decodeUnknownOption(Payload)(payload)
       // Anyone who may connect may notify: what is no event at least makes everything be checked.
-      yield* PubSub.publish(hub, event._tag === "Some" ? { _tag: "changed", event: event.value } : { _tag: "missed" })
+      const news: KeyNews = event._tag === "Some" ? { _tag: "changed", event: event.value } : { _tag: "missed" }
+      yield* PubSub.publish(hub, news)
     }
   }).pipe(Effect.scoped)
 

@@ -1,6 +1,6 @@
 /**
- * What a hub does for itself the first time it runs on a database: the user `admin` with a password and a key, told to
- * the operator once. Later starts only follow `ADMIN_PASSWORD`, when it is given and has changed.
+ * What a hub does for itself the first time it runs on a database, which is while nobody is an admin there: the user
+ * `admin` with a password and a key, told to the operator once. Later starts only follow `ADMIN_PASSWORD`, when it is given and has changed.
  */
 import { Effect, Option, Redacted } from "effect"
 import { HubKeys } from "../../domain/HubKeys.ts"
@@ -64,7 +64,7 @@ export const firstStart = Effect.fnUntraced(function* <A, E, R>(
   provision: Effect.Effect<A, E, R>
 ) {
   const users = yield* Users
-  const isFirst = (yield* users.list).length === 0
+  const isFirst = !(yield* users.list).some((user) => user.isAdmin)
   const provisioned = yield* provision
   if (isFirst) return { first: Option.some(yield* makeAdmin(given)), provisioned }
   if (given !== undefined) yield* followPassword(given)

@@ -6,20 +6,21 @@ import type { FirstStart } from "./FirstStart.ts"
 
 const indented = (text: string): string => text.replaceAll(/^(?=.)/gm, "  ")
 
-/** Password and key of the first start, and how to use the key. Shown once; nothing of it is kept in clear. */
-export const welcome = (first: FirstStart, mcpUrl: string): string => {
+/** Password and key of the first start. Shown once; nothing of it is kept in clear. */
+export const credentials = (first: FirstStart): string => {
   const known: Array<readonly [string, string]> = [["admin user", first.username]]
   if (first.password !== undefined) known.push(["admin password", Redacted.value(first.password)])
   if (first.key !== undefined) known.push(["MCPHub key", Redacted.value(first.key)])
-  const clients = (["claude", "cursor", "vscode", "curl"] as const).map((client) => snippet(client, mcpUrl))
-  return [
-    "First start. This is shown only now; keep it:",
-    "",
-    indented(facts(known)),
-    "",
-    ...(first.key === undefined
+  const use =
+    first.key === undefined
       ? []
-      : ["Put the key where your client finds it:", "", `  export MCPHUB_KEY=${Redacted.value(first.key)}`, ""]),
-    ...clients.flatMap((one) => [one.where, "", indented(one.text), ""])
-  ].join("\n")
+      : ["", "Put the key where your client finds it:", "", `  export MCPHUB_KEY=${Redacted.value(first.key)}`]
+  return ["First start. This is shown only now; keep it:", "", indented(facts(known)), ...use, ""].join("\n")
 }
+
+/** How the usual clients connect. Without the key: they take it from the environment or ask for it. */
+export const connecting = (mcpUrl: string): string =>
+  (["claude", "cursor", "vscode", "curl"] as const)
+    .map((client) => snippet(client, mcpUrl))
+    .flatMap((one) => [one.where, "", indented(one.text), ""])
+    .join("\n")

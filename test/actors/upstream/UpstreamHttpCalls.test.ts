@@ -12,11 +12,9 @@ describe("calls over HTTP", () => {
         const server = yield* ScriptedHttpUpstream.make({ answers })
         const ada = yield* connect(server.url, contextOf("ada"))
         const numbers = Array.from({ length: 100 }, (_, index) => index)
-        const results = yield* Effect.forEach(
-          numbers,
-          (index) => callTool(ada, contextOf("ada"), "echo", { index }),
-          { concurrency: "unbounded" }
-        )
+        const results = yield* Effect.forEach(numbers, (index) => callTool(ada, contextOf("ada"), "echo", { index }), {
+          concurrency: "unbounded"
+        })
         assert.deepStrictEqual(
           results.map((result) => contentOf(result)["index"]),
           numbers
@@ -53,7 +51,11 @@ describe("calls over HTTP", () => {
       const sockets = new Set(of("ada").map((one) => one.remotePort))
       assert.isFalse(of("bo").some((one) => sockets.has(one.remotePort)))
       const sessions = new Set(of("ada").map((one) => one.headers["mcp-session-id"]))
-      assert.isFalse(of("bo").some((one) => one.headers["mcp-session-id"] !== undefined && sessions.has(one.headers["mcp-session-id"])))
+      assert.isFalse(
+        of("bo").some(
+          (one) => one.headers["mcp-session-id"] !== undefined && sessions.has(one.headers["mcp-session-id"])
+        )
+      )
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
@@ -103,8 +105,17 @@ describe("calls over HTTP", () => {
           work: (call) => {
             const params = { progressToken: call.progressToken, progress: 1, message: call.arguments["who"] }
             call.event({ jsonrpc: "2.0", method: "notifications/progress", params })
-            call.event({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 987, progress: 9 } })
-            call.event({ jsonrpc: "2.0", id: 1, method: "elicitation/create", params: { message: call.arguments["who"] } })
+            call.event({
+              jsonrpc: "2.0",
+              method: "notifications/progress",
+              params: { progressToken: 987, progress: 9 }
+            })
+            call.event({
+              jsonrpc: "2.0",
+              id: 1,
+              method: "elicitation/create",
+              params: { message: call.arguments["who"] }
+            })
             call.content({ token: call.progressToken })
           }
         }
@@ -114,21 +125,35 @@ describe("calls over HTTP", () => {
       const work = (who: string) => {
         const got: Array<UpstreamMessage> = []
         return Effect.map(
-          callTool(ada, contextOf("ada"), "work", { who }, { meta: { progressToken: "same", kept: who }, onMessage: (m) => void got.push(m) }),
+          callTool(
+            ada,
+            contextOf("ada"),
+            "work",
+            { who },
+            { meta: { progressToken: "same", kept: who }, onMessage: (m) => void got.push(m) }
+          ),
           (result) => ({ got, token: contentOf(result)["token"] })
         )
       }
       const [first, second] = yield* Effect.all([work("first"), work("second")], { concurrency: "unbounded" })
       assert.notStrictEqual(first.token, second.token)
-      for (const [who, one] of [["first", first], ["second", second]] as const) {
+      for (const [who, one] of [
+        ["first", first],
+        ["second", second]
+      ] as const) {
         assert.notStrictEqual(one.token, "same")
         assert.deepStrictEqual(
           one.got.map((message) => [message.method, message.params!["message"], message.params!["progressToken"]]),
-          [["notifications/progress", who, "same"], ["elicitation/create", who, undefined]]
+          [
+            ["notifications/progress", who, "same"],
+            ["elicitation/create", who, undefined]
+          ]
         )
       }
       assert.deepStrictEqual(stray, [])
-      const sent = server.calls("tools/call").map((one) => (one.body!.params!["_meta"] as Record<string, unknown>)["kept"])
+      const sent = server
+        .calls("tools/call")
+        .map((one) => (one.body!.params!["_meta"] as Record<string, unknown>)["kept"])
       assert.deepStrictEqual(sent.sort(), ["first", "second"])
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
@@ -137,7 +162,12 @@ describe("calls over HTTP", () => {
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make()
       const ada = yield* connect(server.url, contextOf("ada"))
-      const params = { name: "echo", arguments: { deep: [1, { a: null }], text: "größe" }, _meta: { trace: "x" }, unknown: true }
+      const params = {
+        name: "echo",
+        arguments: { deep: [1, { a: null }], text: "größe" },
+        _meta: { trace: "x" },
+        unknown: true
+      }
       yield* ada.request({ method: "tools/call", params, context: contextOf("ada"), onMessage: () => undefined })
       assert.deepStrictEqual(server.calls("tools/call")[0]!.body!.params, params)
     }).pipe(Effect.scoped, Effect.provide(layer()))
@@ -185,12 +215,21 @@ describe("calls over HTTP", () => {
         tools: {
           refuse: (call) => call.error(-32042, "Not today", { reason: "rain" }),
           refuse400: (call) =>
-            call.body(400, "application/json", JSON.stringify({ jsonrpc: "2.0", id: call.id, error: { code: -32602, message: "Bad name" } }))
+            call.body(
+              400,
+              "application/json",
+              JSON.stringify({ jsonrpc: "2.0", id: call.id, error: { code: -32602, message: "Bad name" } })
+            )
         }
       })
       const ada = yield* connect(server.url, contextOf("ada"))
       const error = yield* Effect.flip(callTool(ada, contextOf("ada"), "refuse"))
-      assert.deepInclude(error, { _tag: "UpstreamErrorResponse", code: -32042, message: "Not today", data: { reason: "rain" } })
+      assert.deepInclude(error, {
+        _tag: "UpstreamErrorResponse",
+        code: -32042,
+        message: "Not today",
+        data: { reason: "rain" }
+      })
       const other = yield* Effect.flip(callTool(ada, contextOf("ada"), "refuse400"))
       assert.deepInclude(other, { _tag: "UpstreamErrorResponse", code: -32602, message: "Bad name" })
     }).pipe(Effect.scoped, Effect.provide(layer()))
@@ -214,17 +253,30 @@ describe("calls over HTTP", () => {
       const server = yield* ScriptedHttpUpstream.make({
         tools: {
           batch: (call) =>
-            call.body(200, "application/json", JSON.stringify([
-              { jsonrpc: "2.0", method: "notifications/message", params: { data: "hello" } },
-              { jsonrpc: "2.0", id: call.id, result: { structuredContent: { ok: true } } }
-            ]))
+            call.body(
+              200,
+              "application/json",
+              JSON.stringify([
+                { jsonrpc: "2.0", method: "notifications/message", params: { data: "hello" } },
+                { jsonrpc: "2.0", id: call.id, result: { structuredContent: { ok: true } } }
+              ])
+            )
         }
       })
       const got: Array<UpstreamMessage> = []
       const ada = yield* connect(server.url, contextOf("ada"), { protocolVersion: "2025-03-26" })
-      const result = yield* callTool(ada, contextOf("ada"), "batch", {}, { onMessage: (message) => void got.push(message) })
+      const result = yield* callTool(
+        ada,
+        contextOf("ada"),
+        "batch",
+        {},
+        { onMessage: (message) => void got.push(message) }
+      )
       assert.deepStrictEqual(contentOf(result), { ok: true })
-      assert.deepStrictEqual(got.map((message) => message.method), ["notifications/message"])
+      assert.deepStrictEqual(
+        got.map((message) => message.method),
+        ["notifications/message"]
+      )
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 })

@@ -126,7 +126,11 @@ describe("opening a connection over HTTP", () => {
       assert.deepInclude(unauthorized, { _tag: "UpstreamUnavailable", reason: "status" })
       assert.include(unauthorized.message, "service token")
       server.script("initialize", (call) => call.status(503, { "retry-after": "7" }))
-      assert.deepInclude((yield* failure(server.url)).error, { _tag: "UpstreamUnavailable", reason: "status", retryAfterMs: 7_000 })
+      assert.deepInclude((yield* failure(server.url)).error, {
+        _tag: "UpstreamUnavailable",
+        reason: "status",
+        retryAfterMs: 7_000
+      })
       server.script("initialize", (call) => call.error(-32602, "No such revision"))
       const refused = (yield* failure(server.url)).error
       assert.deepInclude(refused, { _tag: "UpstreamUnavailable", reason: "initialize" })
@@ -149,24 +153,26 @@ describe("opening a connection over HTTP", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
-  it.live("B04: a refused connection, a name that does not resolve and bad TLS fail within two seconds, each by name", () =>
-    Effect.gen(function* () {
-      const free = yield* Effect.scoped(listen(() => createServer()))
-      const plain = yield* ScriptedHttpUpstream.make()
-      const noCertificate = yield* listen(() => createTlsServer({}))
-      const cases = [
-        [`http://127.0.0.1:${free}/mcp`, "refused"],
-        ["http://no-such-host.invalid/mcp", "dns"],
-        [plain.url.replace("http:", "https:"), "tls"],
-        [`https://127.0.0.1:${noCertificate}/mcp`, "tls"]
-      ] as const
-      for (const [url, reason] of cases) {
-        const { error, elapsed } = yield* failure(url)
-        assert.deepInclude(error, { _tag: "UpstreamUnavailable", reason }, url)
-        assert.isBelow(elapsed, 2_000, url)
-        assert.notInclude(error.message, "127.0.0.1")
-      }
-    }).pipe(Effect.scoped, Effect.provide(layer()))
+  it.live(
+    "B04: a refused connection, a name that does not resolve and bad TLS fail within two seconds, each by name",
+    () =>
+      Effect.gen(function* () {
+        const free = yield* Effect.scoped(listen(() => createServer()))
+        const plain = yield* ScriptedHttpUpstream.make()
+        const noCertificate = yield* listen(() => createTlsServer({}))
+        const cases = [
+          [`http://127.0.0.1:${free}/mcp`, "refused"],
+          ["http://no-such-host.invalid/mcp", "dns"],
+          [plain.url.replace("http:", "https:"), "tls"],
+          [`https://127.0.0.1:${noCertificate}/mcp`, "tls"]
+        ] as const
+        for (const [url, reason] of cases) {
+          const { error, elapsed } = yield* failure(url)
+          assert.deepInclude(error, { _tag: "UpstreamUnavailable", reason }, url)
+          assert.isBelow(elapsed, 2_000, url)
+          assert.notInclude(error.message, "127.0.0.1")
+        }
+      }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
   it.live("B04: a host that accepts but never finishes TLS fails within two seconds", () =>

@@ -14,7 +14,9 @@ const fault = (script: Script) =>
     const error = yield* Effect.flip(callTool(ada, contextOf("ada"), "fault", {}))
     assert.strictEqual(server.calls("initialize").length, 2)
     assert.isAtMost(server.received.filter((one) => one.headers["x-mcphub-user-id"] === "id-bo").length, before + 1)
-    assert.deepStrictEqual(contentOf(yield* callTool(ada, contextOf("ada"), "echo", { still: "ada" })), { still: "ada" })
+    assert.deepStrictEqual(contentOf(yield* callTool(ada, contextOf("ada"), "echo", { still: "ada" })), {
+      still: "ada"
+    })
     assert.deepStrictEqual(contentOf(yield* callTool(bo, contextOf("bo"), "echo", { still: "bo" })), { still: "bo" })
     assert.strictEqual(server.calls("tools/call").length, 3)
     return error
@@ -35,10 +37,22 @@ const cases: ReadonlyArray<readonly [title: string, Script, expected: Record<str
     { _tag: "UpstreamUnavailable", reason: "status" }
   ],
   ["B06: an empty 202", (call) => call.status(202), { _tag: "UpstreamFailed", reason: "protocol", phase: "body" }],
-  ["B06: an empty 200", (call) => call.body(200, "application/json", ""), { _tag: "UpstreamFailed", reason: "protocol" }],
+  [
+    "B06: an empty 200",
+    (call) => call.body(200, "application/json", ""),
+    { _tag: "UpstreamFailed", reason: "protocol" }
+  ],
   ["B06: a web page", (call) => call.body(200, "text/html", "<html>"), { _tag: "UpstreamFailed", reason: "protocol" }],
-  ["B06: no JSON", (call) => call.body(200, "application/json", "{oops"), { _tag: "UpstreamFailed", reason: "protocol" }],
-  ["B06: JSON that is no message", (call) => call.body(200, "application/json", "[1]"), { _tag: "UpstreamFailed", reason: "protocol" }],
+  [
+    "B06: no JSON",
+    (call) => call.body(200, "application/json", "{oops"),
+    { _tag: "UpstreamFailed", reason: "protocol" }
+  ],
+  [
+    "B06: JSON that is no message",
+    (call) => call.body(200, "application/json", "[1]"),
+    { _tag: "UpstreamFailed", reason: "protocol" }
+  ],
   [
     "B06: an answer without an id",
     (call) => call.body(200, "application/json", '{"jsonrpc":"2.0","result":{}}'),
@@ -74,7 +88,11 @@ const cases: ReadonlyArray<readonly [title: string, Script, expected: Record<str
     },
     { _tag: "UpstreamFailed", reason: "closed", phase: "stream" }
   ],
-  ["B03: death before the headers", (call) => call.die(), { _tag: "UpstreamFailed", reason: "closed", phase: "headers" }],
+  [
+    "B03: death before the headers",
+    (call) => call.die(),
+    { _tag: "UpstreamFailed", reason: "closed", phase: "headers" }
+  ],
   [
     "B03: death in the middle of a body",
     (call) => {
@@ -100,7 +118,8 @@ const cases: ReadonlyArray<readonly [title: string, Script, expected: Record<str
     "B08: an endless line in an event stream",
     (call) => {
       call.open()
-      const more = () => void (call.response.destroyed || call.response.write("x".repeat(10_000), () => setImmediate(more)))
+      const more = () =>
+        void (call.response.destroyed || call.response.write("x".repeat(10_000), () => setImmediate(more)))
       more()
     },
     { _tag: "UpstreamFailed", reason: "too-large", phase: "stream" }
@@ -167,7 +186,10 @@ describe("faults of an HTTP upstream", () => {
       const server = yield* ScriptedHttpUpstream.make({
         tools: {
           visit: (call) => {
-            call.response.setHeader("set-cookie", [`route=${String(call.arguments["node"])}; Path=/; HttpOnly`, "gone=1; Max-Age=0"])
+            call.response.setHeader("set-cookie", [
+              `route=${String(call.arguments["node"])}; Path=/; HttpOnly`,
+              "gone=1; Max-Age=0"
+            ])
             call.content({})
           }
         }

@@ -39,7 +39,11 @@ export const layer = (config: Partial<HubConfigShape> = {}) =>
     Layer.provideMerge(Layer.succeed(HubConfig, { ...defaults, ...config }))
   )
 
-export const connect = Effect.fnUntraced(function* (url: string, context: CallContext, more: Partial<ConnectOptions> = {}) {
+export const connect = Effect.fnUntraced(function* (
+  url: string,
+  context: CallContext,
+  more: Partial<ConnectOptions> = {}
+) {
   const http = yield* UpstreamHttp
   return yield* http.connect({
     name: "scripted",
@@ -69,7 +73,8 @@ export const callTool = (
   })
 
 /** The structured content of a tool result. */
-export const contentOf = (result: unknown): JsonObject => (result as { structuredContent: JsonObject }).structuredContent
+export const contentOf = (result: unknown): JsonObject =>
+  (result as { structuredContent: JsonObject }).structuredContent
 
 export const lateResponses = Effect.gen(function* () {
   return (yield* (yield* RequestTracker).systemStats).lateResponses

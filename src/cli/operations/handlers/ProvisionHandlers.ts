@@ -2,7 +2,7 @@
 import { Effect, Redacted } from "effect"
 import { jsonErrorOffset, lineAndColumn } from "../../../domain/JsonPosition.ts"
 import { Provisioning } from "../../../domain/Provisioning.ts"
-import { ProvisionOperations } from "../AdminOperations.ts"
+import { ProvisionOperations, type ProvisionView } from "../AdminOperations.ts"
 import { asRefusal, OperationRefused } from "../OperationRefused.ts"
 import { iso } from "./Lookup.ts"
 
@@ -18,23 +18,28 @@ const parse = (file: string, text: string) =>
       })
   })
 
+/** Applies the text of a file; minted keys are in the answer in clear, to be shown once. */
+export const applyProvisioning = Effect.fnUntraced(function* (file: string, text: string) {
+  const provisioning = yield* Provisioning
+  const summary = yield* provisioning.apply(yield* parse(file, text), file)
+  const view: ProvisionView = {
+    ...summary,
+    minted: summary.minted.map((one) => ({
+      key: Redacted.value(one.key),
+      id: one.keyId,
+      expiresAt: iso(one.expiresAt),
+      name: one.name,
+      username: one.username
+    }))
+  }
+  return view
+}, asRefusal)
+
 export const ProvisionHandlers = ProvisionOperations.toLayer(
   Effect.gen(function* () {
-    const provisioning = yield* Provisioning
+    const services = yield* Effect.context<Provisioning>()
     return ProvisionOperations.of({
-      provision: Effect.fnUntraced(function* ({ file, text }) {
-        const summary = yield* provisioning.apply(yield* parse(file, text), file)
-        return {
-          ...summary,
-          minted: summary.minted.map((one) => ({
-            key: Redacted.value(one.key),
-            id: one.keyId,
-            expiresAt: iso(one.expiresAt),
-            name: one.name,
-            username: one.username
-          }))
-        }
-      }, asRefusal)
+      provision: ({ file, text }) => Effect.provideContext(applyProvisioning(file, text), services)
     })
   })
 )

@@ -1,0 +1,97 @@
+/**
+ * Starts the hub of a workspace: checks everything that can be wrong first, then opens, migrates, provisions, listens.
+ *
+ * Whatever fails names its file, variable, port or database and the remedy, and leaves nothing running. Closing the
+ * scope is the shutdown: the listener drains, sessions end, the door and the database close.
+ */
+import process from "node:process"
+import { Console, Context, Effect, Layer, Option } from "effect"
+import { SettingsFile } from "../../domain/SettingsFile.ts"
+import { LogOutput } from "../../actors/LogOutput.ts"
+import * as Logging from "../../actors/Logging.ts"
+import type { Overrides } from "../../domain/ConfigVariables.ts"
+import { Credentials } from "../../domain/Credentials.ts"
+import { HubConfig } from "../../domain/HubConfig.ts"
+import { HubSecrets } from "../../domain/HubSecrets.ts"
+import * as Identity from "../../domain/Identity.ts"
+import { HubServer } from "../../http/runtime/NodeServer.ts"
+import * as Hub from "../../Hub.ts"
+import { asCliFailure } from "../CliFailure.ts"
+import { readProvisionFile, provisionReport } from "../commands/ProvisionCommand.ts"
+import { migratedDatabase } from "../MigratedDatabase.ts"
+import { credentialKey, jwtSecret, prepareDataDir } from "../GeneratedSecrets.ts"
+import { applyProvisioning } from "../operations/handlers/ProvisionHandlers.ts"
+
+import type { Workspace } from "../Workspace.ts"
+import { openAdminDoor } from "./AdminDoor.ts"
+import { firstStart } from "./FirstStart.ts"
+import { sampleSettings } from "./SampleSettings.ts"
+import { connecting, credentials } from "./Welcome.ts"
+
+export interface StartOptions {
+  readonly place: Workspace
+  /** Flags, by the names of the variables they go before. */
+  readonly overrides: Overrides
+  readonly provisionFile: string | undefined
+}
+
+/** Everything below the hub: configuration, log, settings, database. Nothing of it is visible from outside yet. */
+const foundation = Effect.fnUntraced(function* ({ overrides, place }: StartOptions) {
+  yield* prepareDataDir(place.dataDir)
+  const sealing = yield* credentialKey(place.dataDir, place.secrets.credentialKey)
+  const signing = yield* jwtSecret(place.dataDir, place.secrets.jwtSecret)
+  const config = Layer.merge(
+    HubConfig.layerWith(overrides),
+    Layer.succeed(HubSecrets, { ...place.secrets, credentialKey: sealing.value, jwtSecret: signing.value })
+  )
+  const logging = Layer.unwrap(Effect.map(HubConfig, ({ logLevel }) => Logging.layer({ level: logLevel })))
+  return Layer.mergeAll(
+    SettingsFile.layer({ path: place.settingsFile, sample: sampleSettings() }),
+    Credentials.layer(sealing.value),
+    migratedDatabase(place)
+  ).pipe(Layer.provideMerge(logging), Layer.provideMerge(LogOutput.layerStderr), Layer.provideMerge(config))
+})
+
+/**
+ * The hub, serving, for as long as the scope lives. What an operator must see of a first start is printed before
+ * anything else can fail; the address is in the answer.
+ */
+export const startHub = Effect.fnUntraced(
+  function* (options: StartOptions) {
+    const { place, provisionFile } = options
+    const file = provisionFile === undefined ? undefined : yield* readProvisionFile(provisionFile)
+    const base = yield* Effect.flatMap(foundation(options), Layer.build)
+    const repositories = yield* Layer.build(Identity.layerRepositories).pipe(Effect.provideContext(base))
+    const provision =
+      file === undefined || provisionFile === undefined
+        ? Effect.succeedNone
+        : Effect.asSome(applyProvisioning(provisionFile, file))
+    const { first, provisioned } = yield* firstStart(place.secrets.adminPassword, provision).pipe(
+      Effect.provideContext(repositories)
+    )
+    if (Option.isSome(first)) yield* Console.log(credentials(first.value))
+    if (Option.isSome(provisioned)) yield* Console.log(`${provisionReport(provisioned.value)}\n`)
+
+    const hub = yield* Layer.build(Hub.layer).pipe(Effect.provideContext(base))
+    const { url } = Context.get(hub, HubServer)
+    const services = Context.merge(base, hub)
+    yield* openAdminDoor({
+      dataDir: place.dataDir,
+      mcpUrl: url,
+      version: Context.get(base, HubConfig).version,
+      startedAt: new Date(),
+      pid: process.pid
+    }).pipe(Effect.provideContext(services))
+    if (Option.isSome(first)) yield* Console.log(connecting(url))
+    return { url, services }
+  },
+  Effect.mapError(asCliFailure)
+)
+
+/** Runs the hub until it is interrupted. */
+export const runHub = (options: StartOptions) =>
+  Effect.gen(function* () {
+    const { url } = yield* startHub(options)
+    yield* Console.log(`mcphub listening on ${url}`)
+    return yield* Effect.never
+  }).pipe(Effect.scoped)
