@@ -120,27 +120,43 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
     return { items, missing }
   })
 
-  const named = Effect.fnUntraced(function* (kind: "tools" | "prompts", name: string, access: Access, context: CallContext) {
-    const unknown = new InvalidParams({ message: `Unknown ${kind === "tools" ? "tool" : "prompt"}: ${name}` })
+  const named = (
+    kind: "tools" | "prompts",
+    name: string,
+    access: Access,
+    context: CallContext
+  ): Effect.Effect<Route, InvalidParams | UpstreamError> => {
     const permitted = (route: Route): boolean => kind === "prompts" || admits(access, route.server, route.name)
+    const unknown = () => new InvalidParams({ message: `Unknown ${kind === "tools" ? "tool" : "prompt"}: ${name}` })
     if (direct) {
       const server = access.keys().next().value
-      if (server === undefined || !permitted({ server, name })) return yield* unknown
-      return { server, name }
+      return server === undefined || !permitted({ server, name }) ? unknown() : Effect.succeed({ server, name })
     }
     const prefixed = [...candidates(name, access.keys(), separator)]
-    // The usual case costs no effect: one server could have exposed the name, and its list is known to hold it.
+    // The usual case costs next to nothing: one server could have exposed the name, and its list is known to hold it.
     const only = prefixed.length === 1 ? prefixed[0]! : undefined
     if (only !== undefined && lists.known(only.server, kind)?.has(only.name)) {
-      return permitted(only) ? only : yield* unknown
+      return permitted(only) ? Effect.succeed(only) : unknown()
     }
+    return searched(kind, name, access, context, prefixed, permitted, unknown)
+  }
+
+  const searched = Effect.fnUntraced(function* (
+    kind: "tools" | "prompts",
+    name: string,
+    access: Access,
+    context: CallContext,
+    prefixed: ReadonlyArray<Route>,
+    permitted: (route: Route) => boolean,
+    unknown: () => InvalidParams
+  ) {
     const byPrefix = yield* load(kind, prefixed.map(({ server }) => server), context)
     const found = prefixed.filter((route) => {
       const result = byPrefix.get(route.server)
       return result !== undefined && Result.isSuccess(result) && result.success.has(route.name)
     })
-    if (found.length === 1) return permitted(found[0]!) ? found[0]! : yield* unknown
-    if (found.length > 1) return yield* unknown
+    if (found.length === 1) return permitted(found[0]!) ? found[0]! : yield* unknown()
+    if (found.length > 1) return yield* unknown()
     const failed = prefixed.flatMap(({ server }) => {
       const result = byPrefix.get(server)
       return result !== undefined && Result.isFailure(result) ? [result.failure] : []
@@ -150,7 +166,7 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
     const bare = [...all].flatMap(([server, result]) =>
       Result.isSuccess(result) && result.success.has(name) && permitted({ server, name }) ? [{ server, name }] : []
     )
-    return bare.length === 1 ? bare[0]! : yield* unknown
+    return bare.length === 1 ? bare[0]! : yield* unknown()
   })
 
   const qualified = (uri: string, access: Access): Route | undefined => {

@@ -10,7 +10,9 @@ import { Clock, Effect, FiberHandle, type Scope } from "effect"
 /** Waking this much later than asked (milliseconds) means the process stood still. */
 const stallMs = 100
 /** How long answers may be read after a stall before deadlines count again: below the promised ±250 ms. */
-const graceMs = 100
+const graceMs = 150
+/** A process that keeps standing still gets no more graces than this. */
+const maxGraces = 5
 
 /** What is watched: the earliest moment (monotonic milliseconds) at which it may be due, and how to end it. */
 export interface Deadlined {
@@ -48,7 +50,12 @@ export const make = Effect.fnUntraced(function* (
       const remaining = awaited - now()
       if (remaining > 0) {
         yield* Effect.sleep(Math.ceil(remaining))
-        if (now() - awaited > stallMs) yield* Effect.sleep(graceMs)
+        let late = now() - awaited
+        for (let graces = 0; late > stallMs && graces < maxGraces; graces++) {
+          const until = now() + graceMs
+          yield* Effect.sleep(graceMs)
+          late = now() - until
+        }
       }
       // One turn of the event loop: an answer that is already here wins.
       yield* Effect.yieldNow

@@ -5,7 +5,7 @@
  * ends the record as completed, failed, timedOut, cancelled or sessionClosed. The release notes' verbs stand beside it
  * for embedders. Statistics are exact per user. Deadlines use the monotonic clock and are re-checked after a stall.
  */
-import { Context, type Effect, Layer, type Option } from "effect"
+import { Context, type Effect, type Exit, type Fiber, Layer, type Option } from "effect"
 import type { RequestId, SessionId, UserId } from "../domain/Ids.ts"
 import { HubMetrics } from "./HubMetrics.ts"
 import { RequestLog } from "./RequestLog.ts"
@@ -51,6 +51,16 @@ export class RequestTracker extends Context.Service<
       options: TrackOptions,
       use: (record: RequestRecord) => Effect.Effect<A, E, R>
     ) => Effect.Effect<A, E | RequestTimeout | RequestCancelled | SessionClosed, R>
+    /**
+     * The same for callers outside of Effect (the data path): one fiber, started by `fork`, and `done` called once with
+     * the exit, interruption from outside already turned into its typed error.
+     */
+    readonly start: <A, E>(
+      options: TrackOptions,
+      use: (record: RequestRecord) => Effect.Effect<A, E>,
+      fork: (effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
+      done: (exit: Exit.Exit<A, E | RequestTimeout | RequestCancelled | SessionClosed>, record: RequestRecord) => void
+    ) => RequestRecord
     /** Ends a running request from outside with a typed reason: interrupts its effect, resolves when that is done. */
     readonly endWith: (requestId: RequestId, reason: EndReason, detail: string) => Effect.Effect<void, UnknownRequest>
     /** The release notes' verbs (R2): a request tracked by hand, with the same deadline and the same statistics. */

@@ -28,6 +28,8 @@ import {
 import { Account, RequestStatistics } from "./RequestStatistics.ts"
 import type { RequestTracker } from "./RequestTracker.ts"
 
+type Fork = (effect: Effect.Effect<unknown, unknown>) => Fiber.Fiber<unknown, unknown>
+
 /** `UpstreamFailed` → `upstream_failed`; what is no tagged error is `internal`. */
 const kindOf = (error: unknown): string => {
   const tag = typeof error === "object" && error !== null && "_tag" in error ? error._tag : undefined
@@ -132,6 +134,22 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
       if (settle(request, outcome, errorKind)) request.answer(exit)
     }
 
+    const start = (
+      options: TrackOptions,
+      use: (record: RequestRecord) => Effect.Effect<unknown, unknown>,
+      fork: Fork,
+      done: (exit: Exit.Exit<unknown, unknown>, record: RequestRecord) => void
+    ): RunningRequest => {
+      const request = open(options)
+      request.answer = (exit) => done(exit, request)
+      const fiber = fork(Effect.suspend(() => use(request)))
+      request.fiber = fiber
+      fiber.addObserver((exit) => finish(request, exit))
+      // It was ended by its own first steps, when there was no fiber to interrupt yet.
+      if (fiber.pollUnsafe() === undefined && !running.has(request.requestId)) interrupt(request)
+      return request
+    }
+
     const awaitEnd = (requests: Iterable<RunningRequest>) =>
       Effect.suspend(() => {
         const fibers: Array<Fiber.Fiber<unknown, unknown>> = []
@@ -162,20 +180,17 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
       track: (options, use) =>
         Effect.withFiber((caller) =>
           Effect.callback((resume) => {
-            const request = open(options)
-            request.answer = resume as (exit: Exit.Exit<unknown, unknown>) => void
-            const fiber = Effect.runForkWith(caller.context as never)(Effect.suspend(() => use(request)) as never)
-            request.fiber = fiber
-            fiber.addObserver((exit) => finish(request, exit))
+            const fork = Effect.runForkWith(caller.context as never) as Fork
+            const request = start(options, use as never, fork, resume as never)
+            const fiber = request.fiber!
             if (fiber.pollUnsafe() !== undefined) return
-            // It was ended by its own first steps, when there was no fiber to interrupt yet.
-            if (!running.has(request.requestId)) interrupt(request)
             return Effect.suspend(() => {
               settle(request, "cancelled", "cancelled")
               return Fiber.interrupt(fiber)
             })
           })
         ),
+      start: start as RequestTracker["Service"]["start"],
       endWith: (requestId, reason, detail) =>
         Effect.suspend(() => {
           const request = running.get(requestId)

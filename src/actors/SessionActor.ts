@@ -6,7 +6,7 @@
  * calls `request`, `notify`, `answer` and `attach`; answers leave through the `ClientExchange` of the POST they came by,
  * so two requests with the same JSON-RPC id never meet.
  */
-import { Cause, Clock, Effect, Exit, FiberMap, Option, type Scope } from "effect"
+import { Cause, Clock, Effect, Exit, FiberSet, Option, type Scope } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { RequestId, SessionId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
@@ -44,7 +44,7 @@ export interface SessionActor {
   readonly notify: (message: JsonRpcNotification, principal: Principal) => void
   /** The client answers a question of an upstream. */
   readonly answer: (response: JsonRpcResponse, principal: Principal) => void
-  /** Makes the sink the session's event stream for the life of the caller's scope, which also keeps the session alive. */
+  /** Makes the sink the session's event stream for the life of the caller's scope; the session is not idle meanwhile. */
   readonly attach: (sink: EventSink) => Effect.Effect<void, SessionClosed, Scope.Scope>
   readonly summary: () => SessionSummary
   readonly lastActiveAt: () => number
@@ -62,8 +62,6 @@ export interface ActorOptions {
   readonly open: OpenOptions
   readonly sessionId: SessionId
   readonly wireId: WireSessionId
-  /** A reference on the session for the caller's scope; false when it has ended. */
-  readonly hold: Effect.Effect<boolean, never, Scope.Scope>
   /** Ends this session from inside: too many defects. */
   readonly end: (reason: string) => void
 }
@@ -81,24 +79,25 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const telemetry = yield* Telemetry
   const services = yield* Effect.context<Scope.Scope>()
   const runFork = Effect.runForkWith(services)
-  const fibers = yield* FiberMap.make<number, unknown, unknown>()
+  /** What nobody waits for: notifications, answers to upstreams, cancellations. */
+  const runBackground = yield* FiberSet.makeRuntime<never, unknown, unknown>()
   const createdAt = clock.currentTimeMillisUnsafe()
   const sessionKey = userSessionId(open.principal.userId, sessionId)
 
   let principal = open.principal
   let lastActiveAt = createdAt
-  let sequence = 0
   let inFlight = 0
   let streams = 0
   let ending: string | undefined
   let logLevel: unknown
   let crashes: Array<number> = []
+  /** Told when nothing is in flight any more. */
+  const waiting: Array<() => void> = []
   const byClientId = new Map<JsonRpcId, Set<RequestRecord>>()
   const subscriptions = new Set<string>()
 
   const background = (effect: Effect.Effect<unknown, unknown>): void => {
-    const key = sequence++
-    FiberMap.setUnsafe(fibers, key, runFork(Effect.ignore(effect)))
+    runBackground(Effect.ignore(effect))
   }
 
   const events = yield* Effect.acquireRelease(Effect.sync(SessionEvents.make), (stream) => Effect.sync(stream.end))
@@ -142,15 +141,13 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     clientCapabilities: open.capabilities,
     clientInfo: open.clientInfo,
     onMessage: (server, message) => {
-      runFork(
-        tracker.track(
-          { principal, sessionId, method: message.method, kind: "notification" },
-          (record) =>
-            Effect.sync(() => {
-              record.server = server
-              onSessionMessage(server, message, contextOf(principal, record.requestId))
-            })
-        ).pipe(Effect.ignore)
+      background(
+        tracker.track({ principal, sessionId, method: message.method, kind: "notification" }, (record) =>
+          Effect.sync(() => {
+            record.server = server
+            onSessionMessage(server, message, contextOf(principal, record.requestId))
+          })
+        )
       )
     },
     onOpen: (connection, context) =>
@@ -244,9 +241,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       )
     }
     inFlight++
-    let mine: RequestRecord | undefined
-    const tracked = tracker.track({ principal: who, sessionId, method: message.method, kind: "request" }, (record) => {
-      mine = record
+    const use = (record: RequestRecord): Effect.Effect<unknown, RequestError> => {
       register(message.id, record)
       const call = { message, principal: who, record, exchange, context: contextOf(who, record.requestId) }
       const answer = Effect.tapError(requests.dispatch(call), (error) =>
@@ -257,17 +252,15 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
         })
       )
       return telemetry.enabled ? telemetry.wrap(tracedRequest(message, open.protocolVersion), answer) : answer
-    })
-    const run = Effect.flatMap(options.hold, (held) => (held ? tracked : closedError()))
-    const key = sequence++
-    const fiber = runFork(Effect.scoped(run))
-    fiber.addObserver((exit) => {
+    }
+    tracker.start({ principal: who, sessionId, method: message.method, kind: "request" }, use, runFork, (exit, record) => {
       inFlight--
+      lastActiveAt = clock.currentTimeMillisUnsafe()
       limits.give(who.userId, "inFlight")
-      if (mine !== undefined) unregister(message.id, mine)
-      settle(exit, exchange, mine?.requestId)
+      unregister(message.id, record)
+      settle(exit, exchange, record.requestId)
+      if (inFlight === 0) for (const tell of waiting.splice(0)) tell()
     })
-    FiberMap.setUnsafe(fibers, key, fiber)
   }
 
   const cancel = (params: JsonObject | undefined): void => {
@@ -300,14 +293,15 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const notify: SessionActor["notify"] = (message, who) => {
     active(who)
     if (ending !== undefined) return
-    const run = tracker.track({ principal: who, sessionId, method: message.method, kind: "notification" }, (record) =>
-      onNotification(message, who, record)
+    background(
+      tracker.track({ principal: who, sessionId, method: message.method, kind: "notification" }, (record) =>
+        onNotification(message, who, record)
+      )
     )
-    background(Effect.scoped(Effect.andThen(options.hold, run)))
   }
 
   const attach: SessionActor["attach"] = Effect.fnUntraced(function* (sink) {
-    if (ending !== undefined || !(yield* options.hold)) return yield* closedError()
+    if (ending !== undefined) return yield* closedError()
     streams++
     const detach = events.attach(sink)
     yield* Effect.addFinalizer(() =>
@@ -353,7 +347,10 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     lastActiveAt: () => lastActiveAt,
     inFlight: () => inFlight,
     streams: () => streams,
-    settled: Effect.ignore(FiberMap.awaitEmpty(fibers)),
+    settled: Effect.callback((resume) => {
+      if (inFlight === 0) return resume(Effect.void)
+      waiting.push(() => resume(Effect.void))
+    }),
     reconfigure: Effect.fnUntraced(function* (servers) {
       for (const server of servers) {
         lists.invalidate(server)
@@ -364,7 +361,6 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     terminate: Effect.fnUntraced(function* (reason) {
       ending ??= reason
       yield* tracker.cleanupSession(sessionId, reason)
-      yield* FiberMap.clear(fibers)
       events.end()
     })
   }

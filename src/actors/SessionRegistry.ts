@@ -1,12 +1,14 @@
 /**
- * The local layer of `Sessions`: every live session actor of this process, in an `RcMap` that closes one when it has
- * been idle long enough and never while a request or stream holds it.
+ * The local layer of `Sessions`: every live session actor of this process, each in a scope of its own below the
+ * registry's.
  *
- * Keys are (user, key, target, wire id): looking up another user's id finds nothing, by construction. Ending a session
- * is always the same two steps: end its requests with a typed reason, then close its scope.
+ * Keys are (user, key, target, wire id): looking up another user's id finds nothing, by construction. Ending a session,
+ * whatever the reason, is always the same two steps: end its requests with a typed reason, then close its scope. One
+ * fiber looks for sessions that are idle or whose key has expired; a message costs the registry one map look-up and no
+ * reference counting, because the actor itself knows what keeps it busy.
  */
 import { randomUUID } from "node:crypto"
-import { Clock, Deferred, Effect, Layer, Option, RcMap, Schedule, Stream } from "effect"
+import { Clock, Deferred, Effect, Exit, Layer, Schedule, Scope, Stream } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
 import { SessionId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
@@ -28,6 +30,7 @@ import { UserLimits } from "./UserLimits.ts"
 interface Entry {
   readonly key: string
   readonly actor: SessionActor.SessionActor
+  readonly scope: Scope.Closeable
   /** Done when the scope has closed and everything of the session is gone. */
   readonly gone: Deferred.Deferred<void>
 }
@@ -36,6 +39,8 @@ interface Entry {
 const evictableAfterMs = 60_000
 /** A finalizer that hangs must not hang whoever ends the session. */
 const closeLimit = "5 seconds"
+/** How often idle sessions and expired keys are looked for: an expired key ends its sessions within a second. */
+const watchEvery = "500 millis"
 /** Ended ids remembered, so that a label is not adopted again after its end. */
 const endedCapacity = 10_000
 
@@ -54,12 +59,13 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings
   const clock = yield* Clock.Clock
   const metrics = yield* HubMetrics
-  const services = yield* Effect.context<never>()
+  const registry = yield* Effect.scope
+  const services = yield* Effect.context<Exclude<Effect.Services<ReturnType<typeof SessionActor.make>>, Scope.Scope>>()
   const runFork = Effect.runForkWith(services)
 
   const entries = new Map<string, Entry>()
   const bySession = new Map<string, Entry>()
-  const requested = new Map<string, OpenOptions>()
+  const opening = new Map<string, Deferred.Deferred<SessionActor.SessionActor, SessionLimitReached>>()
   const ended = new Set<string>()
   let draining = false
 
@@ -68,43 +74,32 @@ const make = Effect.gen(function* () {
     if (ended.size > endedCapacity) ended.delete(ended.values().next().value!)
   }
 
-  const lookup = Effect.fnUntraced(function* (key: string) {
-    const open = requested.get(key)
-    if (open === undefined) return yield* Effect.die(new Error("A session was looked up before it was requested"))
-    const user = open.principal.userId
+  const start = Effect.fnUntraced(function* (key: string, wireId: string, options: OpenOptions, scope: Scope.Closeable) {
+    const user = options.principal.userId
     const gone = yield* Deferred.make<void>()
     yield* Effect.addFinalizer(() => Deferred.succeed(gone, undefined))
-    yield* Effect.acquireRelease(takePlace(open.principal), () => Effect.sync(() => limits.give(user, "sessions")))
+    yield* Effect.acquireRelease(takePlace(options.principal), () => Effect.sync(() => limits.give(user, "sessions")))
     const sessionId = SessionId.make(randomUUID())
     const actor = yield* SessionActor.make({
-      open,
+      open: options,
       sessionId,
-      wireId: open.adopt ?? WireSessionId.make(key.slice(key.lastIndexOf("\n") + 1)),
-      hold: RcMap.getOption(map, key).pipe(
-        Effect.map((held) => Option.isSome(held) && held.value.actor.sessionId === sessionId),
-        Effect.orElseSucceed(() => false)
-      ),
+      wireId: WireSessionId.make(wireId),
       end: (reason) => {
         runFork(Effect.ignore(close(sessionId, reason)))
       }
     })
-    const entry: Entry = { key, actor, gone }
+    const entry: Entry = { key, actor, scope, gone }
     entries.set(key, entry)
     bySession.set(sessionId, entry)
     const openedAt = clock.currentTimeMillisUnsafe()
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        metrics.sessionEnded(clock.currentTimeMillisUnsafe() - openedAt)
         if (entries.get(key) === entry) entries.delete(key)
         bySession.delete(sessionId)
+        metrics.sessionEnded(clock.currentTimeMillisUnsafe() - openedAt)
       })
     )
-    return entry
-  })
-
-  const map: RcMap.RcMap<string, Entry, SessionLimitReached> = yield* RcMap.make({
-    lookup,
-    idleTimeToLive: hub.sessionIdleMs
+    return actor
   })
 
   const takePlace = Effect.fnUntraced(function* (principal: Principal) {
@@ -133,10 +128,10 @@ const make = Effect.gen(function* () {
   }
 
   const end = Effect.fnUntraced(function* (entry: Entry, reason: string) {
-    rememberEnd(entry.key)
+    // From here on nobody finds it; requests that come now get 404 and those in flight their typed error.
     if (entries.get(entry.key) === entry) entries.delete(entry.key)
     yield* entry.actor.terminate(reason)
-    yield* RcMap.invalidate(map, entry.key)
+    yield* Effect.forkIn(Scope.close(entry.scope, Exit.void), registry)
     yield* Deferred.await(entry.gone).pipe(
       Effect.timeoutOrElse({
         duration: closeLimit,
@@ -145,18 +140,24 @@ const make = Effect.gen(function* () {
     )
   }, Effect.uninterruptible)
 
+  /** Ends for good: an adopted label does not come back to life under the same id. */
+  const endForGood = (entry: Entry, reason: string): Effect.Effect<void> => {
+    rememberEnd(entry.key)
+    return end(entry, reason)
+  }
+
   const close: Sessions["Service"]["close"] = (sessionId, reason) =>
     Effect.suspend(() => {
       const entry = bySession.get(sessionId)
       return entry === undefined
         ? new SessionNotFound({ message: "No live session has this id" })
-        : end(entry, reason)
+        : endForGood(entry, reason)
     })
 
   const closeWhere = (matches: (principal: Principal) => boolean, reason: string): Effect.Effect<number> =>
     Effect.suspend(() => {
       const matching = [...bySession.values()].filter(({ actor }) => matches(actor.principal()))
-      return Effect.forEach(matching, (entry) => end(entry, reason), { concurrency: "unbounded", discard: true }).pipe(
+      return Effect.forEach(matching, (entry) => endForGood(entry, reason), { concurrency: "unbounded", discard: true }).pipe(
         Effect.as(matching.length)
       )
     })
@@ -165,15 +166,25 @@ const make = Effect.gen(function* () {
     if (draining) {
       return yield* new HubDraining({ message: "The hub is stopping; connect again in a moment", retryAfterSeconds: 5 })
     }
-    const key = keyOf(options.principal, options.target, options.adopt ?? randomUUID())
-    requested.set(key, options)
-    const entry = yield* RcMap.get(map, key).pipe(
-      // A refusal must not stay in the map as the answer for the next try.
-      Effect.tapError(() => RcMap.invalidate(map, key)),
-      Effect.scoped,
-      Effect.onExit(() => Effect.sync(() => requested.delete(key)))
+    const wireId = options.adopt ?? randomUUID()
+    const key = keyOf(options.principal, options.target, wireId)
+    const live = entries.get(key)
+    if (live !== undefined) return live.actor
+    const pending = opening.get(key)
+    if (pending !== undefined) return yield* Deferred.await(pending)
+    const deferred = Deferred.makeUnsafe<SessionActor.SessionActor, SessionLimitReached>()
+    opening.set(key, deferred)
+    return yield* Effect.uninterruptible(
+      Effect.gen(function* () {
+        const scope = yield* Scope.fork(registry)
+        const starting = start(key, wireId, options, scope).pipe(Scope.provide(scope), Effect.provideContext(services))
+        const exit = yield* Effect.exit(starting)
+        opening.delete(key)
+        Deferred.doneUnsafe(deferred, exit)
+        if (Exit.isFailure(exit)) yield* Scope.close(scope, exit)
+        return yield* exit
+      })
     )
-    return entry.actor
   })
 
   const drain: Sessions["Service"]["drain"] = Effect.fnUntraced(function* (limitMs) {
@@ -185,12 +196,21 @@ const make = Effect.gen(function* () {
     yield* closeWhere(() => true, "the hub is stopping")
   })
 
-  const endExpired = Effect.suspend(() => {
+  const watch = Effect.suspend(() => {
     const now = clock.currentTimeMillisUnsafe()
-    return closeWhere((principal) => principal.expiresAt <= now, "the key has expired")
+    const ends: Array<Effect.Effect<void>> = []
+    for (const entry of entries.values()) {
+      const { actor } = entry
+      if (actor.principal().expiresAt <= now) ends.push(endForGood(entry, "the key has expired"))
+      else if (actor.inFlight() === 0 && actor.streams() === 0 && now - actor.lastActiveAt() >= hub.sessionIdleMs) {
+        ends.push(end(entry, "idle"))
+      }
+    }
+    // Each in a fiber of its own: one that closes slowly must not delay what is due next.
+    return Effect.forEach(ends, (effect) => Effect.forkIn(effect, registry), { discard: true })
   })
 
-  yield* Effect.forkScoped(Effect.repeat(endExpired, Schedule.spaced("500 millis")))
+  yield* Effect.forkScoped(Effect.repeat(watch, Schedule.spaced(watchEvery)))
 
   yield* principals.invalidations.pipe(
     Stream.runForEach((event) =>

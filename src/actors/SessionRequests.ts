@@ -6,7 +6,7 @@ import { Effect, Predicate } from "effect"
 import { type Access, accessOrNothing } from "../domain/Access.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { Principal } from "../domain/Principal.ts"
-import { Settings } from "../domain/Settings.ts"
+import { Settings, type SettingsValue } from "../domain/Settings.ts"
 import type { JsonObject, JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
 import type { ListKind } from "../domain/protocol/Methods.ts"
 import { lists as listMethods } from "../domain/protocol/Methods.ts"
@@ -56,7 +56,16 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
   const telemetry = yield* Telemetry
   let initialized = open.adopt !== undefined
 
-  const accessFor = (principal: Principal): Access => accessOrNothing(open.target, principal.groups, settings.current())
+  let decided: { readonly groups: Principal["groups"]; readonly settings: SettingsValue; readonly access: Access } | undefined
+
+  /** Decided anew whenever the user's groups or the settings are other objects than the last time. */
+  const accessFor = ({ groups }: Principal): Access => {
+    const current = settings.current()
+    if (decided === undefined || decided.groups !== groups || decided.settings !== current) {
+      decided = { groups, settings: current, access: accessOrNothing(open.target, groups, current) }
+    }
+    return decided.access
+  }
 
   const text = (call: Call, field: string): Effect.Effect<string, InvalidParams> => {
     const value = call.message.params?.[field]
@@ -74,7 +83,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
   }
 
   /** Carries the request to its server under the server's own limits. */
-  const carry = Effect.fnUntraced(function* (call: Call, server: string, params: JsonObject | undefined) {
+  const carry = (call: Call, server: string, params: JsonObject | undefined): Effect.Effect<unknown, RequestError> => {
     const { record } = call
     record.server = server
     const limits = settings.current().mcpServers[server]?.options
@@ -82,17 +91,20 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
       record.limit(limits.timeout ?? hub.requestTimeout, limits.maxTotalTimeout)
     }
     const extend = limits?.resetTimeoutOnProgress === true
-    const connection = yield* links.get(server, call.context)
-    return yield* connection.request({
-      method: call.message.method,
-      params: telemetry.enabled ? yield* traced(params) : params,
-      context: call.context,
-      onMessage: (message) => {
-        if (extend && message.method === "notifications/progress") record.touch()
-        options.onMessage(call, connection, message)
-      }
-    })
-  })
+    const send = (connection: UpstreamConnection, sent: JsonObject | undefined) =>
+      connection.request({
+        method: call.message.method,
+        params: sent,
+        context: call.context,
+        onMessage: (message) => {
+          if (extend && message.method === "notifications/progress") record.touch()
+          options.onMessage(call, connection, message)
+        }
+      })
+    const connecting = links.get(server, call.context)
+    if (!telemetry.enabled) return Effect.flatMap(connecting, (connection) => send(connection, params))
+    return Effect.flatMap(connecting, (connection) => Effect.flatMap(traced(params), (sent) => send(connection, sent)))
+  }
 
   const renamed = (call: Call, route: Route, field: string) => {
     const params = call.message.params

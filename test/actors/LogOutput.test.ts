@@ -17,7 +17,7 @@ const program = `
       yield* Effect.yieldNow
     }
     console.log("still alive")
-    process.stdin.destroy()
+    process.exit(0)
   })
   Effect.runPromise(Effect.provide(run, LogOutput.layerStderr))
 `

@@ -79,8 +79,11 @@ export const make = Effect.fnUntraced(function* (
       onLate: () => undefined
     })
 
-  const accepted: UpstreamHttpSession["accepted"] = ({ head }) =>
-    head.status < 300 ? Effect.void : Effect.fail(statusError(server, head.status, retryAfterMs(head.retryAfter)))
+  const accepted: UpstreamHttpSession["accepted"] = ({ head }) => {
+    if (head.status < 300) return Effect.void
+    if (head.status === 404 && wire.sessionId !== undefined) return Effect.fail(sessionLost(server))
+    return Effect.fail(statusError(server, head.status, retryAfterMs(head.retryAfter)))
+  }
 
   const initialize = Effect.fnUntraced(function* (by: CallContext): Effect.fn.Return<void, UpstreamError> {
     const params = { protocolVersion: wanted, capabilities: options.clientCapabilities, clientInfo: options.clientInfo }

@@ -192,6 +192,33 @@ describe("opening a connection over HTTP", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
+  it.live("configured headers are sent, except those the transport itself writes", () =>
+    Effect.gen(function* () {
+      const server = yield* ScriptedHttpUpstream.make()
+      const headers = {
+        "X-Team": "blue",
+        "User-Agent": "operator/1",
+        Cookie: "lang=en",
+        "MCP-Session-Id": "stolen",
+        "Mcp-Protocol-Version": "1999-01-01",
+        "content-type": "text/plain",
+        Accept: "text/plain",
+        "Content-Length": "3"
+      }
+      const ada = yield* connect(server.url, contextOf("ada"), { config: { url: server.url, headers } })
+      const got = contentOf(yield* callTool(ada, contextOf("ada"), "whoami"))
+      assert.deepInclude(got, {
+        "x-team": "blue",
+        "user-agent": "operator/1",
+        cookie: "lang=en",
+        "mcp-session-id": [...server.sessions.keys()][0],
+        "mcp-protocol-version": "2025-11-25",
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream"
+      })
+    }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
   it.live("an address that is not http or https is refused", () =>
     Effect.gen(function* () {
       for (const url of ["ftp://127.0.0.1/mcp", "not a url", "http://user:secret@127.0.0.1/mcp"]) {

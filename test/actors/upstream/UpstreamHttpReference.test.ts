@@ -14,11 +14,13 @@ interface Reference {
   readonly url: string
   readonly aborted: Deferred.Deferred<void>
   readonly open: () => number
+  readonly resumed: () => number
 }
 
 const reference = Effect.fnUntraced(function* (json: boolean) {
   const transports = new Map<string, StreamableHTTPServerTransport>()
   const aborted = yield* Deferred.make<void>()
+  let resumed = 0
 
   const begin = async () => {
     const transport = new StreamableHTTPServerTransport({
@@ -62,6 +64,7 @@ const reference = Effect.fnUntraced(function* (json: boolean) {
     Effect.callback<Server>((resume) => {
       const listening = createServer(async (request, response) => {
         const id = request.headers["mcp-session-id"]
+        if (request.headers["last-event-id"] !== undefined) resumed++
         const known = typeof id === "string" ? transports.get(id) : await begin()
         if (known !== undefined) return await known.handleRequest(request, response)
         response.writeHead(404).end()
@@ -75,7 +78,7 @@ const reference = Effect.fnUntraced(function* (json: boolean) {
       })
   )
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
-  return { url, aborted, open: () => transports.size } satisfies Reference
+  return { url, aborted, open: () => transports.size, resumed: () => resumed } satisfies Reference
 })
 
 const textOf = (result: unknown): string => (result as { content: Array<{ text: string }> }).content[0]!.text
@@ -157,6 +160,7 @@ describe("the reference server of the MCP SDK", () => {
       const server = yield* reference(false)
       const ada = yield* connect(server.url, contextOf("ada"))
       assert.strictEqual(textOf(yield* callTool(ada, contextOf("ada"), "poll")), "polled")
+      assert.strictEqual(server.resumed(), 1)
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 })

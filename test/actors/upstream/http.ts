@@ -79,3 +79,12 @@ export const contentOf = (result: unknown): JsonObject =>
 export const lateResponses = Effect.gen(function* () {
   return (yield* (yield* RequestTracker).systemStats).lateResponses
 })
+
+/** For counters that tell nobody when they change: looks until the condition holds. */
+export const until = (condition: () => boolean) =>
+  Effect.callback<void>((resume) => {
+    const look = () => (condition() ? resume(Effect.void) : void (timer = setTimeout(look, 5)))
+    let timer: ReturnType<typeof setTimeout>
+    look()
+    return Effect.sync(() => clearTimeout(timer))
+  }).pipe(Effect.timeout("5 seconds"))

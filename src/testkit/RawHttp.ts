@@ -1,0 +1,113 @@
+/**
+ * HTTP as it is: any method, header and body to the hub under test, and the answer with its status, headers and text,
+ * or message by message while it is still open. For what a well-behaved client never sends.
+ */
+import { Effect, Queue, type Cause, type Scope } from "effect"
+import { Pool } from "undici"
+import * as SseDecoder from "../actors/upstream/SseDecoder.ts"
+import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
+
+export interface RawRequest {
+  /** Default POST. */
+  readonly method?: string | undefined
+  /** Path and query, from the root of the origin. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** An iterable is sent chunked, without a length. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined
+}
+
+export interface RawAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+}
+
+/** An answer that may still be under way. */
+export interface OpenAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** The next message, of a JSON body or an event stream; fails with `Done` after the last. */
+  readonly next: Effect.Effect<JsonRpcMessage, Cause.Done>
+  /** All messages to the end. */
+  readonly rest: Effect.Effect<ReadonlyArray<JsonRpcMessage>>
+  /** Succeeds when the hub has ended the answer. */
+  readonly ended: Effect.Effect<void>
+  /** Goes away in the middle, as a client that lost its network. */
+  readonly abandon: Effect.Effect<void>
+}
+
+export interface RawHttp {
+  /** Sends and reads to the end. Dies when the connection breaks before there is an answer. */
+  readonly send: (request: RawRequest) => Effect.Effect<RawAnswer>
+  /** Sends and reads as far as the headers; the messages follow. */
+  readonly open: (request: RawRequest) => Effect.Effect<OpenAnswer>
+}
+
+const maxEvent = 256 * 1024 * 1024
+
+/** Connections to one origin (`http://127.0.0.1:3000`), closed with the scope. */
+export const make = (origin: string): Effect.Effect<RawHttp, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const pool = yield* Effect.acquireRelease(
+      Effect.sync(() => new Pool(origin, { headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 60_000 })),
+      (sockets) => Effect.promise(() => sockets.destroy())
+    )
+
+    const begin = ({ body, headers = {}, method = "POST", path }: RawRequest) =>
+      Effect.promise(async () => {
+        const answer = await pool.request({
+          method: method as "POST",
+          path,
+          headers: { ...headers },
+          body: (body ?? null) as string | Uint8Array | null
+        })
+        // A body that ends early is the test's business, not an unhandled error.
+        answer.body.on("error", () => {})
+        return answer
+      })
+
+    const flat = (headers: Record<string, string | Array<string> | undefined>): Record<string, string> =>
+      Object.fromEntries(
+        Object.entries(headers).flatMap(([name, value]) =>
+          value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]]
+        )
+      )
+
+    return {
+      send: (request) =>
+        Effect.flatMap(begin(request), ({ body, headers, statusCode }) =>
+          Effect.promise(async () => ({ status: statusCode, headers: flat(headers), text: await body.text() }))
+        ),
+      open: Effect.fnUntraced(function* (request) {
+        const { body, headers, statusCode } = yield* begin(request)
+        const messages = yield* Queue.unbounded<JsonRpcMessage, Cause.Done>()
+        const take = (json: string) => {
+          const value = JSON.parse(json) as JsonRpcMessage | ReadonlyArray<JsonRpcMessage>
+          Queue.offerAllUnsafe(messages, Array.isArray(value) ? value : [value as JsonRpcMessage])
+        }
+        const closed = new Promise<void>((resolve) => body.once("close", () => resolve()))
+        if (String(headers["content-type"]).startsWith("text/event-stream")) {
+          const decoder = SseDecoder.make(maxEvent, (event) => {
+            if (event.data !== "") take(event.data)
+          })
+          body.on("data", (chunk: Buffer) => void decoder.push(chunk))
+        } else {
+          const chunks: Array<Buffer> = []
+          body.on("data", (chunk: Buffer) => void chunks.push(chunk))
+          body.on("end", () => {
+            if (chunks.length > 0) take(Buffer.concat(chunks).toString())
+          })
+        }
+        body.once("close", () => Queue.endUnsafe(messages))
+        return {
+          status: statusCode,
+          headers: flat(headers),
+          next: Queue.take(messages),
+          rest: Queue.collect(messages),
+          ended: Effect.promise(() => closed),
+          abandon: Effect.sync(() => void body.destroy())
+        }
+      })
+    } satisfies RawHttp
+  })
