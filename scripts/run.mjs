@@ -35,11 +35,15 @@ const tasks = {
 
 const inRoot = (command) => run(command, root)
 
-/** The hub itself: in this process where it can run the sources (or the built package), else on Deno. */
+/**
+ * The hub itself: in this process where it can run the sources (or the built package), else in one of its own, on Deno
+ * where Node is too old. A process that began without the dependencies does not find them afterwards either.
+ */
 async function hub(args) {
   const program = existsSync(main) ? main : join(root, "dist", "main.js")
-  if (!runsTypeScript && program === main) return run(commandFor(root, main, args), process.cwd())
-  if (!runsTypeScript) throw new Error(`mcphub needs Node 22.19 or later, or Deno 2.9 or later; this is ${process.version}`)
+  if (program === main && (installed || !runsTypeScript)) return run(commandFor(root, main, args), process.cwd())
+  if (!runsTypeScript)
+    throw new Error(`mcphub needs Node 22.19 or later, or Deno 2.9 or later; this is ${process.version}`)
   quietTypeStripping()
   process.argv = [process.execPath, program, ...args]
   await import(pathToFileURL(program).href)
@@ -67,6 +71,7 @@ async function ok() {
   return failed.length === 0 ? 0 : 1
 }
 
+let installed = false
 const [name, ...rest] = process.argv.slice(2)
 const task = Object.hasOwn(tasks, name ?? "") ? tasks[name] : undefined
 if (task === undefined) {
@@ -75,7 +80,7 @@ if (task === undefined) {
 }
 try {
   // An installed package carries no lock file: its dependencies came with it.
-  if (existsSync(join(root, "package-lock.json"))) ensureInstalled(root)
+  if (existsSync(join(root, "package-lock.json"))) installed = ensureInstalled(root)
   const code = await task(rest[0] === "--" ? rest.slice(1) : rest)
   if (code !== undefined) process.exit(code)
 } catch (error) {

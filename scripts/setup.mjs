@@ -12,25 +12,35 @@ import process from "node:process"
 
 const lockFiles = ["package-lock.json", "deno.lock"]
 
-/** Installs the dependencies below `root` when they are missing or older than the lock files. Throws with the remedy. */
+/**
+ * Installs the dependencies below `root` when they are missing or older than the lock files, and tells whether it did.
+ * Throws with the remedy.
+ */
 export function ensureInstalled(root) {
   const stamp = join(root, "node_modules", ".mcphub-setup")
   const wanted = digestOfLocks(root)
-  if (readText(stamp) === wanted) return
-  if (!installedByNpm(root)) {
-    process.stderr.write("Dependencies are missing or older than the lock file: installing them, this takes a minute …\n")
+  if (readText(stamp) === wanted) return false
+  const missing = !installedByNpm(root)
+  if (missing) {
+    process.stderr.write(
+      "Dependencies are missing or older than the lock file: installing them, this takes a minute …\n"
+    )
     rmSync(stamp, { force: true })
     const started = Date.now()
     install(root)
     process.stderr.write(`Dependencies installed in ${((Date.now() - started) / 1000).toFixed(1)} s\n`)
   }
   writeFileSync(stamp, wanted)
+  return missing
 }
 
 function install(root) {
   const [command, args] = process.versions.deno ? denoInstall() : npmInstall()
   // Standard output belongs to the program that is started afterwards.
   const result = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] })
+  // The Deno that made this tree is the runtime here. Inside `deno task` the package's own shim would stand before it,
+  // and that one holds signals back, so the hub would outlive its task.
+  if (result.status === 0 && process.versions.deno) rmSync(join(root, "node_modules", ".bin", "deno"), { force: true })
   if (result.status === 0) return
   const cause = result.error?.message ?? (result.signal ? `ended by ${result.signal}` : `exit code ${result.status}`)
   throw new Error(`Installing the dependencies failed (${cause}); check the network and run the command again`)

@@ -24,6 +24,7 @@ import { Credentials } from "./domain/Credentials.ts"
 import * as Identity from "./domain/Identity.ts"
 import { Principals } from "./domain/Principals.ts"
 import { Settings, type SettingsValue } from "./domain/Settings.ts"
+import * as OtlpExport from "./http/OtlpExport.ts"
 import { EventStreams } from "./http/EventStreams.ts"
 import { McpEndpoint } from "./http/McpEndpoint.ts"
 import { Readiness } from "./http/Operations.ts"
@@ -61,6 +62,8 @@ const makeActors = (replace: Replacements) => {
     replaced,
     Layer.provideMerge([RequestTracker.layer, UserLimits.layer]),
     replaced,
+    // Off, and free, without OTEL_EXPORTER_OTLP_ENDPOINT.
+    Layer.provideMerge(OtlpExport.layer),
     Layer.provideMerge(HubMetrics.layer),
     replaced
   )
@@ -78,8 +81,8 @@ const gauges = Layer.effectDiscard(
     const streams = yield* EventStreams
     yield* metrics.gauge("mcphub_children", "Live child processes of stdio upstreams", children.live)
     yield* metrics.gauge("mcphub_upstream_sockets", "Open connections to HTTP upstreams", () => pools.stats().open)
-    yield* metrics.gauge("mcphub_upstream_connects_total", "Connections opened to HTTP upstreams", () => pools.stats().connects)
-    yield* metrics.gauge("mcphub_upstream_requests_total", "Requests sent over them", () => pools.stats().requests)
+    yield* metrics.total("mcphub_upstream_connects_total", "Connections opened to HTTP upstreams", () => pools.stats().connects)
+    yield* metrics.total("mcphub_upstream_requests_total", "Requests sent over them", () => pools.stats().requests)
     yield* metrics.gauge("mcphub_streams", "Open event streams of clients", streams.count)
   })
 )

@@ -86,6 +86,13 @@ export class HubMetrics extends Context.Service<
       read: () => number,
       labels?: Labels
     ) => Effect.Effect<void, never, Scope.Scope>
+    /** The same for a number that only grows and that its owner counts itself; its name ends in `_total`. */
+    readonly total: (
+      name: string,
+      description: string,
+      read: () => number,
+      labels?: Labels
+    ) => Effect.Effect<void, never, Scope.Scope>
     /** A counter of one's own; resolve it once and keep it. */
     readonly counter: (name: string, description: string, labels?: Labels) => Counter
     readonly histogram: (
@@ -151,19 +158,20 @@ function make() {
     return (method: string, errorKind: string | undefined, durationMs: number): void =>
       handles(methodLabel(method))(errorKind).record(durationMs / 1000)
   }
-  const gauge = (name: string, description: string, read: () => number, labels?: Labels) =>
+  const observed = <Input, State>(metric: Metric.Metric<Input, State>, get: () => State) =>
     Effect.asVoid(
       Effect.acquireRelease(
-        Effect.sync(() =>
-          Metric.registerUnsafe(Metric.gauge(name, { description, attributes: attributesOf(labels) }), context, {
-            get: () => ({ value: read() }),
-            update: () => {},
-            modify: () => {}
-          })
-        ),
+        Effect.sync(() => Metric.registerUnsafe(metric, context, { get, update: () => {}, modify: () => {} })),
         (registration) => Effect.sync(registration.remove)
       )
     )
+  const gauge = (name: string, description: string, read: () => number, labels?: Labels) =>
+    observed(Metric.gauge(name, { description, attributes: attributesOf(labels) }), () => ({ value: read() }))
+  const total = (name: string, description: string, read: () => number, labels?: Labels) =>
+    observed(Metric.counter(name, { description, incremental: true, attributes: attributesOf(labels) }), () => ({
+      count: read(),
+      incremental: true
+    }))
 
   const serverDuration = durations("mcp.server.operation.duration", "Seconds from a client's request to its end")
   const clientDuration = durations("mcp.client.operation.duration", "Seconds from a call to an upstream to its end")
@@ -189,6 +197,7 @@ function make() {
     sessionEnded: (durationMs) => sessionDuration.record(durationMs / 1000),
     lateResponse: (server) => lateResponses(server).increment(),
     gauge,
+    total,
     counter,
     histogram,
     prometheus: Effect.sync(() => PrometheusMetrics.formatUnsafe(context, { metricNameMapper: prometheusName })),

@@ -40,7 +40,7 @@ export const make = Effect.fnUntraced(function* (
     const moment = now()
     // Ending a request may start another one: it must not restart the watch in the middle of this round.
     awaited = Number.NEGATIVE_INFINITY
-    for (const each of [...running()]) if (each.deadline <= moment) each.expire()
+    for (const each of running()) if (each.deadline <= moment) each.expire()
     awaited = Number.POSITIVE_INFINITY
     for (const each of running()) awaited = Math.min(awaited, each.deadline)
   }

@@ -10,6 +10,7 @@ import type { SessionId, UserId } from "../domain/Ids.ts"
 import { makeMint } from "../domain/RequestId.ts"
 import { HubMetrics } from "./HubMetrics.ts"
 import * as RequestDeadlines from "./RequestDeadlines.ts"
+import { errorRow } from "./RequestErrorCodes.ts"
 import { RunningRequest } from "./RunningRequest.ts"
 import { RequestLog } from "./RequestLog.ts"
 import {
@@ -106,8 +107,11 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
     }
 
     /** Ends a request from outside: its fiber is interrupted, its caller gets the typed error at once. */
-    const stop = (request: RunningRequest, outcome: RequestOutcome, errorKind: string, error: RequestEnd): void => {
-      if (!settle(request, outcome, errorKind)) return
+    const stop = (request: RunningRequest, outcome: RequestOutcome, error: RequestEnd): void => {
+      if (!running.has(request.requestId)) return
+      const { code, kind } = errorRow(error)
+      request.errorCode = code
+      settle(request, outcome, kind)
       interrupt(request)
       request.answer(Exit.fail(error))
     }
@@ -115,16 +119,16 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
     function timeOut(request: RunningRequest, timeoutMs: number): void {
       const message = `No answer within ${timeoutMs} ms, so the request was cancelled; raise the server's options.timeout or REQUEST_TIMEOUT if it needs longer`
       const error = new RequestTimeout({ requestId: request.requestId, timeoutMs, message })
-      stop(request, "timedOut", "timeout", error)
+      stop(request, "timedOut", error)
     }
 
     const stopFor = (request: RunningRequest, reason: EndReason, detail: string): void => {
       const { requestId } = request
       if (reason === "cancelled") {
-        stop(request, "cancelled", "cancelled", new RequestCancelled({ requestId, message: detail }))
+        stop(request, "cancelled", new RequestCancelled({ requestId, message: detail }))
       } else {
         const message = `The session ended while the request was running: ${detail}`
-        stop(request, "sessionClosed", "session_closed", new SessionClosed({ requestId, reason: detail, message }))
+        stop(request, "sessionClosed", new SessionClosed({ requestId, reason: detail, message }))
       }
     }
 

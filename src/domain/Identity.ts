@@ -44,9 +44,18 @@ export const layerRepositoriesMemory: Layer.Layer<Repositories | KeyEvents | Mem
   ProvisioningMemory.layer
 ).pipe(Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer]))
 
-/** Everything in memory. */
+/** Administration in memory. */
+export const layerMemoryRepositories: Layer.Layer<
+  Repositories | KeyEvents | MemoryStore,
+  never,
+  Credentials
+> = Layer.mergeAll(UsersMemory.layer, HubKeysMemory.layer, GroupsMemory.layer, ProvisioningMemory.layer).pipe(
+  Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer])
+)
+
+/** Everything in memory, gone with the process. */
 export const layerMemory: Layer.Layer<
   Repositories | Principals | KeyEvents | MemoryStore,
   never,
   Credentials
-> = Layer.provideMerge(Principals.layer, layerRepositoriesMemory)
+> = Layer.provideMerge(Principals.layer, layerMemoryRepositories)

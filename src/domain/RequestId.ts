@@ -5,6 +5,7 @@
  * can stand in a header, and it can be read back: the method may contain `/` and `-`, and uuids contain `-`, hence the
  * parts are found by their shapes and not by counting dashes.
  */
+import { randomBytes } from "node:crypto"
 import { Option } from "effect"
 import type { RequestId, SessionId, UserId } from "./Ids.ts"
 import { excerpt } from "./Redaction.ts"
@@ -36,12 +37,11 @@ export const methodText = (method: string): string =>
  * than the rest of an id.
  */
 export const makeMint = (): MintRequestId => {
-  const bytes = new Uint8Array((poolIds * randomDigits) / 2)
   let pool = ""
   let offset = 0
   return (userId, sessionId, method, timestamp) => {
     if (offset === pool.length) {
-      pool = Buffer.from(crypto.getRandomValues(bytes)).toString("hex")
+      pool = randomBytes((poolIds * randomDigits) / 2).toString("hex")
       offset = 0
     }
     const random = pool.slice(offset, (offset += randomDigits))

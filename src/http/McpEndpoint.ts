@@ -72,7 +72,9 @@ const make = Effect.gen(function* () {
 
   const unauthorized = (reply: WireReply): void =>
     refuse(reply, 401, 1401, "unauthorized", "A valid MCPHub key is needed: send it as Authorization: Bearer mcphub_…", {
-      "www-authenticate": 'Bearer realm="mcphub"'
+      "www-authenticate": 'Bearer realm="mcphub"',
+      // Whether the body had arrived before the key was known to be wrong would show on the connection.
+      connection: "close"
     })
 
   const unavailable = (reply: WireReply, message: string, retryAfterSeconds: number): void =>
@@ -82,9 +84,10 @@ const make = Effect.gen(function* () {
   const noSession = (reply: WireReply): void =>
     refuse(reply, 404, rpcCodes.invalidRequest, "session_not_found", "Session not found; initialize a new one")
 
-  const handle = (request: WireRequest, reply: WireReply): boolean => {
+  const handle = (request: WireRequest, unguarded: WireReply): boolean => {
     const path = matchPath(request.path)
     if (path === undefined) return false
+    const reply = request.query.has("key") ? withoutReferrer(unguarded) : unguarded
     if (isForeignSite(request, hub)) {
       refuse(reply, 403, rpcCodes.invalidRequest, "forbidden_origin", "This Host or Origin is not allowed; add it to ALLOWED_HOSTS")
       return true
@@ -279,6 +282,13 @@ const make = Effect.gen(function* () {
   }
 
   return McpEndpoint.of({ handle })
+})
+
+/** The address held a key: nothing that follows from this answer may pass the address on. */
+const withoutReferrer = (reply: WireReply): WireReply => ({
+  ...reply,
+  send: (status, body, headers) => reply.send(status, body, { ...headers, "referrer-policy": "no-referrer" }),
+  stream: (headers) => reply.stream({ ...headers, "referrer-policy": "no-referrer" })
 })
 
 const objectOr = (value: unknown): JsonObject =>

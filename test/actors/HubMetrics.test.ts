@@ -52,6 +52,8 @@ describe("HubMetrics", () => {
         sockets = 4
         assert.include(yield* lines, 'mcphub_sockets{transport="http"} 4')
         assert.strictEqual(metrics.value("mcphub_sockets"), 4)
+        yield* metrics.total("mcphub_connects_total", "Connections opened", () => sockets * 10)
+        assert.includeMembers(yield* lines, ["# TYPE mcphub_connects_total counter", "mcphub_connects_total 40"])
       }).pipe(Effect.scoped)
       assert.notInclude((yield* lines).join(), "mcphub_sockets")
     }).pipe(Effect.provide(HubMetrics.layer))

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process"
+import { pathToFileURL } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 
 /** Logs from a process of its own, as the hub does, until the reader of its standard error has gone away. */
 const program = `
   import { Effect } from "effect"
-  import { LogOutput } from "${new URL("../../src/actors/LogOutput.ts", import.meta.url)}"
+  import { LogOutput } from "${pathToFileURL("src/actors/LogOutput.ts")}"
   const run = Effect.gen(function* () {
     const output = yield* LogOutput
     output.line("first")
@@ -28,7 +29,7 @@ describe("LogOutput on a real stream", () => {
       const args =
         "Deno" in globalThis ? ["eval", "--ext=ts", program] : ["--input-type=module-typescript", "--eval", program]
       const child = yield* Effect.acquireRelease(
-        Effect.sync(() => spawn(process.execPath, args, { stdio: "pipe", cwd: process.cwd() })),
+        Effect.sync(() => spawn(process.execPath, args, { stdio: "pipe" })),
         (process) => Effect.sync(() => process.kill("SIGKILL"))
       )
       const result = yield* Effect.callback<{

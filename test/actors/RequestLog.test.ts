@@ -101,6 +101,28 @@ describe("RequestLog", () => {
     })
   )
 
+  it.effect("a request that was ended from outside has the code its client is answered", () =>
+    Effect.gen(function* () {
+      const sink = makeSink()
+      yield* Effect.gen(function* () {
+        const tracker = yield* RequestTracker
+        const waiting = yield* Effect.forkChild(Effect.exit(tracker.track(call("ada"), () => Effect.never)))
+        yield* TestClock.adjust(30_000)
+        yield* Fiber.join(waiting)
+        yield* tracker.trackRequest(call("bo"))
+        yield* tracker.cleanupUser(UserId.make("bo-id"))
+      }).pipe(Effect.provide(tracked(sink)))
+      const ends = sink.lines().map((line) => JSON.parse(line) as Record<string, unknown>)
+      assert.deepStrictEqual(
+        ends.map((end) => [end["user"], end["outcome"], end["errorCode"], end["errorKind"], end["durationMs"]]),
+        [
+          ["ada", "timedOut", 1408, "timeout", 30_000],
+          ["bo", "sessionClosed", 1499, "session_closed", 0]
+        ]
+      )
+    })
+  )
+
   it.effect("LOG_REQUESTS=errors leaves completed requests out, off all of them", () =>
     Effect.gen(function* () {
       const errors = makeSink()

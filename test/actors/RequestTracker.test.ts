@@ -34,6 +34,39 @@ describe("RequestTracker", () => {
     }).pipe(Effect.provide(test))
   )
 
+  it.effect("started from outside of Effect, a request reports its one end to the callback", () =>
+    Effect.gen(function* () {
+      const tracker = yield* RequestTracker
+      const fork = Effect.runForkWith(yield* Effect.context<never>())
+      const ends: Array<string> = []
+      const start = (name: string, effect: Effect.Effect<string>) =>
+        tracker.start(
+          call(ada, { timeoutMs: 1_000 }),
+          () => effect,
+          fork,
+          (exit, record) => {
+            assert.isTrue(Option.isNone(Effect.runSync(tracker.find(record.requestId))), "it is gone by then")
+            ends.push(Exit.isSuccess(exit) ? `${name}: ${exit.value}` : `${name}: ${errorOf(exit)._tag}`)
+          }
+        )
+      const answer = yield* Deferred.make<string>()
+      start("at once", Effect.succeed("yes"))
+      start("later", Deferred.await(answer))
+      start("never", Effect.never)
+      const cancelled = start("cancelled", Effect.never)
+      yield* tracker.endWith(cancelled.requestId, "cancelled", "the client cancelled it")
+      yield* Deferred.succeed(answer, "done")
+      yield* TestClock.adjust(5_000)
+      assert.deepStrictEqual(ends.sort(), [
+        "at once: yes",
+        "cancelled: RequestCancelled",
+        "later: done",
+        "never: RequestTimeout"
+      ])
+      assert.strictEqual((yield* tracker.userStats(ada.userId)).count, 4)
+    }).pipe(Effect.provide(test))
+  )
+
   it.effect("interrupting the caller ends the request as cancelled after its finalizers ran", () =>
     Effect.gen(function* () {
       const ended = yield* collectEnded

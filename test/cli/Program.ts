@@ -1,21 +1,24 @@
 /**
- * The real program as a child process, on the runtime the tests run on, in a folder of its own.
+ * The command line as tests use it: `program` is the real program as a child process on the runtime the tests run on;
+ * `mcphub` is the same command line inside this process, which takes a tenth of the time and is enough beside a hub.
+ * Neither sees anything of the tests' environment.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import process from "node:process"
-import { Effect } from "effect"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { ConfigProvider, Console, Context, Effect, Layer, Stdio, Stream } from "effect"
+import { exitCodeOf, run } from "../../src/cli/Cli.ts"
 
 const main = resolve(import.meta.dirname, "../../src/main.ts")
-const isDeno = "Deno" in globalThis
-const prefix = isDeno ? ["run", "-A", "--quiet", main] : [main]
+const prefix = "Deno" in globalThis ? ["run", "-A", "--quiet", main] : [main]
 
-/** The environment a program needs to run at all; nothing of the hub's. */
+/** What a program needs to run at all. */
 const bare = (): Record<string, string> =>
   Object.fromEntries(
-    ["PATH", "HOME", "TMPDIR", "DENO_DIR", "NODE_OPTIONS"].flatMap((name) => {
+    ["PATH", "HOME", "TMPDIR", "DENO_DIR"].flatMap((name) => {
       const value = process.env[name]
       return value === undefined ? [] : [[name, value]]
     })
@@ -33,7 +36,7 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
-export const start = (args: ReadonlyArray<string>, options: RunOptions): ChildProcessWithoutNullStreams => {
+const start = (args: ReadonlyArray<string>, options: RunOptions): ChildProcessWithoutNullStreams => {
   const child = spawn(process.execPath, [...prefix, ...args], {
     cwd: options.cwd,
     env: { ...bare(), ...options.env },
@@ -44,22 +47,85 @@ export const start = (args: ReadonlyArray<string>, options: RunOptions): ChildPr
   return child
 }
 
-/** What a running child has printed so far, and its end. */
-export const watch = (child: ChildProcessWithoutNullStreams) => {
-  const printed = { stdout: "", stderr: "" }
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (printed.stdout += text))
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (printed.stderr += text))
-  const ended = new Promise<Ran>((done) => child.on("close", (code) => done({ code, ...printed })))
-  return { printed, ended }
-}
-
-/** Runs one command to its end. */
-export const mcphub = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<Ran> =>
+/** Runs one command to its end, as a process of its own. */
+export const program = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<Ran> =>
   Effect.callback<Ran>((resume) => {
     const child = start(args, options)
-    watch(child).ended.then((ran) => resume(Effect.succeed(ran)))
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+    child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
     return Effect.sync(() => child.kill("SIGKILL"))
   })
+
+/** Runs one command here, on the folder's data and settings. */
+export const mcphub = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<Ran> => {
+  const line = [...args, "--data", join(options.cwd, ".mcphub"), "--settings", join(options.cwd, "mcp_settings.json")]
+  let stdout = ""
+  let stderr = ""
+  const captured: Console.Console = Object.assign(Object.create(console), {
+    log: (text: unknown) => (stdout += `${String(text)}\n`),
+    error: (text: unknown) => (stderr += `${String(text)}\n`)
+  })
+  const platform = Layer.merge(
+    NodeServices.layer,
+    Stdio.layerTest({ stdin: Stream.make(new TextEncoder().encode(options.stdin ?? "")) })
+  )
+  return run(line).pipe(
+    Effect.exit,
+    Effect.map((exit) => ({ code: exitCodeOf(line, exit), stdout, stderr })),
+    Effect.provide(platform),
+    Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env: { ...options.env } })),
+    Effect.provideService(Console.Console, captured)
+  )
+}
+
+export interface RunningHub {
+  readonly cwd: string
+  /** As printed. */
+  readonly url: string
+  /** Everything printed so far. */
+  readonly stdout: () => string
+  readonly stderr: () => string
+  readonly signal: (name: "SIGTERM" | "SIGINT") => void
+  /** Resolves with the exit code. */
+  readonly ended: Effect.Effect<number | null>
+}
+
+/** Starts a hub and waits until it says that it listens; it is killed with the scope if it still runs. */
+export const startHub = Effect.fnUntraced(function* (args: ReadonlyArray<string>, options: RunOptions) {
+  let stdout = ""
+  let stderr = ""
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => start(["start", "--port", "0", ...args], options)),
+    (child) =>
+      Effect.callback<void>((resume) => {
+        if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+        child.once("close", () => resume(Effect.void))
+        child.kill("SIGKILL")
+      })
+  )
+  const ended = new Promise<number | null>((done) => child.once("close", done))
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+  const url = yield* Effect.callback<string, Error>((resume) => {
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text
+      const found = /^mcphub listening on (\S+)$/m.exec(stdout)
+      if (found !== null) resume(Effect.succeed(found[1]!))
+    })
+    child.once("close", () => resume(Effect.fail(new Error(`The hub ended before it listened: ${stderr}`))))
+  })
+  const hub: RunningHub = {
+    cwd: options.cwd,
+    url,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    signal: (name) => void child.kill(name),
+    ended: Effect.promise(() => ended)
+  }
+  return hub
+})
 
 /** An empty folder that goes with the scope. */
 export const folder = Effect.acquireRelease(
@@ -67,5 +133,31 @@ export const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-/** A text that looks like a key, made up at run time so that no file holds one. */
-export const keyPattern = new RegExp(`mcphub_[0-9a-f]{${64}}`)
+/** One hub for a file of tests, on the embedded database in a folder of its own. */
+export class Hub extends Context.Service<Hub, RunningHub>()("mcphub/test/cli/Hub") {
+  static readonly layer = Layer.effect(
+    Hub,
+    Effect.flatMap(folder, (cwd) => startHub([], { cwd }))
+  )
+}
+
+/** What a printed key looks like. */
+export const keyPattern = /mcphub_[0-9a-f]{64}/
+
+/** A command beside the hub that must succeed; its `--json` answer. */
+export const json = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<any, Error> =>
+  Effect.flatMap(mcphub([...args, "--json"], options), (ran) =>
+    ran.code === 0
+      ? Effect.sync(() => JSON.parse(ran.stdout))
+      : Effect.fail(new Error(`${args.join(" ")} ended with ${ran.code}: ${ran.stderr}`))
+  )
+
+/** One MCP message to the hub, as a client with this key and session label sends it. */
+export const post = (hub: RunningHub, key: string, session: string, message: object): Effect.Effect<Response> =>
+  Effect.promise(() =>
+    fetch(hub.url, {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json", "mcp-session-id": session },
+      body: JSON.stringify({ jsonrpc: "2.0", ...message })
+    })
+  )

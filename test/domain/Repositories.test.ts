@@ -1,13 +1,11 @@
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect, type Layer, Option, Redacted } from "effect"
+import { Effect, Option, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { Groups } from "../../src/domain/Groups.ts"
 import { millisPerDay } from "../../src/domain/HubKey.ts"
 import { HubKeys } from "../../src/domain/HubKeys.ts"
 import type { Repositories } from "../../src/domain/Identity.ts"
 import { GroupId, KeyId, UserId } from "../../src/domain/Ids.ts"
-import type { KeyEvents } from "../../src/domain/KeyEvents.ts"
-import type { Principals } from "../../src/domain/Principals.ts"
 import { Users } from "../../src/domain/Users.ts"
 import { stores } from "../support/Identity.ts"
 
@@ -36,7 +34,13 @@ const tokensOf = (key: Redacted.Redacted<string>) =>
 
 for (const [place, store] of stores) {
   describe(`Repositories ${place}`, () => {
-    layer(store as Layer.Layer<Repositories | Principals | KeyEvents>, { timeout: "60 seconds" })((it) => {
+    layer(store, { timeout: "60 seconds", excludeTestServices: true })((live) => {
+      // Each test moves a clock of its own; the store's connections keep real time.
+      const it = {
+        effect: <E>(name: string, test: () => Effect.Effect<void, E, Repositories>) =>
+          live.effect(name, () => Effect.provide(test(), TestClock.layer()))
+      }
+
       it.effect("a user is found by id and by name, with the time it was added", () =>
         Effect.gen(function* () {
           const { ada, bo } = yield* adaAndBo

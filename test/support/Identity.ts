@@ -5,26 +5,33 @@ import { Effect, Layer, Redacted } from "effect"
 import * as Database from "../../src/cli/database/Database.ts"
 import { Credentials } from "../../src/domain/Credentials.ts"
 import * as Identity from "../../src/domain/Identity.ts"
+import type { KeyEvents } from "../../src/domain/KeyEvents.ts"
 import * as Migrations from "../../src/domain/migrations/Migrations.ts"
 import { hasPostgres, Postgres } from "./Postgres.ts"
 
 export const credentials = Credentials.layer(Redacted.make("a credential key for tests"))
 
-export const memory = Identity.layerMemory.pipe(Layer.provide(credentials), Layer.orDie)
+/** Repositories and key events without `Principals`, whose periodic work a test that sets the clock must not wait for. */
+export type Store = Layer.Layer<Identity.Repositories | KeyEvents>
 
-const onDatabase = Identity.layer.pipe(Layer.provide(credentials), Layer.provideMerge(Migrations.layer))
+const repositories = Identity.layerRepositories.pipe(
+  Layer.provide(credentials),
+  Layer.provideMerge(Migrations.layer)
+)
 
-export const embedded = onDatabase.pipe(Layer.provideMerge(Database.layerEmbeddedMemory), Layer.orDie)
+const memory: Store = Identity.layerMemoryRepositories.pipe(Layer.provide(credentials), Layer.orDie)
 
-export const postgres = Layer.unwrap(
+const embedded: Store = repositories.pipe(Layer.provideMerge(Database.layerEmbeddedMemory), Layer.orDie)
+
+const postgres: Store = Layer.unwrap(
   Effect.gen(function* () {
     const server = yield* Postgres
-    return onDatabase.pipe(Layer.provideMerge(Database.layerPostgres(yield* server.database)))
+    return repositories.pipe(Layer.provideMerge(Database.layerPostgres(yield* server.database)))
   })
-).pipe(Layer.provideMerge(Postgres.layer), Layer.orDie)
+).pipe(Layer.provide(Postgres.layer), Layer.orDie)
 
-export const stores = [
+export const stores: ReadonlyArray<readonly [place: string, store: Store]> = [
   ["in memory", memory],
   ["on the embedded database", embedded],
-  ...(hasPostgres ? ([["on PostgreSQL", postgres]] as const) : [])
-] as const
+  ...(hasPostgres ? [["on PostgreSQL", postgres] as const] : [])
+]

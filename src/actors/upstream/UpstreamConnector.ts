@@ -2,7 +2,7 @@
  * Opens a conversation with one upstream server over whatever transport its entry names, and keeps `UpstreamHealth`
  * informed. The session actor and the user's pool call it; the scope they pass is the conversation's life.
  */
-import { Context, Effect, Exit, Layer, Option } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import { serverType } from "../../domain/ServerConfig.ts"
 import { HubMetrics } from "../HubMetrics.ts"
@@ -32,6 +32,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const limits = yield* UserLimits
       const config = yield* HubConfig
       const metrics = yield* HubMetrics
+      const clock = yield* Clock.Clock
 
       const child: Connect = Effect.fnUntraced(function* (options) {
         const user = options.context.principal.userId
@@ -75,12 +76,25 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
 
       /** `mcp.client.operation.duration`, whoever calls. */
       const measured = (connection: UpstreamConnection): UpstreamConnection => ({
-        ...connection,
+        server: connection.server,
+        // Read through: both change when the upstream's session is renewed.
+        get info() {
+          return connection.info
+        },
+        get stateful() {
+          return connection.stateful
+        },
+        notify: connection.notify,
+        respond: connection.respond,
+        closed: connection.closed,
         request: (call) =>
           Effect.suspend(() => {
-            const started = performance.now()
+            const started = clock.monotonicTimeNanosUnsafe()
             return Effect.onExit(connection.request(call), (exit) =>
-              Effect.sync(() => metrics.upstreamCallEnded(call.method, kindOf(exit), performance.now() - started))
+              Effect.sync(() => {
+                const elapsedMs = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+                metrics.upstreamCallEnded(call.method, kindOf(exit), elapsedMs)
+              })
             )
           })
       })

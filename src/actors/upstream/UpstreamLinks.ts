@@ -78,7 +78,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       clientCapabilities: options.clientCapabilities,
       clientInfo: options.clientInfo,
       context,
-      onMessage: (message) => options.onMessage(server, message)
+      onMessage: (message) => options.onMessage(server, message),
+      onRenew: options.onOpen
     }
     const connecting = isolation === "session" ? connector.connect(request) : shared.acquire(isolation, request)
     const connection = yield* connecting.pipe(

@@ -195,8 +195,11 @@ describe("calls over HTTP", () => {
       const server = yield* ScriptedHttpUpstream.make({
         tools: {
           twice: (call) => {
-            call.event({ jsonrpc: "2.0", id: call.id, result: { structuredContent: { answer: 1 } } })
-            call.event({ jsonrpc: "2.0", id: call.id, result: { structuredContent: { answer: 2 } } })
+            const answer = (n: number) =>
+              `data: ${JSON.stringify({ jsonrpc: "2.0", id: call.id, result: { structuredContent: { answer: n } } })}\n\n`
+            call.open()
+            // In one piece, so that both are read at once.
+            call.raw(answer(1) + answer(2))
             call.end()
           }
         }

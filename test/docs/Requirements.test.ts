@@ -1,0 +1,40 @@
+import { assert, describe, it } from "@effect/vitest"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { read, root, tableRows } from "./Repository.ts"
+
+const rows = tableRows(read("docs/internals/requirements.md"))
+
+/** What is wrong with one row's proof; nothing when it holds. */
+const faults = (proof: string): ReadonlyArray<string> =>
+  proof.split("<br>").flatMap((part) => {
+    const item = part.trim()
+    if (/^\*\*open\*\* \S/.test(item)) return []
+    const [, path, title] = /^`(test\/\S+\.test\.ts) › (.+)`$/.exec(item) ?? []
+    if (path === undefined || title === undefined) return [`neither a test nor open with a reason: ${item}`]
+    if (!existsSync(join(root, path))) return [`no such file: ${path}`]
+    return read(path).includes(title) ? [] : [`${path} has no test «${title}»`]
+  })
+
+describe("docs/internals/requirements.md", () => {
+  it("holds each of the 49 requirements once, in order", () => {
+    assert.deepStrictEqual(
+      rows.map(([id]) => id),
+      Array.from({ length: 49 }, (_, i) => `R${i + 1}`)
+    )
+  })
+
+  it("names only tests that exist, or says what is open", () => {
+    const wrong = rows.flatMap(([id, , proof]) => faults(proof ?? "").map((fault) => `${id}: ${fault}`))
+    assert.deepStrictEqual(wrong, [])
+  })
+
+  it("would notice a test that does not exist", () => {
+    const own = "test/docs/Requirements.test.ts"
+    assert.deepStrictEqual(faults(`\`${own} › would notice a test\``), [])
+    assert.strictEqual(faults(`\`${own} › ${["no", "such", "title"].join(" ")}\``).length, 1)
+    assert.strictEqual(faults("`test/docs/Nowhere.test.ts › anything`").length, 1)
+    assert.strictEqual(faults("**open**").length, 1)
+    assert.strictEqual(faults("").length, 1)
+  })
+})

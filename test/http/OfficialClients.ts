@@ -1,0 +1,44 @@
+/**
+ * The official SDK's clients over real sockets: its 2025-era line and its current one. They judge the hub from outside.
+ */
+import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client"
+import { Client as Client1 } from "@modelcontextprotocol/sdk/client/index.js"
+import { StreamableHTTPClientTransport as Transport1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
+import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
+import { Effect, Redacted } from "effect"
+import type { HubUser } from "../../src/testkit/index.ts"
+
+const requestInit = (user: HubUser) => ({ headers: { authorization: `Bearer ${Redacted.value(user.key)}` } })
+
+/** A connected client of SDK 1.x; `prepare` sets its handlers before it connects. */
+export const sdk1 = (
+  url: string,
+  user: HubUser,
+  capabilities: ClientCapabilities = {},
+  prepare: (client: Client1) => void = () => {}
+) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const client = new Client1({ name: "sdk-1", version: "1.0.0" }, { capabilities })
+      prepare(client)
+      const transport = new Transport1(new URL(url), { requestInit: requestInit(user) })
+      await client.connect(transport as Transport)
+      return { client, transport }
+    }),
+    ({ client }) => Effect.promise(() => client.close())
+  )
+
+/** A connected client of SDK 2.x that first asks for the stateless revision and falls back to `initialize`. */
+export const sdk2 = (url: string, user: HubUser) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const client = new Client2(
+        { name: "sdk-2", version: "1.0.0" },
+        { capabilities: {}, versionNegotiation: { mode: "auto" } }
+      )
+      await client.connect(new Transport2(new URL(url), { requestInit: requestInit(user) }))
+      return client
+    }),
+    (client) => Effect.promise(() => client.close())
+  )

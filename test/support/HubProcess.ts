@@ -1,0 +1,185 @@
+/**
+ * The real hub, `src/main.ts start`, as a child process on the runtime the tests run on: in a folder of its own, with
+ * the settings and users a test writes down. Gone with its scope, the folder too.
+ */
+import { Effect, Schedule, Schema, type Scope } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { request } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { mcphub, type Ran, start, watch } from "../cli/Program.ts"
+
+export interface HubProcessOptions {
+  /** The settings file; without it the hub serves its own sample. */
+  readonly settings?: { readonly mcpServers: Readonly<Record<string, unknown>> } | undefined
+  /** The provisioning file. */
+  readonly provision?: { readonly users: ReadonlyArray<object> } | undefined
+  readonly env?: Readonly<Record<string, string>> | undefined
+  /** A folder of an earlier hub; default: a new one. */
+  readonly folder?: string | undefined
+}
+
+/** One line of the hub's log. */
+export type LogLine = Readonly<Record<string, unknown>>
+
+export interface HubProcess {
+  /** The MCP endpoint as printed by the hub. */
+  readonly url: string
+  readonly origin: string
+  readonly pid: number
+  readonly folder: string
+  readonly dataDir: string
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** The log so far; what is no JSON line is left out. */
+  readonly log: () => ReadonlyArray<LogLine>
+  /** The text of `/metrics`, on a connection of its own that is closed again. */
+  readonly scrape: Effect.Effect<string>
+  /** Values by metric name, all series of a name added up. */
+  readonly gauges: Effect.Effect<ReadonlyMap<string, number>>
+  /** Runs a command of the same program beside this hub. */
+  readonly cli: (...args: ReadonlyArray<string>) => Effect.Effect<Ran>
+  /** SIGTERM; the exit code once the process has gone. Idempotent. */
+  readonly terminate: Effect.Effect<number | null>
+  /** SIGTERM without waiting. */
+  readonly beginTerminate: Effect.Effect<void>
+  /** SIGKILL, and until the process has gone. */
+  readonly kill: Effect.Effect<void>
+}
+
+class HubDidNotStart extends Schema.TaggedError<HubDidNotStart>()("HubDidNotStart", { message: Schema.String }) {}
+
+/** A fresh folder, removed with the scope. */
+export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "mcphub-e2e-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
+)
+
+/** GET on a connection of its own. */
+export const get = (url: string): Effect.Effect<{ readonly status: number; readonly text: string }> =>
+  Effect.callback((resume) => {
+    const sent = request(url, { agent: false, headers: { connection: "close" } }, (response) => {
+      let text = ""
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk))
+      response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, text })))
+    })
+    sent.on("error", () => resume(Effect.succeed({ status: 0, text: "" })))
+    sent.end()
+    return Effect.sync(() => sent.destroy())
+  })
+
+export const parseMetrics = (text: string): ReadonlyMap<string, number> => {
+  const values = new Map<string, number>()
+  for (const line of text.split("\n")) {
+    const match = /^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})? (\S+)/.exec(line)
+    if (match !== null) values.set(match[1]!, (values.get(match[1]!) ?? 0) + Number(match[2]))
+  }
+  return values
+}
+
+export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}) {
+  const home = options.folder ?? (yield* folder)
+  const dataDir = join(home, "data")
+  const args = ["start", "--data", dataDir, "--port", "0"]
+  const write = (flag: string, name: string, document: object | undefined) => {
+    if (document === undefined) return
+    writeFileSync(join(home, name), JSON.stringify(document))
+    args.push(flag, join(home, name))
+  }
+  write("--settings", "mcp_settings.json", options.settings)
+  write("--provision", "users.json", options.provision)
+
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const started = start(args, { cwd: home, env: { ...options.env } })
+      return { process: started, ...watch(started) }
+    }),
+    ({ ended, process }) =>
+      Effect.gen(function* () {
+        if (process.exitCode !== null || process.signalCode !== null) return
+        process.kill("SIGTERM")
+        yield* Effect.promise(() => ended).pipe(
+          Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.sync(() => process.kill("SIGKILL")) })
+        )
+        yield* Effect.promise(() => ended)
+      })
+  )
+  const { ended, printed, process } = child
+
+  const ready = /^mcphub listening on (\S+)$/m
+  const url = yield* Effect.callback<string, HubDidNotStart>((resume) => {
+    const look = () => {
+      const found = ready.exec(printed.stdout)
+      if (found !== null) resume(Effect.succeed(found[1]!))
+    }
+    process.stdout.on("data", look)
+    const gone = () => resume(new HubDidNotStart({ message: `The hub ended before it listened: ${printed.stderr}` }))
+    process.once("close", gone)
+    return Effect.sync(() => {
+      process.stdout.off("data", look)
+      process.off("close", gone)
+    })
+  })
+  const { origin } = new URL(url)
+  const scrape = Effect.map(get(`${origin}/metrics`), ({ text }) => text)
+  const waitForEnd = Effect.map(
+    Effect.promise(() => ended),
+    ({ code }) => code
+  )
+  const signal = (name: NodeJS.Signals) => Effect.sync(() => void process.kill(name))
+
+  const hub: HubProcess = {
+    url,
+    origin,
+    pid: process.pid!,
+    folder: home,
+    dataDir,
+    stdout: () => printed.stdout,
+    stderr: () => printed.stderr,
+    log: () =>
+      printed.stderr
+        .split("\n")
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line) as LogLine),
+    scrape,
+    gauges: Effect.map(scrape, parseMetrics),
+    cli: (...command) =>
+      mcphub([...command, "--data", dataDir], { cwd: home, ...(options.env === undefined ? {} : { env: options.env }) }),
+    beginTerminate: signal("SIGTERM"),
+    terminate: Effect.andThen(
+      Effect.suspend(() => (process.exitCode === null ? signal("SIGTERM") : Effect.void)),
+      waitForEnd
+    ),
+    kill: Effect.andThen(signal("SIGKILL"), Effect.asVoid(waitForEnd))
+  }
+  return hub
+})
+
+/**
+ * Asks again until the answer is as wanted, and answers with the last one when the deadline has passed: the caller's
+ * assertion then shows what was wrong.
+ */
+export const eventually = <A, E, R>(
+  ask: Effect.Effect<A, E, R>,
+  wanted: (value: A) => boolean,
+  deadline: `${number} seconds` = "20 seconds"
+): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    let last: A
+    const asked = Effect.tap(ask, (value) => Effect.sync(() => (last = value)))
+    return asked.pipe(
+      Effect.repeat({ until: wanted, schedule: Schedule.spaced("100 millis") }),
+      Effect.map(() => last),
+      Effect.timeoutOrElse({ duration: deadline, orElse: () => Effect.sync(() => last) })
+    )
+  })
+
+/** Whether a process exists. */
+export const isAlive = (pid: number): boolean => {
+  try {
+    globalThis.process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
