@@ -26,6 +26,10 @@ export type Isolation = typeof Isolation.Type
 export const ContextLevel = Schema.Literals(["none", "ids", "full"])
 export type ContextLevel = typeof ContextLevel.Type
 
+/** Which era is spoken to an upstream: the client's where the upstream offers it, or always the one named. */
+export const EraPreference = Schema.Literals(["client", "stateful", "stateless"])
+export type EraPreference = typeof EraPreference.Type
+
 export const ServerType = Schema.Literals(["stdio", "sse", "streamable-http", "openapi"])
 export type ServerType = typeof ServerType.Type
 
@@ -43,6 +47,7 @@ export const ServerConfig = Schema.Struct({
   openapi: Schema.optional(Schema.Record(Schema.String, Schema.Unknown)),
   isolation: Schema.optional(Isolation),
   context: Schema.optional(ContextLevel),
+  era: Schema.optional(EraPreference),
   contextTokens: Schema.optional(Schema.Array(Schema.String))
 })
 export type ServerConfig = typeof ServerConfig.Type

@@ -36,7 +36,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
-const start = (args: ReadonlyArray<string>, options: RunOptions): ChildProcessWithoutNullStreams => {
+/** Starts the program; its standard input is what the options give, and ends. */
+export const start = (args: ReadonlyArray<string>, options: RunOptions): ChildProcessWithoutNullStreams => {
   const child = spawn(process.execPath, [...prefix, ...args], {
     cwd: options.cwd,
     env: { ...bare(), ...options.env },
@@ -47,15 +48,20 @@ const start = (args: ReadonlyArray<string>, options: RunOptions): ChildProcessWi
   return child
 }
 
+/** What a running child has printed so far, and its end. */
+export const watch = (child: ChildProcessWithoutNullStreams) => {
+  const printed = { stdout: "", stderr: "" }
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (printed.stdout += text))
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (printed.stderr += text))
+  const ended = new Promise<Ran>((done) => child.on("close", (code) => done({ code, ...printed })))
+  return { printed, ended }
+}
+
 /** Runs one command to its end, as a process of its own. */
 export const program = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<Ran> =>
   Effect.callback<Ran>((resume) => {
     const child = start(args, options)
-    let stdout = ""
-    let stderr = ""
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text))
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
-    child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
+    watch(child).ended.then((ran) => resume(Effect.succeed(ran)))
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
@@ -88,15 +94,13 @@ export interface RunningHub {
   /** Everything printed so far. */
   readonly stdout: () => string
   readonly stderr: () => string
-  readonly signal: (name: "SIGTERM" | "SIGINT") => void
+  readonly signal: (name: "SIGTERM" | "SIGINT" | "SIGKILL") => void
   /** Resolves with the exit code. */
   readonly ended: Effect.Effect<number | null>
 }
 
 /** Starts a hub and waits until it says that it listens; it is killed with the scope if it still runs. */
 export const startHub = Effect.fnUntraced(function* (args: ReadonlyArray<string>, options: RunOptions) {
-  let stdout = ""
-  let stderr = ""
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => start(["start", "--port", "0", ...args], options)),
     (child) =>
@@ -106,23 +110,21 @@ export const startHub = Effect.fnUntraced(function* (args: ReadonlyArray<string>
         child.kill("SIGKILL")
       })
   )
-  const ended = new Promise<number | null>((done) => child.once("close", done))
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text))
+  const { ended, printed } = watch(child)
   const url = yield* Effect.callback<string, Error>((resume) => {
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text
-      const found = /^mcphub listening on (\S+)$/m.exec(stdout)
+    child.stdout.on("data", () => {
+      const found = /^mcphub listening on (\S+)$/m.exec(printed.stdout)
       if (found !== null) resume(Effect.succeed(found[1]!))
     })
-    child.once("close", () => resume(Effect.fail(new Error(`The hub ended before it listened: ${stderr}`))))
+    ended.then((ran) => resume(Effect.fail(new Error(`The hub ended before it listened: ${ran.stderr}`))))
   })
   const hub: RunningHub = {
     cwd: options.cwd,
     url,
-    stdout: () => stdout,
-    stderr: () => stderr,
+    stdout: () => printed.stdout,
+    stderr: () => printed.stderr,
     signal: (name) => void child.kill(name),
-    ended: Effect.promise(() => ended)
+    ended: Effect.map(Effect.promise(() => ended), (ran) => ran.code)
   }
   return hub
 })

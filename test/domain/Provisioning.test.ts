@@ -52,7 +52,7 @@ for (const [place, store] of stores) {
             minted: []
           })
           const ada = yield* principalOf(adaKey)
-          assert.strictEqual(ada.userId, id)
+          assert.strictEqual(String(ada.userId), id)
           assert.isTrue(ada.isAdmin)
           assert.strictEqual(ada.expiresAt, Date.UTC(2037, 0, 2, 3, 4, 5))
           assert.deepStrictEqual(

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { mcphub, type Ran, start, watch } from "../cli/Program.ts"
+import { program, type Ran, start, watch } from "../cli/Program.ts"
 
 export interface HubProcessOptions {
   /** The settings file; without it the hub serves its own sample. */
@@ -144,7 +144,7 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
     scrape,
     gauges: Effect.map(scrape, parseMetrics),
     cli: (...command) =>
-      mcphub([...command, "--data", dataDir], { cwd: home, ...(options.env === undefined ? {} : { env: options.env }) }),
+      program([...command, "--data", dataDir], { cwd: home, ...(options.env === undefined ? {} : { env: options.env }) }),
     beginTerminate: signal("SIGTERM"),
     terminate: Effect.andThen(
       Effect.suspend(() => (process.exitCode === null ? signal("SIGTERM") : Effect.void)),

@@ -10,6 +10,7 @@ import type { Effect, Scope } from "effect"
 import type { RequestId, SessionId } from "../../domain/Ids.ts"
 import type { Principal } from "../../domain/Principal.ts"
 import type { JsonObject, JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import type { Era } from "../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../domain/ServerConfig.ts"
 import type { UpstreamError } from "./UpstreamErrors.ts"
 
@@ -29,6 +30,8 @@ export interface UpstreamCall {
   readonly method: string
   readonly params: JsonObject | undefined
   readonly context: CallContext
+  /** The least severe log level the client wants for this call; a stateless upstream is told with each request. */
+  readonly logLevel?: string | undefined
   /** Notifications and requests of the upstream that belong to this call (progress, logging, elicitation, …). */
   readonly onMessage: (message: UpstreamMessage) => void
 }
@@ -43,6 +46,8 @@ export interface UpstreamInfo {
 
 export interface UpstreamConnection {
   readonly server: string
+  /** What is spoken on this connection; its results have the shape of that era. */
+  readonly era: Era
   readonly info: UpstreamInfo
   /** The upstream keeps state for this connection (it issued a session id, or is a process of its own). */
   readonly stateful: boolean
@@ -54,6 +59,11 @@ export interface UpstreamConnection {
   readonly notify: (method: string, params: JsonObject | undefined, context: CallContext) => Effect.Effect<void, UpstreamError>
   /** Answers a request of the upstream (sampling, elicitation, roots, ping). */
   readonly respond: (response: JsonRpcResponse, context: CallContext) => Effect.Effect<void, UpstreamError>
+  /**
+   * Stateless upstreams only: (re)opens `subscriptions/listen` for list changes and these resources. Stateful ones are
+   * asked with `resources/subscribe` instead.
+   */
+  readonly listen?: ((uris: ReadonlyArray<string>, context: CallContext) => Effect.Effect<void, UpstreamError>) | undefined
   /** Succeeds with the reason when the conversation is over (process gone, session refused twice); never fails. */
   readonly closed: Effect.Effect<string>
 }

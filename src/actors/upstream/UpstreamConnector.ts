@@ -77,6 +77,8 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       /** `mcp.client.operation.duration`, whoever calls. */
       const measured = (connection: UpstreamConnection): UpstreamConnection => ({
         server: connection.server,
+        era: connection.era,
+        listen: connection.listen,
         // Read through: both change when the upstream's session is renewed.
         get info() {
           return connection.info

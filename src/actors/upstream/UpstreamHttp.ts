@@ -150,6 +150,7 @@ const connect = Effect.fnUntraced(function* (
 
   const connection: UpstreamConnection = {
     server,
+    era: "stateful",
     get info() {
       return session.info()
     },

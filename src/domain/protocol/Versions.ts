@@ -17,6 +17,11 @@ export const assumedVersion: StatefulVersion = "2025-03-26"
 /** The stateless revision. */
 export const statelessVersion = "2026-07-28"
 
+/** Revisions with sessions, or the one without: what a client and an upstream speak need not be the same. */
+export type Era = "stateful" | "stateless"
+
+export const eraOf = (version: string): Era => (version >= statelessVersion ? "stateless" : "stateful")
+
 export const isStateful = (value: unknown): value is StatefulVersion =>
   (statefulVersions as ReadonlyArray<unknown>).includes(value)
 

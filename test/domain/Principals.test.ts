@@ -1,0 +1,263 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, Redacted, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { Groups } from "../../src/domain/Groups.ts"
+import { millisPerDay } from "../../src/domain/HubKey.ts"
+import { HubKeys } from "../../src/domain/HubKeys.ts"
+import * as Identity from "../../src/domain/Identity.ts"
+import { DatabaseUnavailable } from "../../src/domain/IdentityErrors.ts"
+import { type KeyEvent, Principals } from "../../src/domain/Principals.ts"
+import { Users } from "../../src/domain/Users.ts"
+import { credentials } from "../support/Identity.ts"
+
+/** What a test does to the reads of the real memory repository. */
+interface Reads {
+  count: number
+  before: Effect.Effect<void, DatabaseUnavailable>
+  after: Effect.Effect<void>
+  writes: Array<number>
+}
+
+const watched = (reads: Reads) =>
+  Layer.effect(
+    HubKeys,
+    Effect.map(HubKeys, (keys) =>
+      HubKeys.of({
+        ...keys,
+        principal: (key) =>
+          Effect.suspend(() => {
+            reads.count++
+            return Effect.andThen(reads.before, keys.principal(key)).pipe(Effect.tap(reads.after))
+          }),
+        unusable: (asked) => Effect.andThen(reads.before, keys.unusable(asked)),
+        recordUse: (uses) =>
+          Effect.andThen(
+            reads.before,
+            Effect.andThen(
+              Effect.sync(() => reads.writes.push(uses.length)),
+              keys.recordUse(uses)
+            )
+          )
+      })
+    )
+  )
+
+const run = <A, E>(
+  test: (reads: Reads) => Effect.Effect<A, E, Identity.Repositories | Principals>
+): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    const reads: Reads = { count: 0, before: Effect.void, after: Effect.void, writes: [] }
+    const layer = Principals.layer.pipe(
+      Layer.provide(watched(reads)),
+      Layer.provideMerge(Identity.layerMemoryRepositories),
+      Layer.provide(credentials),
+      Layer.orDie
+    )
+    return Effect.provide(test(reads), layer)
+  })
+
+const adaAndBo = Effect.gen(function* () {
+  const users = yield* Users
+  const keys = yield* HubKeys
+  const [ada, bo] = [yield* users.add({ username: "ada" }), yield* users.add({ username: "bo" })]
+  return { ada, bo, adas: yield* keys.create({ userId: ada.id }), bos: yield* keys.create({ userId: bo.id }) }
+})
+
+/** The next invalidations, in the order they come, from now on. */
+const heard = Effect.gen(function* () {
+  const principals = yield* Principals
+  const events: Array<KeyEvent> = []
+  yield* principals.invalidations.pipe(
+    Stream.runForEach((event) => Effect.sync(() => events.push(event))),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  return events
+})
+
+const settle = TestClock.adjust(0)
+
+describe("Principals", () => {
+  it.effect("a key is read once however many ask at once, and again only after 30 seconds", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { ada, adas, bo, bos } = yield* adaAndBo
+        const principals = yield* Principals
+        const many = yield* Effect.forEach(Array.from({ length: 100 }), () => principals.authenticate(adas.key), {
+          concurrency: "unbounded"
+        })
+        assert.isTrue(many.every((principal) => principal.userId === ada.id))
+        assert.strictEqual(reads.count, 1)
+        assert.strictEqual((yield* principals.authenticate(bos.key)).userId, bo.id)
+        assert.strictEqual(reads.count, 2)
+        yield* TestClock.adjust("29999 millis")
+        assert.strictEqual(principals.peek(Redacted.value(adas.key))?.userId, ada.id)
+        yield* principals.authenticate(adas.key)
+        assert.strictEqual(reads.count, 2)
+        yield* TestClock.adjust("1 millis")
+        assert.isUndefined(principals.peek(Redacted.value(adas.key)))
+        yield* principals.authenticate(adas.key)
+        assert.strictEqual(reads.count, 3)
+      })
+    )
+  )
+
+  it.effect("unknown, malformed, revoked, expired and deactivated keys answer alike", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { adas, bo, bos } = yield* adaAndBo
+        const [principals, keys, users] = [yield* Principals, yield* HubKeys, yield* Users]
+        const short = yield* keys.create({ userId: bo.id, days: 1 })
+        yield* keys.revoke(adas.row.id)
+        yield* users.setActive(bo.id, false)
+        const presented = [adas.key, bos.key, Redacted.make(`mcphub_${"0".repeat(64)}`), Redacted.make("x"), short.key]
+        const errors = yield* Effect.forEach(presented, (key) => Effect.flip(principals.authenticate(key)))
+        yield* users.setActive(bo.id, true)
+        yield* TestClock.adjust(millisPerDay)
+        errors.push(yield* Effect.flip(principals.authenticate(short.key)))
+        assert.strictEqual(new Set(errors.map((error) => `${error._tag} ${error.message}`)).size, 1)
+        assert.strictEqual(errors[0]?._tag, "KeyRejected")
+      })
+    )
+  )
+
+  it.effect("a wrong key is not looked up again at once, and a key made meanwhile is known at once", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { ada } = yield* adaAndBo
+        const [principals, keys] = [yield* Principals, yield* HubKeys]
+        const key = Redacted.make(`mcphub_${"9".repeat(64)}`)
+        yield* Effect.flip(principals.authenticate(key))
+        yield* Effect.flip(principals.authenticate(key))
+        yield* Effect.flip(principals.authenticate(Redacted.make("malformed")))
+        assert.strictEqual(reads.count, 1)
+        yield* keys.insert({ userId: ada.id, name: "late", key })
+        yield* settle
+        assert.strictEqual((yield* principals.authenticate(key)).userId, ada.id)
+      })
+    )
+  )
+
+  it.effect("a revoked key is announced and forgotten, and the other user's goes on", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { ada, adas, bo, bos } = yield* adaAndBo
+        const [principals, keys, groups] = [yield* Principals, yield* HubKeys, yield* Groups]
+        yield* principals.authenticate(adas.key)
+        yield* principals.authenticate(bos.key)
+        const events = yield* heard
+        yield* keys.revoke(adas.row.id)
+        yield* settle
+        assert.deepStrictEqual(events, [{ userId: ada.id, keyId: adas.row.id, revoked: true }])
+        assert.isUndefined(principals.peek(Redacted.value(adas.key)))
+        assert.strictEqual((yield* Effect.flip(principals.authenticate(adas.key)))._tag, "KeyRejected")
+        assert.strictEqual(principals.peek(Redacted.value(bos.key))?.userId, bo.id)
+        yield* groups.create({ userId: bo.id, name: "work", servers: ["github"] })
+        yield* settle
+        assert.deepStrictEqual(events[1], { userId: bo.id, revoked: false })
+        assert.strictEqual((yield* principals.authenticate(bos.key)).groups.length, 1)
+      })
+    )
+  )
+
+  it.effect("a key revoked while it is being read is not let in by what was read before", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { adas } = yield* adaAndBo
+        const [principals, keys] = [yield* Principals, yield* HubKeys]
+        const [reading, revoked] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        reads.after = Effect.andThen(Deferred.succeed(reading, undefined), Deferred.await(revoked))
+        const fiber = yield* Effect.forkChild(Effect.flip(principals.authenticate(adas.key)))
+        yield* Deferred.await(reading)
+        yield* keys.revoke(adas.row.id)
+        yield* settle
+        yield* Deferred.succeed(revoked, undefined)
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "KeyRejected")
+      })
+    )
+  )
+
+  it.effect("an expired key is announced within a second, an extended one is not", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { ada, bo, bos } = yield* adaAndBo
+        const [principals, keys] = [yield* Principals, yield* HubKeys]
+        const short = yield* keys.create({ userId: ada.id, days: 1 })
+        yield* keys.extend(bos.row.id, 1)
+        yield* principals.authenticate(short.key)
+        yield* principals.authenticate(bos.key)
+        yield* TestClock.adjust(millisPerDay - 1)
+        yield* keys.extend(bos.row.id, 2)
+        const events = yield* heard
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(
+          events.filter((event) => event.revoked),
+          [{ userId: ada.id, keyId: short.row.id, revoked: true }]
+        )
+        assert.strictEqual((yield* principals.authenticate(bos.key)).userId, bo.id)
+      })
+    )
+  )
+
+  it.effect("while the database is down cached keys serve 30 seconds, then and for others identity is unavailable", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { ada, adas, bos } = yield* adaAndBo
+        const principals = yield* Principals
+        yield* principals.authenticate(adas.key)
+        reads.before = Effect.fail(new DatabaseUnavailable({ message: "down" }))
+        assert.strictEqual((yield* Effect.flip(principals.authenticate(bos.key)))._tag, "IdentityUnavailable")
+        assert.strictEqual((yield* principals.authenticate(adas.key)).userId, ada.id)
+        yield* TestClock.adjust("30 seconds")
+        assert.strictEqual((yield* Effect.flip(principals.authenticate(adas.key)))._tag, "IdentityUnavailable")
+        reads.before = Effect.void
+        assert.strictEqual((yield* principals.authenticate(adas.key)).userId, ada.id)
+      })
+    )
+  )
+
+  it.effect("a database that does not answer makes identity unavailable after exactly three seconds", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { adas } = yield* adaAndBo
+        const principals = yield* Principals
+        reads.before = Effect.never
+        const fiber = yield* Effect.forkChild(Effect.flip(principals.authenticate(adas.key)), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust("2999 millis")
+        assert.isUndefined(fiber.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "IdentityUnavailable")
+      })
+    )
+  )
+
+  it.effect("defect 28: uses are written in batches, none lost while the database is down or when the hub stops", () =>
+    Effect.gen(function* () {
+      const batches: Array<number> = []
+      const { counted, keys, row } = yield* run((reads) =>
+        Effect.gen(function* () {
+          const { adas, bos } = yield* adaAndBo
+          const [principals, keys] = [yield* Principals, yield* HubKeys]
+          for (let n = 0; n < 10; n++) yield* principals.authenticate(adas.key)
+          for (let n = 0; n < 5; n++) principals.peek(Redacted.value(adas.key))
+          yield* principals.authenticate(bos.key)
+          assert.deepStrictEqual(reads.writes, [])
+          reads.before = Effect.fail(new DatabaseUnavailable({ message: "down" }))
+          yield* TestClock.adjust("5 seconds")
+          assert.strictEqual((yield* keys.byId(adas.row.id)).usageCount, 0)
+          reads.before = Effect.void
+          yield* TestClock.adjust("5 seconds")
+          assert.deepStrictEqual(reads.writes, [2])
+          const counted = yield* keys.byId(adas.row.id)
+          yield* principals.authenticate(adas.key)
+          reads.writes = batches
+          return { counted, keys, row: adas.row }
+        })
+      )
+      assert.deepStrictEqual([counted.usageCount, counted.lastUsedAt], [15, 0])
+      assert.deepStrictEqual(batches, [1])
+      assert.strictEqual((yield* keys.byId(row.id)).usageCount, 16)
+    })
+  )
+})
