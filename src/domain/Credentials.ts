@@ -94,8 +94,5 @@ export class Credentials extends Context.Service<
           }
         })
       })
-    ).pipe(
-      Layer.provide([Aead.layerWebCrypto, Kdf.layerWebCrypto]),
-      Layer.provide(SecureRandom.layerWebCrypto)
-    )
+    ).pipe(Layer.provide([Aead.layerWebCrypto, Kdf.layerWebCrypto]), Layer.provide(SecureRandom.layerWebCrypto))
 }

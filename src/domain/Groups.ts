@@ -7,7 +7,13 @@
 import { Context, type Effect } from "effect"
 import type { Group } from "./Group.ts"
 import type { GroupId, UserId } from "./Ids.ts"
-import type { DatabaseUnavailable, GroupNameTaken, GroupNotFound, InvalidValue, UserNotFound } from "./IdentityErrors.ts"
+import type {
+  DatabaseUnavailable,
+  GroupNameTaken,
+  GroupNotFound,
+  InvalidValue,
+  UserNotFound
+} from "./IdentityErrors.ts"
 
 export interface NewGroup {
   readonly userId: UserId

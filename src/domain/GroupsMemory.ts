@@ -30,9 +30,7 @@ const make = Effect.gen(function* () {
   })
 
   const taken = (userId: UserId, name: string, except?: GroupId) =>
-    [...store.groups.values()].some(
-      (group) => group.userId === userId && group.name === name && group.id !== except
-    )
+    [...store.groups.values()].some((group) => group.userId === userId && group.name === name && group.id !== except)
 
   const sorted = (groups: Iterable<Group>) => [...groups].sort(byText((group) => group.name))
 

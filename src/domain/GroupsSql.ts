@@ -61,21 +61,25 @@ const make = Effect.gen(function* () {
   })
 
   return Groups.of({
-    create: Effect.fn("Groups.create")(function* (group) {
-      yield* check({ "group name": labelProblem(group.name), "list of servers": serversProblem(group.servers) })
-      if (!isUuid(group.userId)) return yield* userNotFound(group.userId)
-      yield* freeName(group.userId, group.name, undefined)
-      const id = GroupId.make(yield* random.uuidV4())
-      const now = time(sql, yield* Clock.currentTimeMillis)
-      const servers = serversTo(sql, yield* serversAreArray(sql), jsonb(sql, group.servers))
-      yield* sql`
+    create: Effect.fn("Groups.create")(
+      function* (group) {
+        yield* check({ "group name": labelProblem(group.name), "list of servers": serversProblem(group.servers) })
+        if (!isUuid(group.userId)) return yield* userNotFound(group.userId)
+        yield* freeName(group.userId, group.name, undefined)
+        const id = GroupId.make(yield* random.uuidV4())
+        const now = time(sql, yield* Clock.currentTimeMillis)
+        const servers = serversTo(sql, yield* serversAreArray(sql), jsonb(sql, group.servers))
+        yield* sql`
         insert into "user_groups" ("id", "name", "description", "servers", "isActive", "userId", "createdAt", "updatedAt")
         values (${id}::uuid, ${group.name}, ${group.description ?? null}::text, ${servers}, true, ${group.userId}::uuid,
           ${now}, ${now})`
-      if (group.tools !== undefined) yield* setTools(id, group.tools)
-      yield* changed(group.userId)
-      return yield* Effect.orDie(one(yield* find(id, undefined), id))
-    }, sql.withTransaction, orUnavailable),
+        if (group.tools !== undefined) yield* setTools(id, group.tools)
+        yield* changed(group.userId)
+        return yield* Effect.orDie(one(yield* find(id, undefined), id))
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
 
     byId: Effect.fn("Groups.byId")(function* (id, owner) {
       return yield* one(yield* find(id, owner), id)
@@ -93,45 +97,56 @@ const make = Effect.gen(function* () {
       Effect.withSpan("Groups.list")
     ),
 
-    setActive: Effect.fn("Groups.setActive")(function* (id, active, owner) {
-      const now = yield* Clock.currentTimeMillis
-      const rows = yield* sql<StoredGroup>`
+    setActive: Effect.fn("Groups.setActive")(
+      function* (id, active, owner) {
+        const now = yield* Clock.currentTimeMillis
+        const rows = yield* sql<StoredGroup>`
         update "user_groups" as g set "isActive" = ${active}, "updatedAt" = ${time(sql, now)}
         where g."id"::text = ${id} ${ownedBy(owner)} returning ${columns}`
-      const group = yield* one(rows, id)
-      yield* changed(group.userId)
-      return group
-    }, sql.withTransaction, orUnavailable),
+        const group = yield* one(rows, id)
+        yield* changed(group.userId)
+        return group
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
 
-    update: Effect.fn("Groups.update")(function* (id, change, owner) {
-      yield* check({
-        "group name": change.name === undefined ? undefined : labelProblem(change.name),
-        "list of servers": change.servers === undefined ? undefined : serversProblem(change.servers)
-      })
-      const group = yield* one(yield* find(id, owner), id)
-      if (change.name !== undefined) yield* Effect.catchTag(freeName(group.userId, change.name, id), "UserNotFound", Effect.die)
-      const assignments: Array<Statement.Fragment> = [
-        sql`"updatedAt" = ${time(sql, yield* Clock.currentTimeMillis)}`
-      ]
-      if (change.name !== undefined) assignments.push(sql`"name" = ${change.name}`)
-      if (change.description !== undefined) assignments.push(sql`"description" = ${change.description}`)
-      if (change.servers !== undefined) {
-        const servers = serversTo(sql, yield* serversAreArray(sql), jsonb(sql, change.servers))
-        assignments.push(sql`"servers" = ${servers}`)
-      }
-      yield* sql`update "user_groups" set ${sql.csv(assignments)} where "id" = ${id}::uuid`
-      if (change.tools !== undefined) yield* setTools(id, change.tools)
-      yield* changed(group.userId)
-      return yield* one(yield* find(id, owner), id)
-    }, sql.withTransaction, orUnavailable),
+    update: Effect.fn("Groups.update")(
+      function* (id, change, owner) {
+        yield* check({
+          "group name": change.name === undefined ? undefined : labelProblem(change.name),
+          "list of servers": change.servers === undefined ? undefined : serversProblem(change.servers)
+        })
+        const group = yield* one(yield* find(id, owner), id)
+        if (change.name !== undefined)
+          yield* Effect.catchTag(freeName(group.userId, change.name, id), "UserNotFound", Effect.die)
+        const assignments: Array<Statement.Fragment> = [sql`"updatedAt" = ${time(sql, yield* Clock.currentTimeMillis)}`]
+        if (change.name !== undefined) assignments.push(sql`"name" = ${change.name}`)
+        if (change.description !== undefined) assignments.push(sql`"description" = ${change.description}`)
+        if (change.servers !== undefined) {
+          const servers = serversTo(sql, yield* serversAreArray(sql), jsonb(sql, change.servers))
+          assignments.push(sql`"servers" = ${servers}`)
+        }
+        yield* sql`update "user_groups" set ${sql.csv(assignments)} where "id" = ${id}::uuid`
+        if (change.tools !== undefined) yield* setTools(id, change.tools)
+        yield* changed(group.userId)
+        return yield* one(yield* find(id, owner), id)
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
 
-    remove: Effect.fn("Groups.remove")(function* (id, owner) {
-      const rows = yield* sql<{ readonly userId: UserId }>`
+    remove: Effect.fn("Groups.remove")(
+      function* (id, owner) {
+        const rows = yield* sql<{ readonly userId: UserId }>`
         delete from "user_groups" as g where g."id"::text = ${id} ${ownedBy(owner)} returning g."userId"::text as "userId"`
-      if (rows[0] === undefined) return yield* groupNotFound(id)
-      yield* setTools(id, null)
-      yield* changed(rows[0].userId)
-    }, sql.withTransaction, orUnavailable)
+        if (rows[0] === undefined) return yield* groupNotFound(id)
+        yield* setTools(id, null)
+        yield* changed(rows[0].userId)
+      },
+      sql.withTransaction,
+      orUnavailable
+    )
   })
 })
 

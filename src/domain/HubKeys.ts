@@ -30,9 +30,7 @@ export interface GivenKey {
 }
 
 /** One key, or all keys of a user (a token set there reaches each of them). */
-export type TokenTarget =
-  | { readonly keyId: KeyId; readonly owner?: UserId | undefined }
-  | { readonly userId: UserId }
+export type TokenTarget = { readonly keyId: KeyId; readonly owner?: UserId | undefined } | { readonly userId: UserId }
 
 /** How often a key was used since the last report. */
 export interface KeyUse {
@@ -93,9 +91,7 @@ export class HubKeys extends Context.Service<
      * Whom a presented key stands for, in one read; none when it is unknown, malformed, revoked or expired, or its
      * owner deactivated. For `Principals`; everything else asks that.
      */
-    readonly principal: (
-      key: Redacted.Redacted<string>
-    ) => Effect.Effect<Option.Option<Principal>, DatabaseUnavailable>
+    readonly principal: (key: Redacted.Redacted<string>) => Effect.Effect<Option.Option<Principal>, DatabaseUnavailable>
     /** Those of the given keys that do not open the hub now, as the events that say so. */
     readonly unusable: (
       keys: ReadonlyArray<{ readonly keyId: KeyId; readonly userId: UserId }>

@@ -121,28 +121,36 @@ const make = Effect.gen(function* () {
     events.publish([{ userId, revoked: false, ...("keyId" in target ? { keyId: target.keyId } : {}) }])
 
   return HubKeys.of({
-    create: Effect.fn("HubKeys.create")(function* (options) {
-      const name = options.name ?? "MCPHub Key"
-      const days = options.days ?? keyDays.usual
-      yield* check({ "key name": labelProblem(name), "number of days": daysProblem(days) })
-      const key = yield* Effect.provideService(mintKey, SecureRandom.SecureRandom, random)
-      const expiresAt = (yield* Clock.currentTimeMillis) + days * millisPerDay
-      const row = yield* store({ ...options, name, text: key, expiresAt })
-      return { key, row }
-    }, sql.withTransaction, orUnavailable),
+    create: Effect.fn("HubKeys.create")(
+      function* (options) {
+        const name = options.name ?? "MCPHub Key"
+        const days = options.days ?? keyDays.usual
+        yield* check({ "key name": labelProblem(name), "number of days": daysProblem(days) })
+        const key = yield* Effect.provideService(mintKey, SecureRandom.SecureRandom, random)
+        const expiresAt = (yield* Clock.currentTimeMillis) + days * millisPerDay
+        const row = yield* store({ ...options, name, text: key, expiresAt })
+        return { key, row }
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
 
-    insert: Effect.fn("HubKeys.insert")(function* (given) {
-      yield* check({ "key name": labelProblem(given.name), key: keyTextProblem(given.key) })
-      const text = Redacted.value(given.key)
-      const known = yield* sql<StoredKey>`
+    insert: Effect.fn("HubKeys.insert")(
+      function* (given) {
+        yield* check({ "key name": labelProblem(given.name), key: keyTextProblem(given.key) })
+        const text = Redacted.value(given.key)
+        const known = yield* sql<StoredKey>`
         select ${columns} from "mcphub_keys" as k where k."keyValue" in (${keyDigest(text)}, ${text})`
-      if (known[0] !== undefined) {
-        if (known[0].userId === given.userId) return toKey(known[0])
-        return yield* new KeyTaken({ message: "The key belongs to another user; give each user keys of their own" })
-      }
-      const expiresAt = given.expiresAt ?? (yield* Clock.currentTimeMillis) + keyDays.usual * millisPerDay
-      return yield* store({ ...given, text: given.key, expiresAt })
-    }, sql.withTransaction, orUnavailable),
+        if (known[0] !== undefined) {
+          if (known[0].userId === given.userId) return toKey(known[0])
+          return yield* new KeyTaken({ message: "The key belongs to another user; give each user keys of their own" })
+        }
+        const expiresAt = given.expiresAt ?? (yield* Clock.currentTimeMillis) + keyDays.usual * millisPerDay
+        return yield* store({ ...given, text: given.key, expiresAt })
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
 
     byId: Effect.fn("HubKeys.byId")(function* (id, owner) {
       return yield* one(
@@ -176,17 +184,21 @@ const make = Effect.gen(function* () {
 
     revoke: Effect.fn("HubKeys.revoke")((id, owner) => change(id, owner, sql`"isActive" = false`, true)),
 
-    setTokens: Effect.fn("HubKeys.setTokens")(function* (target, tokens) {
-      yield* checkTokens(tokens)
-      const { userId } = yield* targets(target)
-      const sealed = yield* sealTokens(credentials, userId, tokens)
-      yield* sql`
+    setTokens: Effect.fn("HubKeys.setTokens")(
+      function* (target, tokens) {
+        yield* checkTokens(tokens)
+        const { userId } = yield* targets(target)
+        const sealed = yield* sealTokens(credentials, userId, tokens)
+        yield* sql`
         update "mcphub_keys" as k set "serviceTokens" =
           case when jsonb_typeof(k."serviceTokens") = 'object' then k."serviceTokens" else '{}' end || ${jsonb(sql, sealed)},
           "updatedAt" = ${time(sql, yield* Clock.currentTimeMillis)}
         where ${targeted(target)}`
-      yield* announce(target, userId)
-    }, sql.withTransaction, orUnavailable),
+        yield* announce(target, userId)
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
 
     tokenNames: Effect.fn("HubKeys.tokenNames")(function* (target) {
       const rows = yield* sql<{ readonly tokenNames: ReadonlyArray<string> | null }>`
@@ -195,17 +207,21 @@ const make = Effect.gen(function* () {
       return [...new Set(rows.flatMap((row) => row.tokenNames ?? []))].sort()
     }, orUnavailable),
 
-    removeToken: Effect.fn("HubKeys.removeToken")(function* (target, name) {
-      const { keys, userId } = yield* targets(target)
-      const had = keys.some((key) => typeof key.tokens === "object" && key.tokens !== null && name in key.tokens)
-      if (!had) return false
-      yield* sql`
+    removeToken: Effect.fn("HubKeys.removeToken")(
+      function* (target, name) {
+        const { keys, userId } = yield* targets(target)
+        const had = keys.some((key) => typeof key.tokens === "object" && key.tokens !== null && name in key.tokens)
+        if (!had) return false
+        yield* sql`
         update "mcphub_keys" as k set "serviceTokens" = k."serviceTokens" - ${name}::text,
           "updatedAt" = ${time(sql, yield* Clock.currentTimeMillis)}
         where ${targeted(target)} and jsonb_typeof(k."serviceTokens") = 'object'`
-      yield* announce(target, userId)
-      return true
-    }, sql.withTransaction, orUnavailable),
+        yield* announce(target, userId)
+        return true
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
 
     recordUse: Effect.fn("HubKeys.recordUse")(function* (uses) {
       if (uses.length === 0) return

@@ -23,39 +23,25 @@ import * as UsersSql from "./UsersSql.ts"
 export type Repositories = Users | HubKeys | Groups | Provisioning
 
 /** What administration needs, without the cache of `Principals`. Needs the migrated tables. */
-export const layerRepositories: Layer.Layer<
-  Repositories,
-  never,
-  SqlClient.SqlClient | KeyEvents | Credentials
-> = Layer.mergeAll(UsersSql.layer, HubKeysSql.layer, GroupsSql.layer, ProvisioningSql.layer)
+export const layerRepositories: Layer.Layer<Repositories, never, SqlClient.SqlClient | KeyEvents | Credentials> =
+  Layer.mergeAll(UsersSql.layer, HubKeysSql.layer, GroupsSql.layer, ProvisioningSql.layer)
 
 /** Everything on the database. Needs the migrated tables. */
-export const layer: Layer.Layer<
-  Repositories | Principals,
-  never,
-  SqlClient.SqlClient | KeyEvents | Credentials
-> = Layer.provideMerge(Principals.layer, layerRepositories)
+export const layer: Layer.Layer<Repositories | Principals, never, SqlClient.SqlClient | KeyEvents | Credentials> =
+  Layer.provideMerge(Principals.layer, layerRepositories)
 
 /** The same in memory, gone with the process. */
-export const layerRepositoriesMemory: Layer.Layer<Repositories | KeyEvents | MemoryStore, never, Credentials> = Layer.mergeAll(
-  UsersMemory.layer,
-  HubKeysMemory.layer,
-  GroupsMemory.layer,
-  ProvisioningMemory.layer
-).pipe(Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer]))
+export const layerRepositoriesMemory: Layer.Layer<Repositories | KeyEvents | MemoryStore, never, Credentials> =
+  Layer.mergeAll(UsersMemory.layer, HubKeysMemory.layer, GroupsMemory.layer, ProvisioningMemory.layer).pipe(
+    Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer])
+  )
 
 /** Administration in memory. */
-export const layerMemoryRepositories: Layer.Layer<
-  Repositories | KeyEvents | MemoryStore,
-  never,
-  Credentials
-> = Layer.mergeAll(UsersMemory.layer, HubKeysMemory.layer, GroupsMemory.layer, ProvisioningMemory.layer).pipe(
-  Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer])
-)
+export const layerMemoryRepositories: Layer.Layer<Repositories | KeyEvents | MemoryStore, never, Credentials> =
+  Layer.mergeAll(UsersMemory.layer, HubKeysMemory.layer, GroupsMemory.layer, ProvisioningMemory.layer).pipe(
+    Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer])
+  )
 
 /** Everything in memory, gone with the process. */
-export const layerMemory: Layer.Layer<
-  Repositories | Principals | KeyEvents | MemoryStore,
-  never,
-  Credentials
-> = Layer.provideMerge(Principals.layer, layerMemoryRepositories)
+export const layerMemory: Layer.Layer<Repositories | Principals | KeyEvents | MemoryStore, never, Credentials> =
+  Layer.provideMerge(Principals.layer, layerMemoryRepositories)

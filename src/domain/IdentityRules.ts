@@ -64,9 +64,7 @@ export const serversProblem = (servers: ReadonlyArray<string>): string | undefin
     : "a server name is 1 to 100 characters, without commas, control characters or outer spaces"
 
 /** Fails with the first problem there is. */
-export const check = (
-  problems: Readonly<Record<string, string | undefined>>
-): Effect.Effect<void, InvalidValue> => {
+export const check = (problems: Readonly<Record<string, string | undefined>>): Effect.Effect<void, InvalidValue> => {
   for (const [field, problem] of Object.entries(problems)) {
     if (problem !== undefined) {
       return Effect.fail(new InvalidValue({ field, message: `The ${field} cannot be stored: ${problem}` }))

@@ -6,8 +6,11 @@ import { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { DatabaseUnavailable } from "./IdentityErrors.ts"
 
-/** SQLSTATEs of a server that is going away, starting, full or has failed over: the same statement may succeed later. */
-const passing = /^(?:08|57P0|53|25006|55P03|57014|40)/
+/**
+ * SQLSTATEs of a server that is going away, starting, full, failed over, or not migrated yet because it was down when
+ * the hub started: the same statement may succeed later.
+ */
+const passing = /^(?:08|57P0|53|25006|55P03|57014|40|42P01|3F000)/
 
 const sqlState = (cause: unknown): string =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string" ? cause.code : ""

@@ -52,7 +52,9 @@ export class Principals extends Context.Service<
   Principals,
   {
     /** The principal of a key, from the cache or with one read. */
-    readonly authenticate: (key: Redacted.Redacted<string>) => Effect.Effect<Principal, KeyRejected | IdentityUnavailable>
+    readonly authenticate: (
+      key: Redacted.Redacted<string>
+    ) => Effect.Effect<Principal, KeyRejected | IdentityUnavailable>
     /** The cached, still valid principal of a key, without an effect: the data path's fast way. */
     readonly peek: (key: string) => Principal | undefined
     /** Changes to keys and users, after the cache has dropped them. */
@@ -75,7 +77,8 @@ const concurrentLookups = 4
 const checkBatch = 5_000
 
 const rejected = new KeyRejected({
-  message: "The MCPHub key is missing, unknown, expired or revoked; ask for a key or create one with `mcphub key create`"
+  message:
+    "The MCPHub key is missing, unknown, expired or revoked; ask for a key or create one with `mcphub key create`"
 })
 
 const unavailable = new IdentityUnavailable({
@@ -92,20 +95,26 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
   const lookups = yield* Semaphore.make(concurrentLookups)
   const changes = yield* PubSub.unbounded<KeyEvent>()
 
-  const read = (digest: string, key: Redacted.Redacted<string>): Effect.Effect<Principal, KeyRejected | IdentityUnavailable> =>
+  const read = (
+    digest: string,
+    key: Redacted.Redacted<string>
+  ): Effect.Effect<Principal, KeyRejected | IdentityUnavailable> =>
     Effect.suspend(() => {
       const generation = cache.generation
-      return Effect.flatMap(Effect.mapError(keys.principal(key), () => unavailable), (found) => {
-        // Something changed while the database was read: what it said may be from before.
-        if (cache.generation !== generation) return read(digest, key)
-        const now = clock.currentTimeMillisUnsafe()
-        if (Option.isNone(found)) {
-          cache.reject(digest, now)
-          return Effect.fail(rejected)
+      return Effect.flatMap(
+        Effect.mapError(keys.principal(key), () => unavailable),
+        (found) => {
+          // Something changed while the database was read: what it said may be from before.
+          if (cache.generation !== generation) return read(digest, key)
+          const now = clock.currentTimeMillisUnsafe()
+          if (Option.isNone(found)) {
+            cache.reject(digest, now)
+            return Effect.fail(rejected)
+          }
+          cache.admit(digest, found.value, now)
+          return Effect.succeed(found.value)
         }
-        cache.admit(digest, found.value, now)
-        return Effect.succeed(found.value)
-      })
+      )
     })
 
   /** One read per key however many ask; it goes on when the first of them is interrupted. */
@@ -180,6 +189,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
 
   const flush = Effect.suspend(() => {
     const uses = cache.takeUses()
+    if (uses.length === 0) return Effect.void
     return keys.recordUse(uses).pipe(
       Effect.timeout(deadline),
       Effect.catch(() => Effect.sync(() => cache.returnUses(uses)))

@@ -6,7 +6,14 @@
  */
 import { Effect, Redacted, Result, Schema, SchemaIssue } from "effect"
 import { keyDigest } from "./HubKey.ts"
-import { idProblem, keyTextProblem, labelProblem, serversProblem, tokenProblem, usernameProblem } from "./IdentityRules.ts"
+import {
+  idProblem,
+  keyTextProblem,
+  labelProblem,
+  serversProblem,
+  tokenProblem,
+  usernameProblem
+} from "./IdentityRules.ts"
 import { ProvisioningRefused } from "./Provisioning.ts"
 
 const Secret = Schema.RedactedFromValue(Schema.String)

@@ -18,11 +18,22 @@ const make = Effect.gen(function* () {
 
   const write = (writes: Writes, createdAt: number): void => {
     for (const user of writes.newUsers) {
-      store.users.set(user.id, { ...user, displayName: null, email: null, isActive: true, lastLoginAt: null, createdAt })
+      store.users.set(user.id, {
+        ...user,
+        displayName: null,
+        email: null,
+        isActive: true,
+        lastLoginAt: null,
+        createdAt
+      })
     }
     for (const { id, isAdmin } of writes.adminChanges) store.users.set(id, { ...store.users.get(id)!, isAdmin })
     for (const { tools, ...group } of [...writes.newGroups, ...writes.groupChanges]) {
-      const { tools: _replaced, ...known } = store.groups.get(group.id) ?? { description: null, isActive: true, createdAt }
+      const { tools: _replaced, ...known } = store.groups.get(group.id) ?? {
+        description: null,
+        isActive: true,
+        createdAt
+      }
       store.groups.set(group.id, { ...known, ...group, ...(tools === null ? {} : { tools }) })
     }
     for (const key of writes.newKeys) {

@@ -143,10 +143,12 @@ export const makePlan = Effect.fnUntraced(function* (
     for (const [k, key] of (entry.keys ?? []).entries()) {
       const digest = key.key === undefined ? undefined : keyDigest(Redacted.value(key.key))
       const name = key.name ?? "MCPHub Key"
-      const stored =
-        digest === undefined ? storedKeys.find((row) => row.name === name) : byDigest.get(digest)
+      const stored = digest === undefined ? storedKeys.find((row) => row.name === name) : byDigest.get(digest)
       if (stored !== undefined && stored.userId !== userId) {
-        problems.push({ path: `${at}.keys[${k}].key`, reason: "belongs to another user; give each user keys of their own" })
+        problems.push({
+          path: `${at}.keys[${k}].key`,
+          reason: "belongs to another user; give each user keys of their own"
+        })
         continue
       }
       const expiresAt = key.expiresAt === undefined ? undefined : expiryOf(key.expiresAt)

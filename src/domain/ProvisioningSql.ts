@@ -24,7 +24,8 @@ const make = Effect.gen(function* () {
   const random = yield* SecureRandom.SecureRandom
 
   /** A JSON list of texts as rows of one column `value`. */
-  const texts = (values: ReadonlyArray<string>) => sql`(select value from jsonb_array_elements_text(${jsonb(sql, values)}))`
+  const texts = (values: ReadonlyArray<string>) =>
+    sql`(select value from jsonb_array_elements_text(${jsonb(sql, values)}))`
 
   const load = Effect.fnUntraced(function* (entries: ReadonlyArray<ProvisioningUser>) {
     const names = entries.map((entry) => entry.username)

@@ -56,7 +56,10 @@ const make = Effect.gen(function* () {
   }, orUnavailable)
 
   /** Another transaction may have taken the name since it was looked for. */
-  const orTaken = (error: SqlError.SqlError, username: string): Effect.Effect<never, SqlError.SqlError | UsernameTaken> =>
+  const orTaken = (
+    error: SqlError.SqlError,
+    username: string
+  ): Effect.Effect<never, SqlError.SqlError | UsernameTaken> =>
     Effect.fail(error.reason._tag === "UniqueViolation" ? usernameTaken(username) : error)
 
   return Users.of({
@@ -84,19 +87,26 @@ const make = Effect.gen(function* () {
       return yield* first(rows, username)
     }, orUnavailable),
 
-    list: sql<User>`select ${columns} from "users" as u order by 2, 1`.pipe(orUnavailable, Effect.withSpan("Users.list")),
+    list: sql<User>`select ${columns} from "users" as u order by 2, 1`.pipe(
+      orUnavailable,
+      Effect.withSpan("Users.list")
+    ),
 
-    remove: Effect.fn("Users.remove")(function* (id) {
-      if (!isUuid(id)) return yield* userNotFound(id)
-      yield* sql`delete from "mcphub_hub"."group_tools" where "groupId" in
+    remove: Effect.fn("Users.remove")(
+      function* (id) {
+        if (!isUuid(id)) return yield* userNotFound(id)
+        yield* sql`delete from "mcphub_hub"."group_tools" where "groupId" in
         (select "id" from "user_groups" where "userId" = ${id}::uuid)`
-      yield* sql`delete from "user_groups" where "userId" = ${id}::uuid`
-      yield* sql`delete from "user_tokens" where "userId" = ${id}::uuid`
-      yield* sql`delete from "mcphub_keys" where "userId" = ${id}::uuid`
-      const rows = yield* sql`delete from "users" where "id" = ${id}::uuid returning 1`
-      if (rows.length === 0) return yield* userNotFound(id)
-      yield* events.publish([{ userId: id, revoked: true }])
-    }, sql.withTransaction, orUnavailable),
+        yield* sql`delete from "user_groups" where "userId" = ${id}::uuid`
+        yield* sql`delete from "user_tokens" where "userId" = ${id}::uuid`
+        yield* sql`delete from "mcphub_keys" where "userId" = ${id}::uuid`
+        const rows = yield* sql`delete from "users" where "id" = ${id}::uuid returning 1`
+        if (rows.length === 0) return yield* userNotFound(id)
+        yield* events.publish([{ userId: id, revoked: true }])
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
 
     setActive: Effect.fn("Users.setActive")((id, active) => change(id, sql`"isActive" = ${active}`, !active)),
 
@@ -142,10 +152,8 @@ const make = Effect.gen(function* () {
           "githubProfileUrl" = coalesce(excluded."githubProfileUrl", u."githubProfileUrl"),
           "lastLoginAt" = excluded."lastLoginAt", "updatedAt" = excluded."updatedAt"
         returning ${columns}`.pipe(
-        Effect.catchTag(
-          "SqlError",
-          (error): Effect.Effect<never, SqlError.SqlError | InvalidValue> =>
-            Effect.fail(error.reason._tag === "UniqueViolation" ? nameOfAnother(profile.login) : error)
+        Effect.catchTag("SqlError", (error): Effect.Effect<never, SqlError.SqlError | InvalidValue> =>
+          Effect.fail(error.reason._tag === "UniqueViolation" ? nameOfAnother(profile.login) : error)
         )
       )
       return yield* Effect.orDie(first(rows, profile.login))

@@ -3,13 +3,13 @@ import { statSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
-import { Hub, json, keyPattern, mcphub, post } from "./Program.ts"
+import { Hub, json, keyPattern, mcphub, patience, post } from "./Program.ts"
 
 /** Reads again until it holds: a session's end and a request's start are seen within a second, not at once. */
 const eventually = <A, E>(read: Effect.Effect<A, E>, holds: (value: A) => boolean) =>
   Effect.repeat(read, { until: holds, schedule: Schedule.spaced("50 millis") })
 
-layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a running hub", (it) => {
+layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a running hub", (it) => {
   it.effect("the first start prints admin password and key once, then one line that says where it listens", () =>
     Effect.gen(function* () {
       const hub = yield* Hub
@@ -21,7 +21,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       assert.strictEqual(answer.status, 200)
       assert.include(yield* Effect.promise(() => answer.text()), "get-data")
       assert.notInclude(hub.stderr(), key)
-    })
+    }),
+    patience
   )
 
   it.effect("only the owner can read the door's token, and nobody comes in without it", () =>
@@ -37,7 +38,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       assert.strictEqual(yield* knock({ authorization: `Bearer ${token}`, origin: "http://127.0.0.1" }), 401)
       assert.strictEqual(yield* knock({ authorization: `Bearer ${token}` }), 204)
       assert.notInclude(hub.stdout() + hub.stderr(), token)
-    })
+    }),
+    patience
   )
 
   it.effect("a user is added, listed, disabled, enabled and removed, as text and as JSON", () =>
@@ -55,7 +57,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       const again = yield* mcphub(["user", "rm", "cleo"], { cwd })
       assert.strictEqual(again.code, 1)
       assert.include(again.stderr, "cleo")
-    })
+    }),
+    patience
   )
 
   it.effect("a key's text is printed at its creation and never again, and revoking it shuts its owner out", () =>
@@ -86,7 +89,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       assert.strictEqual((yield* post(hub, ada.key, "s", { id: 2, method: "ping" })).status, 401)
       assert.strictEqual((yield* post(hub, bo.key, "s", { id: 1, method: "ping" })).status, 200)
       assert.strictEqual((yield* mcphub(["key", "create", "--user", "ada", "--days", "91"], { cwd })).code, 1)
-    })
+    }),
+    patience
   )
 
   it.effect("a service token is read from standard input and only its name comes out again", () =>
@@ -108,7 +112,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       assert.strictEqual((yield* mcphub(["token", "rm", "GITHUB_TOKEN", "--user", "dora"], { cwd })).code, 0)
       assert.strictEqual((yield* mcphub(["token", "rm", "GITHUB_TOKEN", "--user", "dora"], { cwd })).code, 1)
       assert.notInclude(hub.stdout() + hub.stderr(), secret)
-    })
+    }),
+    patience
   )
 
   it.effect("a group is created, listed, changed, switched off and removed", () =>
@@ -125,7 +130,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       assert.match((yield* mcphub(["group", "ls", ...of], { cwd })).stdout, /^eve +work +yes +a,b +all$/m)
       assert.strictEqual((yield* mcphub(["group", "rm", "work", ...of], { cwd })).code, 0)
       assert.deepStrictEqual(yield* json(["group", "ls", ...of], { cwd }), [])
-    })
+    }),
+    patience
   )
 
   it.effect("a server is listed and tried with a real connection", () =>
@@ -140,7 +146,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       const absent = yield* mcphub(["server", "test", "nope"], { cwd })
       assert.strictEqual(absent.code, 1)
       assert.include(absent.stderr, "nope")
-    })
+    }),
+    patience
   )
 
   it.effect("a session is seen while it lives, with what is in flight, and is gone once it is killed", () =>
@@ -179,7 +186,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       assert.deepStrictEqual(yield* json(["session", "ls", "--user", "fay"], { cwd }), [])
       assert.strictEqual((yield* json(["session", "ls", "--user", "gil"], { cwd })).length, 1)
       assert.strictEqual((yield* mcphub(["session", "show", id], { cwd })).code, 1)
-    })
+    }),
+    patience
   )
 
   it.effect("disabling a user ends their sessions and nobody else's", () =>
@@ -195,7 +203,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       assert.strictEqual((yield* post(hub, one.key.key, "s", { id: 2, method: "ping" })).status, 401)
       yield* eventually(json(["session", "ls", "--user", "hal"], { cwd }), (all) => all.length === 0)
       assert.strictEqual((yield* json(["session", "ls", "--user", "ida"], { cwd })).length, 1)
-    })
+    }),
+    patience
   )
 
   it.effect("status and doctor find the running hub", () =>
@@ -208,7 +217,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
       assert.isTrue(doctor.ok)
       const levels = Object.fromEntries(doctor.checks.map((one: any) => [one.check, one.level]))
       assert.deepInclude(levels, { hub: "ok", database: "ok", migrations: "ok", clock: "ok", "server sample": "ok" })
-    })
+    }),
+    patience
   )
 
   it.effect("connect names the running hub and never a key", () =>
@@ -221,6 +231,7 @@ layer(Hub.layer, { excludeTestServices: true, timeout: 60_000 })("beside a runni
         assert.notMatch(text.stdout, keyPattern)
         assert.strictEqual((yield* json(["connect", client], { cwd: hub.cwd })).url, hub.url)
       }
-    })
+    }),
+    patience
   )
 })

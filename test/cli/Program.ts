@@ -67,7 +67,9 @@ export const program = (args: ReadonlyArray<string>, options: RunOptions): Effec
 
 /** Runs one command here, on the folder's data and settings. */
 export const mcphub = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<Ran> => {
-  const line = [...args, "--data", join(options.cwd, ".mcphub"), "--settings", join(options.cwd, "mcp_settings.json")]
+  const places = { "--data": ".mcphub", "--settings": "mcp_settings.json" }
+  const missing = Object.entries(places).filter(([flag]) => !args.includes(flag))
+  const line = [...args, ...missing.flatMap(([flag, name]) => [flag, join(options.cwd, name)])]
   let stdout = ""
   let stderr = ""
   const captured: Console.Console = Object.assign(Object.create(console), {
@@ -123,11 +125,15 @@ export const startHub = Effect.fnUntraced(function* (args: ReadonlyArray<string>
     url,
     stdout: () => printed.stdout,
     stderr: () => printed.stderr,
-    signal: (name) => void child.kill(name),
+    // Not `child.kill`: Deno then reports the signal instead of the exit code.
+    signal: (name) => void process.kill(child.pid!, name),
     ended: Effect.map(Effect.promise(() => ended), (ran) => ran.code)
   }
   return hub
 })
+
+/** Enough for a few starts of the embedded database on a busy machine. */
+export const patience = 120_000
 
 /** An empty folder that goes with the scope. */
 export const folder = Effect.acquireRelease(

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Redacted, Schedule } from "effect"
 import { hasPostgres, Postgres } from "../support/Postgres.ts"
-import { folder, json, keyPattern, mcphub, post, program, startHub } from "./Program.ts"
+import { folder, json, keyPattern, mcphub, patience, post, program, startHub } from "./Program.ts"
 
 const busyPort = Effect.acquireRelease(
   Effect.callback<ReturnType<typeof createServer>>((resume) => {
@@ -29,7 +29,8 @@ describe("starting", () => {
       const again = yield* startHub([], { cwd })
       assert.strictEqual(again.stdout(), `mcphub listening on ${again.url}\n`)
       assert.strictEqual((yield* post(again, key, "s", { id: 1, method: "ping" })).status, 200)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("a second signal ends a draining hub at once", () =>
@@ -57,7 +58,8 @@ describe("starting", () => {
       hub.signal("SIGTERM")
       assert.strictEqual(yield* hub.ended, 130)
       assert.isBelow(Date.now() - begun, 3_000)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("after a kill -9 the next command does without the hub, and the next hub takes over", () =>
@@ -75,7 +77,8 @@ describe("starting", () => {
         ["ada", "admin"]
       )
       assert.notStrictEqual(next.url, hub.url)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("a provisioning file is applied before the hub listens, and its keys open it", () =>
@@ -86,7 +89,8 @@ describe("starting", () => {
       const hub = yield* startHub(["--provision", "users.json"], { cwd })
       assert.strictEqual((yield* post(hub, key, "s", { id: 1, method: "ping" })).status, 200)
       assert.notInclude(hub.stdout() + hub.stderr(), key)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("ADMIN_PASSWORD is taken and not printed", () =>
@@ -96,7 +100,8 @@ describe("starting", () => {
       assert.notInclude(hub.stdout() + hub.stderr(), "canary-long-password")
       assert.notInclude(hub.stdout(), "admin password")
       assert.match(hub.stdout(), keyPattern)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("a broken settings file, provisioning file or variable stops the start with its name and reason", () =>
@@ -126,7 +131,8 @@ describe("starting", () => {
       assert.include(port.stderr, "PORT is a whole number of 5 digits")
       assert.include(port.stderr, "REQUEST_TIMEOUT")
       assert.include(folderTaken.stderr, "half.json")
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("a port in use is named with the remedy", () =>
@@ -143,7 +149,8 @@ describe("starting", () => {
       const check = JSON.parse(doctor.stdout).checks.find((one: { check: string }) => one.check === "port")
       assert.strictEqual(check.level, "fail")
       assert.isString(check.remedy)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 })
 
@@ -168,7 +175,8 @@ if (hasPostgres) {
         })
         assert.strictEqual((yield* post(hub, ada.key.key, "s", { id: 2, method: "ping" })).status, 401)
         assert.strictEqual((yield* post(hub, bo.key.key, "s", { id: 2, method: "ping" })).status, 200)
-      }).pipe(Effect.scoped)
+      }).pipe(Effect.scoped),
+      patience
     )
   })
 }

@@ -1,9 +1,9 @@
-/** The real program without a running hub: each command opens the database itself. */
+/** The command line without a running hub: each command opens the database itself. */
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { folder, keyPattern, program } from "./Program.ts"
+import { folder, keyPattern, mcphub, patience, program } from "./Program.ts"
 
 /** Made up at run time, so that no file of the project holds something that looks like a key. */
 const someKey = (letter: string): string => `mcphub_${letter.repeat(64)}`
@@ -15,13 +15,13 @@ describe("without a running hub", () => {
       const added = yield* program(["user", "add", "ada", "--json"], { cwd })
       assert.strictEqual(added.code, 0)
       assert.strictEqual(JSON.parse(added.stdout).username, "ada")
-      const created = yield* program(["key", "create", "--user", "ada", "--json"], { cwd })
+      const created = yield* mcphub(["key", "create", "--user", "ada", "--json"], { cwd })
       const key = JSON.parse(created.stdout)
       assert.match(key.key, keyPattern)
       assert.isAbove(Date.parse(key.expiresAt), Date.now() + 89 * 86_400_000)
       const set = yield* program(["token", "set", "JIRA_TOKEN", "--user", "ada"], { cwd, stdin: "canary-77ab" })
       assert.deepInclude(set, { code: 0, stdout: "Set JIRA_TOKEN on 1 key of ada\n" })
-      const list = yield* program(["key", "ls"], { cwd })
+      const list = yield* mcphub(["key", "ls"], { cwd })
       assert.match(list.stdout, /^ada +MCPHub Key +yes .*JIRA_TOKEN/m)
       assert.notMatch(list.stdout, keyPattern)
 
@@ -32,7 +32,8 @@ describe("without a running hub", () => {
       assert.include(dump, "JIRA_TOKEN")
       assert.notInclude(dump, "canary-77ab")
       assert.notInclude(dump, key.key)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("a provisioning file is applied twice to the same effect, and a wrong one changes nothing", () =>
@@ -51,21 +52,22 @@ describe("without a running hub", () => {
       assert.strictEqual(done.minted.length, 1)
       assert.match(done.minted[0].key, keyPattern)
       assert.notInclude(first.stdout, "canary-ada")
-      const second = yield* program(["provision", file], { cwd })
+      const second = yield* mcphub(["provision", file], { cwd })
       assert.match(second.stdout, /^users +0 created, 0 updated, 2 unchanged$/m)
       assert.notMatch(second.stdout, keyPattern)
 
       writeFileSync(file, JSON.stringify({ users: [{ username: "cleo" }, { username: "dan", keys: "none" }] }))
-      const wrong = yield* program(["provision", file], { cwd })
+      const wrong = yield* mcphub(["provision", file], { cwd })
       assert.strictEqual(wrong.code, 2)
       assert.include(wrong.stderr, file)
       assert.include(wrong.stderr, "users[1].keys")
-      const left = yield* program(["user", "ls", "--json"], { cwd })
+      const left = yield* mcphub(["user", "ls", "--json"], { cwd })
       assert.deepStrictEqual(
         JSON.parse(left.stdout).map((user: { username: string }) => user.username),
         ["ada", "bo"]
       )
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("what needs a running hub ends with 3 and says how to start one", () =>
@@ -78,7 +80,8 @@ describe("without a running hub", () => {
       const status = yield* program(["status", "--json"], { cwd })
       assert.strictEqual(status.code, 3)
       assert.strictEqual(JSON.parse(status.stderr).error.kind, "HubNotRunning")
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("a database that cannot be reached ends with 3, without its password", () =>
@@ -90,7 +93,8 @@ describe("without a running hub", () => {
       assert.include(list.stderr, "DATABASE_URL")
       assert.notInclude(list.stderr, "canary-pw")
       assert.notInclude(list.stderr, "    at ")
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("wrong use ends with 1 and names what is wrong", () =>
@@ -104,7 +108,8 @@ describe("without a running hub", () => {
       assert.include(missing.stderr, "--user")
       // Nothing was opened for it.
       assert.isFalse(existsSync(join(cwd, ".mcphub")))
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 
   it.live("config check names file, path and reason; print and schema tell no secret", () =>
@@ -131,7 +136,8 @@ describe("without a running hub", () => {
       assert.strictEqual(port.code, 2)
       assert.include(port.stderr, "PORT")
       assert.notInclude(port.stderr, "eighty")
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+    patience
   )
 })
 

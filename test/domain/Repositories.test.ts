@@ -135,23 +135,25 @@ for (const [place, store] of stores) {
         })
       )
 
-      it.effect("a key opens the hub for its own user only, is valid 90 days, and its text and digest are never listed", () =>
-        Effect.gen(function* () {
-          const { ada, bo } = yield* adaAndBo
-          const keys = yield* HubKeys
-          const { key, row } = yield* keys.create({ userId: ada.id, name: "laptop" })
-          assert.match(Redacted.value(key), /^mcphub_[0-9a-f]{64}$/)
-          assert.strictEqual(row.expiresAt, now + 90 * millisPerDay)
-          const principal = yield* principalOf(key)
-          assert.strictEqual(principal.userId, ada.id)
-          assert.strictEqual(principal.keyId, row.id)
-          assert.strictEqual(principal.expiresAt, row.expiresAt)
-          const listed = JSON.stringify(yield* keys.listByUser(ada.id))
-          assert.include(listed, "laptop")
-          assert.notInclude(listed, Redacted.value(key))
-          assert.notInclude(listed, "sha256")
-          assert.deepStrictEqual(yield* keys.listByUser(bo.id), [])
-        })
+      it.effect(
+        "a key opens the hub for its own user only, is valid 90 days, and its text and digest are never listed",
+        () =>
+          Effect.gen(function* () {
+            const { ada, bo } = yield* adaAndBo
+            const keys = yield* HubKeys
+            const { key, row } = yield* keys.create({ userId: ada.id, name: "laptop" })
+            assert.match(Redacted.value(key), /^mcphub_[0-9a-f]{64}$/)
+            assert.strictEqual(row.expiresAt, now + 90 * millisPerDay)
+            const principal = yield* principalOf(key)
+            assert.strictEqual(principal.userId, ada.id)
+            assert.strictEqual(principal.keyId, row.id)
+            assert.strictEqual(principal.expiresAt, row.expiresAt)
+            const listed = JSON.stringify(yield* keys.listByUser(ada.id))
+            assert.include(listed, "laptop")
+            assert.notInclude(listed, Redacted.value(key))
+            assert.notInclude(listed, "sha256")
+            assert.deepStrictEqual(yield* keys.listByUser(bo.id), [])
+          })
       )
 
       it.effect("validity is 1 to 90 whole days, at creation and at extension", () =>
@@ -170,35 +172,37 @@ for (const [place, store] of stores) {
         })
       )
 
-      it.effect("a key stops opening the hub at its expiry, when it is revoked, and while its user is deactivated", () =>
-        Effect.gen(function* () {
-          const { ada, bo } = yield* adaAndBo
-          const users = yield* Users
-          const keys = yield* HubKeys
-          const short = yield* keys.create({ userId: ada.id, days: 1 })
-          const long = yield* keys.create({ userId: ada.id })
-          const bos = yield* keys.create({ userId: bo.id })
-          const opens = (key: { readonly key: Redacted.Redacted<string> }) =>
-            Effect.map(keys.principal(key.key), Option.isSome)
-          yield* TestClock.setTime(now + millisPerDay - 1)
-          assert.isTrue(yield* opens(short))
-          yield* TestClock.setTime(now + millisPerDay)
-          assert.isFalse(yield* opens(short))
-          yield* users.setActive(ada.id, false)
-          assert.isFalse(yield* opens(long))
-          yield* users.setActive(ada.id, true)
-          assert.isTrue(yield* opens(long))
-          assert.isFalse((yield* keys.revoke(long.row.id)).isActive)
-          assert.isFalse(yield* opens(long))
-          assert.isTrue(yield* opens(bos))
-          const seen = [short, long, bos].map(({ row }) => ({ keyId: row.id, userId: row.userId }))
-          const ended = yield* keys.unusable(seen)
-          assert.sameMembers(
-            ended.map((event) => event.keyId),
-            [short.row.id, long.row.id]
-          )
-          assert.isTrue(ended.every((event) => event.revoked && event.userId === ada.id))
-        })
+      it.effect(
+        "a key stops opening the hub at its expiry, when it is revoked, and while its user is deactivated",
+        () =>
+          Effect.gen(function* () {
+            const { ada, bo } = yield* adaAndBo
+            const users = yield* Users
+            const keys = yield* HubKeys
+            const short = yield* keys.create({ userId: ada.id, days: 1 })
+            const long = yield* keys.create({ userId: ada.id })
+            const bos = yield* keys.create({ userId: bo.id })
+            const opens = (key: { readonly key: Redacted.Redacted<string> }) =>
+              Effect.map(keys.principal(key.key), Option.isSome)
+            yield* TestClock.setTime(now + millisPerDay - 1)
+            assert.isTrue(yield* opens(short))
+            yield* TestClock.setTime(now + millisPerDay)
+            assert.isFalse(yield* opens(short))
+            yield* users.setActive(ada.id, false)
+            assert.isFalse(yield* opens(long))
+            yield* users.setActive(ada.id, true)
+            assert.isTrue(yield* opens(long))
+            assert.isFalse((yield* keys.revoke(long.row.id)).isActive)
+            assert.isFalse(yield* opens(long))
+            assert.isTrue(yield* opens(bos))
+            const seen = [short, long, bos].map(({ row }) => ({ keyId: row.id, userId: row.userId }))
+            const ended = yield* keys.unusable(seen)
+            assert.sameMembers(
+              ended.map((event) => event.keyId),
+              [short.row.id, long.row.id]
+            )
+            assert.isTrue(ended.every((event) => event.revoked && event.userId === ada.id))
+          })
       )
 
       it.effect("another user's key and group are not found, whatever is asked of them", () =>
@@ -288,7 +292,15 @@ for (const [place, store] of stores) {
           const { ada } = yield* adaAndBo
           const keys = yield* HubKeys
           const { key, row } = yield* keys.create({ userId: ada.id })
-          for (const value of ["canary\r\nX: y", "canary\n", "canary\u0000", "canaryé", "", " canary", "c".repeat(8193)]) {
+          for (const value of [
+            "canary\r\nX: y",
+            "canary\n",
+            "canary\u0000",
+            "canaryé",
+            "",
+            " canary",
+            "c".repeat(8193)
+          ]) {
             const refused = yield* Effect.flip(
               keys.setTokens({ keyId: row.id }, { GOOD: token("fine"), GITHUB_TOKEN: token(value) })
             )
@@ -348,7 +360,12 @@ for (const [place, store] of stores) {
             principal.groups.map(({ isActive, name, servers, tools }) => ({ isActive, name, servers, tools })),
             [
               { isActive: false, name: "home", servers: [], tools: undefined },
-              { isActive: true, name: "work", servers: ["github", "my server"], tools: ["github-search", "read, write"] }
+              {
+                isActive: true,
+                name: "work",
+                servers: ["github", "my server"],
+                tools: ["github-search", "read, write"]
+              }
             ]
           )
           assert.deepStrictEqual((yield* principalOf(bos.key)).groups, [])

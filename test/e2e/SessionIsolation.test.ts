@@ -24,6 +24,9 @@ class Scenario extends Context.Service<Scenario, HubProcess.HubProcess>()("mcphu
           mcpServers: {
             github: { url: identity, context: "full", contextTokens: ["GITHUB_TOKEN"] },
             workspace: { url: workspace, isolation: "session" },
+            // The same two once more, for the calls whose log is read.
+            passport: { url: identity, context: "full", contextTokens: ["GITHUB_TOKEN"] },
+            diary: { url: workspace, isolation: "session" },
             scratchpad: { command: stdio.command, args: [...stdio.args, "--stdio"] }
           }
         },
@@ -98,19 +101,17 @@ layer(Scenario.layer, { excludeTestServices: true, timeout: "60 seconds" })("ses
       const hub = yield* Scenario
       const adas = yield* connect("1.x", hub.url, ada.key)
       const bos = yield* connect("1.x", hub.url, bo.key)
-      const before = hub.log().length
       yield* Effect.all(
         [
-          adas.call("workspace-set-context", { project: "secret-project-of-ada" }),
-          bos.call("workspace-set-context", { project: "secret-project-of-bo" }),
-          adas.call("github-get-user"),
-          bos.call("github-get-user")
+          adas.call("diary-set-context", { project: "secret-project-of-ada" }),
+          bos.call("diary-set-context", { project: "secret-project-of-bo" }),
+          adas.call("passport-get-user"),
+          bos.call("passport-get-user")
         ],
         { concurrency: "unbounded" }
       )
-      const calls = () => hub.log().slice(before).filter(({ method }) => method === "tools/call")
-      yield* HubProcess.eventually(Effect.sync(calls), (lines) => lines.length >= 4)
-      const lines = calls()
+      const calls = Effect.sync(() => hub.log().filter(({ target }) => /^(diary|passport)-/.test(String(target))))
+      const lines = yield* HubProcess.eventually(calls, ({ length }) => length >= 4)
       assert.lengthOf(lines, 4)
       for (const { requestId, sessionId, user, userId } of lines) {
         assert.strictEqual(userId, user === "ada" ? ids.ada : ids.bo)
@@ -120,7 +121,7 @@ layer(Scenario.layer, { excludeTestServices: true, timeout: "60 seconds" })("ses
       for (const user of ["ada", "bo"]) {
         assert.sameMembers(
           of(user).map(({ server }) => server),
-          ["workspace", "github"]
+          ["diary", "passport"]
         )
         assert.lengthOf(new Set(of(user).map(({ sessionId }) => sessionId)), 1)
       }

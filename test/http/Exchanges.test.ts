@@ -1,36 +1,31 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
-import { type ScriptedCall, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
+import { Effect, Fiber, Queue } from "effect"
+import { TestHub } from "../../src/testkit/index.ts"
+import { holdingUpstream } from "./HoldingUpstream.ts"
 
-/** An upstream whose tool `hold` keeps its calls until the test answers them. */
 const start = Effect.gen(function* () {
-  const held: Array<ScriptedCall> = []
-  const upstream = yield* ScriptedHttpUpstream.make({
-    tools: {
-      hold: (call) => void held.push(call),
-      steps: (call) => {
-        for (const progress of [1, 2, 3]) {
-          call.event({
-            jsonrpc: "2.0",
-            method: "notifications/progress",
-            params: { progressToken: call.progressToken, progress, message: String(call.arguments["who"]) }
-          })
-        }
+  const { arrived, upstream } = yield* holdingUpstream({
+    steps: (call) => {
+      for (const progress of [1, 2, 3]) {
         call.event({
           jsonrpc: "2.0",
-          method: "notifications/message",
-          params: { level: "info", data: call.arguments["who"] }
+          method: "notifications/progress",
+          params: { progressToken: call.progressToken, progress, message: String(call.arguments["who"]) }
         })
-        call.content(call.arguments)
       }
+      call.event({
+        jsonrpc: "2.0",
+        method: "notifications/message",
+        params: { level: "info", data: call.arguments["who"] }
+      })
+      call.content(call.arguments)
     }
   })
   const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
   const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
-  /** Succeeds when so many calls are held. */
-  const holding = (count: number) =>
-    upstream.await(() => upstream.calls("tools/call").length >= count).pipe(Effect.andThen(Effect.yieldNow))
-  return { held, holding, upstream, hub, ada, bo }
+  /** The next so many held calls, when they are there. */
+  const holding = (count: number) => Queue.takeN(arrived, count)
+  return { holding, upstream, hub, ada, bo }
 })
 
 const call = (id: string | number, name: string, args: object = {}, meta?: object) => ({
@@ -45,7 +40,7 @@ const cancelled = (requestId: unknown) => ({ jsonrpc: "2.0", method: "notificati
 describe("requests in flight", () => {
   it.live("A15: twelve of each user with the same id at the same time each get their own answer", () =>
     Effect.gen(function* () {
-      const { ada, bo, held, holding, upstream } = yield* start
+      const { ada, bo, holding, upstream } = yield* start
       const opened = Array.from({ length: 12 }, (_, n) => [
         { who: "ada", n, client: ada },
         { who: "bo", n, client: bo }
@@ -55,12 +50,9 @@ describe("requests in flight", () => {
         ({ client, n, who }) => Effect.map(client.send(call(1, "hold", { who, n })), ({ text }) => JSON.parse(text)),
         { concurrency: "unbounded" }
       )
-      const release = Effect.andThen(
-        holding(24),
-        Effect.sync(() => {
-          for (const one of held.toReversed()) one.content(one.arguments)
-        })
-      )
+      const release = Effect.map(holding(24), (held) => {
+        for (const one of held.toReversed()) one.content(one.arguments)
+      })
       const [results] = yield* Effect.all([answers, release], { concurrency: "unbounded" })
       results.forEach((result, index) => {
         const { n, who } = opened[index]!
@@ -75,10 +67,10 @@ describe("requests in flight", () => {
 
   it.live("A17: a cancelled request ends with a typed error, and its upstream is told by its own id", () =>
     Effect.gen(function* () {
-      const { ada, bo, held, holding, upstream } = yield* start
+      const { ada, bo, holding, upstream } = yield* start
       const answer = yield* Effect.forkChild(ada.send(call("mine", "hold")))
       const bos = yield* Effect.forkChild(bo.send(call("mine", "hold", { who: "bo" })))
-      yield* holding(2)
+      const held = yield* holding(2)
       assert.strictEqual((yield* ada.send(cancelled("mine"))).status, 202)
       const { text } = yield* Fiber.join(answer)
       assert.deepInclude(JSON.parse(text).error, { code: 1499 })
@@ -94,7 +86,7 @@ describe("requests in flight", () => {
 
   it.live("A17: cancelling an id that is in flight twice, unknown, finished or another session's does nothing", () =>
     Effect.gen(function* () {
-      const { ada, bo, held, holding, hub, upstream } = yield* start
+      const { ada, bo, holding, hub, upstream } = yield* start
       const adasOther = yield* hub.connect(hub.ada)
       const twins = yield* Effect.forkChild(
         Effect.all([ada.send(call("twin", "hold", { n: 1 })), ada.send(call("twin", "hold", { n: 2 }))], {
@@ -102,7 +94,7 @@ describe("requests in flight", () => {
         })
       )
       const single = yield* Effect.forkChild(ada.send(call("single", "hold", { n: 3 })))
-      yield* holding(3)
+      const held = yield* holding(3)
       yield* ada.send(call("finished", "echo"))
       for (const id of ["twin", "unknown", "finished", null, {}]) {
         assert.strictEqual((yield* ada.send(cancelled(id))).status, 202)
@@ -163,20 +155,20 @@ describe("requests in flight", () => {
 
   it.live("B14: a client that goes away cancels nothing: its call runs to the end", () =>
     Effect.gen(function* () {
-      const { ada, held, holding, upstream } = yield* start
+      const { ada, holding, upstream } = yield* start
       const lost = yield* Effect.forkChild(ada.open(call(1, "steps", { who: "ada" }, { progressToken: 1 })))
       yield* (yield* Fiber.join(lost)).abandon
       const opened = yield* Effect.forkChild(ada.open(call(2, "hold", {}, { progressToken: 2 })))
-      yield* holding(2)
-      held[0]!.event({
+      const [held] = yield* holding(1)
+      held!.event({
         jsonrpc: "2.0",
         method: "notifications/progress",
-        params: { progressToken: held[0]!.progressToken, progress: 1 }
+        params: { progressToken: held!.progressToken, progress: 1 }
       })
       yield* (yield* Fiber.join(opened)).abandon
       yield* ada.callTool("files-echo")
       assert.strictEqual(upstream.calls("notifications/cancelled").length, 0)
-      held[0]!.content({ done: true })
+      held!.content({ done: true })
       assert.deepStrictEqual(yield* ada.callTool("files-echo", { next: 1 }), { next: 1 })
     })
   )

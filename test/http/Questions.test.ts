@@ -29,7 +29,7 @@ const start = Effect.gen(function* () {
   return { upstream, hub }
 })
 
-const elicit = { method: "elicitation/create", params: { message: "Which one?", requestedSchema: { type: "object" } } }
+const elicit = { method: "elicitation/create", params: { message: "Which one?", requestedSchema: { type: "object", properties: { from: { type: "string" } } } } }
 
 const ask = (id: number | string, args: object) => ({
   jsonrpc: "2.0",

@@ -39,8 +39,8 @@ export interface HubProcess {
   readonly gauges: Effect.Effect<ReadonlyMap<string, number>>
   /** Runs a command of the same program beside this hub. */
   readonly cli: (...args: ReadonlyArray<string>) => Effect.Effect<Ran>
-  /** SIGTERM; the exit code once the process has gone. Idempotent. */
-  readonly terminate: Effect.Effect<number | null>
+  /** SIGTERM; once the process has gone its exit code, or the signal that ended it. Idempotent. */
+  readonly terminate: Effect.Effect<number | string | null>
   /** SIGTERM without waiting. */
   readonly beginTerminate: Effect.Effect<void>
   /** SIGKILL, and until the process has gone. */
@@ -124,9 +124,10 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
   const scrape = Effect.map(get(`${origin}/metrics`), ({ text }) => text)
   const waitForEnd = Effect.map(
     Effect.promise(() => ended),
-    ({ code }) => code
+    ({ code }) => code ?? process.signalCode
   )
-  const signal = (name: NodeJS.Signals) => Effect.sync(() => void process.kill(name))
+  // By pid: Deno's `ChildProcess.kill` reports the signal as what ended the process, whatever the process made of it.
+  const signal = (name: NodeJS.Signals) => Effect.sync(() => void globalThis.process.kill(process.pid!, name))
 
   const hub: HubProcess = {
     url,
@@ -147,7 +148,7 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
       program([...command, "--data", dataDir], { cwd: home, ...(options.env === undefined ? {} : { env: options.env }) }),
     beginTerminate: signal("SIGTERM"),
     terminate: Effect.andThen(
-      Effect.suspend(() => (process.exitCode === null ? signal("SIGTERM") : Effect.void)),
+      Effect.suspend(() => (process.exitCode === null && process.signalCode === null ? signal("SIGTERM") : Effect.void)),
       waitForEnd
     ),
     kill: Effect.andThen(signal("SIGKILL"), Effect.asVoid(waitForEnd))

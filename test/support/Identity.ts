@@ -14,10 +14,7 @@ export const credentials = Credentials.layer(Redacted.make("a credential key for
 /** Repositories and key events without `Principals`, whose periodic work a test that sets the clock must not wait for. */
 export type Store = Layer.Layer<Identity.Repositories | KeyEvents>
 
-const repositories = Identity.layerRepositories.pipe(
-  Layer.provide(credentials),
-  Layer.provideMerge(Migrations.layer)
-)
+const repositories = Identity.layerRepositories.pipe(Layer.provide(credentials), Layer.provideMerge(Migrations.layer))
 
 const memory: Store = Identity.layerMemoryRepositories.pipe(Layer.provide(credentials), Layer.orDie)
 

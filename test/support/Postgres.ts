@@ -70,7 +70,8 @@ interface Binaries {
 /** Debian and others put links or wrappers on the PATH; the server stands beside the real initdb. */
 const binaries = (): Binaries => {
   const initdb = onPath("initdb")
-  if (initdb === undefined) throw new Error("initdb is not on the PATH; install PostgreSQL or set MCPHUB_TEST_POSTGRES=off")
+  if (initdb === undefined)
+    throw new Error("initdb is not on the PATH; install PostgreSQL or set MCPHUB_TEST_POSTGRES=off")
   const postgres = onPath("postgres")
   return { initdb, postgres: postgres ?? join(realpathSync(initdb), "..", "postgres") }
 }
@@ -154,7 +155,9 @@ export class Postgres extends Context.Service<
             return databaseUrl(server, name)
           }),
           (url) =>
-            Effect.ignore(admin(`drop database if exists "${new URL(Redacted.value(url)).pathname.slice(1)}" with (force)`))
+            Effect.ignore(
+              admin(`drop database if exists "${new URL(Redacted.value(url)).pathname.slice(1)}" with (force)`)
+            )
         )
       })
     })

@@ -81,9 +81,7 @@ const open = (dataDir: string | undefined): Effect.Effect<PGlite, EmbeddedDataba
     (db) => Effect.promise(() => db.close().catch(() => {}))
   )
 
-const embedded = (
-  db: PGlite
-): Layer.Layer<DatabaseServices, SqlError.SqlError> =>
+const embedded = (db: PGlite): Layer.Layer<DatabaseServices, SqlError.SqlError> =>
   KeyEvents.layerInProcess.pipe(
     Layer.provideMerge(
       PgClient.layer({
@@ -118,7 +116,13 @@ export const layerPostgres = (
 ): Layer.Layer<DatabaseServices, SqlError.SqlError> =>
   KeyEventsPostgres.layer.pipe(
     Layer.provideMerge(
-      PgClient.layer({ url, maxConnections, keepAlive: "10 seconds", connectTimeout: "5 seconds", applicationName: "mcphub" })
+      PgClient.layer({
+        url,
+        maxConnections,
+        keepAlive: "10 seconds",
+        connectTimeout: "5 seconds",
+        applicationName: "mcphub"
+      })
     )
   )
 

@@ -17,9 +17,12 @@ const Payload = Schema.fromJsonString(KeyEvent)
 const make = Effect.gen(function* () {
   const sql = yield* PgClient.PgClient
   const hub = yield* PubSub.unbounded<KeyNews>()
+  // A server that stays away is reported once, not at every attempt.
+  let reported = false
 
   const listen = Effect.gen(function* () {
     const notifications = yield* sql.listen(channel)
+    reported = false
     yield* PubSub.publish(hub, { _tag: "missed" })
     while (true) {
       const { payload } = yield* Queue.take(notifications)
@@ -31,7 +34,13 @@ const make = Effect.gen(function* () {
   }).pipe(Effect.scoped)
 
   yield* listen.pipe(
-    Effect.tapError(() => Effect.logWarning("The subscription to key changes was lost; subscribing again")),
+    Effect.tapError(() =>
+      Effect.suspend(() => {
+        if (reported) return Effect.void
+        reported = true
+        return Effect.logWarning("The database is away, so changes to keys are not heard; subscribing again")
+      })
+    ),
     Effect.retry(Schedule.spaced("500 millis")),
     Effect.forkScoped
   )

@@ -1,0 +1,158 @@
+/**
+ * The revisions with sessions (2025-03-26, 2025-06-18, 2025-11-25): `initialize` opens one, `Mcp-Session-Id` names it,
+ * GET is its event stream, DELETE ends it. A client's disconnect is not a cancel here.
+ *
+ * Source: MCP `basic/transports` and `basic/lifecycle` of those revisions.
+ */
+import { Effect, Exit, Scope } from "effect"
+import { HubConfig } from "../domain/HubConfig.ts"
+import { WireSessionId } from "../domain/Ids.ts"
+import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
+import type { JsonObject, JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
+import { allowsBatch, assumedVersion, isStateful, negotiate, statefulVersions } from "../domain/protocol/Versions.ts"
+import type { SessionActor } from "../actors/SessionActor.ts"
+import { Sessions } from "../actors/Sessions.ts"
+import type { Admitted } from "./Admitted.ts"
+import { EventStreams } from "./EventStreams.ts"
+import { objectOr } from "./JsonObjects.ts"
+import { openSession } from "./OpenSession.ts"
+import * as PostExchange from "./PostExchange.ts"
+import type * as PostBody from "./PostBody.ts"
+import { invalidRequest, noSession, refuse, stopping } from "./Refusals.ts"
+
+const sessionHeader = "mcp-session-id"
+/** Visible ASCII, as the spec wants session ids, and of a length that fits a header. */
+const legalSessionId = /^[\x21-\x7e]{1,256}$/
+/** Ids this hub mints: an unknown one has ended, so its client must initialize again rather than be adopted. */
+const minted = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+export interface McpStateful {
+  readonly post: (admitted: Admitted, messages: PostBody.Messages) => void
+  readonly listen: (admitted: Admitted) => void
+  readonly remove: (admitted: Admitted) => void
+}
+
+export const make = Effect.gen(function* () {
+  const hub = yield* HubConfig
+  const sessions = yield* Sessions
+  const streams = yield* EventStreams
+  const services = yield* Effect.context<never>()
+  const runFork = Effect.runForkWith(services)
+
+  /** Upstreams insist on a name and version; a client that gave none is the hub to them. */
+  const anonymous: JsonObject = { name: "mcphub", version: hub.version }
+
+  const post: McpStateful["post"] = (admitted, messages) => {
+    const { reply, request } = admitted
+    const version = request.header("mcp-protocol-version")
+    if (version !== undefined && !isStateful(version)) {
+      const spoken = `Unsupported protocol version; with sessions this endpoint speaks ${statefulVersions.join(", ")}`
+      return refuse(reply, 400, rpcCodes.invalidRequest, "unsupported_version", spoken)
+    }
+    const opening = messages.kind === "one" && messages.item.kind === "request" && messages.item.message.method === "initialize"
+    if (opening) return initialize(admitted, messages.item.message as JsonRpcRequest)
+    withSession(admitted, (actor) => deliver(admitted, actor, messages))
+  }
+
+  const initialize = (admitted: Admitted, message: JsonRpcRequest): void => {
+    const { request, reply, principal, target } = admitted
+    const existing = request.header(sessionHeader)
+    const live = existing === undefined ? undefined : sessions.find(principal, target, existing)
+    if (live !== undefined) {
+      return invalidRequest(reply, message.id, "This session is initialized already")
+    }
+    const params = message.params ?? {}
+    openSession(
+      sessions,
+      runFork,
+      admitted,
+      {
+        protocolVersion: negotiate(params["protocolVersion"]),
+        capabilities: objectOr(params["capabilities"]),
+        clientInfo: { ...anonymous, ...objectOr(params["clientInfo"]) }
+      },
+      (actor) => {
+        const answer = PostExchange.make(
+          { reply, streams, headers: () => ({ [sessionHeader]: actor.wireId }), logDefect: runFork },
+          1,
+          false
+        )
+        actor.request(message, principal, answer.exchange(message.id))
+      }
+    )
+  }
+
+  /** The session of the header: found, adopted where the id is a label of the client's own (R35), or 404. */
+  const withSession = (admitted: Admitted, then: (actor: SessionActor) => void): void => {
+    const { request, reply, principal, target } = admitted
+    const id = request.header(sessionHeader)
+    if (id === undefined) {
+      return refuse(reply, 400, rpcCodes.invalidRequest, "session_required", "Mcp-Session-Id is needed; send initialize first")
+    }
+    if (!legalSessionId.test(id)) return noSession(reply)
+    const actor = sessions.find(principal, target, id)
+    if (actor !== undefined) return then(actor)
+    if (!hub.sessionAdopt || minted.test(id) || sessions.ended(principal, target, id)) return noSession(reply)
+    const version = request.header("mcp-protocol-version")
+    const client = { protocolVersion: isStateful(version) ? version : assumedVersion, capabilities: {}, clientInfo: anonymous }
+    openSession(sessions, runFork, admitted, { ...client, adopt: WireSessionId.make(id) }, then)
+  }
+
+  const deliver = (admitted: Admitted, actor: SessionActor, body: PostBody.Messages): void => {
+    const { reply, principal } = admitted
+    if (body.kind === "batch" && !allowsBatch(negotiate(actor.protocolVersion))) {
+      return refuse(reply, 400, rpcCodes.invalidRequest, "batch_not_allowed", `Revision ${actor.protocolVersion} has no batches; send one message per POST`)
+    }
+    const items = body.kind === "batch" ? body.items : [body.item]
+    const requests = items.filter((item) => item.kind === "request").length
+    // Answers and cancellations still get through: requests in flight may be waiting for them.
+    if (requests > 0 && sessions.draining()) return stopping(reply)
+    const answer =
+      requests === 0
+        ? undefined
+        : PostExchange.make({ reply, streams, headers: () => undefined, logDefect: runFork }, requests, body.kind === "batch")
+    for (const item of items) {
+      if (item.kind === "request") actor.request(item.message, principal, answer!.exchange(item.message.id))
+      else if (item.kind === "notification") actor.notify(item.message, principal)
+      else actor.answer(item.message, principal)
+    }
+    if (answer === undefined) reply.send(202, undefined)
+  }
+
+  /** The session's event stream; the newest one takes over from an older one. */
+  const listen = (admitted: Admitted): void => {
+    const { request, reply } = admitted
+    const accept = request.header("accept") ?? "*/*"
+    if (!accept.includes("text/event-stream") && !accept.includes("*/*")) {
+      return refuse(reply, 406, rpcCodes.invalidRequest, "not_acceptable", "A GET is answered with text/event-stream only")
+    }
+    if (request.header(sessionHeader) === undefined) {
+      return refuse(reply, 405, rpcCodes.invalidRequest, "session_required", "There is no stream without a session; POST initialize first", {
+        allow: "POST"
+      })
+    }
+    const actor = sessions.find(admitted.principal, admitted.target, request.header(sessionHeader)!)
+    if (actor === undefined) return noSession(reply)
+    const lifetime = Scope.makeUnsafe()
+    const stream = streams.open(reply, undefined, () => {
+      runFork(Scope.close(lifetime, Exit.void))
+    })
+    runFork(actor.attach(stream).pipe(Scope.provide(lifetime))).addObserver((exit) => {
+      if (Exit.isFailure(exit)) stream.end()
+    })
+  }
+
+  const remove = ({ request, reply, principal, target }: Admitted): void => {
+    const id = request.header(sessionHeader)
+    if (id === undefined) {
+      return refuse(reply, 400, rpcCodes.invalidRequest, "session_required", "Mcp-Session-Id names the session to end")
+    }
+    const actor = sessions.find(principal, target, id)
+    if (actor === undefined) return noSession(reply)
+    runFork(sessions.close(actor.sessionId, "ended by the client")).addObserver((exit) =>
+      Exit.isSuccess(exit) ? reply.send(204, undefined) : noSession(reply)
+    )
+  }
+
+  return { post, listen, remove } satisfies McpStateful
+})

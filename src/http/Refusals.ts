@@ -1,0 +1,51 @@
+/**
+ * Answers to requests that no session takes: one function a case, so that the same case always answers the same bytes.
+ */
+import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
+import { failure, type JsonRpcId } from "../domain/protocol/JsonRpc.ts"
+import * as JsonRpcErrors from "./JsonRpcErrors.ts"
+import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
+
+export const refuse = (
+  reply: WireReply,
+  status: number,
+  code: number,
+  kind: string,
+  message: string,
+  headers?: WireHeaders
+): void => reply.send(status, JSON.stringify(failure(null, JsonRpcErrors.refusal(code, kind, message))), { ...jsonType, ...headers })
+
+/** 400 for one message of which the id is known. */
+export const invalidRequest = (reply: WireReply, id: JsonRpcId | null, message: string): void => {
+  const error = JsonRpcErrors.refusal(rpcCodes.invalidRequest, "invalid_request", message)
+  reply.send(400, JSON.stringify(failure(id, error)), jsonType)
+}
+
+export const unauthorized = (reply: WireReply): void =>
+  refuse(reply, 401, 1401, "unauthorized", "A valid MCPHub key is needed: send it as Authorization: Bearer mcphub_…", {
+    "www-authenticate": 'Bearer realm="mcphub"',
+    // Whether the body had arrived before the key was known to be wrong would show on the connection.
+    connection: "close"
+  })
+
+export const unavailable = (reply: WireReply, message: string, retryAfterSeconds: number): void =>
+  refuse(reply, 503, 1503, "unavailable", message, { "retry-after": String(retryAfterSeconds) })
+
+export const stopping = (reply: WireReply): void => unavailable(reply, "The hub is stopping; send this again in a moment", 5)
+
+/** One answer for unknown, ended and other people's sessions. */
+export const noSession = (reply: WireReply): void =>
+  refuse(reply, 404, rpcCodes.invalidRequest, "session_not_found", "Session not found; initialize a new one")
+
+/** One answer for targets that do not exist and targets this user may not address. */
+export const noTarget = (reply: WireReply): void =>
+  refuse(reply, 404, rpcCodes.invalidRequest, "target_not_found", "No group or server of this user has that name")
+
+export const foreignSite = (reply: WireReply): void =>
+  refuse(reply, 403, rpcCodes.invalidRequest, "forbidden_origin", "This Host or Origin is not allowed; add it to ALLOWED_HOSTS")
+
+export const conflictingKeys = (reply: WireReply): void =>
+  refuse(reply, 400, rpcCodes.invalidRequest, "conflicting_keys", "The request carries two different keys; send one")
+
+export const methodNotAllowed = (reply: WireReply, allow: string): void =>
+  refuse(reply, 405, rpcCodes.invalidRequest, "method_not_allowed", `Use ${allow}`, { allow })

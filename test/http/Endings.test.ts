@@ -1,0 +1,150 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber, Redacted } from "effect"
+import { TestClock } from "effect/testing"
+import { Sessions } from "../../src/actors/Sessions.ts"
+import { RequestTracker } from "../../src/actors/RequestTracker.ts"
+import { HubKeys } from "../../src/domain/HubKeys.ts"
+import type { HubKey } from "../../src/domain/HubKey.ts"
+import { Users } from "../../src/domain/Users.ts"
+import { type McpClient, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
+import { holdingUpstream } from "./HoldingUpstream.ts"
+
+const start = Effect.gen(function* () {
+  const { hold, upstream } = yield* holdingUpstream()
+  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
+  const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+  return { hold, upstream, hub, ada, bo, sessions: Context.get(hub.services, Sessions) }
+})
+
+const call = (name: string) => ({
+  jsonrpc: "2.0",
+  id: 1,
+  method: "tools/call",
+  params: { name: `files-${name}`, arguments: { by: name } }
+})
+
+interface Ends {
+  readonly keys: HubKeys["Service"]
+  readonly users: Users["Service"]
+  readonly row: HubKey
+}
+
+describe("the end of a key", () => {
+  for (const [what, act] of [
+    ["revoked", ({ keys, row }: Ends) => keys.revoke(row.id)],
+    ["whose user is disabled", ({ row, users }: Ends) => users.setActive(row.userId, false)],
+    ["whose user is removed", ({ row, users }: Ends) => users.remove(row.userId)]
+  ] as const) {
+    it.live(`A36: a key ${what} ends its sessions within a second: requests answered, streams closed, then 401`, () =>
+      Effect.gen(function* () {
+        const { ada, bo, hold, hub, sessions, upstream } = yield* start
+        const [adas, bos] = [yield* hold(ada), yield* hold(bo)]
+        const [stream, bosStream] = yield* Effect.all([ada.stream, bo.stream])
+        const before = performance.now()
+        yield* act({
+          keys: Context.get(hub.services, HubKeys),
+          users: Context.get(hub.services, Users),
+          row: hub.ada.row
+        })
+        const { error } = yield* adas.answer
+        assert.deepStrictEqual([error.code, error.data.kind], [1499, "session_closed"])
+        yield* stream.ended
+        assert.isBelow(performance.now() - before, 1_000)
+        assert.strictEqual((yield* ada.send(call("echo"))).status, 401)
+        assert.strictEqual((yield* ada.stream).status, 401)
+        yield* upstream.await(({ body }) => body?.method === "notifications/cancelled")
+        // Bo's call, stream and session are as they were.
+        bos.call.content({ fine: true })
+        assert.deepStrictEqual((yield* bos.answer).result.structuredContent, { fine: true })
+        assert.deepStrictEqual((yield* sessions.list).map(({ username }) => username), ["bo"])
+        yield* bo.end
+        yield* bosStream.ended
+      })
+    )
+  }
+
+  it.live("another key of the same user goes on", () =>
+    Effect.gen(function* () {
+      const { ada, hub } = yield* start
+      const keys = Context.get(hub.services, HubKeys)
+      const second = yield* keys.create({ userId: hub.ada.user.id })
+      const other = yield* hub.connect({ key: second.key })
+      yield* keys.revoke(hub.ada.row.id)
+      assert.strictEqual((yield* ada.send(call("echo"))).status, 401)
+      assert.deepStrictEqual(yield* other.callTool("files-echo", { n: 1 }), { n: 1 })
+    })
+  )
+
+  it.effect("a key that expires ends its sessions at that moment, though a stream is open", () =>
+    Effect.gen(function* () {
+      const { ada, hub, sessions } = yield* start
+      yield* ada.end
+      const key = Redacted.make(`mcphub_${"a1".repeat(32)}`)
+      yield* Context.get(hub.services, HubKeys).insert({ userId: hub.ada.user.id, name: "short", key, expiresAt: 60_000 })
+      const short = yield* hub.connect({ key })
+      const stream = yield* short.stream
+      yield* TestClock.adjust("59 seconds")
+      assert.deepStrictEqual(yield* short.request("ping"), {})
+      yield* TestClock.adjust("2 seconds")
+      yield* stream.ended
+      assert.strictEqual((yield* short.send(call("echo"))).status, 401)
+      assert.deepStrictEqual((yield* sessions.list).map(({ username }) => username), ["bo"])
+    })
+  )
+
+  it.live("service tokens that change are used from the next request on, in a session that goes on", () =>
+    Effect.gen(function* () {
+      const upstream = yield* ScriptedHttpUpstream.make()
+      const hub = yield* TestHub.make({
+        servers: { github: { url: upstream.url, headers: { authorization: "Bearer ${USER_GITHUB_TOKEN}" } } }
+      })
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      const seen = (client: McpClient.McpClient) =>
+        Effect.map(client.callTool("github-whoami"), ({ authorization }) => authorization)
+      assert.strictEqual(yield* seen(ada), "Bearer canary-ada-github")
+      yield* Context.get(hub.services, HubKeys).setTokens(
+        { keyId: hub.ada.row.id },
+        { GITHUB_TOKEN: Redacted.make("canary-ada-second") }
+      )
+      assert.strictEqual(yield* seen(ada), "Bearer canary-ada-second")
+      assert.strictEqual(yield* seen(bo), "Bearer canary-bo-github")
+    })
+  )
+})
+
+describe("the drain of a stopping hub", () => {
+  it.live("B25: refuses what is new with 503 and lets what runs come to its end", () =>
+    Effect.gen(function* () {
+      const { ada, bo, hold, hub, sessions } = yield* start
+      const [adas, bos] = [yield* hold(ada), yield* hold(bo)]
+      const stream = yield* ada.stream
+      const drained = yield* Effect.forkChild(sessions.drain(10_000))
+      yield* Effect.yieldNow
+      const refused = yield* ada.send(call("echo"))
+      assert.strictEqual(refused.status, 503)
+      assert.match(refused.headers["retry-after"]!, /^[1-9]\d*$/)
+      assert.strictEqual((yield* Effect.flip(hub.connect(hub.bo))).status, 503)
+      assert.strictEqual((yield* hub.http.send({ method: "GET", path: "/readyz" })).status, 503)
+      assert.strictEqual((yield* hub.http.send({ method: "GET", path: "/livez" })).status, 200)
+      assert.strictEqual((yield* bo.notify("notifications/cancelled", { requestId: 1 })).status, 202)
+      assert.deepInclude((yield* bos.answer).error.data, { kind: "cancelled" })
+      adas.call.content({ done: true })
+      assert.deepStrictEqual((yield* adas.answer).result.structuredContent, { done: true })
+      yield* Fiber.join(drained)
+      yield* stream.ended
+      assert.strictEqual(sessions.size(), 0)
+    })
+  )
+
+  it.effect("ends with a typed answer what has not come to its end in time", () =>
+    Effect.gen(function* () {
+      const { ada, hold, hub, sessions } = yield* start
+      const adas = yield* hold(ada)
+      const drained = yield* Effect.forkChild(sessions.drain(10_000))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(drained)
+      assert.deepInclude((yield* adas.answer).error.data, { kind: "session_closed" })
+      assert.deepStrictEqual(yield* Context.get(hub.services, RequestTracker).pending, [])
+    })
+  )
+})
