@@ -4,7 +4,6 @@
  * that asked. An answer with an id this session never gave out is dropped.
  */
 import { randomUUID } from "node:crypto"
-import type { Effect } from "effect"
 import {
   failure,
   isFailure,
@@ -21,14 +20,15 @@ import {
 import { hubCodes, rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import { clientCapability } from "../domain/protocol/Methods.ts"
 import type { RequestRecord } from "./RequestTracker.ts"
-import type { CallContext, UpstreamConnection } from "./upstream/UpstreamConnection.ts"
 
 export interface Asking {
-  readonly connection: () => UpstreamConnection | undefined
-  readonly context: CallContext
+  /** Takes the answer, under the id of the question as it was asked. */
+  readonly reply: (response: JsonRpcResponse) => void
+  /** Takes the client's progress on the question, with the token as it was asked. */
+  readonly progress?: ((params: JsonObject) => void) | undefined
   /** Sends to the client; false where no stream is there to carry it. */
   readonly send: (message: JsonRpcMessage) => boolean
-  /** The request on whose behalf the upstream asks: its clock stands still meanwhile. */
+  /** The request on whose behalf is asked: its clock stands still meanwhile. */
   readonly record?: RequestRecord | undefined
 }
 
@@ -50,20 +50,15 @@ export interface ClientRequests {
   readonly pending: () => number
 }
 
-export const make = (
-  capabilities: JsonObject,
-  /** Runs in the session's scope, with its clock and services. */
-  background: (effect: Effect.Effect<unknown, unknown>) => void
-): ClientRequests => {
+/** An upstream asks for what the client has not offered. */
+export const undeclared = (method: string): JsonRpcErrorObject => ({
+  code: rpcCodes.methodNotFound,
+  message: `The client did not declare what ${method} needs`
+})
+
+export const make = (capabilities: JsonObject): ClientRequests => {
   const asked = new Map<JsonRpcId, Pending>()
   const tokens = new Map<string, { readonly pending: Pending; readonly token: unknown }>()
-
-  const reply = (asking: Asking, response: JsonRpcResponse): void => {
-    const connection = asking.connection()
-    if (connection !== undefined) background(connection.respond(response, asking.context))
-  }
-
-  const refuse = (asking: Asking, id: JsonRpcId, error: JsonRpcErrorObject): void => reply(asking, failure(id, error))
 
   const forget = (id: JsonRpcId, pending: Pending): void => {
     asked.delete(id)
@@ -72,13 +67,10 @@ export const make = (
   }
 
   const ask: ClientRequests["ask"] = (server, message, asking) => {
-    if (message.method === "ping") return reply(asking, success(message.id, {}))
+    if (message.method === "ping") return asking.reply(success(message.id, {}))
     const capability = clientCapability(message.method)
     if (capability === undefined || !(capability in capabilities)) {
-      return refuse(asking, message.id, {
-        code: rpcCodes.methodNotFound,
-        message: `The client did not declare what ${message.method} needs`
-      })
+      return asking.reply(failure(message.id, undeclared(message.method)))
     }
     const id = randomUUID()
     const pending: Pending = { ...asking, server, upstreamId: message.id }
@@ -93,10 +85,11 @@ export const make = (
     asking.record?.pause()
     if (!asking.send(request(id, message.method, params))) {
       forget(id, pending)
-      refuse(asking, message.id, {
+      const error = {
         code: hubCodes.upstreamUnavailable,
         message: "The client has no stream open on which it could be asked"
-      })
+      }
+      asking.reply(failure(message.id, error))
     }
   }
 
@@ -116,8 +109,7 @@ export const make = (
       const pending = asked.get(response.id)
       if (pending === undefined) return false
       forget(response.id, pending)
-      reply(
-        pending,
+      pending.reply(
         isFailure(response) ? failure(pending.upstreamId, response.error) : success(pending.upstreamId, response.result)
       )
       return true
@@ -131,10 +123,7 @@ export const make = (
     },
     progress: (params) => {
       const known = tokens.get(String(params?.["progressToken"]))
-      const connection = known?.pending.connection()
-      if (known === undefined || connection === undefined) return
-      const forwarded = { ...params, progressToken: known.token }
-      background(connection.notify("notifications/progress", forwarded, known.pending.context))
+      known?.pending.progress?.({ ...params, progressToken: known.token })
     },
     pending: () => asked.size
   }

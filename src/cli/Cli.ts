@@ -64,17 +64,19 @@ const asFailure = (error: unknown): CliFailure => {
   })
 }
 
-const report = (args: ReadonlyArray<string>) => (cause: Cause.Cause<unknown>): Effect.Effect<never, object> => {
-  if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-  const error = Cause.squash(cause)
-  // The parser and a report with a failed check have printed everything already.
-  if (CliError.isCliError(error) || error instanceof CheckFailed) return Effect.fail(error)
-  const failure = asFailure(error)
-  const line = args.includes("--json")
-    ? JSON.stringify({ error: { kind: failure.kind, message: failure.message } })
-    : `mcphub: ${failure.message}`
-  return Effect.andThen(Console.error(line), Effect.fail(failure))
-}
+const report =
+  (args: ReadonlyArray<string>) =>
+  (cause: Cause.Cause<unknown>): Effect.Effect<never, object> => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
+    const error = Cause.squash(cause)
+    // The parser and a report with a failed check have printed everything already.
+    if (CliError.isCliError(error) || error instanceof CheckFailed) return Effect.fail(error)
+    const failure = asFailure(error)
+    const line = args.includes("--json")
+      ? JSON.stringify({ error: { kind: failure.kind, message: failure.message } })
+      : `mcphub: ${failure.message}`
+    return Effect.andThen(Console.error(line), Effect.fail(failure))
+  }
 
 /** Runs one command line; fails with an error that carries the exit code and has been reported. */
 export const run = (args: ReadonlyArray<string>) =>

@@ -32,7 +32,13 @@ const maxClockMs = 5_000
 const settingsFindings = Effect.fnUntraced(function* (file: string) {
   const document = yield* readSettingsDocument(file)
   if (!document.exists) {
-    return [warn("settings", `there is no ${file}; the hub starts with a sample server`, "write one, see `mcphub config schema`")]
+    return [
+      warn(
+        "settings",
+        `there is no ${file}; the hub starts with a sample server`,
+        "write one, see `mcphub config schema`"
+      )
+    ]
   }
   const warnings = document.warnings.map((one) => warn("settings", `${one.path || file}: ${one.reason}`))
   if (document.problems.length > 0) {
@@ -49,7 +55,11 @@ const portFinding = (config: HubConfigShape): Effect.Effect<Finding> =>
     server.once("error", (error: NodeJS.ErrnoException) =>
       resume(
         Effect.succeed(
-          fail("port", `${at} cannot be used (${error.code ?? error.name})`, "stop what listens there, or choose another with --port or PORT")
+          fail(
+            "port",
+            `${at} cannot be used (${error.code ?? error.name})`,
+            "stop what listens there, or choose another with --port or PORT"
+          )
         )
       )
     )
@@ -63,7 +73,9 @@ const healthFinding = (mcpUrl: string): Effect.Effect<Finding> =>
     fetch(mcpUrl.replace(/\/mcp$/, "/livez"), { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) })
   ).pipe(
     Effect.map((answer) =>
-      answer.ok ? ok("hub", `answers on ${mcpUrl}`) : fail("hub", `${mcpUrl} answers ${answer.status}`, "see the hub's log")
+      answer.ok
+        ? ok("hub", `answers on ${mcpUrl}`)
+        : fail("hub", `${mcpUrl} answers ${answer.status}`, "see the hub's log")
     ),
     Effect.catch(() => Effect.succeed(fail("hub", `${mcpUrl} does not answer`, "see the hub's log, or start it again")))
   )
@@ -81,11 +93,18 @@ const serverFinding = (server: ServerTestView): Finding => {
   const check = `server ${server.name}`
   switch (server.outcome) {
     case "ok":
-      return ok(check, `${server.tools.length} tools in ${server.durationMs} ms, protocol ${server.protocolVersion ?? "?"}`)
+      return ok(
+        check,
+        `${server.tools.length} tools in ${server.durationMs} ms, protocol ${server.protocolVersion ?? "?"}`
+      )
     case "disabled":
       return ok(check, "switched off")
     case "needs-credential":
-      return warn(check, server.reason ?? "needs a user's token", `try it as a user: MCPHUB_KEY=… mcphub server test ${server.name}`)
+      return warn(
+        check,
+        server.reason ?? "needs a user's token",
+        `try it as a user: MCPHUB_KEY=… mcphub server test ${server.name}`
+      )
     case "failed":
       return fail(check, server.reason ?? "failed", "correct its entry in the settings, or its server")
   }

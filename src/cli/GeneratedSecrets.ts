@@ -59,12 +59,8 @@ const fromFile = Effect.fnUntraced(function* (dataDir: string, name: string, var
   return secret
 })
 
-const secret =
-  (variable: string, name: string) =>
-  (dataDir: string, given: Redacted.Redacted<string> | undefined) =>
-    given === undefined
-      ? fromFile(dataDir, name, variable)
-      : Effect.succeed<Secret>({ value: given, file: undefined })
+const secret = (variable: string, name: string) => (dataDir: string, given: Redacted.Redacted<string> | undefined) =>
+  given === undefined ? fromFile(dataDir, name, variable) : Effect.succeed<Secret>({ value: given, file: undefined })
 
 /** What service tokens are sealed with: `CREDENTIAL_KEY`, or `credential-key` in the data directory. */
 export const credentialKey = secret("CREDENTIAL_KEY", "credential-key")

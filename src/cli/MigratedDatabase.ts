@@ -6,16 +6,17 @@ import * as Database from "./database/Database.ts"
 import type { Workspace } from "./Workspace.ts"
 
 /** The driver's own texts may name the user and address of the database: only what kind of failure it was is told. */
-const unavailable = (place: Workspace) => (error: { readonly _tag: string; readonly reason?: { readonly _tag: string } }) =>
-  new CliFailure({
-    kind: "DatabaseUnavailable",
-    exitCode: 3,
-    message:
-      `The database cannot be used (${error.reason?._tag ?? error._tag}); ` +
-      (place.secrets.databaseUrl === undefined
-        ? `check the folder ${place.dataDir}, or choose another with --data`
-        : "check DATABASE_URL, that the server runs and that its user may create tables and schemas")
-  })
+const unavailable =
+  (place: Workspace) => (error: { readonly _tag: string; readonly reason?: { readonly _tag: string } }) =>
+    new CliFailure({
+      kind: "DatabaseUnavailable",
+      exitCode: 3,
+      message:
+        `The database cannot be used (${error.reason?._tag ?? error._tag}); ` +
+        (place.secrets.databaseUrl === undefined
+          ? `check the folder ${place.dataDir}, or choose another with --data`
+          : "check DATABASE_URL, that the server runs and that its user may create tables and schemas")
+    })
 
 /** `SqlClient`, `PgClient` and `KeyEvents`, migrated. */
 export const migratedDatabase = (place: Workspace) =>

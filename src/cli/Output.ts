@@ -24,7 +24,14 @@ export const table = (
   if (rows.length === 0) return empty
   const all = [head.map((cell) => cell.toUpperCase()), ...rows.map((row) => row.map(visible))]
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)))
-  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n")
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd()
+    )
+    .join("\n")
 }
 
 /** `name  value` lines, aligned. */

@@ -27,7 +27,12 @@ export const readSettingsDocument = Effect.fnUntraced(function* (file: string) {
       SettingsInvalid: ({ problems }) =>
         Effect.succeed<SettingsDocument>({ exists, value: undefined, problems, warnings: [] }),
       SettingsUnavailable: ({ message }) =>
-        Effect.succeed<SettingsDocument>({ exists, value: undefined, problems: [{ path: "", reason: message }], warnings: [] })
+        Effect.succeed<SettingsDocument>({
+          exists,
+          value: undefined,
+          problems: [{ path: "", reason: message }],
+          warnings: []
+        })
     }),
     Effect.scoped,
     // What the hub logs, the command prints.

@@ -21,9 +21,7 @@ export const workspace = Effect.gen(function* () {
   const path = yield* Path.Path
   const context = yield* Layer.build(HubSecrets.layerEnv).pipe(
     Effect.scoped,
-    Effect.mapError(
-      (error) => new CliFailure({ kind: "BadEnvironment", message: error.message, exitCode: 2 })
-    )
+    Effect.mapError((error) => new CliFailure({ kind: "BadEnvironment", message: error.message, exitCode: 2 }))
   )
   const found: Workspace = {
     dataDir: path.resolve(yield* DataFlag),

@@ -51,7 +51,8 @@ export const guarded = <E, R>(
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const presented = new TextEncoder().encode(request.headers["authorization"] ?? "")
     const same = presented.length === expected.length && timingSafeEqual(presented, expected)
-    if (!same || request.headers["origin"] !== undefined) return Effect.succeed(HttpServerResponse.empty({ status: 401 }))
+    if (!same || request.headers["origin"] !== undefined)
+      return Effect.succeed(HttpServerResponse.empty({ status: 401 }))
     return request.method === "GET" ? Effect.succeed(HttpServerResponse.empty({ status: 204 })) : app
   })
 }

@@ -127,7 +127,10 @@ export const startHub = Effect.fnUntraced(function* (args: ReadonlyArray<string>
     stderr: () => printed.stderr,
     // Not `child.kill`: Deno then reports the signal instead of the exit code.
     signal: (name) => void process.kill(child.pid!, name),
-    ended: Effect.map(Effect.promise(() => ended), (ran) => ran.code)
+    ended: Effect.map(
+      Effect.promise(() => ended),
+      (ran) => ran.code
+    )
   }
   return hub
 })

@@ -17,165 +17,192 @@ const busyPort = Effect.acquireRelease(
 ).pipe(Effect.map((server) => (server.address() as AddressInfo).port))
 
 describe("starting", () => {
-  it.live("SIGTERM ends the hub in order, and a second start prints one line and no secret", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const hub = yield* startHub([], { cwd })
-      const key = keyPattern.exec(hub.stdout())![0]
-      assert.isTrue(existsSync(join(cwd, ".mcphub", "hub.json")))
-      hub.signal("SIGTERM")
-      assert.strictEqual(yield* hub.ended, 0)
-      assert.isFalse(existsSync(join(cwd, ".mcphub", "hub.json")))
-      const again = yield* startHub([], { cwd })
-      assert.strictEqual(again.stdout(), `mcphub listening on ${again.url}\n`)
-      assert.strictEqual((yield* post(again, key, "s", { id: 1, method: "ping" })).status, 200)
-    }).pipe(Effect.scoped),
+  it.live(
+    "SIGTERM ends the hub in order, and a second start prints one line and no secret",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const hub = yield* startHub([], { cwd })
+        const key = keyPattern.exec(hub.stdout())![0]
+        assert.isTrue(existsSync(join(cwd, ".mcphub", "hub.json")))
+        hub.signal("SIGTERM")
+        assert.strictEqual(yield* hub.ended, 0)
+        assert.isFalse(existsSync(join(cwd, ".mcphub", "hub.json")))
+        const again = yield* startHub([], { cwd })
+        assert.strictEqual(again.stdout(), `mcphub listening on ${again.url}\n`)
+        assert.strictEqual((yield* post(again, key, "s", { id: 1, method: "ping" })).status, 200)
+        again.signal("SIGINT")
+        assert.strictEqual(yield* again.ended, 0)
+        const log = again
+          .stderr()
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line))
+        assert.deepInclude(log[0], { level: "info", msg: "The hub listens", url: again.url })
+        assert.deepInclude(log.at(-1), { level: "info", msg: "The hub stops" })
+        assert.notInclude(again.stderr(), key)
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("a second signal ends a draining hub at once", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const hub = yield* startHub([], { cwd })
-      const key = keyPattern.exec(hub.stdout())![0]
-      const call = { name: "countdown", arguments: { from: 100, stepMs: 1_000 } }
-      const { key: other } = yield* json(["key", "create", "--user", "admin"], { cwd })
-      yield* post(hub, key, "s", { id: 1, method: "tools/call", params: call }).pipe(Effect.ignore, Effect.forkChild)
-      yield* Effect.repeat(json(["request", "ls"], { cwd }), {
-        until: (all) => all.length === 1,
-        schedule: Schedule.spaced("50 millis")
-      })
-      hub.signal("SIGTERM")
-      // Draining: the call may finish, nothing new begins.
-      yield* Effect.repeat(
-        post(hub, other, "new", { id: 1, method: "tools/list" }).pipe(
-          Effect.map((answer) => answer.status),
-          Effect.catchCause(() => Effect.succeed(503))
-        ),
-        { until: (status) => status === 503, schedule: Schedule.spaced("50 millis") }
-      )
-      const begun = Date.now()
-      hub.signal("SIGTERM")
-      assert.strictEqual(yield* hub.ended, 130)
-      assert.isBelow(Date.now() - begun, 3_000)
-    }).pipe(Effect.scoped),
+  it.live(
+    "a second signal ends a draining hub at once",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const hub = yield* startHub([], { cwd })
+        const key = keyPattern.exec(hub.stdout())![0]
+        const call = { name: "countdown", arguments: { from: 100, stepMs: 1_000 } }
+        const { key: other } = yield* json(["key", "create", "--user", "admin"], { cwd })
+        yield* post(hub, key, "s", { id: 1, method: "tools/call", params: call }).pipe(Effect.ignore, Effect.forkChild)
+        yield* Effect.repeat(json(["request", "ls"], { cwd }), {
+          until: (all) => all.length === 1,
+          schedule: Schedule.spaced("50 millis")
+        })
+        hub.signal("SIGTERM")
+        // Draining: the call may finish, nothing new begins.
+        yield* Effect.repeat(
+          post(hub, other, "new", { id: 1, method: "tools/list" }).pipe(
+            Effect.map((answer) => answer.status),
+            Effect.catchCause(() => Effect.succeed(503))
+          ),
+          { until: (status) => status === 503, schedule: Schedule.spaced("50 millis") }
+        )
+        const begun = Date.now()
+        hub.signal("SIGTERM")
+        assert.strictEqual(yield* hub.ended, 130)
+        assert.isBelow(Date.now() - begun, 3_000)
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("after a kill -9 the next command does without the hub, and the next hub takes over", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const hub = yield* startHub([], { cwd })
-      hub.signal("SIGKILL")
-      yield* hub.ended
-      assert.isTrue(existsSync(join(cwd, ".mcphub", "hub.json")))
-      assert.strictEqual((yield* program(["user", "add", "ada"], { cwd })).code, 0)
-      const next = yield* startHub([], { cwd })
-      const users = yield* json(["user", "ls"], { cwd })
-      assert.deepStrictEqual(
-        users.map((user: { username: string }) => user.username),
-        ["ada", "admin"]
-      )
-      assert.notStrictEqual(next.url, hub.url)
-    }).pipe(Effect.scoped),
+  it.live(
+    "after a kill -9 the next command does without the hub, and the next hub takes over",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const hub = yield* startHub([], { cwd })
+        hub.signal("SIGKILL")
+        yield* hub.ended
+        assert.isTrue(existsSync(join(cwd, ".mcphub", "hub.json")))
+        assert.strictEqual((yield* program(["user", "add", "ada"], { cwd })).code, 0)
+        const next = yield* startHub([], { cwd })
+        const users = yield* json(["user", "ls"], { cwd })
+        assert.deepStrictEqual(
+          users.map((user: { username: string }) => user.username),
+          ["ada", "admin"]
+        )
+        assert.notStrictEqual(next.url, hub.url)
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("a provisioning file is applied before the hub listens, and its keys open it", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const key = `mcphub_${"b".repeat(64)}`
-      writeFileSync(join(cwd, "users.json"), JSON.stringify({ users: [{ username: "bo", keys: [{ key }] }] }))
-      const hub = yield* startHub(["--provision", "users.json"], { cwd })
-      assert.strictEqual((yield* post(hub, key, "s", { id: 1, method: "ping" })).status, 200)
-      assert.notInclude(hub.stdout() + hub.stderr(), key)
-    }).pipe(Effect.scoped),
+  it.live(
+    "a provisioning file is applied before the hub listens, and its keys open it",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const key = `mcphub_${"b".repeat(64)}`
+        writeFileSync(join(cwd, "users.json"), JSON.stringify({ users: [{ username: "bo", keys: [{ key }] }] }))
+        const hub = yield* startHub(["--provision", "users.json"], { cwd })
+        assert.strictEqual((yield* post(hub, key, "s", { id: 1, method: "ping" })).status, 200)
+        assert.notInclude(hub.stdout() + hub.stderr(), key)
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("ADMIN_PASSWORD is taken and not printed", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const hub = yield* startHub([], { cwd, env: { ADMIN_PASSWORD: "canary-long-password" } })
-      assert.notInclude(hub.stdout() + hub.stderr(), "canary-long-password")
-      assert.notInclude(hub.stdout(), "admin password")
-      assert.match(hub.stdout(), keyPattern)
-    }).pipe(Effect.scoped),
+  it.live(
+    "ADMIN_PASSWORD is taken and not printed",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const hub = yield* startHub([], { cwd, env: { ADMIN_PASSWORD: "canary-long-password" } })
+        assert.notInclude(hub.stdout() + hub.stderr(), "canary-long-password")
+        assert.notInclude(hub.stdout(), "admin password")
+        assert.match(hub.stdout(), keyPattern)
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("a broken settings file, provisioning file or variable stops the start with its name and reason", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      writeFileSync(join(cwd, "half.json"), '{"mcpServers":{"a":')
-      writeFileSync(join(cwd, "empty.json"), '{"mcpServers":{"a":{}}}')
-      const start = (args: ReadonlyArray<string>, env = {}) => program(["start", "--port", "0", ...args], { cwd, env })
-      const [half, empty, users, port, folderTaken] = yield* Effect.all(
-        [
-          start(["--settings", "half.json", "--data", "d1"]),
-          start(["--settings", "empty.json", "--data", "d2"]),
-          start(["--provision", "absent.json", "--data", "d3"]),
-          program(["start", "--data", "d4"], { cwd, env: { PORT: "70000", REQUEST_TIMEOUT: "soon" } }),
-          start(["--data", "half.json"])
-        ],
-        { concurrency: 2 }
-      )
-      for (const ran of [half, empty, users, port, folderTaken]) {
-        assert.strictEqual(ran.code, 2, ran.stderr)
-        assert.strictEqual(ran.stdout, "")
-        assert.notInclude(ran.stderr, "    at ")
-      }
-      assert.match(half.stderr, /half\.json: .*line 1/)
-      assert.match(empty.stderr, /empty\.json: mcpServers\.a/)
-      assert.include(users.stderr, "absent.json")
-      assert.include(port.stderr, "PORT is a whole number of 5 digits")
-      assert.include(port.stderr, "REQUEST_TIMEOUT")
-      assert.include(folderTaken.stderr, "half.json")
-    }).pipe(Effect.scoped),
+  it.live(
+    "a broken settings file, provisioning file or variable stops the start with its name and reason",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        writeFileSync(join(cwd, "half.json"), '{"mcpServers":{"a":')
+        writeFileSync(join(cwd, "empty.json"), '{"mcpServers":{"a":{}}}')
+        const start = (args: ReadonlyArray<string>, env = {}) =>
+          program(["start", "--port", "0", ...args], { cwd, env })
+        const [half, empty, users, port, folderTaken] = yield* Effect.all(
+          [
+            start(["--settings", "half.json", "--data", "d1"]),
+            start(["--settings", "empty.json", "--data", "d2"]),
+            start(["--provision", "absent.json", "--data", "d3"]),
+            program(["start", "--data", "d4"], { cwd, env: { PORT: "70000", REQUEST_TIMEOUT: "soon" } }),
+            start(["--data", "half.json"])
+          ],
+          { concurrency: 2 }
+        )
+        for (const ran of [half, empty, users, port, folderTaken]) {
+          assert.strictEqual(ran.code, 2, ran.stderr)
+          assert.strictEqual(ran.stdout, "")
+          assert.notInclude(ran.stderr, "    at ")
+        }
+        assert.match(half.stderr, /half\.json: .*line 1/)
+        assert.match(empty.stderr, /empty\.json: mcpServers\.a/)
+        assert.include(users.stderr, "absent.json")
+        assert.include(port.stderr, "PORT is a whole number of 5 digits")
+        assert.include(port.stderr, "REQUEST_TIMEOUT")
+        assert.include(folderTaken.stderr, "half.json")
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("a port in use is named with the remedy", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const port = yield* busyPort
-      const ran = yield* program(["start", "--port", String(port)], { cwd })
-      assert.strictEqual(ran.code, 2)
-      assert.include(ran.stderr, String(port))
-      assert.include(ran.stderr, "--port")
-      assert.notInclude(ran.stdout, "listening")
-      const doctor = yield* program(["doctor", "--json"], { cwd, env: { PORT: String(port) } })
-      assert.strictEqual(doctor.code, 2)
-      const check = JSON.parse(doctor.stdout).checks.find((one: { check: string }) => one.check === "port")
-      assert.strictEqual(check.level, "fail")
-      assert.isString(check.remedy)
-    }).pipe(Effect.scoped),
+  it.live(
+    "a port in use is named with the remedy",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const port = yield* busyPort
+        const ran = yield* program(["start", "--port", String(port)], { cwd })
+        assert.strictEqual(ran.code, 2)
+        assert.include(ran.stderr, String(port))
+        assert.include(ran.stderr, "--port")
+        assert.notInclude(ran.stdout, "listening")
+        const doctor = yield* program(["doctor", "--json"], { cwd, env: { PORT: String(port) } })
+        assert.strictEqual(doctor.code, 2)
+        const check = JSON.parse(doctor.stdout).checks.find((one: { check: string }) => one.check === "port")
+        assert.strictEqual(check.level, "fail")
+        assert.isString(check.remedy)
+      }).pipe(Effect.scoped),
     patience
   )
 })
 
 if (hasPostgres) {
   layer(Postgres.layer, { excludeTestServices: true, timeout: 60_000 })("on PostgreSQL", (it) => {
-    it.effect("a key revoked from another folder, through the database alone, stops opening the running hub", () =>
-      Effect.gen(function* () {
-        const { database } = yield* Postgres
-        const env = { DATABASE_URL: Redacted.value(yield* database), CREDENTIAL_KEY: "k".repeat(40) }
-        const cwd = yield* folder
-        const elsewhere = yield* folder
-        const hub = yield* startHub([], { cwd, env })
-        assert.isFalse(existsSync(join(cwd, ".mcphub", "db")))
-        const ada = yield* json(["user", "add", "ada", "--key"], { cwd: elsewhere, env })
-        const bo = yield* json(["user", "add", "bo", "--key"], { cwd: elsewhere, env })
-        assert.strictEqual((yield* post(hub, ada.key.key, "s", { id: 1, method: "ping" })).status, 200)
-        assert.strictEqual((yield* post(hub, bo.key.key, "s", { id: 1, method: "ping" })).status, 200)
-        assert.strictEqual((yield* mcphub(["key", "revoke", ada.key.id], { cwd: elsewhere, env })).code, 0)
-        yield* Effect.repeat(json(["session", "ls"], { cwd }), {
-          until: (all) => all.length === 1 && all[0].username === "bo",
-          schedule: Schedule.spaced("50 millis")
-        })
-        assert.strictEqual((yield* post(hub, ada.key.key, "s", { id: 2, method: "ping" })).status, 401)
-        assert.strictEqual((yield* post(hub, bo.key.key, "s", { id: 2, method: "ping" })).status, 200)
-      }).pipe(Effect.scoped),
+    it.effect(
+      "a key revoked from another folder, through the database alone, stops opening the running hub",
+      () =>
+        Effect.gen(function* () {
+          const { database } = yield* Postgres
+          const env = { DATABASE_URL: Redacted.value(yield* database), CREDENTIAL_KEY: "k".repeat(40) }
+          const cwd = yield* folder
+          const elsewhere = yield* folder
+          const hub = yield* startHub([], { cwd, env })
+          assert.isFalse(existsSync(join(cwd, ".mcphub", "db")))
+          const ada = yield* json(["user", "add", "ada", "--key"], { cwd: elsewhere, env })
+          const bo = yield* json(["user", "add", "bo", "--key"], { cwd: elsewhere, env })
+          assert.strictEqual((yield* post(hub, ada.key.key, "s", { id: 1, method: "ping" })).status, 200)
+          assert.strictEqual((yield* post(hub, bo.key.key, "s", { id: 1, method: "ping" })).status, 200)
+          assert.strictEqual((yield* mcphub(["key", "revoke", ada.key.id], { cwd: elsewhere, env })).code, 0)
+          yield* Effect.repeat(json(["session", "ls"], { cwd }), {
+            until: (all) => all.length === 1 && all[0].username === "bo",
+            schedule: Schedule.spaced("50 millis")
+          })
+          assert.strictEqual((yield* post(hub, ada.key.key, "s", { id: 2, method: "ping" })).status, 401)
+          assert.strictEqual((yield* post(hub, bo.key.key, "s", { id: 2, method: "ping" })).status, 200)
+        }).pipe(Effect.scoped),
       patience
     )
   })

@@ -9,134 +9,150 @@ import { folder, keyPattern, mcphub, patience, program } from "./Program.ts"
 const someKey = (letter: string): string => `mcphub_${letter.repeat(64)}`
 
 describe("without a running hub", () => {
-  it.live("users, keys and tokens are kept in the data directory, readable by the owner only, secrets not in clear", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const added = yield* program(["user", "add", "ada", "--json"], { cwd })
-      assert.strictEqual(added.code, 0)
-      assert.strictEqual(JSON.parse(added.stdout).username, "ada")
-      const created = yield* mcphub(["key", "create", "--user", "ada", "--json"], { cwd })
-      const key = JSON.parse(created.stdout)
-      assert.match(key.key, keyPattern)
-      assert.isAbove(Date.parse(key.expiresAt), Date.now() + 89 * 86_400_000)
-      const set = yield* program(["token", "set", "JIRA_TOKEN", "--user", "ada"], { cwd, stdin: "canary-77ab" })
-      assert.deepInclude(set, { code: 0, stdout: "Set JIRA_TOKEN on 1 key of ada\n" })
-      const list = yield* mcphub(["key", "ls"], { cwd })
-      assert.match(list.stdout, /^ada +MCPHub Key +yes .*JIRA_TOKEN/m)
-      assert.notMatch(list.stdout, keyPattern)
+  it.live(
+    "users, keys and tokens are kept in the data directory, readable by the owner only, secrets not in clear",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const added = yield* program(["user", "add", "ada", "--json"], { cwd })
+        assert.strictEqual(added.code, 0)
+        assert.strictEqual(JSON.parse(added.stdout).username, "ada")
+        const created = yield* mcphub(["key", "create", "--user", "ada", "--json"], { cwd })
+        const key = JSON.parse(created.stdout)
+        assert.match(key.key, keyPattern)
+        assert.isAbove(Date.parse(key.expiresAt), Date.now() + 89 * 86_400_000)
+        const set = yield* program(["token", "set", "JIRA_TOKEN", "--user", "ada"], { cwd, stdin: "canary-77ab" })
+        assert.deepInclude(set, { code: 0, stdout: "Set JIRA_TOKEN on 1 key of ada\n" })
+        const list = yield* mcphub(["key", "ls"], { cwd })
+        assert.match(list.stdout, /^ada +MCPHub Key +yes .*JIRA_TOKEN/m)
+        assert.notMatch(list.stdout, keyPattern)
 
-      const data = join(cwd, ".mcphub")
-      assert.strictEqual(statSync(data).mode & 0o777, 0o700)
-      assert.strictEqual(statSync(join(data, "credential-key")).mode & 0o777, 0o600)
-      const dump = yield* Effect.promise(() => bytesBelow(data))
-      assert.include(dump, "JIRA_TOKEN")
-      assert.notInclude(dump, "canary-77ab")
-      assert.notInclude(dump, key.key)
-    }).pipe(Effect.scoped),
+        const data = join(cwd, ".mcphub")
+        assert.strictEqual(statSync(data).mode & 0o777, 0o700)
+        assert.strictEqual(statSync(join(data, "credential-key")).mode & 0o777, 0o600)
+        const dump = yield* Effect.promise(() => bytesBelow(data))
+        assert.include(dump, "JIRA_TOKEN")
+        assert.notInclude(dump, "canary-77ab")
+        assert.notInclude(dump, key.key)
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("a provisioning file is applied twice to the same effect, and a wrong one changes nothing", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const file = join(cwd, "users.json")
-      const users = [
-        { username: "ada", keys: [{ name: "laptop", key: someKey("a") }], serviceTokens: { GITHUB_TOKEN: "canary-ada" } },
-        { username: "bo", groups: [{ name: "work", servers: ["sample"] }], keys: [{ name: "ci" }] }
-      ]
-      writeFileSync(file, JSON.stringify({ users }))
-      const first = yield* program(["provision", file, "--json"], { cwd })
-      assert.strictEqual(first.code, 0, first.stderr)
-      const done = JSON.parse(first.stdout)
-      assert.deepInclude(done.users, { created: 2 })
-      assert.strictEqual(done.minted.length, 1)
-      assert.match(done.minted[0].key, keyPattern)
-      assert.notInclude(first.stdout, "canary-ada")
-      const second = yield* mcphub(["provision", file], { cwd })
-      assert.match(second.stdout, /^users +0 created, 0 updated, 2 unchanged$/m)
-      assert.notMatch(second.stdout, keyPattern)
+  it.live(
+    "a provisioning file is applied twice to the same effect, and a wrong one changes nothing",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const file = join(cwd, "users.json")
+        const users = [
+          {
+            username: "ada",
+            keys: [{ name: "laptop", key: someKey("a") }],
+            serviceTokens: { GITHUB_TOKEN: "canary-ada" }
+          },
+          { username: "bo", groups: [{ name: "work", servers: ["sample"] }], keys: [{ name: "ci" }] }
+        ]
+        writeFileSync(file, JSON.stringify({ users }))
+        const first = yield* program(["provision", file, "--json"], { cwd })
+        assert.strictEqual(first.code, 0, first.stderr)
+        const done = JSON.parse(first.stdout)
+        assert.deepInclude(done.users, { created: 2 })
+        assert.strictEqual(done.minted.length, 1)
+        assert.match(done.minted[0].key, keyPattern)
+        assert.notInclude(first.stdout, "canary-ada")
+        const second = yield* mcphub(["provision", file], { cwd })
+        assert.match(second.stdout, /^users +0 created, 0 updated, 2 unchanged$/m)
+        assert.notMatch(second.stdout, keyPattern)
 
-      writeFileSync(file, JSON.stringify({ users: [{ username: "cleo" }, { username: "dan", keys: "none" }] }))
-      const wrong = yield* mcphub(["provision", file], { cwd })
-      assert.strictEqual(wrong.code, 2)
-      assert.include(wrong.stderr, file)
-      assert.include(wrong.stderr, "users[1].keys")
-      const left = yield* mcphub(["user", "ls", "--json"], { cwd })
-      assert.deepStrictEqual(
-        JSON.parse(left.stdout).map((user: { username: string }) => user.username),
-        ["ada", "bo"]
-      )
-    }).pipe(Effect.scoped),
+        writeFileSync(file, JSON.stringify({ users: [{ username: "cleo" }, { username: "dan", keys: "none" }] }))
+        const wrong = yield* mcphub(["provision", file], { cwd })
+        assert.strictEqual(wrong.code, 2)
+        assert.include(wrong.stderr, file)
+        assert.include(wrong.stderr, "users[1].keys")
+        const left = yield* mcphub(["user", "ls", "--json"], { cwd })
+        assert.deepStrictEqual(
+          JSON.parse(left.stdout).map((user: { username: string }) => user.username),
+          ["ada", "bo"]
+        )
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("what needs a running hub ends with 3 and says how to start one", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const text = yield* program(["session", "ls"], { cwd })
-      assert.strictEqual(text.code, 3)
-      assert.strictEqual(text.stdout, "")
-      assert.include(text.stderr, "mcphub start")
-      const status = yield* program(["status", "--json"], { cwd })
-      assert.strictEqual(status.code, 3)
-      assert.strictEqual(JSON.parse(status.stderr).error.kind, "HubNotRunning")
-    }).pipe(Effect.scoped),
+  it.live(
+    "what needs a running hub ends with 3 and says how to start one",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const text = yield* program(["session", "ls"], { cwd })
+        assert.strictEqual(text.code, 3)
+        assert.strictEqual(text.stdout, "")
+        assert.include(text.stderr, "mcphub start")
+        const status = yield* program(["status", "--json"], { cwd })
+        assert.strictEqual(status.code, 3)
+        assert.strictEqual(JSON.parse(status.stderr).error.kind, "HubNotRunning")
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("a database that cannot be reached ends with 3, without its password", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const env = { DATABASE_URL: "postgres://hub:canary-pw@127.0.0.1:1/hub" }
-      const list = yield* program(["user", "ls"], { cwd, env })
-      assert.strictEqual(list.code, 3)
-      assert.include(list.stderr, "DATABASE_URL")
-      assert.notInclude(list.stderr, "canary-pw")
-      assert.notInclude(list.stderr, "    at ")
-    }).pipe(Effect.scoped),
+  it.live(
+    "a database that cannot be reached ends with 3, without its password",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const env = { DATABASE_URL: "postgres://hub:canary-pw@127.0.0.1:1/hub" }
+        const list = yield* program(["user", "ls"], { cwd, env })
+        assert.strictEqual(list.code, 3)
+        assert.include(list.stderr, "DATABASE_URL")
+        assert.notInclude(list.stderr, "canary-pw")
+        assert.notInclude(list.stderr, "    at ")
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("wrong use ends with 1 and names what is wrong", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const unknown = yield* program(["user", "add", "ada", "--frob"], { cwd })
-      assert.strictEqual(unknown.code, 1)
-      assert.include(unknown.stderr, "--frob")
-      const missing = yield* program(["key", "create"], { cwd })
-      assert.strictEqual(missing.code, 1)
-      assert.include(missing.stderr, "--user")
-      // Nothing was opened for it.
-      assert.isFalse(existsSync(join(cwd, ".mcphub")))
-    }).pipe(Effect.scoped),
+  it.live(
+    "wrong use ends with 1 and names what is wrong",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const unknown = yield* program(["user", "add", "ada", "--frob"], { cwd })
+        assert.strictEqual(unknown.code, 1)
+        assert.include(unknown.stderr, "--frob")
+        const missing = yield* program(["key", "create"], { cwd })
+        assert.strictEqual(missing.code, 1)
+        assert.include(missing.stderr, "--user")
+        // Nothing was opened for it.
+        assert.isFalse(existsSync(join(cwd, ".mcphub")))
+      }).pipe(Effect.scoped),
     patience
   )
 
-  it.live("config check names file, path and reason; print and schema tell no secret", () =>
-    Effect.gen(function* () {
-      const cwd = yield* folder
-      const settings = join(cwd, "mcp_settings.json")
-      writeFileSync(settings, JSON.stringify({ mcpServers: { broken: { type: "stdio" } } }))
-      const bad = yield* program(["config", "check", "--json"], { cwd })
-      assert.strictEqual(bad.code, 2)
-      const report = JSON.parse(bad.stdout)
-      assert.deepInclude(report, { ok: false, file: settings })
-      assert.strictEqual(report.problems[0].path, "mcpServers.broken.command")
-      writeFileSync(settings, JSON.stringify({ mcpServers: { remote: { url: "http://127.0.0.1:9/mcp" } } }))
-      const good = yield* program(["config", "check"], { cwd })
-      assert.deepInclude(good, { code: 0, stderr: "" })
-      const env = { CREDENTIAL_KEY: "canary-credential-key-of-forty-characters" }
-      const print = yield* program(["config", "print", "--json"], { cwd, env })
-      assert.deepInclude(JSON.parse(print.stdout).servers[0], { name: "remote", type: "streamable-http" })
-      assert.isTrue(JSON.parse(print.stdout).secretsGiven.credentialKey)
-      assert.notInclude(print.stdout, "canary")
-      const schema = yield* program(["config", "schema"], { cwd })
-      assert.property(JSON.parse(schema.stdout).properties, "mcpServers")
-      const port = yield* program(["config", "check"], { cwd, env: { PORT: "eighty" } })
-      assert.strictEqual(port.code, 2)
-      assert.include(port.stderr, "PORT")
-      assert.notInclude(port.stderr, "eighty")
-    }).pipe(Effect.scoped),
+  it.live(
+    "config check names file, path and reason; print and schema tell no secret",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const settings = join(cwd, "mcp_settings.json")
+        writeFileSync(settings, JSON.stringify({ mcpServers: { broken: { type: "stdio" } } }))
+        const bad = yield* program(["config", "check", "--json"], { cwd })
+        assert.strictEqual(bad.code, 2)
+        const report = JSON.parse(bad.stdout)
+        assert.deepInclude(report, { ok: false, file: settings })
+        assert.strictEqual(report.problems[0].path, "mcpServers.broken.command")
+        writeFileSync(settings, JSON.stringify({ mcpServers: { remote: { url: "http://127.0.0.1:9/mcp" } } }))
+        const good = yield* program(["config", "check"], { cwd })
+        assert.deepInclude(good, { code: 0, stderr: "" })
+        const env = { CREDENTIAL_KEY: "canary-credential-key-of-forty-characters" }
+        const print = yield* program(["config", "print", "--json"], { cwd, env })
+        assert.deepInclude(JSON.parse(print.stdout).servers[0], { name: "remote", type: "streamable-http" })
+        assert.isTrue(JSON.parse(print.stdout).secretsGiven.credentialKey)
+        assert.notInclude(print.stdout, "canary")
+        const schema = yield* program(["config", "schema"], { cwd })
+        assert.property(JSON.parse(schema.stdout).properties, "mcpServers")
+        const port = yield* program(["config", "check"], { cwd, env: { PORT: "eighty" } })
+        assert.strictEqual(port.code, 2)
+        assert.include(port.stderr, "PORT")
+        assert.notInclude(port.stderr, "eighty")
+      }).pipe(Effect.scoped),
     patience
   )
 })

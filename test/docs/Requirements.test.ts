@@ -1,20 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { existsSync } from "node:fs"
-import { join } from "node:path"
-import { read, root, tableRows } from "./Repository.ts"
+import { faults } from "./Proof.ts"
+import { read, tableRows } from "./Repository.ts"
 
 const rows = tableRows(read("docs/internals/requirements.md"))
-
-/** What is wrong with one row's proof; nothing when it holds. */
-const faults = (proof: string): ReadonlyArray<string> =>
-  proof.split("<br>").flatMap((part) => {
-    const item = part.trim()
-    if (/^\*\*open\*\* \S/.test(item)) return []
-    const [, path, title] = /^`(test\/\S+\.test\.ts) › (.+)`$/.exec(item) ?? []
-    if (path === undefined || title === undefined) return [`neither a test nor open with a reason: ${item}`]
-    if (!existsSync(join(root, path))) return [`no such file: ${path}`]
-    return read(path).includes(title) ? [] : [`${path} has no test «${title}»`]
-  })
 
 describe("docs/internals/requirements.md", () => {
   it("holds each of the 49 requirements once, in order", () => {

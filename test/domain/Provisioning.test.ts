@@ -1,5 +1,6 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Option, Redacted } from "effect"
+import { randomUUID } from "node:crypto"
 import { Groups } from "../../src/domain/Groups.ts"
 import { HubKeys } from "../../src/domain/HubKeys.ts"
 import { Provisioning } from "../../src/domain/Provisioning.ts"
@@ -8,7 +9,7 @@ import { stores } from "../support/Identity.ts"
 
 let runs = 0
 
-const newKey = () => `mcphub_${crypto.randomUUID().replaceAll("-", "").repeat(2)}`
+const newKey = () => `mcphub_${randomUUID().replaceAll("-", "").repeat(2)}`
 
 const principalOf = (key: string) =>
   Effect.flatMap(HubKeys, (keys) => keys.principal(Redacted.make(key))).pipe(Effect.map(Option.getOrThrow))
@@ -20,7 +21,7 @@ for (const [place, store] of stores) {
         Effect.gen(function* () {
           const run = ++runs
           const provisioning = yield* Provisioning
-          const id = crypto.randomUUID()
+          const id = randomUUID()
           const [adaKey, boKey] = [newKey(), newKey()]
           const file = {
             users: [
@@ -127,7 +128,7 @@ for (const [place, store] of stores) {
           for (const name of [`new-${run}`, `bo-${run}`]) {
             assert.strictEqual((yield* Effect.flip(users.byName(name)))._tag, "UserNotFound")
           }
-          const wrongId = { users: [{ username: `ada-${run}`, id: crypto.randomUUID() }] }
+          const wrongId = { users: [{ username: `ada-${run}`, id: randomUUID() }] }
           assert.include((yield* Effect.flip(provisioning.apply(wrongId))).message, "users[0].id")
         })
       )

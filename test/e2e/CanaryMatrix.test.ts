@@ -20,6 +20,8 @@ const tell: Script = (call) =>
     user: call.received.headers["x-mcphub-user-id"] ?? null
   })
 
+const refuse: Script = (call) => call.error(-32000, "Refused")
+
 interface Server {
   readonly name: string
   /** The token it is entitled to, if any; every user has one of that name. */
@@ -29,7 +31,7 @@ interface Server {
   /** A path after the server's own, for a url template. */
   readonly path?: string
   readonly http?: ScriptedHttpOptions
-  /** Whether it is told who calls: not with `context: "none"`, and not a shared one over stdio. */
+  /** Whether it is told who calls, which `context: "none"` forbids. */
   readonly knowsUser: boolean
 }
 
@@ -55,7 +57,7 @@ const servers: ReadonlyArray<Server> = [
     http: {},
     knowsUser: false
   },
-  { name: "delta", config: { isolation: "shared" }, http: { stream: false }, knowsUser: false },
+  { name: "delta", config: { isolation: "shared" }, http: { stream: false }, knowsUser: true },
   { name: "epsilon", config: { context: "ids" }, http: { sessions: false }, knowsUser: true },
   {
     name: "zeta",
@@ -94,7 +96,7 @@ const startUpstream = (server: Server, records: string): Effect.Effect<Upstream,
             .join("")
       }
     }
-    const upstream = yield* ScriptedHttpUpstream.make({ ...server.http, tools: { tell } })
+    const upstream = yield* ScriptedHttpUpstream.make({ ...server.http, tools: { tell, refuse } })
     return {
       ...server,
       settings: { ...server.config, url: `${upstream.url}${server.path ?? ""}` },
@@ -205,8 +207,9 @@ it.live(
       const failing = yield* Effect.forEach(sessions, ({ client, user }, index) =>
         Effect.forEach(
           [
-            () => client.request("tools/call", { name: "alpha-missing", arguments: { text: canaries.plant(user.owner, "argmissing") } }),
-            () => client.request("tools/call", { name: "eta-missing", arguments: {} }),
+            () => client.callTool("alpha-refuse", { text: canaries.plant(user.owner, "argalpha") }),
+            () => client.callTool("eta-refuse", { text: canaries.plant(user.owner, "argeta") }),
+            () => client.callTool("alpha-missing", { text: canaries.plant(user.owner, "argmissing") }),
             () => client.request("nonsense", { text: canaries.plant(user.owner, "argnonsense") })
           ],
           (call) => Effect.map(Effect.flip(call()), (failure) => JSON.stringify(failure))
@@ -236,7 +239,6 @@ it.live(
         const callers = users.filter(({ owner }) => server.name !== "beta" || !lacksBeta(owner))
         const expected = callers.flatMap(({ owner }) => [
           `${owner}-arg${server.name}`,
-          ...(server.name === "alpha" ? [`${owner}-argmissing`] : []),
           ...(server.token === undefined ? [] : [`${owner}-${purposeOf(server.token)}`])
         ])
         assert.deepStrictEqual(found, expected.sort(), `what ${server.name} received`)
@@ -286,6 +288,7 @@ it.live(
       for (const [table, rows] of tables) places[`table ${table}`] = rows
       for (const [place, text] of Object.entries(places)) assert.deepStrictEqual(canaries.foundIn(text), [], place)
       assert.deepStrictEqual(canaries.filesWith(hub.dataDir), [], "files of the data folder")
+      assert.include(canaries.filesWith(folder), "users.json", "the search itself finds what is there")
     }).pipe(Effect.scoped),
   90_000
 )

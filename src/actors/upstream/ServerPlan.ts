@@ -36,6 +36,8 @@ export const connectionHeaders: ReadonlySet<string> = new Set([
   "expect",
   "keep-alive",
   "last-event-id",
+  "mcp-method",
+  "mcp-name",
   "mcp-protocol-version",
   "mcp-session-id",
   "proxy-connection",

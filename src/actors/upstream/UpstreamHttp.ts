@@ -60,7 +60,7 @@ const connect = Effect.fnUntraced(function* (
   )
   const calls = UpstreamHttpCalls.make(options.onMessage, onLate)
   const closed = yield* Deferred.make<string>()
-  const answers = { server, wire, calls, closed, onLate }
+  const answers = { server, wire, calls, closed, onLate, era: "stateful" } as const
   const onRenew = (by: CallContext) => options.onRenew?.(connection, by) ?? Effect.void
   const session = yield* UpstreamHttpSession.make(options, answers, (by) => Effect.suspend(() => onRenew(by)))
   const cancels = new Set<Fiber.Fiber<unknown, unknown>>()

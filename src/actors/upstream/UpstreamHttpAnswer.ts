@@ -5,8 +5,9 @@
  * error status. An event stream that ends early is resumed from its last event (MCP `basic/transports`, resumability)
  * when the server gives event ids, until the caller's deadline.
  */
-import { Deferred, Effect } from "effect"
-import { isFailure, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import { Deferred, Effect, Predicate } from "effect"
+import { isFailure, type JsonObject, type JsonRpcFailure, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import type { Era } from "../../domain/protocol/Versions.ts"
 import { UpstreamErrorResponse, type UpstreamError } from "./UpstreamErrors.ts"
 import type { PendingCall, UpstreamHttpCalls } from "./UpstreamHttpCalls.ts"
 import { closedError, protocolError, statusError } from "./UpstreamHttpErrors.ts"
@@ -23,6 +24,8 @@ export interface AnswerOptions {
   readonly server: string
   readonly wire: UpstreamHttpWire
   readonly calls: UpstreamHttpCalls
+  /** Event streams are resumed only where there are sessions; without, a call is its one exchange. */
+  readonly era: Era
   readonly closed: Deferred.Deferred<string>
   readonly onLate: () => void
 }
@@ -35,10 +38,10 @@ export const conclude = (
 ): Effect.Effect<unknown, UpstreamError> => {
   const { server, calls } = options
   if (end.kind === "body") {
-    const failure = readBody(server, calls, pending, end.head, end.text)
+    const failure = readBody(options, pending, end.head, end.text)
     if (failure !== undefined) return Effect.fail(failure)
   } else if (end.kind === "stream" && pending.response === undefined) {
-    if (end.lastEventId === undefined) {
+    if (end.lastEventId === undefined || options.era === "stateless") {
       return Effect.fail(closedError(server, "stream", "ended its event stream without an answer"))
     }
     return Effect.flatMap(resumeStream(options, pending, end.lastEventId, end.retryMs), () => outcome(server, pending))
@@ -62,8 +65,7 @@ const outcome = (server: string, pending: PendingCall): Effect.Effect<unknown, U
 
 /** Finds the answer in a whole body, or says what the body is instead. */
 const readBody = (
-  server: string,
-  calls: UpstreamHttpCalls,
+  { calls, era, server }: AnswerOptions,
   pending: PendingCall,
   head: ResponseHead,
   text: string
@@ -80,12 +82,20 @@ const readBody = (
   } catch {
     return otherwise("sent an answer that is not JSON; report this to its author")
   }
+  if (!ok && era === "stateless" && isAnonymousError(value)) {
+    pending.response = value
+    return undefined
+  }
   // Revision 2025-03-26 knows batches, and a server may answer with one.
   for (const message of Array.isArray(value) ? value : [value]) {
     if (calls.route(message, pending) === "invalid") return otherwise("sent an answer that is not a JSON-RPC message")
   }
   return pending.response === undefined ? otherwise("answered a request it was not asked") : undefined
 }
+
+/** A refusal before the server had read the id: the exchange itself says which request it answers. */
+const isAnonymousError = (value: unknown): value is JsonRpcFailure =>
+  Predicate.isObject(value) && Predicate.isObject((value as JsonObject)["error"]) && ((value as JsonObject)["id"] ?? null) === null
 
 const isJson = (contentType: string): boolean => contentType === "application/json" || contentType.endsWith("+json")
 

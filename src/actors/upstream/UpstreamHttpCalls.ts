@@ -9,6 +9,7 @@ import {
   classify,
   type JsonObject,
   type JsonRpcId,
+  type JsonRpcRequest,
   type JsonRpcResponse,
   request
 } from "../../domain/protocol/JsonRpc.ts"
@@ -18,6 +19,7 @@ export interface PendingCall {
   readonly id: number
   readonly call: UpstreamCall
   /** The request as sent. */
+  readonly message: JsonRpcRequest
   readonly body: string
   /** The client's own progress token. */
   readonly token: JsonRpcId | undefined
@@ -36,19 +38,30 @@ export interface UpstreamHttpCalls {
   readonly route: (value: unknown, origin: PendingCall | undefined) => Routed
 }
 
-export const make = (onMessage: (message: UpstreamMessage) => void, onLate: () => void): UpstreamHttpCalls => {
+/** `metaOf` is what goes into every request's `_meta`, in place of what the caller wrote under the same keys. */
+export const make = (
+  onMessage: (message: UpstreamMessage) => void,
+  onLate: () => void,
+  metaOf?: (call: UpstreamCall) => JsonObject
+): UpstreamHttpCalls => {
   const calls = new Map<number, PendingCall>()
   let lastId = 0
 
   const open = (call: UpstreamCall): PendingCall => {
     const id = ++lastId
     const token = progressToken(call.params)
-    const params = token === undefined ? call.params : withProgressToken(call.params!, id)
+    const own = metaOf?.(call)
+    const params =
+      token === undefined && own === undefined
+        ? call.params
+        : withMeta(call.params, { ...own, ...(token === undefined ? {} : { progressToken: id }) })
+    const message = request(id, call.method, params)
     const pending: PendingCall = {
       id,
       call,
       token,
-      body: JSON.stringify(request(id, call.method, params)),
+      message,
+      body: JSON.stringify(message),
       sent: false,
       response: undefined
     }
@@ -99,7 +112,7 @@ const progressToken = (params: JsonObject | undefined): JsonRpcId | undefined =>
   return typeof token === "string" || typeof token === "number" ? token : undefined
 }
 
-const withProgressToken = (params: JsonObject, token: number): JsonObject => ({
+const withMeta = (params: JsonObject | undefined, meta: JsonObject): JsonObject => ({
   ...params,
-  _meta: { ...(params["_meta"] as JsonObject), progressToken: token }
+  _meta: { ...(params?.["_meta"] as JsonObject | undefined), ...meta }
 })

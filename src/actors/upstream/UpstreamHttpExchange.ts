@@ -52,6 +52,8 @@ export interface ExchangeRequest {
   readonly maxBytes: number
   /** The response is an event stream without an end. */
   readonly endless?: boolean
+  /** Giving the exchange up ends it at once: closing the stream is what tells the server (revision 2026-07-28). */
+  readonly abrupt?: boolean
   /** Only the status is of interest: whatever body follows is drained unread. */
   readonly headOnly?: boolean
   /** Where running exchanges are found when their connection closes. */
@@ -104,7 +106,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   giveUp(): void {
     if (this.settled) return
     this.settled = true
-    if (this.phase === "queued" || this.request.endless === true) this.abort()
+    const { abrupt, endless } = this.request
+    if (this.phase === "queued" || endless === true || abrupt === true) this.abort()
     else this.drain()
   }
 

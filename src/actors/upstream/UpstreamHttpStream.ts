@@ -7,15 +7,11 @@
  *
  * Source: MCP `basic/transports` (listening for messages from the server).
  */
-import { Effect, Random } from "effect"
+import { Effect } from "effect"
+import { pause } from "./StreamPause.ts"
 import type { CallContext } from "./UpstreamConnection.ts"
 import type { UpstreamHttpCalls } from "./UpstreamHttpCalls.ts"
 import type { UpstreamHttpWire } from "./UpstreamHttpWire.ts"
-
-/** Milliseconds between two openings: at least, at most, and the most a server's `retry:` may ask for. */
-const floorMs = 1_000
-const ceilingMs = 60_000
-const maxRetryMs = 300_000
 
 export interface StreamOptions {
   readonly wire: UpstreamHttpWire
@@ -58,9 +54,7 @@ export const listen = Effect.fnUntraced(function* ({ wire, calls, context, onLat
       // A token that was withdrawn may come back, a stream that broke the protocol may not do so twice: both wait.
       quiet = Math.max(quiet, 3)
     }
-    const jitter = 1 + (yield* Random.next) / 4
-    const backoff = Math.min(floorMs * 2 ** Math.min(quiet, 10), ceilingMs)
-    yield* Effect.sleep(Math.max(backoff, Math.min(retryMs ?? 0, maxRetryMs)) * jitter)
+    yield* pause(quiet, retryMs)
     quiet++
   }
 })

@@ -4,7 +4,7 @@
  * The user's context headers are built anew for every request, whatever its method. The session id and cookies the
  * upstream gave live and die with the connection; they are never seen by a client, nor by another connection.
  *
- * Source: MCP `basic/transports` (streamable HTTP), revisions 2025-03-26 to 2025-11-25.
+ * Source: MCP `basic/transports` (streamable HTTP), revisions 2025-03-26 to 2026-07-28.
  */
 import { Clock, Effect, type Scope } from "effect"
 import * as Cookies from "effect/http/Cookies"
@@ -29,6 +29,9 @@ export interface WireRequest extends Pick<ExchangeRequest, "method" | "onMessage
   readonly body?: string
   readonly lastEventId?: string | undefined
   readonly endless?: boolean
+  readonly abrupt?: boolean
+  /** Headers of this request alone. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly headOnly?: boolean
   /** Opens a session: goes out without one, and the one in the response counts from then on. */
   readonly initialize?: boolean
@@ -65,6 +68,8 @@ const reserved = new Set([
   "expect",
   "keep-alive",
   "last-event-id",
+  "mcp-method",
+  "mcp-name",
   "mcp-protocol-version",
   "mcp-session-id",
   "transfer-encoding",
@@ -104,7 +109,7 @@ export const make = Effect.fnUntraced(function* (
       const lower = name.toLowerCase()
       if (lower === "cookie") cookie = configured[name]!
       else if (lower === "user-agent") agent = true
-      if (!reserved.has(lower)) list.push(name, configured[name]!)
+      if (!reserved.has(lower) && !lower.startsWith("mcp-param-")) list.push(name, configured[name]!)
     }
     if (!agent) list.push("user-agent", `mcphub/${version}`)
     if (request.method !== "DELETE") {
@@ -115,6 +120,7 @@ export const make = Effect.fnUntraced(function* (
       if (wire.sessionId !== undefined) list.push("mcp-session-id", wire.sessionId)
       if (wire.initialized) list.push("mcp-protocol-version", wire.protocolVersion)
     }
+    for (const name in request.headers) list.push(name, request.headers[name]!)
     if (request.lastEventId !== undefined) list.push("last-event-id", request.lastEventId)
     if (cookies.length > 0) {
       const own = Cookies.toRequestCookieHeader(cookies, url, clock.currentTimeMillisUnsafe())
@@ -154,6 +160,7 @@ export const make = Effect.fnUntraced(function* (
       body: request.body ?? null,
       maxBytes: maxUpstreamBytes,
       endless: request.endless ?? false,
+      abrupt: request.abrupt ?? false,
       headOnly: request.headOnly ?? false,
       running: wire.running,
       onHead: (head) => onHead(request, address.url, head),

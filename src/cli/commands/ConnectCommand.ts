@@ -9,7 +9,9 @@ import { print } from "../Output.ts"
 import { workspace } from "../Workspace.ts"
 
 const url = Flag.String("url").pipe(
-  Flag.withDescription("The hub's address as the client sees it (default: the hub running here, or http://127.0.0.1:3000/mcp)"),
+  Flag.withDescription(
+    "The hub's address as the client sees it (default: the hub running here, or http://127.0.0.1:3000/mcp)"
+  ),
   Flag.optional
 )
 
@@ -21,10 +23,15 @@ const one = (client: ClientName) =>
       const { dataDir } = yield* workspace
       const { find } = yield* Effect.promise(() => import("../../http/LocalDoor.ts"))
       const running = Option.map(yield* find(dataDir), (hub) => hub.mcpUrl)
-      const address = Option.getOrElse(Option.orElse(url, () => running), () => "http://127.0.0.1:3000/mcp")
+      const address = Option.getOrElse(
+        Option.orElse(url, () => running),
+        () => "http://127.0.0.1:3000/mcp"
+      )
       const made = snippet(client, address)
       yield* print({ client, url: address, ...made }, () =>
-        [made.where, "", made.text, ...(made.link === undefined ? [] : ["", "Or open this link:", made.link])].join("\n")
+        [made.where, "", made.text, ...(made.link === undefined ? [] : ["", "Or open this link:", made.link])].join(
+          "\n"
+        )
       )
     })
   ).pipe(Command.withDescription(`What to paste into ${clients[client]}`))

@@ -15,7 +15,10 @@ export const DoctorCommand = Command.make(
     const ok = findings.every((one) => one.level !== "fail")
     yield* print({ ok, checks: findings }, () =>
       findings
-        .map((one) => `${marks[one.level]}  ${one.check}: ${one.detail}${one.remedy === null ? "" : `\n      → ${one.remedy}`}`)
+        .map(
+          (one) =>
+            `${marks[one.level]}  ${one.check}: ${one.detail}${one.remedy === null ? "" : `\n      → ${one.remedy}`}`
+        )
         .join("\n")
     )
     if (!ok) return yield* new CheckFailed()

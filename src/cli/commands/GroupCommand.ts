@@ -79,7 +79,10 @@ const set = Command.make(
     user,
     server: Flag.atLeast(server, 0),
     tool: Flag.atLeast(tool, 0),
-    allTools: Flag.Boolean("all-tools").pipe(Flag.withDescription("Lift the restriction to single tools"), Flag.withDefault(false))
+    allTools: Flag.Boolean("all-tools").pipe(
+      Flag.withDescription("Lift the restriction to single tools"),
+      Flag.withDefault(false)
+    )
   },
   ({ allTools, name, server, tool, user }) =>
     withAdmin((admin) =>

@@ -24,7 +24,8 @@ const create = Command.make(
         })
         yield* print(
           key,
-          () => `${key.key}\n\nKey "${key.name}" of ${key.username}, valid until ${minute(key.expiresAt)} UTC, id ${key.id}.\nIt is shown only now. Connect a client with \`mcphub connect claude\`.`
+          () =>
+            `${key.key}\n\nKey "${key.name}" of ${key.username}, valid until ${minute(key.expiresAt)} UTC, id ${key.id}.\nIt is shown only now. Connect a client with \`mcphub connect claude\`.`
         )
       })
     )

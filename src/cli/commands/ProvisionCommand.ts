@@ -40,7 +40,9 @@ export const provisionReport = (done: ProvisionView): string =>
 
 export const ProvisionCommand = Command.make(
   "provision",
-  { file: Argument.String("file").pipe(Argument.withDescription("JSON file of users, groups, keys and service tokens")) },
+  {
+    file: Argument.String("file").pipe(Argument.withDescription("JSON file of users, groups, keys and service tokens"))
+  },
   Effect.fnUntraced(function* ({ file }) {
     const text = yield* readProvisionFile(file)
     yield* withAdmin((admin) =>

@@ -35,8 +35,7 @@ const ls = Command.make("ls", {}, () =>
   )
 ).pipe(Command.withDescription("List servers with their state, as far as sessions have tried them"))
 
-const tried = (name: string) =>
-  withAdmin((admin) => Effect.flatMap(ownKey, (key) => admin.serverTest({ name, key })))
+const tried = (name: string) => withAdmin((admin) => Effect.flatMap(ownKey, (key) => admin.serverTest({ name, key })))
 
 const test = Command.make(
   "test",

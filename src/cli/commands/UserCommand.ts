@@ -10,8 +10,14 @@ const add = Command.make(
   "add",
   {
     username: Argument.String("username").pipe(Argument.withDescription("Name of the new user")),
-    admin: Flag.Boolean("admin").pipe(Flag.withDescription("May change servers, users and settings"), Flag.withDefault(false)),
-    key: Flag.Boolean("key").pipe(Flag.withDescription("Create a first key as well and print it once"), Flag.withDefault(false))
+    admin: Flag.Boolean("admin").pipe(
+      Flag.withDescription("May change servers, users and settings"),
+      Flag.withDefault(false)
+    ),
+    key: Flag.Boolean("key").pipe(
+      Flag.withDescription("Create a first key as well and print it once"),
+      Flag.withDefault(false)
+    )
   },
   ({ admin: isAdmin, key, username }) =>
     withAdmin((admin) =>
@@ -40,13 +46,7 @@ const ls = Command.make("ls", {}, () =>
       yield* print(users, () =>
         table(
           ["username", "admin", "active", "created", "id"],
-          users.map((one) => [
-            one.username,
-            yesNo(one.isAdmin),
-            yesNo(one.isActive),
-            minute(one.createdAt),
-            one.id
-          ]),
+          users.map((one) => [one.username, yesNo(one.isAdmin), yesNo(one.isActive), minute(one.createdAt), one.id]),
           "No users yet; add one with `mcphub user add NAME`"
         )
       )

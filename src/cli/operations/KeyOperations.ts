@@ -28,7 +28,11 @@ export const NewKey = Schema.Struct({
 })
 export type NewKey = typeof NewKey.Type
 
-export const TokenView = Schema.Struct({ name: Schema.String, username: Schema.String, keyIds: Schema.Array(Schema.String) })
+export const TokenView = Schema.Struct({
+  name: Schema.String,
+  username: Schema.String,
+  keyIds: Schema.Array(Schema.String)
+})
 export type TokenView = typeof TokenView.Type
 
 const key = { key: Schema.String }

@@ -2,7 +2,7 @@
  * What a hub does for itself the first time it runs on a database, which is while nobody is an admin there: the user
  * `admin` with a password and a key, told to the operator once. Later starts only follow `ADMIN_PASSWORD`, when it is given and has changed.
  */
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Option, type Redacted } from "effect"
 import { HubKeys } from "../../domain/HubKeys.ts"
 import * as Password from "../../domain/Password.ts"
 import type { User } from "../../domain/User.ts"
@@ -40,12 +40,10 @@ const followPassword = Effect.fnUntraced(function* (given: Redacted.Redacted<str
 const makeAdmin = Effect.fnUntraced(function* (given: Redacted.Redacted<string> | undefined) {
   const users = yield* Users
   const keys = yield* HubKeys
-  const admin = yield* users
-    .byName(adminName)
-    .pipe(
-      Effect.flatMap((user) => users.setAdmin(user.id, true)),
-      Effect.catchTag("UserNotFound", () => users.add({ username: adminName, isAdmin: true }))
-    )
+  const admin = yield* users.byName(adminName).pipe(
+    Effect.flatMap((user) => users.setAdmin(user.id, true)),
+    Effect.catchTag("UserNotFound", () => users.add({ username: adminName, isAdmin: true }))
+  )
   const password = given ?? Password.generate()
   yield* setPassword(admin, password)
   const hasKey = (yield* keys.listByUser(admin.id)).length > 0

@@ -52,41 +52,55 @@ const foundation = Effect.fnUntraced(function* ({ overrides, place }: StartOptio
   ).pipe(Layer.provideMerge(logging), Layer.provideMerge(LogOutput.layerStderr), Layer.provideMerge(config))
 })
 
+/** The first and the last line of a hub's log, and what several hubs on one database must know. */
+const logged = Effect.fnUntraced(function* (place: Workspace, url: string) {
+  const isEmbedded = place.secrets.databaseUrl === undefined
+  yield* Effect.acquireRelease(
+    Effect.logInfo("The hub listens").pipe(
+      Effect.annotateLogs({ url, database: isEmbedded ? "embedded" : "PostgreSQL", dataDir: place.dataDir })
+    ),
+    () => Effect.logInfo("The hub stops")
+  )
+  if (!isEmbedded && place.secrets.credentialKey === undefined) {
+    yield* Effect.logWarning(
+      `CREDENTIAL_KEY is not set: service tokens are sealed with the key generated in ${place.dataDir}; another hub on this database needs the same key`
+    )
+  }
+})
+
 /**
  * The hub, serving, for as long as the scope lives. What an operator must see of a first start is printed before
  * anything else can fail; the address is in the answer.
  */
-export const startHub = Effect.fnUntraced(
-  function* (options: StartOptions) {
-    const { place, provisionFile } = options
-    const file = provisionFile === undefined ? undefined : yield* readProvisionFile(provisionFile)
-    const base = yield* Effect.flatMap(foundation(options), Layer.build)
-    const repositories = yield* Layer.build(Identity.layerRepositories).pipe(Effect.provideContext(base))
-    const provision =
-      file === undefined || provisionFile === undefined
-        ? Effect.succeedNone
-        : Effect.asSome(applyProvisioning(provisionFile, file))
-    const { first, provisioned } = yield* firstStart(place.secrets.adminPassword, provision).pipe(
-      Effect.provideContext(repositories)
-    )
-    if (Option.isSome(first)) yield* Console.log(credentials(first.value))
-    if (Option.isSome(provisioned)) yield* Console.log(`${provisionReport(provisioned.value)}\n`)
+export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
+  const { place, provisionFile } = options
+  const file = provisionFile === undefined ? undefined : yield* readProvisionFile(provisionFile)
+  const base = yield* Effect.flatMap(foundation(options), Layer.build)
+  const repositories = yield* Layer.build(Identity.layerRepositories).pipe(Effect.provideContext(base))
+  const provision =
+    file === undefined || provisionFile === undefined
+      ? Effect.succeedNone
+      : Effect.asSome(applyProvisioning(provisionFile, file))
+  const { first, provisioned } = yield* firstStart(place.secrets.adminPassword, provision).pipe(
+    Effect.provideContext(repositories)
+  )
+  if (Option.isSome(first)) yield* Console.log(credentials(first.value))
+  if (Option.isSome(provisioned)) yield* Console.log(`${provisionReport(provisioned.value)}\n`)
 
-    const hub = yield* Layer.build(Hub.layer).pipe(Effect.provideContext(base))
-    const { url } = Context.get(hub, HubServer)
-    const services = Context.merge(base, hub)
-    yield* openAdminDoor({
-      dataDir: place.dataDir,
-      mcpUrl: url,
-      version: Context.get(base, HubConfig).version,
-      startedAt: new Date(),
-      pid: process.pid
-    }).pipe(Effect.provideContext(services))
-    if (Option.isSome(first)) yield* Console.log(connecting(url))
-    return { url, services }
-  },
-  Effect.mapError(asCliFailure)
-)
+  const hub = yield* Layer.build(Hub.layer).pipe(Effect.provideContext(base))
+  const { url } = Context.get(hub, HubServer)
+  const services = Context.merge(base, hub)
+  yield* openAdminDoor({
+    dataDir: place.dataDir,
+    mcpUrl: url,
+    version: Context.get(base, HubConfig).version,
+    startedAt: new Date(),
+    pid: process.pid
+  }).pipe(Effect.provideContext(services))
+  yield* logged(place, url).pipe(Effect.provideContext(base))
+  if (Option.isSome(first)) yield* Console.log(connecting(url))
+  return { url, services }
+}, Effect.mapError(asCliFailure))
 
 /** Runs the hub until it is interrupted. */
 export const runHub = (options: StartOptions) =>

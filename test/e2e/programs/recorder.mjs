@@ -1,5 +1,5 @@
 // A stdio MCP server that keeps a record: its environment, its command line and every line it was sent, in a file of its
-// own under RECORDS. It answers `tell` with what it was asked, "arg" turned into "res", and whose process it is.
+// own under RECORDS. It answers `tell` with what it was asked, "arg" turned into "res", and whose process it is; `refuse` is an error.
 
 import { appendFileSync } from "node:fs"
 import { join } from "node:path"
@@ -17,7 +17,7 @@ const results = {
     capabilities: { tools: {} },
     serverInfo: { name: "recorder", version: "1.0.0" }
   }),
-  "tools/list": () => ({ tools: [{ name: "tell", inputSchema: { type: "object" } }] }),
+  "tools/list": () => ({ tools: ["tell", "refuse"].map((name) => ({ name, inputSchema: { type: "object" } })) }),
   "tools/call": ({ arguments: args }) => {
     const told = { text: args.text.replace("arg", "res"), user: process.env.MCPHUB_USER_ID ?? null }
     return { content: [{ type: "text", text: told.text }], structuredContent: told }
@@ -28,8 +28,8 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   appendFileSync(record, `${line}\n`)
   const { id, method, params } = JSON.parse(line)
   if (id === undefined || method === undefined) return
-  if (method === "tools/call" && params.name !== "tell") {
-    return send({ id, error: { code: -32602, message: "There is no such tool" } })
+  if (method === "tools/call" && params.name === "refuse") {
+    return send({ id, error: { code: -32000, message: "Refused" } })
   }
   const result = results[method]
   if (result === undefined) return send({ id, error: { code: -32601, message: "Method not found" } })

@@ -35,7 +35,10 @@ export const GroupHandlers = GroupOperations.toLayer(
     return GroupOperations.of({
       groupCreate: Effect.fnUntraced(function* ({ name, servers, tools, user }) {
         const owner = yield* findUser(users, user)
-        return view(yield* groups.create({ userId: owner.id, name, servers, tools: tools ?? undefined }), owner.username)
+        return view(
+          yield* groups.create({ userId: owner.id, name, servers, tools: tools ?? undefined }),
+          owner.username
+        )
       }, asRefusal),
       groupList: Effect.fnUntraced(function* ({ user }) {
         if (user !== null) {

@@ -75,9 +75,7 @@ export const LiveHandlers = (hub: HubFacts) =>
         }, asRefusal),
         sessionList: Effect.fnUntraced(function* ({ user }) {
           const owner = user === null ? undefined : yield* findUser(users, user)
-          return (yield* sessions.list)
-            .filter((one) => owner === undefined || one.userId === owner.id)
-            .map(sessionView)
+          return (yield* sessions.list).filter((one) => owner === undefined || one.userId === owner.id).map(sessionView)
         }, asRefusal),
         sessionShow: Effect.fnUntraced(function* ({ sessionId }) {
           const found = yield* findSession(sessionId)
@@ -94,9 +92,7 @@ export const LiveHandlers = (hub: HubFacts) =>
         }, asRefusal),
         requestList: Effect.fnUntraced(function* ({ user }) {
           const pending =
-            user === null
-              ? yield* tracker.pending
-              : yield* tracker.pendingByUser((yield* findUser(users, user)).id)
+            user === null ? yield* tracker.pending : yield* tracker.pendingByUser((yield* findUser(users, user)).id)
           return pending.map(requestView(yield* Clock.currentTimeMillis))
         }, asRefusal),
         requestCancel: Effect.fnUntraced(function* ({ requestId }) {

@@ -148,13 +148,11 @@ export const ServerHandlers = ServerOperations.toLayer(
           ),
           Effect.timeoutOption(limit),
           Effect.map(
-            Option.getOrElse(
-              (): Omit<ServerTestView, "durationMs"> => ({
-                ...none,
-                outcome: "failed",
-                reason: `Server ${name} did not connect and list its tools within ${limit} ms; see its log, or raise INIT_TIMEOUT`
-              })
-            )
+            Option.getOrElse((): Omit<ServerTestView, "durationMs"> => ({
+              ...none,
+              outcome: "failed",
+              reason: `Server ${name} did not connect and list its tools within ${limit} ms; see its log, or raise INIT_TIMEOUT`
+            }))
           )
         )
         return { ...tried, durationMs: (yield* Clock.currentTimeMillis) - begun }

@@ -1,0 +1,63 @@
+/**
+ * Text as the value of an HTTP header: visible ASCII stands as it is; anything a header cannot hold, or would not keep
+ * (blanks at the edges, nothing at all), and anything that reads like the encoding itself becomes
+ * `=?base64?{Base64 of the UTF-8}?=`.
+ *
+ * A lone surrogate has no UTF-8. Encoding refuses such text rather than send U+FFFD, which would be another value than
+ * the body's and be rejected over there as a mismatch that nobody could explain.
+ *
+ * Source: MCP 2026-07-28 `basic/transports` (value encoding of `Mcp-Name` and `Mcp-Param-*`); RFC 9110 §5.5; RFC 4648 §4.
+ */
+import { Result } from "effect"
+import { Base64 } from "effect/encoding"
+
+const prefix = "=?base64?"
+const suffix = "?="
+
+/** RFC 9110 `field-content` without obs-text: visible at both edges, blanks and tabs between. */
+const plain = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/
+
+const isSentinel = (value: string): boolean =>
+  value.length >= prefix.length + suffix.length && value.startsWith(prefix) && value.endsWith(suffix)
+
+/** Fails with `ill-formed` for text with a lone surrogate. */
+export const encode = (value: string): Result.Result<string, "ill-formed"> => {
+  // Wider than `isSentinel`: a reader that lets prefix and suffix overlap must not take `=?base64?=` for an encoding.
+  if (plain.test(value) && !(value.startsWith(prefix) && value.endsWith(suffix))) return Result.succeed(value)
+  return value.isWellFormed() ? Result.succeed(prefix + Base64.encode(value) + suffix) : Result.fail("ill-formed")
+}
+
+/** What is wrong with a received value: not ASCII, not canonical Base64, or Base64 of something else than UTF-8. */
+export type Unreadable = "characters" | "base64" | "utf8"
+
+/** Keeps a byte order mark: it is part of the value. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/**
+ * Reads a received value; blanks around it belong to the header's syntax and not to the value. Both prefix and suffix
+ * make an encoding: `=?base64?abc` alone is the text it looks like.
+ */
+export const decode = (received: string): Result.Result<string, Unreadable> => {
+  const value = trim(received)
+  if (!isSentinel(value)) return value === "" || plain.test(value) ? Result.succeed(value) : Result.fail("characters")
+  const payload = value.slice(prefix.length, -suffix.length)
+  const bytes = Base64.decode(payload)
+  // Base64 has several spellings of the same bytes (stray bits before the padding, ignored line ends): one is accepted.
+  if (Result.isFailure(bytes) || Base64.encode(bytes.success) !== payload) return Result.fail("base64")
+  try {
+    return Result.succeed(utf8.decode(bytes.success))
+  } catch {
+    return Result.fail("utf8")
+  }
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
+
+/** Without the optional whitespace of RFC 9110 §5.6.3, in linear time. */
+export const trim = (value: string): string => {
+  let start = 0
+  let end = value.length
+  while (start < end && isBlank(value.charCodeAt(start))) start++
+  while (end > start && isBlank(value.charCodeAt(end - 1))) end--
+  return value.slice(start, end)
+}

@@ -1,0 +1,173 @@
+/**
+ * Tool arguments that travel in headers, too: a property of a tool's `inputSchema` with `x-mcp-header: "Region"` is
+ * repeated as `Mcp-Param-Region`. The hub checks them toward its clients, computes them anew toward upstreams, and as a
+ * client leaves tools with invalid annotations out of its lists.
+ *
+ * Source: MCP 2026-07-28 `basic/transports` (custom headers from tool parameters), `server/tools` (schema extension).
+ */
+import { Result } from "effect"
+import * as HeaderCodec from "./HeaderCodec.ts"
+import type { JsonObject, JsonRpcErrorObject } from "./JsonRpc.ts"
+import { isJsonObject } from "./RequestMeta.ts"
+import { headerNames, type ReadHeader } from "./StandardHeaders.ts"
+import { headerMismatch } from "./StatelessErrors.ts"
+
+export interface ParamHeader {
+  /** Without the prefix, as the tool spells it. */
+  readonly header: string
+  /** Property names from the arguments down. */
+  readonly path: ReadonlyArray<string>
+  readonly type: "string" | "integer" | "boolean"
+}
+
+const annotation = "x-mcp-header"
+
+/** RFC 9110 §5.6.2. */
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+/** Keywords whose value is a schema or an array of schemas, and those whose value maps names to schemas. */
+const schemaKeywords = [
+  "items",
+  "prefixItems",
+  "additionalItems",
+  "contains",
+  "additionalProperties",
+  "unevaluatedProperties",
+  "unevaluatedItems",
+  "propertyNames",
+  "contentSchema",
+  "oneOf",
+  "anyOf",
+  "allOf",
+  "not",
+  "if",
+  "then",
+  "else"
+]
+const namedSchemaKeywords = ["patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"]
+
+interface Place {
+  readonly schema: unknown
+  readonly path: ReadonlyArray<string>
+  /** Reached by `properties` alone, so that its value can be found in any arguments. */
+  readonly reachable: boolean
+}
+
+/**
+ * The annotations of a tool's `inputSchema`; fails with the reason when one of them is invalid, which makes the whole
+ * tool invalid. Does not recurse: a schema may be nested as deep as its author likes.
+ */
+export const scan = (inputSchema: unknown): Result.Result<ReadonlyArray<ParamHeader>, string> => {
+  const params: Array<ParamHeader> = []
+  const taken = new Set<string>()
+  const places: Array<Place> = [{ schema: inputSchema, path: [], reachable: true }]
+  for (let place = places.pop(); place !== undefined; place = places.pop()) {
+    const { schema, path, reachable } = place
+    if (!isJsonObject(schema)) continue
+    if (Object.hasOwn(schema, annotation)) {
+      const param = readAnnotation(schema, path, reachable)
+      if (Result.isFailure(param)) return Result.fail(param.failure)
+      const key = param.success.header.toLowerCase()
+      if (taken.has(key)) return Result.fail(`Two properties share the ${annotation} "${param.success.header}"`)
+      taken.add(key)
+      params.push(param.success)
+    }
+    for (const keyword of schemaKeywords) {
+      const inner = schema[keyword]
+      for (const branch of Array.isArray(inner) ? inner : [inner]) {
+        places.push({ schema: branch, path: [...path, keyword], reachable: false })
+      }
+    }
+    for (const keyword of namedSchemaKeywords) {
+      const inner = schema[keyword]
+      if (!isJsonObject(inner)) continue
+      for (const branch of Object.values(inner)) places.push({ schema: branch, path: [...path, keyword], reachable: false })
+    }
+    const properties = schema["properties"]
+    if (!isJsonObject(properties)) continue
+    // Backwards, so that a stack yields them in the order they stand in.
+    for (const [name, property] of Object.entries(properties).reverse()) {
+      places.push({ schema: property, path: [...path, name], reachable })
+    }
+  }
+  return Result.succeed(params)
+}
+
+const readAnnotation = (schema: JsonObject, path: ReadonlyArray<string>, reachable: boolean): Result.Result<ParamHeader, string> => {
+  const where = path.length === 0 ? "The schema itself" : `The property ${path.join(".")}`
+  const header = schema[annotation]
+  const type = schema["type"]
+  if (!reachable || path.length === 0) {
+    return Result.fail(`${where} has an ${annotation} but is not reached through "properties" alone`)
+  }
+  if (typeof header !== "string" || !token.test(header)) {
+    return Result.fail(`${where} has an ${annotation} that is no header name (RFC 9110 token)`)
+  }
+  if (type !== "string" && type !== "integer" && type !== "boolean") {
+    return Result.fail(`${where} has an ${annotation} but its type is not string, integer or boolean`)
+  }
+  return Result.succeed({ header, path, type })
+}
+
+const at = (argumentsObject: unknown, path: ReadonlyArray<string>): unknown => {
+  let value = argumentsObject
+  for (const name of path) {
+    if (!isJsonObject(value) || !Object.hasOwn(value, name)) return undefined
+    value = value[name]
+  }
+  return value
+}
+
+/** The text of a value that travels in a header; none for absent values, objects and integers that lost precision. */
+const textOf = (value: unknown): string | undefined => {
+  switch (typeof value) {
+    case "string":
+      return value
+    case "boolean":
+      return String(value)
+    case "number":
+      return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value)) ? String(value) : undefined
+    default:
+      return undefined
+  }
+}
+
+/** The headers for these arguments; null and absent ones have none. Fails with the reason when one has no header form. */
+export const toHeaders = (params: ReadonlyArray<ParamHeader>, args: unknown): Result.Result<Record<string, string>, string> => {
+  const headers: Record<string, string> = {}
+  for (const { header, path } of params) {
+    const text = textOf(at(args, path))
+    if (text === undefined) continue
+    const encoded = HeaderCodec.encode(text)
+    if (Result.isFailure(encoded)) {
+      return Result.fail(`The argument ${path.join(".")} holds half of a surrogate pair, which no header can carry; send well-formed text`)
+    }
+    headers[headerNames.paramPrefix + header] = encoded.success
+  }
+  return Result.succeed(headers)
+}
+
+/**
+ * Compares the headers of a `tools/call` with its arguments: -32020 for the first that is missing, unreadable or
+ * different. Where the arguments have no value (absent or null) no header is expected and one that came is ignored, as
+ * are `Mcp-Param-*` the tool does not declare.
+ */
+export const check = (header: ReadHeader, params: ReadonlyArray<ParamHeader>, args: unknown): JsonRpcErrorObject | undefined => {
+  for (const param of params) {
+    const value = at(args, param.path)
+    const text = textOf(value)
+    if (text === undefined) continue
+    const name = headerNames.paramPrefix + param.header
+    const field = ["params.arguments", ...param.path].join(".")
+    const received = header(name)
+    if (received === undefined) return headerMismatch(name, field, "missing")
+    const decoded = HeaderCodec.decode(received)
+    if (Result.isFailure(decoded)) return headerMismatch(name, field, "encoding")
+    if (decoded.success !== text && !sameNumber(param.type, decoded.success, value)) return headerMismatch(name, field, "different")
+  }
+  return undefined
+}
+
+/** `42` and `42.0` are the same integer. */
+const sameNumber = (type: ParamHeader["type"], text: string, value: unknown): boolean =>
+  type === "integer" && typeof value === "number" && /^-?\d+(\.\d+)?$/.test(text) && Number(text) === value
