@@ -17,6 +17,7 @@ import type {
   JsonRpcRequest,
   JsonRpcResponse
 } from "../domain/protocol/JsonRpc.ts"
+import { eraOf } from "../domain/protocol/Versions.ts"
 import { type ListKind, listKinds, lists as listMethods } from "../domain/protocol/Methods.ts"
 import { Telemetry, type TracedRequest } from "../domain/Telemetry.ts"
 import { userSessionId } from "../domain/UserSessionId.ts"
@@ -100,8 +101,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     runBackground(Effect.ignore(effect))
   }
 
-  const events = yield* Effect.acquireRelease(Effect.sync(SessionEvents.make), (stream) => Effect.sync(stream.end))
-  const questions = ClientRequests.make(open.capabilities, background)
+  const events = yield* Effect.acquireRelease(Effect.sync(() => SessionEvents.make(eraOf(open.protocolVersion))), (stream) => Effect.sync(stream.end))
+  const questions = ClientRequests.make(open.capabilities)
 
   const contextOf = (who: Principal, requestId: RequestId): CallContext => ({
     principal: who,
@@ -113,11 +114,23 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const announce = (kind: ListKind): void =>
     events.publish({ jsonrpc: "2.0", method: listMethods[kind].changed })
 
+  /** The way back to the upstream that asks, if its conversation still stands when the client answers. */
+  const answering = (connection: () => UpstreamConnection | undefined, context: CallContext) => ({
+    reply: (response: JsonRpcResponse): void => {
+      const asking = connection()
+      if (asking !== undefined) background(asking.respond(response, context))
+    },
+    progress: (params: JsonObject): void => {
+      const asking = connection()
+      if (asking !== undefined) background(asking.notify("notifications/progress", params, context))
+    }
+  })
+
   /** A message of an upstream that concerns the session rather than one request. */
   const onSessionMessage = (server: string, message: UpstreamMessage, context: CallContext): void => {
     if ("id" in message) {
-      const connection = () => [...links.live()].find((live) => live.server === server)
-      return questions.ask(server, message, { connection, context, send: events.sendNow })
+      const connection = (): UpstreamConnection | undefined => [...links.live()].find((live) => live.server === server)
+      return questions.ask(server, message, { ...answering(connection, context), send: events.sendNow })
     }
     switch (message.method) {
       case "notifications/progress":
@@ -164,8 +177,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const onCallMessage = (call: SessionRequests.Call, connection: UpstreamConnection, message: UpstreamMessage): void => {
     if ("id" in message) {
       return questions.ask(connection.server, message, {
-        connection: () => connection,
-        context: call.context,
+        ...answering(() => connection, call.context),
         record: call.record,
         send: (outgoing) => call.exchange.send(outgoing) || events.sendNow(outgoing)
       })

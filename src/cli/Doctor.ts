@@ -1,6 +1,6 @@
 /**
- * The examination behind `mcphub doctor`: environment, settings, database, migrations, clock, port and each upstream
- * server, beside a running hub or without one. Each finding names its remedy.
+ * The examination behind `mcphub doctor`: environment, settings, database, migrations, clock, port, isolation and each
+ * upstream server, beside a running hub or without one. Each finding names its remedy.
  */
 import { createServer } from "node:net"
 import { Effect, Option } from "effect"
@@ -116,6 +116,19 @@ const serverFindings = Effect.fnUntraced(function* (admin: Admin) {
   return tested.map(serverFinding)
 })
 
+const isolationFindings = (admin: Admin) =>
+  Effect.map(admin.isolationCheck(), ({ crossings, servers, tokens }) =>
+    crossings.length === 0
+      ? [ok("isolation", `two made-up users with ${tokens} tokens each at ${servers} servers: nothing crossed`)]
+      : crossings.map((one) =>
+          fail(
+            "isolation",
+            `${one.what} would reach ${one.server}`,
+            "do not run this hub with more than one user; report it"
+          )
+        )
+  )
+
 /** A failed operation is a finding, not the end of the examination. */
 const orFinding =
   (check: string) =>
@@ -142,7 +155,10 @@ export const examine = Effect.gen(function* () {
   const inside = yield* withAdmin((admin) =>
     Effect.gen(function* () {
       const database = yield* databaseFindings(admin).pipe(orFinding("database"))
-      return [...database, ...(usable ? yield* serverFindings(admin).pipe(orFinding("servers")) : [])]
+      if (!usable) return database
+      const isolation = yield* isolationFindings(admin).pipe(orFinding("isolation"))
+      const servers = yield* serverFindings(admin).pipe(orFinding("servers"))
+      return [...database, ...isolation, ...servers]
     })
   ).pipe(orFinding("database"))
   return [...environment, ...settings, ...hub, ...inside]

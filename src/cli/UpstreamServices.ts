@@ -22,7 +22,8 @@ export const upstreamServices = (place: Workspace) => {
   const config = Layer.merge(HubConfig.layerEnv, Layer.succeed(HubSecrets, place.secrets))
   const upstream = UpstreamConnector.layer.pipe(
     Layer.provide([UpstreamHttp.layer, UpstreamStdio.layer]),
-    Layer.provide([UpstreamHeaders.layer, StdioChildren.layer, RequestTracker.layerMemory, UserLimits.layer])
+    Layer.provideMerge(UpstreamHeaders.layer),
+    Layer.provide([StdioChildren.layer, RequestTracker.layerMemory, UserLimits.layer])
   )
   return upstream.pipe(
     Layer.provide(HubMetrics.layer),

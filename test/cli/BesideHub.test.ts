@@ -241,7 +241,14 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         const doctor = yield* json(["doctor"], { cwd: hub.cwd })
         assert.isTrue(doctor.ok)
         const levels = Object.fromEntries(doctor.checks.map((one: any) => [one.check, one.level]))
-        assert.deepInclude(levels, { hub: "ok", database: "ok", migrations: "ok", clock: "ok", "server sample": "ok" })
+        assert.deepInclude(levels, {
+          hub: "ok",
+          database: "ok",
+          migrations: "ok",
+          clock: "ok",
+          isolation: "ok",
+          "server sample": "ok"
+        })
       }),
     patience
   )

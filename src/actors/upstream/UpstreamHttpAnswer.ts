@@ -36,7 +36,7 @@ export const conclude = (
   pending: PendingCall,
   end: ExchangeEnd
 ): Effect.Effect<unknown, UpstreamError> => {
-  const { server, calls } = options
+  const { server } = options
   if (end.kind === "body") {
     const failure = readBody(options, pending, end.head, end.text)
     if (failure !== undefined) return Effect.fail(failure)

@@ -164,6 +164,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     return {
       server: name,
       info,
+      era: "stateful" as const,
       stateful: true,
       request: conversation.request,
       notify: (method, params) => conversation.notify(method, params),

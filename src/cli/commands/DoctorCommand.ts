@@ -25,6 +25,6 @@ export const DoctorCommand = Command.make(
   })
 ).pipe(
   Command.withDescription(
-    "Check environment, settings, database, migrations, clock, port and each server; exit code 2 when a check fails"
+    "Check environment, settings, database, migrations, clock, port, isolation and each server; exit code 2 when a check fails"
   )
 )

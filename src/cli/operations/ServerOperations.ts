@@ -27,6 +27,15 @@ export const ServerTestView = Schema.Struct({
 })
 export type ServerTestView = typeof ServerTestView.Type
 
+export const IsolationView = Schema.Struct({
+  servers: Schema.Number,
+  /** Kinds of tokens tried. */
+  tokens: Schema.Number,
+  /** What would reach a server it is not meant for: a token's name, never its value. Empty in a sound hub. */
+  crossings: Schema.Array(Schema.Struct({ server: Schema.String, what: Schema.String }))
+})
+export type IsolationView = typeof IsolationView.Type
+
 export class ServerOperations extends RpcGroup.make(
   Rpc.make("serverList", { success: Schema.Array(ServerView), error: OperationRefused }),
   /**
@@ -37,5 +46,7 @@ export class ServerOperations extends RpcGroup.make(
     payload: { name: Schema.String, key: Schema.NullOr(Schema.String) },
     success: ServerTestView,
     error: OperationRefused
-  })
+  }),
+  /** Sends two made-up users with made-up tokens through what builds each server's requests; nothing leaves the hub. */
+  Rpc.make("isolationCheck", { success: IsolationView, error: OperationRefused })
 ) {}

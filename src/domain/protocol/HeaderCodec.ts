@@ -3,8 +3,8 @@
  * (blanks at the edges, nothing at all), and anything that reads like the encoding itself becomes
  * `=?base64?{Base64 of the UTF-8}?=`.
  *
- * A lone surrogate has no UTF-8. Encoding refuses such text rather than send U+FFFD, which would be another value than
- * the body's and be rejected over there as a mismatch that nobody could explain.
+ * A lone surrogate has no UTF-8. As in every UTF-8 encoder it becomes U+FFFD, and `matches` reads the body's text the same
+ * way, so such text is one value on both sides of the comparison.
  *
  * Source: MCP 2026-07-28 `basic/transports` (value encoding of `Mcp-Name` and `Mcp-Param-*`); RFC 9110 §5.5; RFC 4648 §4.
  */
@@ -20,12 +20,10 @@ const plain = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/
 const isSentinel = (value: string): boolean =>
   value.length >= prefix.length + suffix.length && value.startsWith(prefix) && value.endsWith(suffix)
 
-/** Fails with `ill-formed` for text with a lone surrogate. */
-export const encode = (value: string): Result.Result<string, "ill-formed"> => {
+/** Always a legal header value, without CR, LF or NUL. */
+export const encode = (value: string): string =>
   // Wider than `isSentinel`: a reader that lets prefix and suffix overlap must not take `=?base64?=` for an encoding.
-  if (plain.test(value) && !(value.startsWith(prefix) && value.endsWith(suffix))) return Result.succeed(value)
-  return value.isWellFormed() ? Result.succeed(prefix + Base64.encode(value) + suffix) : Result.fail("ill-formed")
-}
+  plain.test(value) && !(value.startsWith(prefix) && value.endsWith(suffix)) ? value : prefix + Base64.encode(value) + suffix
 
 /** What is wrong with a received value: not ASCII, not canonical Base64, or Base64 of something else than UTF-8. */
 export type Unreadable = "characters" | "base64" | "utf8"
@@ -50,6 +48,9 @@ export const decode = (received: string): Result.Result<string, Unreadable> => {
     return Result.fail("utf8")
   }
 }
+
+/** Whether a decoded header value stands for this text of the body. */
+export const matches = (decoded: string, text: string): boolean => decoded === text.toWellFormed()
 
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
 

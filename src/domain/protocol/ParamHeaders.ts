@@ -8,11 +8,11 @@
 import { Result } from "effect"
 import * as HeaderCodec from "./HeaderCodec.ts"
 import type { JsonObject, JsonRpcErrorObject } from "./JsonRpc.ts"
-import { isJsonObject } from "./RequestMeta.ts"
+import { isJsonObject } from "./Stateless.ts"
 import { headerNames, type ReadHeader } from "./StandardHeaders.ts"
 import { headerMismatch } from "./StatelessErrors.ts"
 
-export interface ParamHeader {
+export interface HeaderParam {
   /** Without the prefix, as the tool spells it. */
   readonly header: string
   /** Property names from the arguments down. */
@@ -53,12 +53,16 @@ interface Place {
   readonly reachable: boolean
 }
 
+/** What a schema declares, or why one annotation is invalid, which makes the whole tool invalid. */
+export type Scan =
+  | { readonly ok: true; readonly params: ReadonlyArray<HeaderParam> }
+  | { readonly ok: false; readonly reason: string }
+
 /**
- * The annotations of a tool's `inputSchema`; fails with the reason when one of them is invalid, which makes the whole
- * tool invalid. Does not recurse: a schema may be nested as deep as its author likes.
+ * The annotations of a tool's `inputSchema`; the reason names the property and nothing of its content. Does not recurse: a schema may be nested as deep as its author likes.
  */
-export const scan = (inputSchema: unknown): Result.Result<ReadonlyArray<ParamHeader>, string> => {
-  const params: Array<ParamHeader> = []
+export const scan = (inputSchema: unknown): Scan => {
+  const params: Array<HeaderParam> = []
   const taken = new Set<string>()
   const places: Array<Place> = [{ schema: inputSchema, path: [], reachable: true }]
   for (let place = places.pop(); place !== undefined; place = places.pop()) {
@@ -66,9 +70,9 @@ export const scan = (inputSchema: unknown): Result.Result<ReadonlyArray<ParamHea
     if (!isJsonObject(schema)) continue
     if (Object.hasOwn(schema, annotation)) {
       const param = readAnnotation(schema, path, reachable)
-      if (Result.isFailure(param)) return Result.fail(param.failure)
+      if (Result.isFailure(param)) return { ok: false, reason: param.failure }
       const key = param.success.header.toLowerCase()
-      if (taken.has(key)) return Result.fail(`Two properties share the ${annotation} "${param.success.header}"`)
+      if (taken.has(key)) return { ok: false, reason: `Two properties share the ${annotation} "${param.success.header}"` }
       taken.add(key)
       params.push(param.success)
     }
@@ -90,10 +94,10 @@ export const scan = (inputSchema: unknown): Result.Result<ReadonlyArray<ParamHea
       places.push({ schema: property, path: [...path, name], reachable })
     }
   }
-  return Result.succeed(params)
+  return { ok: true, params }
 }
 
-const readAnnotation = (schema: JsonObject, path: ReadonlyArray<string>, reachable: boolean): Result.Result<ParamHeader, string> => {
+const readAnnotation = (schema: JsonObject, path: ReadonlyArray<string>, reachable: boolean): Result.Result<HeaderParam, string> => {
   const where = path.length === 0 ? "The schema itself" : `The property ${path.join(".")}`
   const header = schema[annotation]
   const type = schema["type"]
@@ -132,19 +136,14 @@ const textOf = (value: unknown): string | undefined => {
   }
 }
 
-/** The headers for these arguments; null and absent ones have none. Fails with the reason when one has no header form. */
-export const toHeaders = (params: ReadonlyArray<ParamHeader>, args: unknown): Result.Result<Record<string, string>, string> => {
+/** The headers for these arguments; null and absent ones have none. */
+export const toHeaders = (params: ReadonlyArray<HeaderParam>, args: unknown): Record<string, string> => {
   const headers: Record<string, string> = {}
   for (const { header, path } of params) {
     const text = textOf(at(args, path))
-    if (text === undefined) continue
-    const encoded = HeaderCodec.encode(text)
-    if (Result.isFailure(encoded)) {
-      return Result.fail(`The argument ${path.join(".")} holds half of a surrogate pair, which no header can carry; send well-formed text`)
-    }
-    headers[headerNames.paramPrefix + header] = encoded.success
+    if (text !== undefined) headers[headerNames.paramPrefix + header] = HeaderCodec.encode(text)
   }
-  return Result.succeed(headers)
+  return headers
 }
 
 /**
@@ -152,7 +151,7 @@ export const toHeaders = (params: ReadonlyArray<ParamHeader>, args: unknown): Re
  * different. Where the arguments have no value (absent or null) no header is expected and one that came is ignored, as
  * are `Mcp-Param-*` the tool does not declare.
  */
-export const check = (header: ReadHeader, params: ReadonlyArray<ParamHeader>, args: unknown): JsonRpcErrorObject | undefined => {
+export const check = (header: ReadHeader, params: ReadonlyArray<HeaderParam>, args: unknown): JsonRpcErrorObject | undefined => {
   for (const param of params) {
     const value = at(args, param.path)
     const text = textOf(value)
@@ -163,11 +162,13 @@ export const check = (header: ReadHeader, params: ReadonlyArray<ParamHeader>, ar
     if (received === undefined) return headerMismatch(name, field, "missing")
     const decoded = HeaderCodec.decode(received)
     if (Result.isFailure(decoded)) return headerMismatch(name, field, "encoding")
-    if (decoded.success !== text && !sameNumber(param.type, decoded.success, value)) return headerMismatch(name, field, "different")
+    if (!HeaderCodec.matches(decoded.success, text) && !sameNumber(param.type, decoded.success, value)) {
+      return headerMismatch(name, field, "different")
+    }
   }
   return undefined
 }
 
 /** `42` and `42.0` are the same integer. */
-const sameNumber = (type: ParamHeader["type"], text: string, value: unknown): boolean =>
+const sameNumber = (type: HeaderParam["type"], text: string, value: unknown): boolean =>
   type === "integer" && typeof value === "number" && /^-?\d+(\.\d+)?$/.test(text) && Number(text) === value

@@ -7,8 +7,9 @@
 import { Result } from "effect"
 import * as HeaderCodec from "./HeaderCodec.ts"
 import type { JsonObject, JsonRpcErrorObject } from "./JsonRpc.ts"
-import { metaKeys, metaOf } from "./RequestMeta.ts"
+import { metaKeys, metaOf } from "./Stateless.ts"
 import { headerMismatch } from "./StatelessErrors.ts"
+import { statelessVersion } from "./Versions.ts"
 
 export const headerNames = {
   version: "MCP-Protocol-Version",
@@ -42,18 +43,12 @@ const nameOf = ({ method, params }: RequestBody): { readonly field: string; read
   return { field: `params.${field}`, value: typeof value === "string" ? value : undefined }
 }
 
-/**
- * The headers to send with a request as it goes out: for a renamed tool, the name it has over there. Fails with the
- * reason when the name has no header form (see HeaderCodec).
- */
-export const standardHeaders = (body: RequestBody, version: string): Result.Result<Record<string, string>, string> => {
+/** The headers to send with a request as it goes out: for a renamed tool, the name it has over there. */
+export const standardHeaders = (body: RequestBody, version: string = statelessVersion): Record<string, string> => {
   const headers: Record<string, string> = { [headerNames.version]: version, [headerNames.method]: body.method }
-  const named = nameOf(body)
-  if (named?.value === undefined) return Result.succeed(headers)
-  return Result.mapBoth(HeaderCodec.encode(named.value), {
-    onSuccess: (name) => ({ ...headers, [headerNames.name]: name }),
-    onFailure: () => `${named.field} holds half of a surrogate pair, which no header can carry; send well-formed text`
-  })
+  const name = nameOf(body)?.value
+  if (name !== undefined) headers[headerNames.name] = HeaderCodec.encode(name)
+  return headers
 }
 
 /**
@@ -84,7 +79,7 @@ const checkName = (header: ReadHeader, body: RequestBody): JsonRpcErrorObject | 
   }
   const decoded = HeaderCodec.decode(received)
   if (Result.isFailure(decoded)) return headerMismatch(headerNames.name, named.field, "encoding")
-  return named.value !== undefined && decoded.success !== named.value
-    ? headerMismatch(headerNames.name, named.field, "different")
-    : undefined
+  return named.value === undefined || HeaderCodec.matches(decoded.success, named.value)
+    ? undefined
+    : headerMismatch(headerNames.name, named.field, "different")
 }

@@ -3,6 +3,7 @@ import { Clock, Effect, Option, Predicate, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { CallContext, UpstreamConnection } from "../../../actors/upstream/UpstreamConnection.ts"
 import { UpstreamConnector } from "../../../actors/upstream/UpstreamConnector.ts"
+import { UpstreamHeaders } from "../../../actors/upstream/UpstreamHeaders.ts"
 import { UpstreamHealth } from "../../../actors/upstream/UpstreamHealth.ts"
 import { HubConfig } from "../../../domain/HubConfig.ts"
 import { HubKeys } from "../../../domain/HubKeys.ts"
@@ -13,6 +14,7 @@ import { makeMint } from "../../../domain/RequestId.ts"
 import type { ServerConfig } from "../../../domain/ServerConfig.ts"
 import { Settings } from "../../../domain/Settings.ts"
 import { userSessionId } from "../../../domain/UserSessionId.ts"
+import { checkIsolation } from "./IsolationCheck.ts"
 import { asRefusal, OperationRefused } from "../OperationRefused.ts"
 import { ServerOperations, type ServerTestView } from "../ServerOperations.ts"
 
@@ -65,6 +67,7 @@ export const ServerHandlers = ServerOperations.toLayer(
     const connector = yield* UpstreamConnector
     const keys = yield* HubKeys
     const config = yield* HubConfig
+    const headers = yield* UpstreamHeaders
     const mint = makeMint()
 
     const principalOf = Effect.fnUntraced(function* (key: string | null) {
@@ -116,6 +119,7 @@ export const ServerHandlers = ServerOperations.toLayer(
             tools: one.tools ?? null
           }))
         ),
+      isolationCheck: () => checkIsolation(settings.current()).pipe(Effect.provideService(UpstreamHeaders, headers)),
       serverTest: Effect.fnUntraced(function* ({ key, name }) {
         const server = settings.current().mcpServers[name]
         if (server === undefined) {
