@@ -18,11 +18,17 @@ const exit = (code: number): void => {
 // A reader that has closed its pipe (`mcphub user ls | head -1`) is no failure, and no reason for a hub to stop.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
 
+/** Two signals within this time are one. */
+const sameSignalMs = 300
+
 const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
-  let signals = 0
+  let first: number | undefined
   const onSignal = (): void => {
-    signals += 1
-    if (signals > 1) process.exit(130)
+    const now = performance.now()
+    // A signal to the whole group arrives twice: from the terminal or service manager, and passed on by the launcher.
+    if (first !== undefined && now - first > sameSignalMs) process.exit(130)
+    if (first !== undefined) return
+    first = now
     fiber.interruptUnsafe(fiber.id)
   }
   process.on("SIGINT", onSignal)

@@ -5,7 +5,7 @@
  * 4xx; once a request belongs to a session its failures are JSON-RPC errors under 200, because clients drop a session
  * over a 4xx. From a parsed POST to its upstream there is one fiber and no queue.
  */
-import { Context, Effect, Exit, Layer, Redacted } from "effect"
+import { Cause, Context, Effect, Exit, Layer, Redacted } from "effect"
 import { resolveTarget } from "../domain/Access.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { Principal } from "../domain/Principal.ts"
@@ -19,7 +19,16 @@ import * as JsonGuard from "./JsonGuard.ts"
 import { matchPath, type McpPath } from "./McpPaths.ts"
 import * as McpStateful from "./McpStateful.ts"
 import * as PostBody from "./PostBody.ts"
-import { conflictingKeys, foreignSite, invalidRequest, methodNotAllowed, noTarget, refuse, unauthorized, unavailable } from "./Refusals.ts"
+import {
+  conflictingKeys,
+  foreignSite,
+  invalidRequest,
+  methodNotAllowed,
+  noTarget,
+  refuse,
+  unauthorized,
+  unavailable
+} from "./Refusals.ts"
 import type { WireReply, WireRequest } from "./Wire.ts"
 
 export class McpEndpoint extends Context.Service<
@@ -29,7 +38,10 @@ export class McpEndpoint extends Context.Service<
     readonly handle: (request: WireRequest, reply: WireReply) => boolean
   }
 >()("mcphub/http/McpEndpoint") {
-  static readonly layer = Layer.effect(McpEndpoint, Effect.suspend(() => make))
+  static readonly layer = Layer.effect(
+    McpEndpoint,
+    Effect.suspend(() => make)
+  )
 }
 
 const make = Effect.gen(function* () {
@@ -59,11 +71,11 @@ const make = Effect.gen(function* () {
     }
     const known = principals.peek(presented.key)
     if (known !== undefined) {
-      admit(request, reply, known, path)
+      guarded(reply, () => admit(request, reply, known, path))(undefined)
       return true
     }
     runFork(principals.authenticate(Redacted.make(presented.key))).addObserver((exit) => {
-      if (Exit.isSuccess(exit)) return admit(request, reply, exit.value, path)
+      if (Exit.isSuccess(exit)) return guarded(reply, () => admit(request, reply, exit.value, path))(undefined)
       const error = Exit.findErrorOption(exit)
       if (error._tag === "Some" && error.value._tag === "KeyRejected") return unauthorized(reply)
       unavailable(reply, "The hub cannot check keys at the moment; try again", 2)
@@ -71,8 +83,24 @@ const make = Effect.gen(function* () {
     return true
   }
 
+  /**
+   * What runs in a callback of the platform has no fiber around it: a defect there would end the process, and with it
+   * every user's sessions. It ends this one request instead.
+   */
+  const guarded =
+    <A>(reply: WireReply, run: (value: A) => void) =>
+    (value: A): void => {
+      try {
+        run(value)
+      } catch (defect) {
+        runFork(Effect.logError("A request died of a defect before any session took it", Cause.die(defect)))
+        refuse(reply, 500, rpcCodes.internal, "internal", "Internal error; the hub's log has the details")
+      }
+    }
+
   const admit = (request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): void => {
-    if (path.user !== undefined && path.user !== principal.username && path.user !== principal.userId) return noTarget(reply)
+    if (path.user !== undefined && path.user !== principal.username && path.user !== principal.userId)
+      return noTarget(reply)
     const target: Target | undefined =
       path.target === undefined ? { kind: "all" } : resolveTarget(path.target, principal.groups, settings.current())
     if (target === undefined) return noTarget(reply)
@@ -92,18 +120,28 @@ const make = Effect.gen(function* () {
   const post = (admitted: Admitted): void => {
     const { request, reply } = admitted
     const rejected = PostBody.checkHeaders(request)
-    if (rejected !== undefined) return refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
-    request.body(hub.maxBodyBytes, (body) => {
-      if (body === "aborted") return
-      if (body === "too-large") {
-        return refuse(reply, 413, rpcCodes.invalidRequest, "body_too_large", `The body is larger than ${hub.maxBodyBytes} bytes`)
-      }
-      const parsed = JsonGuard.parse(body)
-      if (!parsed.ok) return refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)
-      const messages = PostBody.read(parsed.value)
-      if (messages.kind === "invalid") return invalidRequest(reply, messages.id, messages.reason)
-      stateful.post(admitted, messages)
-    })
+    if (rejected !== undefined)
+      return refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
+    request.body(
+      hub.maxBodyBytes,
+      guarded(reply, (body: Uint8Array | "too-large" | "aborted") => {
+        if (body === "aborted") return
+        if (body === "too-large") {
+          return refuse(
+            reply,
+            413,
+            rpcCodes.invalidRequest,
+            "body_too_large",
+            `The body is larger than ${hub.maxBodyBytes} bytes`
+          )
+        }
+        const parsed = JsonGuard.parse(body)
+        if (!parsed.ok) return refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)
+        const messages = PostBody.read(parsed.value)
+        if (messages.kind === "invalid") return invalidRequest(reply, messages.id, messages.reason)
+        stateful.post(admitted, messages)
+      })
+    )
   }
 
   return McpEndpoint.of({ handle })
