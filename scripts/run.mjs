@@ -28,7 +28,8 @@ const tasks = {
   "format:check": () => oxfmt(["--check", "."]),
   lint: (args) => oxlint(["--deny-warnings", ...args]),
   types: (args) => tsc(["-p", ".", ...args]),
-  "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test"]]),
+  // The SDK's 1.x line has no type declarations that Deno finds, so tests that use it are left to TypeScript.
+  "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test/domain"]]),
   build: () => tsc(["-p", "tsconfig.build.json"]),
   ok
 }

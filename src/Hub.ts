@@ -81,7 +81,11 @@ const gauges = Layer.effectDiscard(
     const streams = yield* EventStreams
     yield* metrics.gauge("mcphub_children", "Live child processes of stdio upstreams", children.live)
     yield* metrics.gauge("mcphub_upstream_sockets", "Open connections to HTTP upstreams", () => pools.stats().open)
-    yield* metrics.total("mcphub_upstream_connects_total", "Connections opened to HTTP upstreams", () => pools.stats().connects)
+    yield* metrics.total(
+      "mcphub_upstream_connects_total",
+      "Connections opened to HTTP upstreams",
+      () => pools.stats().connects
+    )
     yield* metrics.total("mcphub_upstream_requests_total", "Requests sent over them", () => pools.stats().requests)
     yield* metrics.gauge("mcphub_streams", "Open event streams of clients", streams.count)
   })

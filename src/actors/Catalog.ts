@@ -34,15 +34,29 @@ export interface Listing {
 
 export interface Catalog {
   readonly list: (kind: ListKind, access: Access, context: CallContext) => Effect.Effect<Listing>
-  readonly tool: (name: string, access: Access, context: CallContext) => Effect.Effect<Route, InvalidParams | UpstreamError>
-  readonly prompt: (name: string, access: Access, context: CallContext) => Effect.Effect<Route, InvalidParams | UpstreamError>
+  readonly tool: (
+    name: string,
+    access: Access,
+    context: CallContext
+  ) => Effect.Effect<Route, InvalidParams | UpstreamError>
+  /** The tool as its server lists it, for its schema; `undefined` where the list cannot be had. */
+  readonly toolOf: (route: Route, context: CallContext) => Effect.Effect<Item | undefined>
+  readonly prompt: (
+    name: string,
+    access: Access,
+    context: CallContext
+  ) => Effect.Effect<Route, InvalidParams | UpstreamError>
   readonly resource: (
     uri: string,
     access: Access,
     context: CallContext
   ) => Effect.Effect<Route, ResourceUnknown | InvalidParams | UpstreamError>
   /** A resource template, as `completion/complete` refers to it. */
-  readonly template: (uri: string, access: Access, context: CallContext) => Effect.Effect<Route, ResourceUnknown | UpstreamError>
+  readonly template: (
+    uri: string,
+    access: Access,
+    context: CallContext
+  ) => Effect.Effect<Route, ResourceUnknown | UpstreamError>
 }
 
 export interface CatalogOptions {
@@ -56,8 +70,12 @@ type Loaded = ReadonlyMap<string, Result.Result<Items, UpstreamError>>
 const isSwitchedOff = (config: ServerConfig | undefined, server: string, tool: string, separator: string): boolean =>
   (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.enabled === false
 
-const describe = (config: ServerConfig | undefined, server: string, tool: string, separator: string): string | undefined =>
-  (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.description
+const describe = (
+  config: ServerConfig | undefined,
+  server: string,
+  tool: string,
+  separator: string
+): string | undefined => (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.description
 
 export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptions) {
   const settings = yield* Settings
@@ -81,7 +99,8 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
 
   const exposed = (kind: ListKind, server: string, key: string, item: Item): Item => {
     const name = kind === "resources" || kind === "templates" || direct ? undefined : expose(server, key, separator)
-    const description = kind === "tools" ? describe(settings.current().mcpServers[server], server, key, separator) : undefined
+    const description =
+      kind === "tools" ? describe(settings.current().mcpServers[server], server, key, separator) : undefined
     if (name === undefined && description === undefined) return item
     return { ...item, ...(name === undefined ? {} : { name }), ...(description === undefined ? {} : { description }) }
   }
@@ -150,7 +169,11 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
     permitted: (route: Route) => boolean,
     unknown: () => InvalidParams
   ) {
-    const byPrefix = yield* load(kind, prefixed.map(({ server }) => server), context)
+    const byPrefix = yield* load(
+      kind,
+      prefixed.map(({ server }) => server),
+      context
+    )
     const found = prefixed.filter((route) => {
       const result = byPrefix.get(route.server)
       return result !== undefined && Result.isSuccess(result) && result.success.has(route.name)
@@ -231,6 +254,15 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
   return {
     list,
     tool: (name, access, context) => named("tools", name, access, context),
+    toolOf: (route, context) =>
+      Effect.suspend(() => {
+        const known = lists.known(route.server, "tools")?.get(route.name)
+        if (known !== undefined) return Effect.succeed(known)
+        return lists.get(route.server, "tools", context).pipe(
+          Effect.map((items) => items.get(route.name)),
+          Effect.orElseSucceed(() => undefined)
+        )
+      }),
     prompt: (name, access, context) => named("prompts", name, access, context),
     resource,
     template

@@ -118,7 +118,9 @@ export const make = (capabilities: JsonObject): ClientRequests => {
       for (const [id, pending] of asked) {
         if (pending.record !== record) continue
         forget(id, pending)
-        pending.send(notification("notifications/cancelled", { requestId: id, reason: "The request it belonged to has ended" }))
+        pending.send(
+          notification("notifications/cancelled", { requestId: id, reason: "The request it belonged to has ended" })
+        )
       }
     },
     progress: (params) => {

@@ -9,9 +9,16 @@
  * Source: MCP 2026-07-28, multi round-trip requests.
  */
 import { Effect, Predicate } from "effect"
-import { failure, isFailure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../domain/protocol/JsonRpc.ts"
+import {
+  failure,
+  isFailure,
+  type JsonObject,
+  type JsonRpcRequest,
+  type JsonRpcResponse
+} from "../domain/protocol/JsonRpc.ts"
 import { clientCapability } from "../domain/protocol/Methods.ts"
 import type { Era } from "../domain/protocol/Versions.ts"
+import type { ClientExchange } from "./ClientExchange.ts"
 import { type ClientRequests, undeclared } from "./ClientRequests.ts"
 import type { Ask, Outcome, ParkedCalls } from "./ParkedCalls.ts"
 import type { RequestError } from "./RequestErrors.ts"
@@ -38,6 +45,11 @@ export interface EraBridge {
     params: JsonObject | undefined,
     send: Send
   ) => Effect.Effect<unknown, RequestError>
+  /**
+   * A question of a stateful upstream that came on no call's stream: it can only be asked on behalf of a call, so it is
+   * the one in flight there, if there is exactly one. False: nobody can be asked.
+   */
+  readonly attribute: (server: string, message: JsonRpcRequest) => boolean
   /** Opens the `requestState` of a retry; a request without one is sent as it is. */
   readonly retry: (call: Call) => Effect.Effect<Retry, RequestError>
 }
@@ -69,6 +81,16 @@ const subjectOf = ({ context, message, principal }: Call): Subject => ({
 const isAsking = (result: unknown): result is JsonObject =>
   Predicate.isObject(result) && (result as JsonObject)["resultType"] === "input_required"
 
+/** A retry is a new request with a progress token of its own: what it is told carries that one. */
+const ownExchange = ({ exchange, message: { params } }: Call): ClientExchange => ({
+  ...exchange,
+  send: (message) => {
+    if (!("method" in message) || message.method !== "notifications/progress") return exchange.send(message)
+    const progressToken = objectAt(params ?? {}, "_meta")["progressToken"]
+    return progressToken !== undefined && exchange.send({ ...message, params: { ...message.params, progressToken } })
+  }
+})
+
 const objectAt = (value: JsonObject, field: string): JsonObject => {
   const found = value[field]
   return Predicate.isObject(found) ? (found as JsonObject) : {}
@@ -76,6 +98,9 @@ const objectAt = (value: JsonObject, field: string): JsonObject => {
 
 export const make = (options: BridgeOptions): EraBridge => {
   const { background, era, parked, questions, states } = options
+
+  /** Calls that may park, by server. */
+  const asking = new Map<string, Set<(message: JsonRpcRequest) => void>>()
 
   const sealed = (call: Call, inputRequests: JsonObject, content: Content) =>
     Effect.map(states.seal(subjectOf(call), content), (requestState) => ({
@@ -85,7 +110,9 @@ export const make = (options: BridgeOptions): EraBridge => {
     }))
 
   const outcomeOf = (call: Call, outcome: Outcome): Effect.Effect<unknown> =>
-    outcome.kind === "result" ? Effect.succeed(outcome.result) : sealed(call, outcome.inputRequests, { job: outcome.job })
+    outcome.kind === "result"
+      ? Effect.succeed(outcome.result)
+      : sealed(call, outcome.inputRequests, { job: outcome.job })
 
   const question = (call: Call, connection: UpstreamConnection, ask: Ask, message: JsonRpcRequest): void => {
     const reply = (response: JsonRpcResponse): void => background(connection.respond(response, call.context))
@@ -99,13 +126,23 @@ export const make = (options: BridgeOptions): EraBridge => {
 
   /** A stateless client's call to a stateful upstream: its questions park the call. */
   const park = (call: Call, connection: UpstreamConnection, params: JsonObject | undefined, send: Send) => {
-    const run = (ask: Ask) =>
+    const run = (ask: Ask) => {
+      const asks = (message: JsonRpcRequest): void => question(call, connection, ask, message)
+      const inFlight = asking.get(connection.server) ?? new Set()
+      asking.set(connection.server, inFlight.add(asks))
+      const ended = Effect.sync(() => {
+        inFlight.delete(asks)
+        if (inFlight.size === 0) asking.delete(connection.server)
+      })
+      return Effect.ensuring(parkable(ask, asks), ended)
+    }
+    const parkable = (ask: Ask, asks: (message: JsonRpcRequest) => void) =>
       send(params, (message) => {
-        if ("id" in message) return question(call, connection, ask, message)
+        if ("id" in message) return asks(message)
         if (message.method === "notifications/cancelled") return ask.withdraw(message.params?.["requestId"])
         options.onMessage({ ...call, exchange: { ...call.exchange, send: ask.send } }, connection, message)
       })
-    return Effect.flatMap(parked.start(call.exchange, run), (outcome) => outcomeOf(call, outcome))
+    return Effect.flatMap(parked.start(ownExchange(call), run), (outcome) => outcomeOf(call, outcome))
   }
 
   /** One question of a stateless upstream, asked for real. */
@@ -135,10 +172,10 @@ export const make = (options: BridgeOptions): EraBridge => {
       const answers = yield* Effect.forEach(
         Object.entries(objectAt(result, "inputRequests")),
         ([key, asked]) =>
-          Effect.map(askClient(call, server, key, Predicate.isObject(asked) ? (asked as JsonObject) : {}), (response) => [
-            key,
-            response
-          ] as const),
+          Effect.map(
+            askClient(call, server, key, Predicate.isObject(asked) ? (asked as JsonObject) : {}),
+            (response) => [key, response] as const
+          ),
         { concurrency: "unbounded" }
       )
       const inputResponses: Record<string, unknown> = {}
@@ -188,18 +225,28 @@ export const make = (options: BridgeOptions): EraBridge => {
     if (params === undefined || state === undefined || era === "stateful") {
       return Effect.succeed({ kind: "send", params })
     }
-    return Effect.flatMap(states.open(subjectOf(call), state), ({ job, upstream }): Effect.Effect<Retry, RequestError> => {
-      if (job === undefined) {
-        const { requestState: _, ...rest } = params
-        const own = upstream?.state
-        return Effect.succeed({ kind: "send", params: own === undefined ? rest : { ...rest, requestState: own } })
+    return Effect.flatMap(
+      states.open(subjectOf(call), state),
+      ({ job, upstream }): Effect.Effect<Retry, RequestError> => {
+        if (job === undefined) {
+          const { requestState: _, ...rest } = params
+          const own = upstream?.state
+          return Effect.succeed({ kind: "send", params: own === undefined ? rest : { ...rest, requestState: own } })
+        }
+        return parked.resume(job, ownExchange(call), objectAt(params, "inputResponses")).pipe(
+          Effect.flatMap((outcome) => outcomeOf(call, outcome)),
+          Effect.map((result): Retry => ({ kind: "done", result }))
+        )
       }
-      return parked.resume(job, call.exchange, objectAt(params, "inputResponses")).pipe(
-        Effect.flatMap((outcome) => outcomeOf(call, outcome)),
-        Effect.map((result): Retry => ({ kind: "done", result }))
-      )
-    })
+    )
   }
 
-  return { carry, retry }
+  const attribute: EraBridge["attribute"] = (server, message) => {
+    const inFlight = [...(asking.get(server) ?? [])]
+    if (inFlight.length !== 1) return false
+    inFlight[0]!(message)
+    return true
+  }
+
+  return { attribute, carry, retry }
 }

@@ -5,10 +5,10 @@
  *
  * A round is the time a client's POST waits. Interrupting it (the client disconnected, the deadline passed) ends the
  * call; between rounds nobody waits and only the park limit, the session's end or the key's end it. Progress and log
- * messages that arrive between rounds have nowhere to go and are dropped.
+ * messages that arrive between rounds wait for the next one, a bounded number of them.
  */
 import { randomUUID } from "node:crypto"
-import { Cause, Deferred, Effect, Exit, Fiber, Predicate } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberSet, Predicate } from "effect"
 import type { JsonObject, JsonRpcMessage, JsonRpcRequest, JsonRpcResponse } from "../domain/protocol/JsonRpc.ts"
 import { failure, success } from "../domain/protocol/JsonRpc.ts"
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
@@ -36,7 +36,11 @@ export interface ParkedCalls {
     run: (ask: Ask) => Effect.Effect<unknown, RequestError>
   ) => Effect.Effect<Outcome, RequestError>
   /** Hands the client's answers to a parked call and waits for its next outcome. */
-  readonly resume: (job: string, exchange: ClientExchange, inputResponses: JsonObject) => Effect.Effect<Outcome, RequestError>
+  readonly resume: (
+    job: string,
+    exchange: ClientExchange,
+    inputResponses: JsonObject
+  ) => Effect.Effect<Outcome, RequestError>
   readonly parked: () => number
 }
 
@@ -55,8 +59,15 @@ interface Job {
   /** The call's end, when nobody waited for it. */
   exit: Exit.Exit<unknown, RequestError> | undefined
   asked: number
+  /** What came while no POST waited. */
+  readonly backlog: Array<JsonRpcMessage>
   parkedUntil: Fiber.Fiber<void> | undefined
 }
+
+/** How long is waited for more questions after one. */
+const breath = "20 millis"
+
+const maxBacklog = 256
 
 const lost = new InvalidParams({
   message: "The call this requestState belongs to has ended; send the request anew without it"
@@ -64,6 +75,7 @@ const lost = new InvalidParams({
 
 export const make = Effect.gen(function* () {
   const session = yield* Effect.scope
+  const runFork = yield* FiberSet.makeRuntime<never, void>()
   const jobs = new Map<string, Job>()
 
   const finish = (job: Job, exit: Exit.Exit<unknown, RequestError>): void => {
@@ -72,7 +84,10 @@ export const make = Effect.gen(function* () {
     const waiter = job.waiter
     job.waiter = undefined
     jobs.delete(job.id)
-    Deferred.doneUnsafe(waiter, Exit.map(exit, (result): Outcome => ({ kind: "result", result })))
+    Deferred.doneUnsafe(
+      waiter,
+      Exit.map(exit, (result): Outcome => ({ kind: "result", result }))
+    )
   }
 
   const tell = (job: Job): void => {
@@ -81,7 +96,8 @@ export const make = Effect.gen(function* () {
     job.waiter = undefined
     const inputRequests: Record<string, unknown> = {}
     for (const [key, { message }] of job.questions) {
-      inputRequests[key] = message.params === undefined ? { method: message.method } : { method: message.method, params: message.params }
+      inputRequests[key] =
+        message.params === undefined ? { method: message.method } : { method: message.method, params: message.params }
     }
     Deferred.doneUnsafe(waiter, Exit.succeed<Outcome>({ kind: "asked", inputRequests, job: job.id }))
   }
@@ -97,6 +113,7 @@ export const make = Effect.gen(function* () {
     const waiter = Deferred.makeUnsafe<Outcome, RequestError>()
     job.exchange = exchange
     job.waiter = waiter
+    for (const message of job.backlog.splice(0)) exchange.send(message)
     const exit = job.exit
     if (exit !== undefined) finish(job, exit)
     else tell(job)
@@ -112,13 +129,23 @@ export const make = Effect.gen(function* () {
     question: (message, reply) => {
       const key = `${message.method.split("/")[0]}-${++job.asked}`
       job.questions.set(key, { message, reply })
-      // Questions asked in one breath go out together.
-      queueMicrotask(() => tell(job))
+      // Questions asked in one breath go out together; they may come in several packets.
+      runFork(
+        Effect.delay(
+          Effect.sync(() => tell(job)),
+          breath
+        )
+      )
     },
     withdraw: (upstreamId) => {
       for (const [key, { message }] of job.questions) if (message.id === upstreamId) job.questions.delete(key)
     },
-    send: (message) => job.exchange?.send(message) ?? false
+    send: (message) => {
+      if (job.exchange !== undefined) return job.exchange.send(message)
+      if (job.backlog.length >= maxBacklog) return false
+      job.backlog.push(message)
+      return true
+    }
   })
 
   const start: ParkedCalls["start"] = (exchange, run) =>
@@ -131,6 +158,7 @@ export const make = Effect.gen(function* () {
         waiter: undefined,
         exit: undefined,
         asked: 0,
+        backlog: [],
         parkedUntil: undefined
       }
       jobs.set(job.id, job)
@@ -175,4 +203,7 @@ export const make = Effect.gen(function* () {
 const response = (asked: JsonRpcRequest, answer: unknown): JsonRpcResponse =>
   Predicate.isObject(answer)
     ? success(asked.id, answer)
-    : failure(asked.id, { code: rpcCodes.invalidParams, message: "The client answered with something else than an object" })
+    : failure(asked.id, {
+        code: rpcCodes.invalidParams,
+        message: "The client answered with something else than an object"
+      })

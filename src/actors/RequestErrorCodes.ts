@@ -3,6 +3,7 @@
  * request log and statistics. Exhaustive by construction: a new error does not compile without a row.
  */
 import { hubCodes, resourceNotFound, rpcCodes } from "../domain/protocol/ErrorCodes.ts"
+import { statelessCodes } from "../domain/protocol/StatelessErrors.ts"
 import type { RequestError } from "./RequestErrors.ts"
 
 export interface ErrorRow {
@@ -27,6 +28,8 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(resourceNotFound, "resource_not_found")
     case "MethodNotSupported":
       return row(rpcCodes.methodNotFound, "method_not_found")
+    case "HeaderMismatch":
+      return row(statelessCodes.headerMismatch, "header_mismatch")
     case "OutOfPlace":
       return row(rpcCodes.invalidRequest, "invalid_request")
     case "UserOverloaded":

@@ -31,7 +31,13 @@ export class UserOverloaded extends Schema.TaggedError<UserOverloaded>()("UserOv
   retryAfterSeconds: Schema.Number
 }) {}
 
-export type RoutingError = InvalidParams | ResourceUnknown | MethodNotSupported | OutOfPlace
+/** A header of a stateless request does not repeat what the body says (`Mcp-Param-*`, known once the tool is). */
+export class HeaderMismatch extends Schema.TaggedError<HeaderMismatch>()("HeaderMismatch", {
+  header: Schema.String,
+  message: Schema.String
+}) {}
+
+export type RoutingError = InvalidParams | ResourceUnknown | MethodNotSupported | OutOfPlace | HeaderMismatch
 
 export type RequestError =
   | RoutingError

@@ -48,7 +48,8 @@ const purpose = "requestState"
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Sealed))
 
 const refused = new InvalidParams({
-  message: "The requestState is unknown, expired, already used or not for this request; send the request anew without it"
+  message:
+    "The requestState is unknown, expired, already used or not for this request; send the request anew without it"
 })
 
 export const make = Effect.gen(function* () {

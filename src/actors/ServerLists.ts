@@ -40,7 +40,12 @@ const keyField = (kind: ListKind): string =>
 
 const announces = (connection: UpstreamConnection, kind: ListKind): boolean => {
   const capability = connection.info.capabilities[lists[kind].capability]
-  return typeof capability === "object" && capability !== null && "listChanged" in capability && capability.listChanged === true
+  return (
+    typeof capability === "object" &&
+    capability !== null &&
+    "listChanged" in capability &&
+    capability.listChanged === true
+  )
 }
 
 const fetchAll = Effect.fnUntraced(function* (
@@ -99,7 +104,9 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
 
   const load = Effect.fnUntraced(function* (server: string, kind: ListKind, context: CallContext) {
     const connection = yield* links.get(server, context)
-    const items: Items = yield* fetchAll(connection, kind, context, (message) => onMessage(server, message, context)).pipe(
+    const items: Items = yield* fetchAll(connection, kind, context, (message) =>
+      onMessage(server, message, context)
+    ).pipe(
       Effect.timeoutOrElse({
         duration: hub.requestTimeout,
         orElse: () => late(server, kind, hub.requestTimeout)
@@ -133,7 +140,8 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
     Effect.suspend(() => {
       const key = keyOf(server, kind)
       const cached = cache.get(key)
-      if (cached !== undefined && clock.currentTimeMillisUnsafe() < cached.freshUntil) return Effect.succeed(cached.items)
+      if (cached !== undefined && clock.currentTimeMillisUnsafe() < cached.freshUntil)
+        return Effect.succeed(cached.items)
       const running = fetching.get(key)
       const started = running === undefined ? start(server, kind, context) : Effect.succeed(running)
       return Effect.flatMap(started, (deferred) =>

@@ -10,19 +10,24 @@ import { Cause, Clock, Effect, Exit, FiberSet, Option, type Scope } from "effect
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { RequestId, SessionId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
-import type {
-  JsonObject,
-  JsonRpcId,
-  JsonRpcNotification,
-  JsonRpcRequest,
-  JsonRpcResponse
+import {
+  failure,
+  type JsonObject,
+  type JsonRpcId,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse
 } from "../domain/protocol/JsonRpc.ts"
+import { passes } from "../domain/protocol/LogLevels.ts"
 import { eraOf } from "../domain/protocol/Versions.ts"
 import { type ListKind, listKinds, lists as listMethods } from "../domain/protocol/Methods.ts"
 import { Telemetry, type TracedRequest } from "../domain/Telemetry.ts"
 import { userSessionId } from "../domain/UserSessionId.ts"
 import * as Catalog from "./Catalog.ts"
 import type { ClientExchange, EventSink } from "./ClientExchange.ts"
+import * as EraBridge from "./EraBridge.ts"
+import * as ParkedCalls from "./ParkedCalls.ts"
+import * as RequestStates from "./RequestStates.ts"
 import * as ClientRequests from "./ClientRequests.ts"
 import { errorRow } from "./RequestErrorCodes.ts"
 import { UserOverloaded, type RequestError } from "./RequestErrors.ts"
@@ -41,12 +46,27 @@ export interface SessionActor {
   readonly protocolVersion: string
   /** The user as of the latest request. */
   readonly principal: () => Principal
-  readonly request: (message: JsonRpcRequest, principal: Principal, exchange: ClientExchange) => void
+  /** Starts the request; the result cancels it. */
+  readonly request: (
+    message: JsonRpcRequest,
+    principal: Principal,
+    exchange: ClientExchange,
+    said?: SessionRequests.Said
+  ) => () => void
   readonly notify: (message: JsonRpcNotification, principal: Principal) => void
   /** The client answers a question of an upstream. */
   readonly answer: (response: JsonRpcResponse, principal: Principal) => void
   /** Makes the sink the session's event stream for the life of the caller's scope; the session is not idle meanwhile. */
   readonly attach: (sink: EventSink) => Effect.Effect<void, SessionClosed, Scope.Scope>
+  /**
+   * Stateless clients: adds a stream that hears what it asks for, for the life of the caller's scope. `open` gets the
+   * part of the filter that can be served and gives the stream, before anything is sent on it.
+   */
+  readonly listen: (
+    filter: SessionEvents.ListenFilter,
+    principal: Principal,
+    open: (honored: SessionEvents.ListenFilter) => EventSink
+  ) => Effect.Effect<void, SessionClosed, Scope.Scope>
   readonly summary: () => SessionSummary
   readonly lastActiveAt: () => number
   readonly inFlight: () => number
@@ -85,6 +105,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const createdAt = clock.currentTimeMillisUnsafe()
   const sessionKey = userSessionId(open.principal.userId, sessionId)
 
+  const era = eraOf(open.protocolVersion)
   let principal = open.principal
   let lastActiveAt = createdAt
   let inFlight = 0
@@ -101,7 +122,10 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     runBackground(Effect.ignore(effect))
   }
 
-  const events = yield* Effect.acquireRelease(Effect.sync(() => SessionEvents.make(eraOf(open.protocolVersion))), (stream) => Effect.sync(stream.end))
+  const events = yield* Effect.acquireRelease(
+    Effect.sync(() => SessionEvents.make(era)),
+    (stream) => Effect.sync(stream.end)
+  )
   const questions = ClientRequests.make(open.capabilities)
 
   const contextOf = (who: Principal, requestId: RequestId): CallContext => ({
@@ -111,8 +135,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     requestId
   })
 
-  const announce = (kind: ListKind): void =>
-    events.publish({ jsonrpc: "2.0", method: listMethods[kind].changed })
+  const announce = (kind: ListKind): void => events.publish({ jsonrpc: "2.0", method: listMethods[kind].changed })
 
   /** The way back to the upstream that asks, if its conversation still stands when the client answers. */
   const answering = (connection: () => UpstreamConnection | undefined, context: CallContext) => ({
@@ -130,6 +153,11 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const onSessionMessage = (server: string, message: UpstreamMessage, context: CallContext): void => {
     if ("id" in message) {
       const connection = (): UpstreamConnection | undefined => [...links.live()].find((live) => live.server === server)
+      if (era === "stateless") {
+        if (bridge.attribute(server, message)) return
+        // Outside of a request there is no way to ask a stateless client.
+        return answering(connection, context).reply(failure(message.id, ClientRequests.undeclared(message.method)))
+      }
       return questions.ask(server, message, { ...answering(connection, context), send: events.sendNow })
     }
     switch (message.method) {
@@ -139,7 +167,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       case "notifications/cancelled":
         return questions.withdraw(server, message.params)
       case "notifications/resources/updated":
-        if (subscriptions.has(String(message.params?.["uri"]))) events.publish(message)
+        if (era === "stateless" || subscriptions.has(String(message.params?.["uri"]))) events.publish(message)
         return
       default: {
         const stale = listKinds.filter((kind) => listMethods[kind].changed === message.method)
@@ -167,33 +195,58 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       logLevel === undefined || !("logging" in connection.info.capabilities)
         ? Effect.void
         : Effect.ignore(
-            connection.request({ method: "logging/setLevel", params: { level: logLevel }, context, onMessage: () => {} })
+            connection.request({
+              method: "logging/setLevel",
+              params: { level: logLevel },
+              context,
+              onMessage: () => {}
+            })
           ),
     onClosed: (server) => lists.invalidate(server)
   })
   const lists: ServerLists.ServerLists = yield* ServerLists.make({ links, announce, onMessage: onSessionMessage })
   const catalog = yield* Catalog.make({ lists, direct: open.target.kind === "server" })
 
-  const onCallMessage = (call: SessionRequests.Call, connection: UpstreamConnection, message: UpstreamMessage): void => {
+  const onCallMessage = (
+    call: SessionRequests.Call,
+    connection: UpstreamConnection,
+    message: UpstreamMessage
+  ): void => {
     if ("id" in message) {
+      const way = answering(() => connection, call.context)
+      // A stateless client is asked by `input_required` alone, see EraBridge.
+      if (era === "stateless") return way.reply(failure(message.id, ClientRequests.undeclared(message.method)))
       return questions.ask(connection.server, message, {
-        ...answering(() => connection, call.context),
+        ...way,
         record: call.record,
         send: (outgoing) => call.exchange.send(outgoing) || events.sendNow(outgoing)
       })
     }
-    if (message.method === "notifications/progress" || message.method === "notifications/message") {
-      call.exchange.send(message)
+    if (message.method === "notifications/progress") return void call.exchange.send(message)
+    if (message.method === "notifications/message") {
+      const wanted =
+        era === "stateful" ||
+        (call.said?.logLevel !== undefined && passes(message.params?.["level"], call.said.logLevel))
+      if (wanted) call.exchange.send(message)
       return
     }
     onSessionMessage(connection.server, message, call.context)
   }
 
+  const bridge: EraBridge.EraBridge = EraBridge.make({
+    era,
+    capabilities: open.capabilities,
+    states: yield* RequestStates.make,
+    parked: yield* ParkedCalls.make,
+    questions,
+    background,
+    onMessage: onCallMessage
+  })
   const requests = yield* SessionRequests.make({
     open,
     catalog,
     links,
-    onMessage: onCallMessage,
+    bridge,
     onSessionMessage,
     setLogLevel: (level) => {
       logLevel = level
@@ -218,7 +271,11 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   }
 
   /** The answer leaves exactly once, whatever the exit. */
-  const settle = (exit: Exit.Exit<unknown, RequestError>, exchange: ClientExchange, requestId: RequestId | undefined): void => {
+  const settle = (
+    exit: Exit.Exit<unknown, RequestError>,
+    exchange: ClientExchange,
+    requestId: RequestId | undefined
+  ): void => {
     if (Exit.isSuccess(exit)) return exchange.succeed(exit.value)
     const error = Cause.findErrorOption(exit.cause)
     if (Option.isSome(error)) return exchange.fail(error.value, requestId)
@@ -240,22 +297,21 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     questions.settle(record)
   }
 
-  const request: SessionActor["request"] = (message, who, exchange) => {
+  const request: SessionActor["request"] = (message, who, exchange, said) => {
     active(who)
-    if (ending !== undefined) return exchange.fail(closedError(), undefined)
+    if (ending !== undefined) {
+      exchange.fail(closedError(), undefined)
+      return doNothing
+    }
     if (!limits.take(who.userId, "inFlight", hub.maxInflightPerUser)) {
-      return exchange.fail(
-        new UserOverloaded({
-          message: `This user has ${hub.maxInflightPerUser} requests in flight, as many as allowed; wait for one to end`,
-          retryAfterSeconds: 1
-        }),
-        undefined
-      )
+      const message = `This user has ${hub.maxInflightPerUser} requests in flight, as many as allowed; wait for one to end`
+      exchange.fail(new UserOverloaded({ message, retryAfterSeconds: 1 }), undefined)
+      return doNothing
     }
     inFlight++
     const use = (record: RequestRecord): Effect.Effect<unknown, RequestError> => {
       register(message.id, record)
-      const call = { message, principal: who, record, exchange, context: contextOf(who, record.requestId) }
+      const call = { message, principal: who, record, exchange, said, context: contextOf(who, record.requestId) }
       const answer = Effect.tapError(requests.dispatch(call), (error) =>
         Effect.sync(() => {
           const { code, kind } = errorRow(error)
@@ -265,21 +321,28 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       )
       return telemetry.enabled ? telemetry.wrap(tracedRequest(message, open.protocolVersion), answer) : answer
     }
-    tracker.start({ principal: who, sessionId, method: message.method, kind: "request" }, use, runFork, (exit, record) => {
-      inFlight--
-      lastActiveAt = clock.currentTimeMillisUnsafe()
-      limits.give(who.userId, "inFlight")
-      unregister(message.id, record)
-      settle(exit, exchange, record.requestId)
-      if (inFlight === 0) for (const tell of waiting.splice(0)) tell()
-    })
+    const started = tracker.start(
+      { principal: who, sessionId, method: message.method, kind: "request" },
+      use,
+      runFork,
+      (exit, record) => {
+        inFlight--
+        lastActiveAt = clock.currentTimeMillisUnsafe()
+        limits.give(who.userId, "inFlight")
+        unregister(message.id, record)
+        settle(exit, exchange, record.requestId)
+        if (inFlight === 0) for (const tell of waiting.splice(0)) tell()
+      }
+    )
+    return () => background(tracker.endWith(started.requestId, "cancelled", "The client closed the response stream"))
   }
 
   const cancel = (params: JsonObject | undefined): void => {
     const named = byClientId.get(params?.["requestId"] as JsonRpcId)
     // An id in flight twice names nothing in particular; nothing is cancelled then.
     if (named?.size !== 1) return
-    for (const record of named) background(tracker.endWith(record.requestId, "cancelled", "The client cancelled the request"))
+    for (const record of named)
+      background(tracker.endWith(record.requestId, "cancelled", "The client cancelled the request"))
   }
 
   const onNotification = (message: JsonRpcNotification, who: Principal, record: RequestRecord): Effect.Effect<void> => {
@@ -325,6 +388,36 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     )
   })
 
+  const listen: SessionActor["listen"] = Effect.fnUntraced(function* (filter, who, start) {
+    active(who)
+    if (ending !== undefined) return yield* closedError()
+    const options = { principal: who, sessionId, method: "subscriptions/listen", kind: "request" } as const
+    const uris = yield* tracker
+      .track(options, (record) => requests.subscribe(who, contextOf(who, record.requestId), filter))
+      .pipe(Effect.orElseSucceed((): ReadonlyArray<string> => []))
+    const honored = {
+      ...filter,
+      ...(filter.resourceSubscriptions === undefined ? {} : { resourceSubscriptions: uris })
+    }
+    streams++
+    const stop = events.listen(honored, start(honored))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        streams--
+        lastActiveAt = clock.currentTimeMillisUnsafe()
+        stop()
+        const left = events.listenedTo()
+        const unheard = uris.filter((uri) => !left.has(uri))
+        if (ending !== undefined || unheard.length === 0) return
+        background(
+          tracker.track({ ...options, kind: "notification" }, (record) =>
+            requests.unsubscribe(principal, contextOf(principal, record.requestId), unheard)
+          )
+        )
+      })
+    )
+  })
+
   const summary = (): SessionSummary => ({
     sessionId,
     userId: principal.userId,
@@ -334,7 +427,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     target: targetText(open.target),
     protocolVersion: open.protocolVersion,
     client: { name: nameOf(open.clientInfo, "name"), version: nameOf(open.clientInfo, "version") },
-    adopted: open.adopt !== undefined,
+    adopted: era === "stateful" && open.adopt !== undefined,
     state: inFlight > 0 || streams > 0 ? "active" : "idle",
     createdAt,
     lastActiveAt,
@@ -355,6 +448,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       questions.answer(response)
     },
     attach,
+    listen,
     summary,
     lastActiveAt: () => lastActiveAt,
     inFlight: () => inFlight,
@@ -378,6 +472,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   }
   return actor
 })
+
+const doNothing = (): void => {}
 
 const tracedRequest = ({ id, method, params }: JsonRpcRequest, protocolVersion: string): TracedRequest => {
   const name = params?.["name"]

@@ -63,7 +63,8 @@ export const make = (era: Era): SessionEvents => {
 
   const hold = (message: JsonRpcMessage): void => {
     // A list either changed or it did not: one notice of each kind is enough.
-    if (isListChanged(message) && waiting.some((other) => isListChanged(other) && other.method === message.method)) return
+    if (isListChanged(message) && waiting.some((other) => isListChanged(other) && other.method === message.method))
+      return
     if (waiting.length >= capacity) {
       waiting.shift()
       dropped++

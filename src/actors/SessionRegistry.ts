@@ -74,7 +74,12 @@ const make = Effect.gen(function* () {
     if (ended.size > endedCapacity) ended.delete(ended.values().next().value!)
   }
 
-  const start = Effect.fnUntraced(function* (key: string, wireId: string, options: OpenOptions, scope: Scope.Closeable) {
+  const start = Effect.fnUntraced(function* (
+    key: string,
+    wireId: string,
+    options: OpenOptions,
+    scope: Scope.Closeable
+  ) {
     const user = options.principal.userId
     const gone = yield* Deferred.make<void>()
     yield* Effect.addFinalizer(() => Deferred.succeed(gone, undefined))
@@ -157,9 +162,10 @@ const make = Effect.gen(function* () {
   const closeWhere = (matches: (principal: Principal) => boolean, reason: string): Effect.Effect<number> =>
     Effect.suspend(() => {
       const matching = [...bySession.values()].filter(({ actor }) => matches(actor.principal()))
-      return Effect.forEach(matching, (entry) => endForGood(entry, reason), { concurrency: "unbounded", discard: true }).pipe(
-        Effect.as(matching.length)
-      )
+      return Effect.forEach(matching, (entry) => endForGood(entry, reason), {
+        concurrency: "unbounded",
+        discard: true
+      }).pipe(Effect.as(matching.length))
     })
 
   const open: Sessions["Service"]["open"] = Effect.fnUntraced(function* (options) {
@@ -216,7 +222,8 @@ const make = Effect.gen(function* () {
     Stream.runForEach((event) =>
       event.revoked
         ? closeWhere(
-            (principal) => principal.userId === event.userId && (event.keyId === undefined || principal.keyId === event.keyId),
+            (principal) =>
+              principal.userId === event.userId && (event.keyId === undefined || principal.keyId === event.keyId),
             "the key was revoked"
           )
         : Effect.void

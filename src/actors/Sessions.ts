@@ -8,7 +8,7 @@ import { Context, type Effect, Schema } from "effect"
 import type { SessionId, UserId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
-import type { StatefulVersion } from "../domain/protocol/Versions.ts"
+import type { StatefulVersion, statelessVersion } from "../domain/protocol/Versions.ts"
 import type { SessionActor } from "./SessionActor.ts"
 
 /** What `/mcp/:target` names: everything the user may reach, one group of theirs, or one server. */
@@ -64,7 +64,7 @@ export interface SessionSummary {
 export interface OpenOptions {
   readonly principal: Principal
   readonly target: Target
-  readonly protocolVersion: StatefulVersion
+  readonly protocolVersion: StatefulVersion | typeof statelessVersion
   readonly capabilities: JsonObject
   readonly clientInfo: JsonObject
   /** A label the client brought (R35); minted when absent. */

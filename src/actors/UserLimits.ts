@@ -18,7 +18,10 @@ export class UserLimits extends Context.Service<
     readonly total: (what: Limited) => number
   }
 >()("mcphub/actors/UserLimits") {
-  static readonly layer: Layer.Layer<UserLimits> = Layer.effect(UserLimits, Effect.sync(() => make()))
+  static readonly layer: Layer.Layer<UserLimits> = Layer.effect(
+    UserLimits,
+    Effect.sync(() => make())
+  )
 }
 
 const make = (): UserLimits["Service"] => {

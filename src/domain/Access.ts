@@ -63,7 +63,10 @@ const settingsGroup = (settings: SettingsValue, name: string): ReadonlySet<strin
 export const accessOf = (groups: ReadonlyArray<GroupGrant>, settings: SettingsValue): Access => {
   const servers = enabledServers(settings)
   if (groups.length === 0) return new Map(servers.map((server) => [server, "all"]))
-  return fromGroups(groups.filter((group) => group.isActive), servers)
+  return fromGroups(
+    groups.filter((group) => group.isActive),
+    servers
+  )
 }
 
 /** What a target admits, or `undefined` where the user may not address it — the same answer as for one that does not exist. */

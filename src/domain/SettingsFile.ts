@@ -7,16 +7,15 @@
  * rather than watched by the system's means, because those lose a file that is replaced by a rename, as editors,
  * mounts and this hub itself do, and differ between the runtimes.
  */
+import type { Duration, PlatformError } from "effect"
 import {
   ByteSize,
   Context,
-  Duration,
   Effect,
   FileSystem,
   Layer,
   Option,
   Path,
-  PlatformError,
   Schedule,
   Schema,
   Semaphore,

@@ -12,12 +12,15 @@ import type { Principal } from "../domain/Principal.ts"
 import { Principals } from "../domain/Principals.ts"
 import { Settings } from "../domain/Settings.ts"
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
+import { messageEra } from "../domain/protocol/Admission.ts"
+import { assumedVersion, eraOf } from "../domain/protocol/Versions.ts"
 import type { Target } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
 import { isForeignSite, presentedKey } from "./Authentication.ts"
 import * as JsonGuard from "./JsonGuard.ts"
 import { matchPath, type McpPath } from "./McpPaths.ts"
 import * as McpStateful from "./McpStateful.ts"
+import * as McpStateless from "./McpStateless.ts"
 import * as PostBody from "./PostBody.ts"
 import {
   conflictingKeys,
@@ -49,6 +52,7 @@ const make = Effect.gen(function* () {
   const principals = yield* Principals
   const settings = yield* Settings
   const stateful = yield* McpStateful.make
+  const stateless = yield* McpStateless.make
   const services = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(services)
 
@@ -109,9 +113,9 @@ const make = Effect.gen(function* () {
       case "POST":
         return post(admitted)
       case "GET":
-        return stateful.listen(admitted)
+        return namesStateless(request) ? methodNotAllowed(reply, "POST") : stateful.listen(admitted)
       case "DELETE":
-        return stateful.remove(admitted)
+        return namesStateless(request) ? methodNotAllowed(reply, "POST") : stateful.remove(admitted)
       default:
         methodNotAllowed(reply, "POST, GET, DELETE")
     }
@@ -139,6 +143,11 @@ const make = Effect.gen(function* () {
         if (!parsed.ok) return refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)
         const messages = PostBody.read(parsed.value)
         if (messages.kind === "invalid") return invalidRequest(reply, messages.id, messages.reason)
+        const era =
+          messages.kind === "one" && messages.item.kind !== "response"
+            ? messageEra(request.header, messages.item.message)
+            : "stateful"
+        if (era === "stateless") return stateless.post(admitted, messages)
         stateful.post(admitted, messages)
       })
     )
@@ -146,6 +155,9 @@ const make = Effect.gen(function* () {
 
   return McpEndpoint.of({ handle })
 })
+
+const namesStateless = (request: WireRequest): boolean =>
+  eraOf(request.header("mcp-protocol-version") ?? assumedVersion) === "stateless"
 
 /** The address held a key: nothing that follows from this answer may pass the address on. */
 const withoutReferrer = (reply: WireReply): WireReply => ({

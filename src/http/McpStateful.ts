@@ -49,7 +49,8 @@ export const make = Effect.gen(function* () {
       const spoken = `Unsupported protocol version; with sessions this endpoint speaks ${statefulVersions.join(", ")}`
       return refuse(reply, 400, rpcCodes.invalidRequest, "unsupported_version", spoken)
     }
-    const opening = messages.kind === "one" && messages.item.kind === "request" && messages.item.message.method === "initialize"
+    const opening =
+      messages.kind === "one" && messages.item.kind === "request" && messages.item.message.method === "initialize"
     if (opening) return initialize(admitted, messages.item.message as JsonRpcRequest)
     withSession(admitted, (actor) => deliver(admitted, actor, messages))
   }
@@ -87,21 +88,37 @@ export const make = Effect.gen(function* () {
     const { request, reply, principal, target } = admitted
     const id = request.header(sessionHeader)
     if (id === undefined) {
-      return refuse(reply, 400, rpcCodes.invalidRequest, "session_required", "Mcp-Session-Id is needed; send initialize first")
+      return refuse(
+        reply,
+        400,
+        rpcCodes.invalidRequest,
+        "session_required",
+        "Mcp-Session-Id is needed; send initialize first"
+      )
     }
     if (!legalSessionId.test(id)) return noSession(reply)
     const actor = sessions.find(principal, target, id)
     if (actor !== undefined) return then(actor)
     if (!hub.sessionAdopt || minted.test(id) || sessions.ended(principal, target, id)) return noSession(reply)
     const version = request.header("mcp-protocol-version")
-    const client = { protocolVersion: isStateful(version) ? version : assumedVersion, capabilities: {}, clientInfo: anonymous }
+    const client = {
+      protocolVersion: isStateful(version) ? version : assumedVersion,
+      capabilities: {},
+      clientInfo: anonymous
+    }
     openSession(sessions, runFork, admitted, { ...client, adopt: WireSessionId.make(id) }, then)
   }
 
   const deliver = (admitted: Admitted, actor: SessionActor, body: PostBody.Messages): void => {
     const { reply, principal } = admitted
     if (body.kind === "batch" && !allowsBatch(negotiate(actor.protocolVersion))) {
-      return refuse(reply, 400, rpcCodes.invalidRequest, "batch_not_allowed", `Revision ${actor.protocolVersion} has no batches; send one message per POST`)
+      return refuse(
+        reply,
+        400,
+        rpcCodes.invalidRequest,
+        "batch_not_allowed",
+        `Revision ${actor.protocolVersion} has no batches; send one message per POST`
+      )
     }
     const items = body.kind === "batch" ? body.items : [body.item]
     const requests = items.filter((item) => item.kind === "request").length
@@ -110,7 +127,11 @@ export const make = Effect.gen(function* () {
     const answer =
       requests === 0
         ? undefined
-        : PostExchange.make({ reply, streams, headers: () => undefined, logDefect: runFork }, requests, body.kind === "batch")
+        : PostExchange.make(
+            { reply, streams, headers: () => undefined, logDefect: runFork },
+            requests,
+            body.kind === "batch"
+          )
     for (const item of items) {
       if (item.kind === "request") actor.request(item.message, principal, answer!.exchange(item.message.id))
       else if (item.kind === "notification") actor.notify(item.message, principal)
@@ -124,12 +145,25 @@ export const make = Effect.gen(function* () {
     const { request, reply } = admitted
     const accept = request.header("accept") ?? "*/*"
     if (!accept.includes("text/event-stream") && !accept.includes("*/*")) {
-      return refuse(reply, 406, rpcCodes.invalidRequest, "not_acceptable", "A GET is answered with text/event-stream only")
+      return refuse(
+        reply,
+        406,
+        rpcCodes.invalidRequest,
+        "not_acceptable",
+        "A GET is answered with text/event-stream only"
+      )
     }
     if (request.header(sessionHeader) === undefined) {
-      return refuse(reply, 405, rpcCodes.invalidRequest, "session_required", "There is no stream without a session; POST initialize first", {
-        allow: "POST"
-      })
+      return refuse(
+        reply,
+        405,
+        rpcCodes.invalidRequest,
+        "session_required",
+        "There is no stream without a session; POST initialize first",
+        {
+          allow: "POST"
+        }
+      )
     }
     const actor = sessions.find(admitted.principal, admitted.target, request.header(sessionHeader)!)
     if (actor === undefined) return noSession(reply)

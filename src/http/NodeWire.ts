@@ -12,7 +12,7 @@ export const request = (incoming: IncomingMessage, path: string, query: string):
   path,
   query: query === "" ? emptyQuery : new URLSearchParams(query),
   header: (name) => {
-    const value = incoming.headers[name]
+    const value = incoming.headers[name.toLowerCase()]
     return Array.isArray(value) ? value.join(", ") : value
   },
   body: (limit, done) => {

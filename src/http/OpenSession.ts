@@ -1,7 +1,7 @@
 /**
  * Opens a session for an admitted request, or answers why not: the user's cap is 429, a stopping hub 503.
  */
-import { Effect, Exit, type Fiber } from "effect"
+import { type Effect, Exit, type Fiber } from "effect"
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
 import type { OpenOptions, Sessions } from "../actors/Sessions.ts"
@@ -22,7 +22,8 @@ export const openSession = (
   runFork(sessions.open({ principal, target, ...client })).addObserver((exit) => {
     if (Exit.isSuccess(exit)) return then(exit.value)
     const error = Exit.findErrorOption(exit)
-    if (error._tag === "None") return refuse(reply, 500, rpcCodes.internal, "internal", "The session could not be opened")
+    if (error._tag === "None")
+      return refuse(reply, 500, rpcCodes.internal, "internal", "The session could not be opened")
     const { value } = error
     if (value._tag === "HubDraining") return unavailable(reply, value.message, value.retryAfterSeconds)
     refuse(reply, 429, 1429, "session_limit", value.message, { "retry-after": String(value.retryAfterSeconds) })

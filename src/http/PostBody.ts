@@ -9,7 +9,9 @@ import type { WireRequest } from "./Wire.ts"
 
 export type Item = Exclude<Classified, { readonly kind: "invalid" }>
 
-export type Messages = { readonly kind: "one"; readonly item: Item } | { readonly kind: "batch"; readonly items: ReadonlyArray<Item> }
+export type Messages =
+  | { readonly kind: "one"; readonly item: Item }
+  | { readonly kind: "batch"; readonly items: ReadonlyArray<Item> }
 
 export type Read = Messages | { readonly kind: "invalid"; readonly reason: string; readonly id: JsonRpcId | null }
 

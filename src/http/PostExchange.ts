@@ -4,9 +4,16 @@
  *
  * Source: MCP `basic/transports`, "Sending Messages to the Server".
  */
-import { Cause, Effect } from "effect"
+import { Cause, type Effect } from "effect"
 import type { ClientExchange } from "../actors/ClientExchange.ts"
-import { failure, type JsonRpcErrorObject, type JsonRpcId, type JsonRpcResponse, success } from "../domain/protocol/JsonRpc.ts"
+import {
+  failure,
+  isFailure,
+  type JsonRpcErrorObject,
+  type JsonRpcId,
+  type JsonRpcResponse,
+  success
+} from "../domain/protocol/JsonRpc.ts"
 import type { EventStream, EventStreams } from "./EventStreams.ts"
 import * as JsonRpcErrors from "./JsonRpcErrors.ts"
 import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
@@ -17,6 +24,14 @@ export interface PostOptions {
   /** Sent with whatever answer (the session id after initialize). */
   readonly headers: () => WireHeaders | undefined
   readonly logDefect: (effect: Effect.Effect<void>) => void
+  /** How this request's era wants its answers; as they are, under 200, when absent. */
+  readonly shape?: AnswerShape | undefined
+}
+
+export interface AnswerShape {
+  readonly result: (result: unknown) => unknown
+  readonly error: (error: JsonRpcErrorObject) => JsonRpcErrorObject
+  readonly status: (error: JsonRpcErrorObject) => number
 }
 
 /** One POST's answer, shared by the messages of a batch. */
@@ -24,7 +39,11 @@ export interface PostReply {
   readonly exchange: (id: JsonRpcId) => ClientExchange
 }
 
-export const make = ({ reply, streams, headers, logDefect }: PostOptions, expected: number, batch: boolean): PostReply => {
+export const make = (
+  { reply, streams, headers, logDefect, shape }: PostOptions,
+  expected: number,
+  batch: boolean
+): PostReply => {
   const answers: Array<JsonRpcResponse> = []
   let stream: EventStream | undefined
   let gone = false
@@ -55,7 +74,10 @@ export const make = ({ reply, streams, headers, logDefect }: PostOptions, expect
       if (left === 0) stream.end()
       return
     }
-    if (!batch) return reply.send(200, JSON.stringify(response), withType())
+    if (!batch) {
+      const status = shape === undefined || !isFailure(response) ? 200 : shape.status(response.error)
+      return reply.send(status, JSON.stringify(response), withType())
+    }
     answers.push(response)
     if (left === 0) reply.send(200, JSON.stringify(answers), withType())
   }
@@ -69,9 +91,10 @@ export const make = ({ reply, streams, headers, logDefect }: PostOptions, expect
   return {
     exchange: (id) => ({
       send: (message) => !gone && openStream().send(message),
-      succeed: (result) => answer(success(id, result)),
+      succeed: (result) => answer(success(id, shape === undefined ? result : shape.result(result))),
       fail: (error, requestId) => {
-        const object = JsonRpcErrors.toErrorObject(error, requestId)
+        const own = JsonRpcErrors.toErrorObject(error, requestId)
+        const object = shape === undefined ? own : shape.error(own)
         // Too many requests of this user is about the request as such, and the one error that HTTP has a status for.
         if (error._tag === "UserOverloaded") return refuse(id, object, error.retryAfterSeconds)
         answer(failure(id, object))

@@ -13,7 +13,11 @@ export const refuse = (
   kind: string,
   message: string,
   headers?: WireHeaders
-): void => reply.send(status, JSON.stringify(failure(null, JsonRpcErrors.refusal(code, kind, message))), { ...jsonType, ...headers })
+): void =>
+  reply.send(status, JSON.stringify(failure(null, JsonRpcErrors.refusal(code, kind, message))), {
+    ...jsonType,
+    ...headers
+  })
 
 /** 400 for one message of which the id is known. */
 export const invalidRequest = (reply: WireReply, id: JsonRpcId | null, message: string): void => {
@@ -31,7 +35,8 @@ export const unauthorized = (reply: WireReply): void =>
 export const unavailable = (reply: WireReply, message: string, retryAfterSeconds: number): void =>
   refuse(reply, 503, 1503, "unavailable", message, { "retry-after": String(retryAfterSeconds) })
 
-export const stopping = (reply: WireReply): void => unavailable(reply, "The hub is stopping; send this again in a moment", 5)
+export const stopping = (reply: WireReply): void =>
+  unavailable(reply, "The hub is stopping; send this again in a moment", 5)
 
 /** One answer for unknown, ended and other people's sessions. */
 export const noSession = (reply: WireReply): void =>
@@ -42,7 +47,13 @@ export const noTarget = (reply: WireReply): void =>
   refuse(reply, 404, rpcCodes.invalidRequest, "target_not_found", "No group or server of this user has that name")
 
 export const foreignSite = (reply: WireReply): void =>
-  refuse(reply, 403, rpcCodes.invalidRequest, "forbidden_origin", "This Host or Origin is not allowed; add it to ALLOWED_HOSTS")
+  refuse(
+    reply,
+    403,
+    rpcCodes.invalidRequest,
+    "forbidden_origin",
+    "This Host or Origin is not allowed; add it to ALLOWED_HOSTS"
+  )
 
 export const conflictingKeys = (reply: WireReply): void =>
   refuse(reply, 400, rpcCodes.invalidRequest, "conflicting_keys", "The request carries two different keys; send one")

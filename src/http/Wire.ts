@@ -7,6 +7,7 @@ export interface WireRequest {
   /** Below the base path, decoded no further than the URL parser does; no query. */
   readonly path: string
   readonly query: URLSearchParams
+  /** By name in any case; several of one name joined by a comma. */
   readonly header: (name: string) => string | undefined
   /** Calls back once: the whole body, or why there is none. */
   readonly body: (limit: number, done: (body: Uint8Array | "too-large" | "aborted") => void) => void

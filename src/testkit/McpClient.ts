@@ -88,7 +88,11 @@ export const resultOf = (answer: RawAnswer): Effect.Effect<JsonObject, McpFailur
   })
 
 /** Opens a session: `initialize`, then `notifications/initialized`. */
-export const connect = Effect.fnUntraced(function* (http: RawHttp, user: Pick<HubUser, "key">, options: ConnectOptions = {}) {
+export const connect = Effect.fnUntraced(function* (
+  http: RawHttp,
+  user: Pick<HubUser, "key">,
+  options: ConnectOptions = {}
+) {
   const path = options.path ?? "/mcp"
   const base = { ...clientHeaders(user.key), ...options.headers }
   const protocolVersion = options.protocolVersion ?? "2025-11-25"
@@ -147,6 +151,7 @@ export const connect = Effect.fnUntraced(function* (http: RawHttp, user: Pick<Hu
 export const answerOf = (answer: OpenAnswer): Effect.Effect<JsonRpcResponse, McpFailure> =>
   answer.next.pipe(
     Effect.flatMap((message) => (isResponse(message) ? Effect.succeed(message) : answerOf(answer))),
-    Effect.mapError((error: McpFailure | Cause.Done) => (error._tag === "McpFailure" ? error : failureOf(answer.status, undefined)))
+    Effect.mapError((error: McpFailure | Cause.Done) =>
+      error._tag === "McpFailure" ? error : failureOf(answer.status, undefined)
+    )
   )
-

@@ -73,17 +73,19 @@ export class TestHub extends Context.Service<TestHub, RunningHub>()("mcphub/test
     Effect.map(Layer.build(TestHub.layer(options)), (services) => ({ ...Context.get(services, TestHub), services }))
 }
 
-const running: Effect.Effect<RunningHub, never, HubServer | TwoUsers | ChangingSettings | Scope.Scope> = Effect.gen(function* () {
-  const { url } = yield* HubServer
-  const { ada, bo } = yield* TwoUsers
-  const settings = yield* ChangingSettings
-  const http = yield* RawHttp.make(new URL(url).origin)
-  return {
-    url,
-    ada,
-    bo,
-    http,
-    connect: (user, options) => McpClient.connect(http, user, options),
-    setSettings: settings.set
+const running: Effect.Effect<RunningHub, never, HubServer | TwoUsers | ChangingSettings | Scope.Scope> = Effect.gen(
+  function* () {
+    const { url } = yield* HubServer
+    const { ada, bo } = yield* TwoUsers
+    const settings = yield* ChangingSettings
+    const http = yield* RawHttp.make(new URL(url).origin)
+    return {
+      url,
+      ada,
+      bo,
+      http,
+      connect: (user, options) => McpClient.connect(http, user, options),
+      setSettings: settings.set
+    }
   }
-})
+)

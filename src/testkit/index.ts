@@ -5,7 +5,12 @@
 export * as McpClient from "./McpClient.ts"
 export * as RawHttp from "./RawHttp.ts"
 export { ScriptedCall } from "./ScriptedCall.ts"
-export { type Script, type ScriptedHttp, type ScriptedHttpOptions, ScriptedHttpUpstream } from "./ScriptedHttpUpstream.ts"
+export {
+  type Script,
+  type ScriptedHttp,
+  type ScriptedHttpOptions,
+  ScriptedHttpUpstream
+} from "./ScriptedHttpUpstream.ts"
 export * as ScriptedStdioUpstream from "./ScriptedStdioUpstream.ts"
 export { type RunningHub, TestHub, type TestHubOptions } from "./TestHub.ts"
 export { addUser, type HubUser, TwoUsers } from "./TwoUsers.ts"

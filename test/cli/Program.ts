@@ -65,8 +65,11 @@ export const program = (args: ReadonlyArray<string>, options: RunOptions): Effec
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 
-/** Runs one command here, on the folder's data and settings. */
-export const mcphub = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<Ran> => {
+/** Runs one command here, on the folder's data and settings; each run of the effect starts with nothing printed. */
+export const mcphub = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<Ran> =>
+  Effect.suspend(() => runHere(args, options))
+
+const runHere = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<Ran> => {
   const places = { "--data": ".mcphub", "--settings": "mcp_settings.json" }
   const missing = Object.entries(places).filter(([flag]) => !args.includes(flag))
   const line = [...args, ...missing.flatMap(([flag, name]) => [flag, join(options.cwd, name)])]

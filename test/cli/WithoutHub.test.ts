@@ -79,6 +79,32 @@ describe("without a running hub", () => {
   )
 
   it.live(
+    "a server that needs a user's token is tried as that user with MCPHUB_KEY, and not as another",
+    () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder
+        const github = { url: "http://127.0.0.1:9/mcp", headers: { Authorization: "Bearer ${USER_GITHUB_TOKEN}" } }
+        writeFileSync(join(cwd, "mcp_settings.json"), JSON.stringify({ mcpServers: { github } }))
+        const ada = JSON.parse((yield* mcphub(["user", "add", "ada", "--key", "--json"], { cwd })).stdout)
+        const bo = JSON.parse((yield* mcphub(["user", "add", "bo", "--key", "--json"], { cwd })).stdout)
+        yield* mcphub(["token", "set", "GITHUB_TOKEN", "--user", "ada"], { cwd, stdin: "canary-gh" })
+        const test = (key?: string) =>
+          mcphub(["server", "test", "github", "--json"], { cwd, env: key === undefined ? {} : { MCPHUB_KEY: key } })
+        const asNobody = yield* test()
+        assert.strictEqual(asNobody.code, 2)
+        assert.strictEqual(JSON.parse(asNobody.stdout).outcome, "needs-credential")
+        assert.strictEqual(JSON.parse((yield* test(bo.key.key)).stdout).outcome, "needs-credential")
+        const asAda = yield* test(ada.key.key)
+        assert.strictEqual(JSON.parse(asAda.stdout).outcome, "failed")
+        assert.notInclude(asAda.stdout + asAda.stderr, "canary-gh")
+        const unknown = yield* test(someKey("c"))
+        assert.strictEqual(unknown.code, 1)
+        assert.notInclude(unknown.stderr, someKey("c"))
+      }).pipe(Effect.scoped),
+    patience
+  )
+
+  it.live(
     "what needs a running hub ends with 3 and says how to start one",
     () =>
       Effect.gen(function* () {

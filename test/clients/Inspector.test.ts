@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
+import { served } from "../conformance/Served.ts"
 import { ClientHub, node } from "./ClientHub.ts"
 import { run } from "./Programs.ts"
 
@@ -25,8 +26,8 @@ const options = (key: string, era: string) =>
   )
 
 layer(ClientHub.layer, { excludeTestServices: true, timeout: "60 seconds" })("the Inspector", (it) => {
-  for (const era of ["legacy", "modern", "auto"]) {
-    for (const server of ["old", "new", "both"] as const) {
+  for (const era of served.statelessClients ? ["legacy", "modern", "auto"] : ["legacy", "auto"]) {
+    for (const server of served.statelessUpstreams ? (["old", "new", "both"] as const) : (["old", "both"] as const)) {
       describe(`in its ${era} era on the upstream "${server}"`, () => {
         it.effect("lists the tools", () =>
           Effect.gen(function* () {

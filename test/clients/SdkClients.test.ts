@@ -5,6 +5,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { connect, type Line } from "./Answering.ts"
+import { served } from "../conformance/Served.ts"
 import { ClientHub } from "./ClientHub.ts"
 
 const combinations: ReadonlyArray<{
@@ -13,15 +14,22 @@ const combinations: ReadonlyArray<{
   /** The tools that ask: by a request of their own in 2025, by `input_required` in 2026. */
   readonly elicits: string
   readonly samples: string
-}> = (["1.x", "2.x"] as const).flatMap((line) => [
-  { line, server: "old", elicits: "test_elicitation", samples: "test_sampling" },
-  {
-    line,
-    server: "new",
-    elicits: "test_input_required_result_elicitation",
-    samples: "test_input_required_result_sampling"
-  }
-])
+}> = (["1.x", "2.x"] as const)
+  .flatMap(
+    (line) =>
+      [
+        { line, server: "old", elicits: "test_elicitation", samples: "test_sampling" },
+        {
+          line,
+          server: "new",
+          elicits: "test_input_required_result_elicitation",
+          samples: "test_input_required_result_sampling"
+        }
+      ] as const
+  )
+  .filter(
+    ({ line, server }) => (served.statelessClients || line === "1.x") && (served.statelessUpstreams || server === "old")
+  )
 
 const argumentsOf: Readonly<Record<string, Record<string, unknown>>> = {
   test_elicitation: { message: "Who are you?" },

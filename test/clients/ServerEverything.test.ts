@@ -5,11 +5,12 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { connect } from "./Answering.ts"
+import { served } from "../conformance/Served.ts"
 import { ClientHub } from "./ClientHub.ts"
 
 layer(ClientHub.layer, { excludeTestServices: true, timeout: "60 seconds" })("server-everything", (it) => {
   for (const server of ["everything", "everything-stdio"] as const) {
-    for (const line of ["1.x", "2.x"] as const) {
+    for (const line of served.statelessClients ? (["1.x", "2.x"] as const) : (["1.x"] as const)) {
       describe(`${server === "everything" ? "over HTTP" : "over stdio"} with the SDK's ${line} client`, () => {
         it.effect("lists the tools it offers a client that can sample and elicit, and calls them", () =>
           Effect.gen(function* () {
@@ -30,7 +31,8 @@ layer(ClientHub.layer, { excludeTestServices: true, timeout: "60 seconds" })("se
             const { ada, endpoint } = yield* ClientHub
             const own = yield* connect(line, endpoint(server), ada)
             const { progress } = yield* own.call("trigger-long-running-operation", { duration: 1, steps: 3 })
-            assert.deepEqual([...progress], [1, 2, 3])
+            // A 2026 client reports the rounds it answers as progress of its own, before the server's.
+            assert.deepEqual([...progress].slice(-3), [1, 2, 3])
           })
         )
 

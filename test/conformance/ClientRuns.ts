@@ -1,4 +1,5 @@
 /** The suite's client scenarios that the hub's upstream side is judged by, and the command that plays the client. */
+import { served } from "./Served.ts"
 import { runtimeCommand } from "../../src/cli/sample/RuntimeCommand.ts"
 
 const { args, command: runtime } = runtimeCommand(new URL("hub-as-client.ts", import.meta.url))
@@ -26,5 +27,5 @@ const stateless = [
 
 export const scenarios: ReadonlyArray<{ readonly scenario: string; readonly revision: string }> = [
   ...stateful.map((scenario) => ({ scenario, revision: "2025-11-25" })),
-  ...stateless.map((scenario) => ({ scenario, revision: "2026-07-28" }))
+  ...(served.statelessUpstreams ? stateless : []).map((scenario) => ({ scenario, revision: "2026-07-28" }))
 ]

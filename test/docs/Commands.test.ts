@@ -24,10 +24,12 @@ const commands: ReadonlyMap<string, ReadonlyArray<string>> = new Map(
 
 /** Command lines in code: after `mcphub` or `./bin/mcphub`, the words up to the first that is no plain word. */
 const commandLines = (text: string): ReadonlyArray<string> => {
-  const code = [...text.matchAll(/```(?:sh|console)\n([\s\S]*?)```|`([^`\n]+)`/g)].map(([, block, inline]) => block ?? inline!)
+  const code = [...text.matchAll(/```(?:sh|console)\n([\s\S]*?)```|`([^`\n]+)`/g)].map(
+    ([, block, inline]) => block ?? inline!
+  )
   return code.flatMap((one) =>
-    [...one.matchAll(/(?:^|[\s|(]|\.\/bin\/)mcphub((?:[ \t]+(?:--data|--settings)[ \t]+\S+)?(?:[ \t]+[a-z]+)+)/gm)].map(([, words]) =>
-      words!.replace(/--\w+[ \t]+\S+/, "").trim()
+    [...one.matchAll(/(?:^|[\s|(]|\.\/bin\/)mcphub((?:[ \t]+(?:--data|--settings)[ \t]+\S+)?(?:[ \t]+[a-z]+)+)/gm)].map(
+      ([, words]) => words!.replace(/--\w+[ \t]+\S+/, "").trim()
     )
   )
 }
@@ -62,8 +64,12 @@ describe("the commands in the documents", () => {
   })
 
   it("are all of them", () => {
-    const named = new Set(documents.flatMap((path) => commandLines(read(path))).map((line) => line.split(/\s+/).slice(0, 2).join(" ")))
-    const all = [...commands].flatMap(([noun, verbs]) => (verbs.length === 0 ? [noun] : verbs.map((verb) => `${noun} ${verb}`)))
+    const named = new Set(
+      documents.flatMap((path) => commandLines(read(path))).map((line) => line.split(/\s+/).slice(0, 2).join(" "))
+    )
+    const all = [...commands].flatMap(([noun, verbs]) =>
+      verbs.length === 0 ? [noun] : verbs.map((verb) => `${noun} ${verb}`)
+    )
     const isNamed = (command: string): boolean =>
       [...named].some((line) => line === command || line.startsWith(`${command} `))
     // The clients of `connect` are said in one line.

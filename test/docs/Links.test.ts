@@ -41,7 +41,10 @@ describe("the links of the documents", () => {
   })
 
   it("would be noticed if they did not", () => {
-    assert.deepStrictEqual(faults("docs/README.md", "[a](../README.md#one-minute) [b](https://example.com) [c](#here)\n# Here"), [])
+    assert.deepStrictEqual(
+      faults("docs/README.md", "[a](../README.md#one-minute) [b](https://example.com) [c](#here)\n# Here"),
+      []
+    )
     assert.lengthOf(faults("docs/README.md", "[a](../NOWHERE.md)"), 1)
     assert.lengthOf(faults("docs/README.md", "[a](../README.md#no-such-heading)"), 1)
     assert.lengthOf(faults("docs/README.md", "[a](#there)\n# Here"), 1)

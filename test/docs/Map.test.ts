@@ -4,7 +4,8 @@ import { join } from "node:path"
 import { files, read, root, tableRows } from "./Repository.ts"
 
 const document = read("docs/internals/map.md")
-const section = (heading: string): string => document.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ""
+const section = (heading: string): string =>
+  document.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ""
 
 /** Whether a source declares or offers something of that name. */
 const declares = (source: string, name: string): boolean =>
@@ -47,9 +48,16 @@ describe("docs/internals/map.md", () => {
 
   it("names modules that exist, by the services and verbs it tells of", () => {
     const modules = new Set(files("src").map((path) => path.replace(/^.*\//, "").replace(/\.ts$/, "")))
-    const named = [...document.matchAll(/`([A-Z][A-Za-z]+)\.([a-z]\w+)`/g)].map(([, module, verb]) => ({ module: module!, verb: verb! }))
+    const named = [...document.matchAll(/`([A-Z][A-Za-z]+)\.([a-z]\w+)`/g)].map(([, module, verb]) => ({
+      module: module!,
+      verb: verb!
+    }))
     assert.isAbove(named.length, 8)
-    const sources = (module: string) => files("src").filter((path) => path.includes(`/${module}`)).map(read).join("\n")
+    const sources = (module: string) =>
+      files("src")
+        .filter((path) => path.includes(`/${module}`))
+        .map(read)
+        .join("\n")
     assert.deepStrictEqual(
       named
         .filter(({ module, verb }) => module !== "Hub" && (!modules.has(module) || !declares(sources(module), verb)))

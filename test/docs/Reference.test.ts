@@ -12,7 +12,9 @@ const documents = files().filter((path) => path.endsWith(".md"))
 
 /** What stands in backquotes in the first cells of a document's tables, under one heading. */
 const documented = (path: string, heading: string): ReadonlyArray<string> => {
-  const section = read(path).split(/^## /m).find((part) => part.startsWith(`${heading}\n`))
+  const section = read(path)
+    .split(/^## /m)
+    .find((part) => part.startsWith(`${heading}\n`))
   assert.isDefined(section, `${path} has no heading «${heading}»`)
   return tableRows(section!).flatMap(([first]) => [...first!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!))
 }
@@ -28,7 +30,9 @@ const variablesAsked = Effect.gen(function* () {
     return Effect.succeed(undefined)
   })
   yield* readHubConfig().pipe(Effect.provideService(ConfigProvider.ConfigProvider, provider))
-  yield* Effect.scoped(Layer.build(HubSecrets.layerEnv)).pipe(Effect.provideService(ConfigProvider.ConfigProvider, provider))
+  yield* Effect.scoped(Layer.build(HubSecrets.layerEnv)).pipe(
+    Effect.provideService(ConfigProvider.ConfigProvider, provider)
+  )
   yield* Effect.scoped(Layer.build(OtlpExport.layer.pipe(Layer.provide([HubMetrics.layer, HubConfig.layerEnv])))).pipe(
     Effect.provideService(ConfigProvider.ConfigProvider, provider)
   )
@@ -41,7 +45,9 @@ describe("docs/operations/running.md", () => {
       const asked = yield* variablesAsked
       assert.isTrue(asked.has("REQUEST_TIMEOUT") && asked.has("DB_URL"))
       // Read by the command line itself, before there is a hub.
-      const flags = read("src/cli/GlobalFlags.ts").match(/Config\.String\("([A-Z_]+)"\)/g)!.map((text) => text.slice(15, -2))
+      const flags = read("src/cli/GlobalFlags.ts")
+        .match(/Config\.String\("([A-Z_]+)"\)/g)!
+        .map((text) => text.slice(15, -2))
       assert.deepStrictEqual([DataFlag, SettingsFlag].length, flags.length)
       // OpenTelemetry's own library reads it, not the hub.
       const byLibrary = ["OTEL_RESOURCE_ATTRIBUTES"]
@@ -55,10 +61,16 @@ describe("docs/operations/running.md", () => {
 
 describe("docs/operations/observing.md", () => {
   it("names every metric, and no other", () => {
-    const sources = files("src").filter((path) => path.endsWith(".ts")).map(read)
+    const sources = files("src")
+      .filter((path) => path.endsWith(".ts"))
+      .map(read)
     const inCode = sources.flatMap((text) =>
-      [...text.matchAll(/(?:gauge|total|counter|histogram|durations|handle)\(\s*"((?:mcphub|process)_[a-z_]+|mcp\.[a-z.]+)"/g)].map(
-        ([, name]) => (name!.endsWith(".duration") ? `${name!.replaceAll(".", "_")}_seconds` : name!.replaceAll(".", "_"))
+      [
+        ...text.matchAll(
+          /(?:gauge|total|counter|histogram|durations|handle)\(\s*"((?:mcphub|process)_[a-z_]+|mcp\.[a-z.]+)"/g
+        )
+      ].map(([, name]) =>
+        name!.endsWith(".duration") ? `${name!.replaceAll(".", "_")}_seconds` : name!.replaceAll(".", "_")
       )
     )
     assert.include(inCode, "mcphub_sessions")
@@ -67,7 +79,12 @@ describe("docs/operations/observing.md", () => {
 
   it("names every key of a request's line", () => {
     const source = read("src/actors/RequestLog.ts")
-    const keys = [...source.slice(source.indexOf("JSON.stringify({")).split("})")[0]!.matchAll(/^\s+(\w+)[:,]/gm)].map(([, key]) => key!)
+    const keys = [
+      ...source
+        .slice(source.indexOf("JSON.stringify({"))
+        .split("})")[0]!
+        .matchAll(/^\s+(\w+)[:,]/gm)
+    ].map(([, key]) => key!)
     const all = source.includes("durationMs:") && !keys.includes("durationMs") ? [...keys, "durationMs"] : keys
     assert.include(all, "requestId")
     assert.deepStrictEqual(sorted(documented("docs/operations/observing.md", "Logs")), sorted(all))
@@ -79,17 +96,24 @@ describe("docs/user/settings.md", () => {
     const options = Object.keys(ServerOptions.fields).map((key) => `options.${key}`)
     const keys = Object.keys(ServerConfig.fields).flatMap((key) => (key === "options" ? options : [key]))
     assert.include(keys, "isolation")
-    assert.deepStrictEqual(sorted(documented("docs/user/settings.md", "Keys of a server")), sorted([...keys, "groups", "users", "systemConfig"]))
+    assert.deepStrictEqual(
+      sorted(documented("docs/user/settings.md", "Keys of a server")),
+      sorted([...keys, "groups", "users", "systemConfig"])
+    )
   })
 })
 
 describe("docs/user/troubleshooting.md", () => {
   const rows = tableRows(read("docs/user/troubleshooting.md"))
-  const kinds = rows.flatMap((cells) => (/^-?\d+$/.test(cells[0]!) ? [...cells[1]!.matchAll(/`([a-z_]+)`/g)].map(([, kind]) => kind!) : []))
+  const kinds = rows.flatMap((cells) =>
+    /^-?\d+$/.test(cells[0]!) ? [...cells[1]!.matchAll(/`([a-z_]+)`/g)].map(([, kind]) => kind!) : []
+  )
 
   it("names the kind of every error a call can end with, with its code", () => {
     const table = read("src/actors/RequestErrorCodes.ts")
-    const reasons = [...read("src/actors/upstream/UpstreamErrors.ts").matchAll(/"UpstreamFailed"[\s\S]*?Literals\(\[([^\]]+)\]/g)]
+    const reasons = [
+      ...read("src/actors/upstream/UpstreamErrors.ts").matchAll(/"UpstreamFailed"[\s\S]*?Literals\(\[([^\]]+)\]/g)
+    ]
       .flatMap(([, list]) => list!.split(","))
       .map((reason) => reason.trim().slice(1, -1).replaceAll("-", "_"))
     assert.include(reasons, "too_large")
@@ -105,12 +129,21 @@ describe("docs/user/troubleshooting.md", () => {
   })
 
   it("names the kind of every refusal, and no kind that does not exist", () => {
-    const sources = files("src/http").filter((path) => path.endsWith(".ts")).map(read)
-    const everywhere = [...sources, ...files("src/actors").filter((path) => path.endsWith(".ts")).map(read)].join("\n")
+    const sources = files("src/http")
+      .filter((path) => path.endsWith(".ts"))
+      .map(read)
+    const everywhere = [
+      ...sources,
+      ...files("src/actors")
+        .filter((path) => path.endsWith(".ts"))
+        .map(read)
+    ].join("\n")
     const refusals = sources.flatMap((text) =>
-      [...text.matchAll(/(?:refuse|refusal)\(\s*(?:[\w.]+,\s*)?(?:\d{3},\s*)?(?:rpcCodes\.\w+|\d{4}),\s*"([a-z_]+)"|kind: "([a-z]+_[a-z_]+)"/g)].map(
-        ([, first, second]) => (first ?? second)!
-      )
+      [
+        ...text.matchAll(
+          /(?:refuse|refusal)\(\s*(?:[\w.]+,\s*)?(?:\d{3},\s*)?(?:rpcCodes\.\w+|\d{4}),\s*"([a-z_]+)"|kind: "([a-z]+_[a-z_]+)"/g
+        )
+      ].map(([, first, second]) => (first ?? second)!)
     )
     assert.include(refusals, "session_not_found")
     assert.deepStrictEqual(
@@ -128,14 +161,24 @@ describe("docs/user/troubleshooting.md", () => {
 
 describe("the documents", () => {
   it("name no variable that nobody reads", () => {
-    const sources = files().filter((path) => /^(src|scripts|test|examples)\/.*\.(ts|mjs|json)$/.test(path) || path === "examples/run").map(read).join("\n")
+    const sources = files()
+      .filter((path) => /^(src|scripts|test|examples)\/.*\.(ts|mjs|json)$/.test(path) || path === "examples/run")
+      .map(read)
+      .join("\n")
     const named = documents
       .filter((path) => path.startsWith("docs/operations") || path.startsWith("docs/user") || path === "README.md")
-      .flatMap((path) => [...read(path).matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g)].map(([, name]) => ({ path, name: name! })))
+      .flatMap((path) =>
+        [...read(path).matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g)].map(([, name]) => ({
+          path,
+          name: name!
+        }))
+      )
     assert.isAbove(named.length, 40)
     assert.deepStrictEqual(
       // Service tokens have whatever name a user gives them.
-      named.filter(({ name }) => !name.endsWith("_TOKEN") && !sources.includes(name)).map(({ path, name }) => `${path}: ${name}`),
+      named
+        .filter(({ name }) => !name.endsWith("_TOKEN") && !sources.includes(name))
+        .map(({ path, name }) => `${path}: ${name}`),
       []
     )
   })

@@ -9,5 +9,6 @@ describe("JsonRpc", () => {
       assert.strictEqual(classify({ jsonrpc: "2.0", method: "ping" }).kind, "notification")
       assert.strictEqual(classify({ jsonrpc: "2.0", id: 1, result: {} }).kind, "response")
       assert.strictEqual(classify({ jsonrpc: "2.0", id: null, method: "ping" }).kind, "invalid")
-    }))
+    })
+  )
 })

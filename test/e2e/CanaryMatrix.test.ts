@@ -7,7 +7,14 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Redacted, type Scope } from "effect"
 import { mkdirSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { McpClient, RawHttp, type Script, type ScriptedHttpOptions, ScriptedHttpUpstream } from "../../src/testkit/index.ts"
+import {
+  McpClient,
+  RawHttp,
+  type Script,
+  type ScriptedHttpOptions,
+  ScriptedHttpUpstream
+} from "../../src/testkit/index.ts"
+import { patience } from "../cli/Program.ts"
 import * as Canaries from "../support/Canaries.ts"
 import { dump } from "../support/DatabaseDump.ts"
 import * as HubProcess from "../support/HubProcess.ts"
@@ -78,7 +85,10 @@ const purposeOf = (token: string) => token.toLowerCase().replaceAll("_", "")
 
 interface Upstream extends Server {
   readonly settings: object
+  /** Everything it received. */
   readonly record: () => string
+  /** The same, apart for each thing that only one user may have a part in: a process, a socket, or at least a request. */
+  readonly parts: () => ReadonlyArray<string>
 }
 
 const startUpstream = (server: Server, records: string): Effect.Effect<Upstream, never, Scope.Scope> =>
@@ -86,21 +96,27 @@ const startUpstream = (server: Server, records: string): Effect.Effect<Upstream,
     if (server.http === undefined) {
       const { args, command } = Programs.command("test/e2e/programs/recorder.mjs")
       const { env, ...config } = server.config as { readonly env?: object }
+      const parts = () =>
+        readdirSync(records)
+          .filter((file) => file.startsWith(`${server.name}-`))
+          .map((file) => readFileSync(join(records, file), "utf8"))
       return {
         ...server,
         settings: { ...config, command, args, env: { ...env, RECORDS: records, RECORD_AS: server.name } },
-        record: () =>
-          readdirSync(records)
-            .filter((file) => file.startsWith(`${server.name}-`))
-            .map((file) => readFileSync(join(records, file), "utf8"))
-            .join("")
+        record: () => parts().join(""),
+        parts
       }
     }
     const upstream = yield* ScriptedHttpUpstream.make({ ...server.http, tools: { tell, refuse } })
     return {
       ...server,
       settings: { ...server.config, url: `${upstream.url}${server.path ?? ""}` },
-      record: () => JSON.stringify(upstream.received)
+      record: () => JSON.stringify(upstream.received),
+      parts: () => {
+        const shared = (server.config as { readonly isolation?: string }).isolation === "shared"
+        const apart = Map.groupBy(upstream.received, (one) => (shared ? one : one.remotePort))
+        return Array.from(apart.values(), (part) => JSON.stringify(part))
+      }
     }
   })
 
@@ -242,6 +258,12 @@ it.live(
           ...(server.token === undefined ? [] : [`${owner}-${purposeOf(server.token)}`])
         ])
         assert.deepStrictEqual(found, expected.sort(), `what ${server.name} received`)
+        // Being entitled is not enough: no user's call may go out with, or over, anything of another's.
+        for (const part of server.parts()) {
+          const owners = new Set(canaries.foundIn(part).map((name) => name.split("-")[0]))
+          assert.isAtMost(owners.size, 1, `${server.name} got secrets of ${[...owners].join(", ")} in one place`)
+        }
+        assert.isAtLeast(server.parts().length, callers.length)
       }
       // The client's own session id is a capability and stays here as well.
       for (const { client } of sessions) {
@@ -290,5 +312,5 @@ it.live(
       assert.deepStrictEqual(canaries.filesWith(hub.dataDir), [], "files of the data folder")
       assert.include(canaries.filesWith(folder), "users.json", "the search itself finds what is there")
     }).pipe(Effect.scoped),
-  90_000
+  patience
 )

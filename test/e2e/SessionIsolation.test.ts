@@ -4,6 +4,7 @@
  */
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
+import { patience } from "../cli/Program.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import * as Programs from "../support/Programs.ts"
 import { connect, type Generation } from "../support/SdkClients.ts"
@@ -43,7 +44,7 @@ class Scenario extends Context.Service<Scenario, HubProcess.HubProcess>()("mcphu
 
 const generations: ReadonlyArray<Generation> = ["1.x", "2.x"]
 
-layer(Scenario.layer, { excludeTestServices: true, timeout: "60 seconds" })("session isolation", (it) => {
+layer(Scenario.layer, { excludeTestServices: true, timeout: patience })("session isolation", (it) => {
   for (const generation of generations) {
     describe(`with the SDK's ${generation} client`, () => {
       it.effect("scenario 1: two users who call at the same time get their own answers, none of the other's", () =>
@@ -79,58 +80,71 @@ layer(Scenario.layer, { excludeTestServices: true, timeout: "60 seconds" })("ses
       )
 
       for (const server of ["workspace", "scratchpad"]) {
-        it.effect(`scenario 3, defect 2: ${server} remembers for each session apart, also for one user's two sessions`, () =>
-          Effect.gen(function* () {
-            const { url } = yield* Scenario
-            const adas = yield* connect(generation, url, ada.key)
-            const adasOther = yield* connect(generation, url, ada.key)
-            const bos = yield* connect(generation, url, bo.key)
-            yield* adas.call(`${server}-set-context`, { project: "project-a" })
-            yield* bos.call(`${server}-set-context`, { project: "project-b" })
-            assert.strictEqual((yield* adas.call(`${server}-get-data`)).text, "data of project-a")
-            assert.strictEqual((yield* bos.call(`${server}-get-data`)).text, "data of project-b")
-            assert.strictEqual((yield* adasOther.call(`${server}-get-data`)).text, "data of none")
-          })
+        it.effect(
+          `scenario 3, defect 2: ${server} remembers for each session apart, also for one user's two sessions`,
+          () =>
+            Effect.gen(function* () {
+              const { url } = yield* Scenario
+              const adas = yield* connect(generation, url, ada.key)
+              const adasOther = yield* connect(generation, url, ada.key)
+              const bos = yield* connect(generation, url, bo.key)
+              yield* adas.call(`${server}-set-context`, { project: "project-a" })
+              yield* bos.call(`${server}-set-context`, { project: "project-b" })
+              assert.strictEqual((yield* adas.call(`${server}-get-data`)).text, "data of project-a")
+              assert.strictEqual((yield* bos.call(`${server}-get-data`)).text, "data of project-b")
+              assert.strictEqual((yield* adasOther.call(`${server}-get-data`)).text, "data of none")
+            })
         )
       }
     })
   }
 
-  it.effect("scenario 4, defect 12: the log tells users, sessions and requests apart, and holds no secret and no content", () =>
-    Effect.gen(function* () {
-      const hub = yield* Scenario
-      const adas = yield* connect("1.x", hub.url, ada.key)
-      const bos = yield* connect("1.x", hub.url, bo.key)
-      yield* Effect.all(
-        [
-          adas.call("diary-set-context", { project: "secret-project-of-ada" }),
-          bos.call("diary-set-context", { project: "secret-project-of-bo" }),
-          adas.call("passport-get-user"),
-          bos.call("passport-get-user")
-        ],
-        { concurrency: "unbounded" }
-      )
-      const calls = Effect.sync(() => hub.log().filter(({ target }) => /^(diary|passport)-/.test(String(target))))
-      const lines = yield* HubProcess.eventually(calls, ({ length }) => length >= 4)
-      assert.lengthOf(lines, 4)
-      for (const { requestId, sessionId, user, userId } of lines) {
-        assert.strictEqual(userId, user === "ada" ? ids.ada : ids.bo)
-        assert.match(String(requestId), new RegExp(`^user-${userId}-${sessionId}-tools/call-[0-9]{13}-[0-9a-f]{24}$`))
-      }
-      const of = (user: string) => lines.filter((line) => line["user"] === user)
-      for (const user of ["ada", "bo"]) {
-        assert.sameMembers(
-          of(user).map(({ server }) => server),
-          ["diary", "passport"]
+  it.effect(
+    "scenario 4, defect 12: the log tells users, sessions and requests apart, and holds no secret and no content",
+    () =>
+      Effect.gen(function* () {
+        const hub = yield* Scenario
+        const adas = yield* connect("1.x", hub.url, ada.key)
+        const bos = yield* connect("1.x", hub.url, bo.key)
+        yield* Effect.all(
+          [
+            adas.call("diary-set-context", { project: "secret-project-of-ada" }),
+            bos.call("diary-set-context", { project: "secret-project-of-bo" }),
+            adas.call("passport-get-user"),
+            bos.call("passport-get-user")
+          ],
+          { concurrency: "unbounded" }
         )
-        assert.lengthOf(new Set(of(user).map(({ sessionId }) => sessionId)), 1)
-      }
-      assert.lengthOf(new Set(lines.map(({ sessionId }) => sessionId)), 2)
-      assert.lengthOf(new Set(lines.map(({ requestId }) => requestId)), 4)
-      for (const secret of [ada.key, bo.key, ada.token, bo.token, ada.account, bo.account, "secret-project", "project-a"]) {
-        assert.notInclude(hub.stderr(), secret)
-        assert.notInclude(hub.stdout(), secret)
-      }
-    })
+        const calls = Effect.sync(() => hub.log().filter(({ target }) => /^(diary|passport)-/.test(String(target))))
+        const lines = yield* HubProcess.eventually(calls, ({ length }) => length >= 4)
+        assert.lengthOf(lines, 4)
+        for (const { requestId, sessionId, user, userId } of lines) {
+          assert.strictEqual(userId, user === "ada" ? ids.ada : ids.bo)
+          assert.match(String(requestId), new RegExp(`^user-${userId}-${sessionId}-tools/call-[0-9]{13}-[0-9a-f]{24}$`))
+        }
+        const of = (user: string) => lines.filter((line) => line["user"] === user)
+        for (const user of ["ada", "bo"]) {
+          assert.sameMembers(
+            of(user).map(({ server }) => server),
+            ["diary", "passport"]
+          )
+          assert.lengthOf(new Set(of(user).map(({ sessionId }) => sessionId)), 1)
+        }
+        assert.lengthOf(new Set(lines.map(({ sessionId }) => sessionId)), 2)
+        assert.lengthOf(new Set(lines.map(({ requestId }) => requestId)), 4)
+        for (const secret of [
+          ada.key,
+          bo.key,
+          ada.token,
+          bo.token,
+          ada.account,
+          bo.account,
+          "secret-project",
+          "project-a"
+        ]) {
+          assert.notInclude(hub.stderr(), secret)
+          assert.notInclude(hub.stdout(), secret)
+        }
+      })
   )
 })

@@ -56,7 +56,10 @@ describe("the end of a key", () => {
         // Bo's call, stream and session are as they were.
         bos.call.content({ fine: true })
         assert.deepStrictEqual((yield* bos.answer).result.structuredContent, { fine: true })
-        assert.deepStrictEqual((yield* sessions.list).map(({ username }) => username), ["bo"])
+        assert.deepStrictEqual(
+          (yield* sessions.list).map(({ username }) => username),
+          ["bo"]
+        )
         yield* bo.end
         yield* bosStream.ended
       })
@@ -80,7 +83,12 @@ describe("the end of a key", () => {
       const { ada, hub, sessions } = yield* start
       yield* ada.end
       const key = Redacted.make(`mcphub_${"a1".repeat(32)}`)
-      yield* Context.get(hub.services, HubKeys).insert({ userId: hub.ada.user.id, name: "short", key, expiresAt: 60_000 })
+      yield* Context.get(hub.services, HubKeys).insert({
+        userId: hub.ada.user.id,
+        name: "short",
+        key,
+        expiresAt: 60_000
+      })
       const short = yield* hub.connect({ key })
       const stream = yield* short.stream
       yield* TestClock.adjust("59 seconds")
@@ -88,7 +96,10 @@ describe("the end of a key", () => {
       yield* TestClock.adjust("2 seconds")
       yield* stream.ended
       assert.strictEqual((yield* short.send(call("echo"))).status, 401)
-      assert.deepStrictEqual((yield* sessions.list).map(({ username }) => username), ["bo"])
+      assert.deepStrictEqual(
+        (yield* sessions.list).map(({ username }) => username),
+        ["bo"]
+      )
     })
   )
 

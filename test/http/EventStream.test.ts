@@ -86,7 +86,10 @@ describe("the GET stream of a session", () => {
         while (streams.count() > 0) await new Promise((resolve) => setTimeout(resolve, 5))
       }).pipe(Effect.timeout("5 seconds"))
       const sessions = yield* Context.get(hub.services, Sessions).list
-      assert.deepStrictEqual(sessions.map(({ streams: open, username }) => [username, open]), [["bo", 0]])
+      assert.deepStrictEqual(
+        sessions.map(({ streams: open, username }) => [username, open]),
+        [["bo", 0]]
+      )
       assert.deepStrictEqual(yield* bo.callTool("files-echo", { alive: true }), { alive: true })
     })
   )

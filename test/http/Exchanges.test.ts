@@ -61,7 +61,10 @@ describe("requests in flight", () => {
       })
       const ids = upstream.calls("tools/call").map(({ body, headers }) => `${headers["mcp-session-id"]} ${body!.id}`)
       assert.strictEqual(new Set(ids).size, 24)
-      assert.strictEqual(new Set(upstream.calls("tools/call").map(({ headers }) => headers["x-mcphub-request-id"])).size, 24)
+      assert.strictEqual(
+        new Set(upstream.calls("tools/call").map(({ headers }) => headers["x-mcphub-request-id"])).size,
+        24
+      )
     })
   )
 
@@ -105,7 +108,10 @@ describe("requests in flight", () => {
       assert.strictEqual(upstream.calls("notifications/cancelled").length, 0)
       for (const one of held) one.content(one.arguments)
       const answers = [...(yield* Fiber.join(twins)), yield* Fiber.join(single)]
-      assert.deepStrictEqual(answers.map(({ text }) => JSON.parse(text).result.structuredContent.n), [1, 2, 3])
+      assert.deepStrictEqual(
+        answers.map(({ text }) => JSON.parse(text).result.structuredContent.n),
+        [1, 2, 3]
+      )
     })
   )
 

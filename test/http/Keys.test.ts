@@ -21,49 +21,56 @@ const fingerprint = ({ headers, status, text }: RawHttp.RawAnswer) => {
 const json = { "content-type": "application/json", accept: "application/json, text/event-stream" }
 
 describe("the key of a request", () => {
-  it.live("A01, defect 26: no, malformed, unknown, expired, revoked and deactivated keys are one and the same 401", () =>
-    Effect.gen(function* () {
-      const upstream = yield* ScriptedHttpUpstream.make()
-      const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
-      const keys = Context.get(hub.services, HubKeys)
-      const bo = yield* hub.connect(hub.bo)
+  it.live(
+    "A01, defect 26: no, malformed, unknown, expired, revoked and deactivated keys are one and the same 401",
+    () =>
+      Effect.gen(function* () {
+        const upstream = yield* ScriptedHttpUpstream.make()
+        const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
+        const keys = Context.get(hub.services, HubKeys)
+        const bo = yield* hub.connect(hub.bo)
 
-      const expired = Redacted.make(`mcphub_${"e".repeat(64)}`)
-      yield* keys.insert({ userId: hub.ada.user.id, name: "old", key: expired, expiresAt: 1 })
-      const revoked = yield* keys.create({ userId: hub.ada.user.id })
-      yield* keys.revoke(revoked.row.id)
-      const carl = yield* Effect.provide(addUser("carl"), hub.services)
-      yield* Context.get(hub.services, Users).setActive(carl.user.id, false)
+        const expired = Redacted.make(`mcphub_${"e".repeat(64)}`)
+        yield* keys.insert({ userId: hub.ada.user.id, name: "old", key: expired, expiresAt: 1 })
+        const revoked = yield* keys.create({ userId: hub.ada.user.id })
+        yield* keys.revoke(revoked.row.id)
+        const carl = yield* Effect.provide(addUser("carl"), hub.services)
+        yield* Context.get(hub.services, Users).setActive(carl.user.id, false)
 
-      const presented: Record<string, Record<string, string>> = {
-        none: {},
-        empty: { "x-mcphub-key": "" },
-        basic: { authorization: "Basic YWRhOmFkYQ==" },
-        malformed: { "x-mcphub-key": "not a key" },
-        unknown: { "x-mcphub-key": `mcphub_${"0".repeat(64)}` },
-        expired: { "x-mcphub-key": Redacted.value(expired) },
-        revoked: { "x-mcphub-key": Redacted.value(revoked.key) },
-        deactivated: { "x-mcphub-key": Redacted.value(carl.key) }
-      }
-      for (const [method, body] of [
-        ["POST", initialize()],
-        ["POST", '{"jsonrpc":"2.0","id":1,"method":"ping"}'],
-        ["POST", '{"jsonrpc":"2.0","method":"notifications/initialized"}'],
-        ["POST", "not json"],
-        ["GET", undefined],
-        ["DELETE", undefined]
-      ] as const) {
-        const answers = yield* Effect.forEach(Object.values(presented), (headers) =>
-          hub.http.send({ method, path: "/mcp", headers: { ...json, ...headers, "mcp-session-id": bo.sessionId }, body })
-        )
-        for (const answer of answers) assert.deepStrictEqual(fingerprint(answer), fingerprint(answers[0]!))
-        assert.strictEqual(answers[0]!.status, 401)
-        assert.match(answers[0]!.headers["www-authenticate"]!, /^Bearer /)
-        assert.strictEqual(JSON.parse(answers[0]!.text).error.data.kind, "unauthorized")
-      }
-      assert.strictEqual(upstream.received.length, 0)
-      assert.deepStrictEqual(yield* bo.request("ping"), {})
-    })
+        const presented: Record<string, Record<string, string>> = {
+          none: {},
+          empty: { "x-mcphub-key": "" },
+          basic: { authorization: "Basic YWRhOmFkYQ==" },
+          malformed: { "x-mcphub-key": "not a key" },
+          unknown: { "x-mcphub-key": `mcphub_${"0".repeat(64)}` },
+          expired: { "x-mcphub-key": Redacted.value(expired) },
+          revoked: { "x-mcphub-key": Redacted.value(revoked.key) },
+          deactivated: { "x-mcphub-key": Redacted.value(carl.key) }
+        }
+        for (const [method, body] of [
+          ["POST", initialize()],
+          ["POST", '{"jsonrpc":"2.0","id":1,"method":"ping"}'],
+          ["POST", '{"jsonrpc":"2.0","method":"notifications/initialized"}'],
+          ["POST", "not json"],
+          ["GET", undefined],
+          ["DELETE", undefined]
+        ] as const) {
+          const answers = yield* Effect.forEach(Object.values(presented), (headers) =>
+            hub.http.send({
+              method,
+              path: "/mcp",
+              headers: { ...json, ...headers, "mcp-session-id": bo.sessionId },
+              body
+            })
+          )
+          for (const answer of answers) assert.deepStrictEqual(fingerprint(answer), fingerprint(answers[0]!))
+          assert.strictEqual(answers[0]!.status, 401)
+          assert.match(answers[0]!.headers["www-authenticate"]!, /^Bearer /)
+          assert.strictEqual(JSON.parse(answers[0]!.text).error.data.kind, "unauthorized")
+        }
+        assert.strictEqual(upstream.received.length, 0)
+        assert.deepStrictEqual(yield* bo.request("ping"), {})
+      })
   )
 
   it.live("R18: bearer, header and query say the same, whatever else the client claims to be", () =>
@@ -108,7 +115,11 @@ describe("the key of a request", () => {
         assert.notInclude(answer.text, "mcphub_")
         assert.notProperty(answer.headers, "mcp-session-id")
       }
-      const same = yield* hub.http.send({ path: `/mcp?key=${ada}`, headers: { ...json, "x-mcphub-key": ada }, body: initialize() })
+      const same = yield* hub.http.send({
+        path: `/mcp?key=${ada}`,
+        headers: { ...json, "x-mcphub-key": ada },
+        body: initialize()
+      })
       assert.strictEqual(same.status, 200)
     })
   )
@@ -155,7 +166,11 @@ describe("the key of a request", () => {
           assert.notProperty(answer.headers, "mcp-session-id")
         }
       }
-      for (const headers of [{}, { host: "hub.example", origin: "https://hub.example" }, { origin: "http://localhost:5173" }]) {
+      for (const headers of [
+        {},
+        { host: "hub.example", origin: "https://hub.example" },
+        { origin: "http://localhost:5173" }
+      ]) {
         const answer = yield* hub.http.send({
           path: "/mcp",
           headers: { ...McpClient.clientHeaders(hub.bo.key), ...headers },

@@ -33,13 +33,19 @@ const documents = (name: string, own: ReadonlyArray<string>) =>
         call.result({ resourceTemplates: [{ uriTemplate: `${name}://page/{id}`, name: "page" }] }),
       "resources/read": (call) => {
         if (call.params["uri"] === "mem://forbidden") return call.error(-32099, "Not today", { of: name })
-        call.result({ contents: [{ uri: call.params["uri"], text: `${name} for ${call.received.headers["x-mcphub-user-id"]}` }] })
+        call.result({
+          contents: [{ uri: call.params["uri"], text: `${name} for ${call.received.headers["x-mcphub-user-id"]}` }]
+        })
       },
       "resources/subscribe": (call) => call.result({}),
       "resources/unsubscribe": (call) => call.result({}),
       "prompts/list": (call) => call.result({ prompts: [{ name: "hello", arguments: [{ name: "to" }] }] }),
-      "prompts/get": (call) => call.result({ messages: [{ role: "user", content: { type: "text", text: `${name} ${call.params["name"]}` } }] }),
-      "completion/complete": (call) => call.result({ completion: { values: [name, JSON.stringify(call.params["ref"])] } }),
+      "prompts/get": (call) =>
+        call.result({
+          messages: [{ role: "user", content: { type: "text", text: `${name} ${call.params["name"]}` } }]
+        }),
+      "completion/complete": (call) =>
+        call.result({ completion: { values: [name, JSON.stringify(call.params["ref"])] } }),
       "logging/setLevel": (call) => call.result({})
     },
     sessions: false
@@ -94,7 +100,10 @@ describe("defect 27: what MCP has besides tools", () => {
     Effect.gen(function* () {
       const { ada, hub } = yield* start
       const listed = (yield* ada.request("resources/templates/list"))["resourceTemplates"] as ReadonlyArray<JsonObject>
-      assert.deepStrictEqual(listed.map(({ uriTemplate }) => uriTemplate), ["docs://page/{id}", "wiki://page/{id}"])
+      assert.deepStrictEqual(
+        listed.map(({ uriTemplate }) => uriTemplate),
+        ["docs://page/{id}", "wiki://page/{id}"]
+      )
       assert.strictEqual(yield* read(ada, "wiki://page/7"), `wiki for ${hub.ada.user.id}`)
     })
   )
@@ -103,7 +112,10 @@ describe("defect 27: what MCP has besides tools", () => {
     Effect.gen(function* () {
       const { ada, wiki } = yield* start
       const listed = (yield* ada.request("prompts/list"))["prompts"] as ReadonlyArray<JsonObject>
-      assert.deepStrictEqual(listed.map(({ name }) => name), ["docs-hello", "wiki-hello"])
+      assert.deepStrictEqual(
+        listed.map(({ name }) => name),
+        ["docs-hello", "wiki-hello"]
+      )
       const got = yield* ada.request("prompts/get", { name: "wiki-hello", arguments: { to: "bo" } })
       assert.strictEqual((got["messages"] as any)[0].content.text, "wiki hello")
       assert.deepStrictEqual(wiki.calls("prompts/get")[0]!.body!.params, { name: "hello", arguments: { to: "bo" } })
@@ -128,7 +140,10 @@ describe("defect 27: what MCP has besides tools", () => {
       const { ada, bo, docs } = yield* start
       const [adas, bos] = yield* Effect.all([ada.stream, bo.stream])
       yield* Effect.all([ada.request("resources/subscribe", { uri: "mem://one" }), read(bo, "mem://one")])
-      assert.deepStrictEqual(docs.calls("resources/subscribe").map(({ body }) => body!.params), [{ uri: "mem://one" }])
+      assert.deepStrictEqual(
+        docs.calls("resources/subscribe").map(({ body }) => body!.params),
+        [{ uri: "mem://one" }]
+      )
       yield* docs.await(() => docs.calls("GET").length === 2)
       docs.push({ jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri: "mem://one" } })
       docs.push({ jsonrpc: "2.0", method: "notifications/resources/list_changed" })
@@ -145,7 +160,9 @@ describe("defect 27: what MCP has besides tools", () => {
       yield* Effect.all([read(ada, "docs://page/1"), read(bo, "docs://page/1")])
       yield* ada.request("logging/setLevel", { level: "warning" })
       const levels = (upstream: typeof docs) =>
-        upstream.calls("logging/setLevel").map(({ body, headers }) => [headers["x-mcphub-user-id"], body!.params!["level"]])
+        upstream
+          .calls("logging/setLevel")
+          .map(({ body, headers }) => [headers["x-mcphub-user-id"], body!.params!["level"]])
       assert.deepStrictEqual(levels(docs), [[hub.ada.user.id, "warning"]])
       assert.deepStrictEqual(levels(wiki), [[hub.ada.user.id, "warning"]])
       const late = yield* hub.connect(hub.ada)

@@ -29,7 +29,10 @@ const start = Effect.gen(function* () {
   return { upstream, hub }
 })
 
-const elicit = { method: "elicitation/create", params: { message: "Which one?", requestedSchema: { type: "object", properties: { from: { type: "string" } } } } }
+const elicit = {
+  method: "elicitation/create",
+  params: { message: "Which one?", requestedSchema: { type: "object", properties: { from: { type: "string" } } } }
+}
 
 const ask = (id: number | string, args: object) => ({
   jsonrpc: "2.0",
@@ -39,42 +42,46 @@ const ask = (id: number | string, args: object) => ({
 })
 
 describe("a question of an upstream", () => {
-  it.live("defect 27: reaches the client of the official SDK and its answer comes back: elicitation, sampling, roots", () =>
-    Effect.gen(function* () {
-      const { hub, upstream } = yield* start
-      const connect = (name: "ada" | "bo") =>
-        sdk1(hub.url, hub[name], { elicitation: {}, sampling: {}, roots: { listChanged: true } }, (client) => {
-          client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept", content: { from: name } }))
-          client.setRequestHandler(CreateMessageRequestSchema, ({ params }) => ({
-            model: "none",
-            role: "assistant",
-            content: { type: "text", text: `${name}: ${JSON.stringify(params.messages[0]!.content)}` }
-          }))
-          client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: `file:///${name}` }] }))
-        })
-      const clients = { ada: (yield* connect("ada")).client, bo: (yield* connect("bo")).client }
-      const sampling = {
-        method: "sampling/createMessage",
-        params: { messages: [{ role: "user", content: { type: "text", text: "hi" } }], maxTokens: 5 }
-      }
-      yield* Effect.forEach(
-        ["ada", "bo"] as const,
-        Effect.fnUntraced(function* (name) {
-          const put = (args: object) =>
-            Effect.promise(() => clients[name].callTool({ name: "files-ask", arguments: { ...args } })).pipe(
-              Effect.map((result) => result.structuredContent as any)
-            )
-          assert.deepStrictEqual((yield* put(elicit)).result, { action: "accept", content: { from: name } })
-          assert.strictEqual((yield* put(sampling)).result.content.text, `${name}: {"type":"text","text":"hi"}`)
-          assert.deepStrictEqual((yield* put({ method: "roots/list" })).result, { roots: [{ uri: `file:///${name}` }] })
-        }),
-        { concurrency: "unbounded" }
-      )
-      yield* Effect.promise(() => clients.ada.sendRootsListChanged())
-      const told = yield* upstream.await(({ body }) => body?.method === "notifications/roots/list_changed")
-      assert.strictEqual(told.headers["x-mcphub-user-id"], hub.ada.user.id)
-      assert.strictEqual(upstream.calls("notifications/roots/list_changed").length, 1)
-    })
+  it.live(
+    "defect 27: reaches the client of the official SDK and its answer comes back: elicitation, sampling, roots",
+    () =>
+      Effect.gen(function* () {
+        const { hub, upstream } = yield* start
+        const connect = (name: "ada" | "bo") =>
+          sdk1(hub.url, hub[name], { elicitation: {}, sampling: {}, roots: { listChanged: true } }, (client) => {
+            client.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept", content: { from: name } }))
+            client.setRequestHandler(CreateMessageRequestSchema, ({ params }) => ({
+              model: "none",
+              role: "assistant",
+              content: { type: "text", text: `${name}: ${JSON.stringify(params.messages[0]!.content)}` }
+            }))
+            client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: `file:///${name}` }] }))
+          })
+        const clients = { ada: (yield* connect("ada")).client, bo: (yield* connect("bo")).client }
+        const sampling = {
+          method: "sampling/createMessage",
+          params: { messages: [{ role: "user", content: { type: "text", text: "hi" } }], maxTokens: 5 }
+        }
+        yield* Effect.forEach(
+          ["ada", "bo"] as const,
+          Effect.fnUntraced(function* (name) {
+            const put = (args: object) =>
+              Effect.promise(() => clients[name].callTool({ name: "files-ask", arguments: { ...args } })).pipe(
+                Effect.map((result) => result.structuredContent as any)
+              )
+            assert.deepStrictEqual((yield* put(elicit)).result, { action: "accept", content: { from: name } })
+            assert.strictEqual((yield* put(sampling)).result.content.text, `${name}: {"type":"text","text":"hi"}`)
+            assert.deepStrictEqual((yield* put({ method: "roots/list" })).result, {
+              roots: [{ uri: `file:///${name}` }]
+            })
+          }),
+          { concurrency: "unbounded" }
+        )
+        yield* Effect.promise(() => clients.ada.sendRootsListChanged())
+        const told = yield* upstream.await(({ body }) => body?.method === "notifications/roots/list_changed")
+        assert.strictEqual(told.headers["x-mcphub-user-id"], hub.ada.user.id)
+        assert.strictEqual(upstream.calls("notifications/roots/list_changed").length, 1)
+      })
   )
 
   it.live("A32: for which the client declared nothing is answered -32601 to the upstream and never shown", () =>
@@ -105,7 +112,10 @@ describe("a question of an upstream", () => {
       assert.match(question.id, /^[0-9a-f]{8}-[0-9a-f-]{27}$/)
       for (const stranger of strangers) {
         for (const id of [question.id, `question-${questions}`, 1]) {
-          assert.strictEqual((yield* stranger.respond(id, { action: "accept", content: { by: "stranger" } })).status, 202)
+          assert.strictEqual(
+            (yield* stranger.respond(id, { action: "accept", content: { by: "stranger" } })).status,
+            202
+          )
         }
       }
       assert.strictEqual((yield* ada.respond(question.id, { action: "decline" })).status, 202)
@@ -147,7 +157,10 @@ describe("a question of an upstream", () => {
     Effect.gen(function* () {
       const { hub, upstream } = yield* start
       const capabilities = { roots: {} }
-      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada, { capabilities }), hub.connect(hub.bo, { capabilities })])
+      const [ada, bo] = yield* Effect.all([
+        hub.connect(hub.ada, { capabilities }),
+        hub.connect(hub.bo, { capabilities })
+      ])
       const stream = yield* ada.stream
       yield* Effect.all([ada.callTool("files-echo"), bo.callTool("files-echo")])
       yield* upstream.await(() => upstream.calls("GET").length === 2)

@@ -14,7 +14,8 @@ const start = Effect.fnUntraced(function* (maxBodyBytes?: number) {
   return { upstream, hub, ada, bo, post }
 })
 
-const errorOf = (answer: RawHttp.RawAnswer) => JSON.parse(answer.text) as { id: unknown; error: { code: number; data: any } }
+const errorOf = (answer: RawHttp.RawAnswer) =>
+  JSON.parse(answer.text) as { id: unknown; error: { code: number; data: any } }
 
 describe("the body of a POST", () => {
   it.live("A23: is JSON in name and accepts both kinds of answer, or is refused with 415 and 406", () =>
@@ -29,7 +30,10 @@ describe("the body of a POST", () => {
         assert.strictEqual((yield* post(ping, { accept })).status, 406, accept)
       }
       for (const accept of ["*/*", "application/json, text/event-stream;q=0.5", "application/*, text/*"]) {
-        assert.strictEqual((yield* post(ping, { accept, "content-type": "Application/JSON; charset=utf-8" })).status, 200)
+        assert.strictEqual(
+          (yield* post(ping, { accept, "content-type": "Application/JSON; charset=utf-8" })).status,
+          200
+        )
       }
     })
   )
@@ -87,7 +91,10 @@ describe("the body of a POST", () => {
       // The hub shares this process with the client, so the bound is a generous one.
       assert.isBelow(longest, 500)
       assert.isUndefined(({} as { polluted?: boolean }).polluted)
-      assert.strictEqual((yield* hub.http.send({ path: "/mcp", headers: bo.headers, body: bodies["proto"] })).status, 400)
+      assert.strictEqual(
+        (yield* hub.http.send({ path: "/mcp", headers: bo.headers, body: bodies["proto"] })).status,
+        400
+      )
       assert.deepStrictEqual(yield* bo.request("ping"), {})
     })
   )
@@ -100,29 +107,37 @@ describe("the body of a POST", () => {
     })
   )
 
-  it.live("A22: needs an id that is a short text or an integer; a valid one is echoed with the error, any other is not", () =>
-    Effect.gen(function* () {
-      const { post, upstream } = yield* start()
-      for (const id of ["null", "{}", "[1]", "true", "1e308", `"${"x".repeat(1024 * 1024)}"`]) {
-        const answer = yield* post(`{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"files-echo"}}`)
-        assert.strictEqual(answer.status, 400, id.slice(0, 20))
-        const { error, id: echoed } = errorOf(answer)
-        assert.deepStrictEqual([echoed, error.code], [null, -32600])
-        assert.isBelow(answer.text.length, 1_000)
-      }
-      const invalid = [
-        '{"id":7,"method":"ping"}',
-        '{"jsonrpc":"1.0","id":7,"method":"ping"}',
-        '{"jsonrpc":"2.0","id":7,"method":5}',
-        '{"jsonrpc":"2.0","id":7,"method":"ping","params":[1]}',
-        '{"jsonrpc":"2.0","id":7}'
-      ]
-      for (const body of invalid) {
-        const answer = yield* post(body)
-        assert.deepStrictEqual([answer.status, errorOf(answer).id, errorOf(answer).error.code], [400, 7, -32600], body)
-      }
-      for (const body of ["5", "null", '"text"']) assert.strictEqual(errorOf(yield* post(body)).error.code, -32600)
-      assert.strictEqual(upstream.calls("tools/call").length, 0)
-    })
+  it.live(
+    "A22: needs an id that is a short text or an integer; a valid one is echoed with the error, any other is not",
+    () =>
+      Effect.gen(function* () {
+        const { post, upstream } = yield* start()
+        for (const id of ["null", "{}", "[1]", "true", "1e308", `"${"x".repeat(1024 * 1024)}"`]) {
+          const answer = yield* post(
+            `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"files-echo"}}`
+          )
+          assert.strictEqual(answer.status, 400, id.slice(0, 20))
+          const { error, id: echoed } = errorOf(answer)
+          assert.deepStrictEqual([echoed, error.code], [null, -32600])
+          assert.isBelow(answer.text.length, 1_000)
+        }
+        const invalid = [
+          '{"id":7,"method":"ping"}',
+          '{"jsonrpc":"1.0","id":7,"method":"ping"}',
+          '{"jsonrpc":"2.0","id":7,"method":5}',
+          '{"jsonrpc":"2.0","id":7,"method":"ping","params":[1]}',
+          '{"jsonrpc":"2.0","id":7}'
+        ]
+        for (const body of invalid) {
+          const answer = yield* post(body)
+          assert.deepStrictEqual(
+            [answer.status, errorOf(answer).id, errorOf(answer).error.code],
+            [400, 7, -32600],
+            body
+          )
+        }
+        for (const body of ["5", "null", '"text"']) assert.strictEqual(errorOf(yield* post(body)).error.code, -32600)
+        assert.strictEqual(upstream.calls("tools/call").length, 0)
+      })
   )
 })

@@ -46,26 +46,32 @@ describe("the revisions of the protocol", () => {
     })
   )
 
-  it.live("A27: a revision that is not spoken is refused with 400, in words a client of another era falls back from", () =>
-    Effect.gen(function* () {
-      const { hub, upstream } = yield* start
-      const ada = yield* hub.connect(hub.ada)
-      for (const version of ["2026-07-28", "2031-01-01", "latest", ""]) {
-        const answer = yield* hub.http.send({
+  it.live(
+    "A27: a revision that is not spoken is refused with 400, in words a client of another era falls back from",
+    () =>
+      Effect.gen(function* () {
+        const { hub, upstream } = yield* start
+        const ada = yield* hub.connect(hub.ada)
+        for (const version of ["2026-07-28", "2031-01-01", "latest", ""]) {
+          const answer = yield* hub.http.send({
+            path: "/mcp",
+            headers: { ...ada.headers, "mcp-protocol-version": version },
+            body: JSON.stringify(call(1, "files-echo", {}))
+          })
+          assert.strictEqual(answer.status, 400, version)
+          const { code } = JSON.parse(answer.text).error
+          // -32020 and below speak of the stateless revision: to such a client they would mean "this server knows it".
+          assert.isFalse(code <= -32020 && code >= -32099, String(code))
+        }
+        const { "mcp-protocol-version": _, ...without } = ada.headers
+        const silent = yield* hub.http.send({
           path: "/mcp",
-          headers: { ...ada.headers, "mcp-protocol-version": version },
+          headers: without,
           body: JSON.stringify(call(1, "files-echo", {}))
         })
-        assert.strictEqual(answer.status, 400, version)
-        const { code } = JSON.parse(answer.text).error
-        // -32020 and below speak of the stateless revision: to such a client they would mean "this server knows it".
-        assert.isFalse(code <= -32020 && code >= -32099, String(code))
-      }
-      const { "mcp-protocol-version": _, ...without } = ada.headers
-      const silent = yield* hub.http.send({ path: "/mcp", headers: without, body: JSON.stringify(call(1, "files-echo", {})) })
-      assert.strictEqual(silent.status, 200)
-      assert.strictEqual(upstream.calls("tools/call").length, 1)
-    })
+        assert.strictEqual(silent.status, 200)
+        assert.strictEqual(upstream.calls("tools/call").length, 1)
+      })
   )
 
   it.live("server/discover without a session opens none", () =>
@@ -128,33 +134,41 @@ describe("a batch", () => {
     Effect.gen(function* () {
       const { hub } = yield* start
       const ada = yield* hub.connect(hub.ada, { protocolVersion: "2025-03-26" })
-      const answer = yield* ada.open([call("a", "files-echo", {}), call("b", "files-slow", {}, { progressToken: "mine" })])
+      const answer = yield* ada.open([
+        call("a", "files-echo", {}),
+        call("b", "files-slow", {}, { progressToken: "mine" })
+      ])
       assert.match(answer.headers["content-type"]!, /^text\/event-stream/)
       const messages = (yield* answer.rest) as ReadonlyArray<any>
       assert.deepStrictEqual(messages.flatMap((one) => ("id" in one ? [one.id] : [])).sort(), ["a", "b"])
       const progress = messages.findIndex((one) => one.method === "notifications/progress")
       assert.strictEqual(messages[progress].params.progressToken, "mine")
-      assert.isBelow(progress, messages.findIndex((one) => one.id === "b"))
+      assert.isBelow(
+        progress,
+        messages.findIndex((one) => one.id === "b")
+      )
     })
   )
 
-  it.live("A16: with one id twice, empty, oversized, or with initialize in it is refused and nothing of it is done", () =>
-    Effect.gen(function* () {
-      const { hub, upstream } = yield* start
-      const ada = yield* hub.connect(hub.ada, { protocolVersion: "2025-03-26" })
-      const initialize = { jsonrpc: "2.0", id: 2, method: "initialize", params: { protocolVersion: "2025-03-26" } }
-      for (const batch of [
-        [call(1, "files-echo", {}), call(1, "files-echo", {})],
-        [],
-        [call(1, "files-echo", {}), initialize],
-        [call(1, "files-echo", {}), 5],
-        Array.from({ length: 101 }, (_, index) => call(index, "files-echo", {}))
-      ]) {
-        const answer = yield* ada.send(batch)
-        assert.deepStrictEqual([answer.status, JSON.parse(answer.text).error.code], [400, -32600])
-      }
-      assert.strictEqual(upstream.calls("tools/call").length, 0)
-    })
+  it.live(
+    "A16: with one id twice, empty, oversized, or with initialize in it is refused and nothing of it is done",
+    () =>
+      Effect.gen(function* () {
+        const { hub, upstream } = yield* start
+        const ada = yield* hub.connect(hub.ada, { protocolVersion: "2025-03-26" })
+        const initialize = { jsonrpc: "2.0", id: 2, method: "initialize", params: { protocolVersion: "2025-03-26" } }
+        for (const batch of [
+          [call(1, "files-echo", {}), call(1, "files-echo", {})],
+          [],
+          [call(1, "files-echo", {}), initialize],
+          [call(1, "files-echo", {}), 5],
+          Array.from({ length: 101 }, (_, index) => call(index, "files-echo", {}))
+        ]) {
+          const answer = yield* ada.send(batch)
+          assert.deepStrictEqual([answer.status, JSON.parse(answer.text).error.code], [400, -32600])
+        }
+        assert.strictEqual(upstream.calls("tools/call").length, 0)
+      })
   )
 
   it.live("does not exist in later revisions", () =>

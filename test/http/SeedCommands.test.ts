@@ -34,24 +34,30 @@ const start = Effect.fnUntraced(function* (sessionAdopt = true) {
 })
 
 describe("a session id of the client's own making", () => {
-  it.live("R35, defect 11: both commands of the release notes answer with the tools, each user in a session of their own", () =>
-    Effect.gen(function* () {
-      const { hub } = yield* start()
-      const [ada, bo] = yield* Effect.all(
-        [
-          releaseNotes(hub, hub.ada, "session-user-a-$(date +%s)", 1),
-          releaseNotes(hub, hub.bo, "session-user-b-$(date +%s)", 2)
-        ],
-        { concurrency: "unbounded" }
-      )
-      assert.deepStrictEqual([ada.id, bo.id], [1, 2])
-      for (const { result } of [ada, bo]) assert.include(result!.tools.map(({ name }) => name), "files-whoami")
-      const sessions = yield* Context.get(hub.services, Sessions).list
-      assert.deepStrictEqual(sessions.map(({ adopted, username }) => [username, adopted]).sort(), [
-        ["ada", true],
-        ["bo", true]
-      ])
-    })
+  it.live(
+    "R35, defect 11: both commands of the release notes answer with the tools, each user in a session of their own",
+    () =>
+      Effect.gen(function* () {
+        const { hub } = yield* start()
+        const [ada, bo] = yield* Effect.all(
+          [
+            releaseNotes(hub, hub.ada, "session-user-a-$(date +%s)", 1),
+            releaseNotes(hub, hub.bo, "session-user-b-$(date +%s)", 2)
+          ],
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual([ada.id, bo.id], [1, 2])
+        for (const { result } of [ada, bo])
+          assert.include(
+            result!.tools.map(({ name }) => name),
+            "files-whoami"
+          )
+        const sessions = yield* Context.get(hub.services, Sessions).list
+        assert.deepStrictEqual(sessions.map(({ adopted, username }) => [username, adopted]).sort(), [
+          ["ada", true],
+          ["bo", true]
+        ])
+      })
   )
 
   it.live("defect 29: is a label inside one user's namespace: the same label of another user is another session", () =>
@@ -93,7 +99,9 @@ describe("a session id of the client's own making", () => {
         (index) => call(hub.ada, "first", "files-echo", { index }),
         { concurrency: "unbounded" }
       )
-      answers.forEach((answer, index) => assert.deepStrictEqual(JSON.parse(answer.text).result.structuredContent, { index }))
+      answers.forEach((answer, index) =>
+        assert.deepStrictEqual(JSON.parse(answer.text).result.structuredContent, { index })
+      )
       assert.strictEqual(upstream.calls("initialize").length, 1)
       const get = yield* hub.http.send({
         method: "GET",

@@ -13,35 +13,37 @@ const fingerprint = ({ headers, status, text }: RawHttp.RawAnswer) => {
 }
 
 describe("a session", () => {
-  it.live("A03, A04, A05, defect 9: another user's id, an ended id and an unknown id are the same 404, and nothing happens", () =>
-    Effect.gen(function* () {
-      const upstream = yield* ScriptedHttpUpstream.make()
-      const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
-      const ada = yield* hub.connect(hub.ada)
-      yield* ada.callTool("files-set-context", { project: "apollo" })
-      const stream = yield* ada.stream
-      const bo = yield* hub.connect(hub.bo)
-      const ended = yield* hub.connect(hub.bo)
-      assert.strictEqual(yield* ended.end, 204)
+  it.live(
+    "A03, A04, A05, defect 9: another user's id, an ended id and an unknown id are the same 404, and nothing happens",
+    () =>
+      Effect.gen(function* () {
+        const upstream = yield* ScriptedHttpUpstream.make()
+        const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
+        const ada = yield* hub.connect(hub.ada)
+        yield* ada.callTool("files-set-context", { project: "apollo" })
+        const stream = yield* ada.stream
+        const bo = yield* hub.connect(hub.bo)
+        const ended = yield* hub.connect(hub.bo)
+        assert.strictEqual(yield* ended.end, 204)
 
-      for (const method of ["POST", "GET", "DELETE"]) {
-        const answers = yield* Effect.forEach([ada.sessionId, ended.sessionId, randomUUID()], (id) =>
-          hub.http.send({
-            method,
-            path: "/mcp",
-            headers: { ...McpClient.clientHeaders(hub.bo.key), "mcp-session-id": id },
-            body: method === "POST" ? ping : undefined
-          })
-        )
-        assert.strictEqual(answers[0]!.status, 404)
-        for (const answer of answers) assert.deepStrictEqual(fingerprint(answer), fingerprint(answers[0]!))
-      }
-      // Ada's session lives, her stream is the one she opened, and what she kept is hers alone.
-      assert.deepInclude(yield* ada.callTool("files-get-data"), { project: "apollo" })
-      assert.deepInclude(yield* bo.callTool("files-get-data"), { project: null })
-      upstream.push({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
-      assert.deepInclude(yield* stream.next, { method: "notifications/tools/list_changed" })
-    })
+        for (const method of ["POST", "GET", "DELETE"]) {
+          const answers = yield* Effect.forEach([ada.sessionId, ended.sessionId, randomUUID()], (id) =>
+            hub.http.send({
+              method,
+              path: "/mcp",
+              headers: { ...McpClient.clientHeaders(hub.bo.key), "mcp-session-id": id },
+              body: method === "POST" ? ping : undefined
+            })
+          )
+          assert.strictEqual(answers[0]!.status, 404)
+          for (const answer of answers) assert.deepStrictEqual(fingerprint(answer), fingerprint(answers[0]!))
+        }
+        // Ada's session lives, her stream is the one she opened, and what she kept is hers alone.
+        assert.deepInclude(yield* ada.callTool("files-get-data"), { project: "apollo" })
+        assert.deepInclude(yield* bo.callTool("files-get-data"), { project: null })
+        upstream.push({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
+        assert.deepInclude(yield* stream.next, { method: "notifications/tools/list_changed" })
+      })
   )
 
   it.live("belongs to one key and one target: the same user's other key or another path does not reach it", () =>
@@ -90,7 +92,12 @@ describe("a session", () => {
       assert.strictEqual((yield* hub.http.send({ method: "PUT", path: "/mcp", headers, body: ping })).status, 405)
 
       const ada = yield* hub.connect(hub.ada)
-      const again = yield* ada.send({ jsonrpc: "2.0", id: 7, method: "initialize", params: { protocolVersion: "2025-06-18" } })
+      const again = yield* ada.send({
+        jsonrpc: "2.0",
+        id: 7,
+        method: "initialize",
+        params: { protocolVersion: "2025-06-18" }
+      })
       assert.deepInclude(JSON.parse(again.text), { id: 7 })
       assert.strictEqual(JSON.parse(again.text).error.code, -32600)
       assert.deepStrictEqual(yield* ada.request("ping"), {})

@@ -40,7 +40,13 @@ describe("a change of the settings while sessions are open", () => {
       assert.deepInclude((yield* running.answer).error.data, { origin: "upstream", server: "files" })
       assert.deepInclude(yield* stream.next, changed)
       assert.strictEqual((yield* Effect.flip(ada.callTool("files-echo"))).code, -32602)
-      assert.deepStrictEqual(yield* bo.toolNames, ["mail-echo", "mail-get-data", "mail-send", "mail-set-context", "mail-whoami"])
+      assert.deepStrictEqual(yield* bo.toolNames, [
+        "mail-echo",
+        "mail-get-data",
+        "mail-send",
+        "mail-set-context",
+        "mail-whoami"
+      ])
       yield* files.await(() => files.calls("DELETE").length === 2)
       assert.strictEqual(files.sessions.size, 0)
     })

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Redacted } from "effect"
+import type { Redacted } from "effect"
+import { Context, Effect } from "effect"
 import { Groups } from "../../src/domain/Groups.ts"
 import { McpClient, type RawHttp, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 
@@ -103,7 +104,12 @@ describe("the groups of a user", () => {
   it.live("A28, defect 32: filter what is listed and what is called; a tool out of reach is as unknown as none", () =>
     Effect.gen(function* () {
       const { files, groups, hub, mail, secrets } = yield* start
-      yield* groups.create({ userId: hub.ada.user.id, name: "work", servers: ["files", "mail"], tools: ["files-echo", "send"] })
+      yield* groups.create({
+        userId: hub.ada.user.id,
+        name: "work",
+        servers: ["files", "mail"],
+        tools: ["files-echo", "send"]
+      })
       const ada = yield* hub.connect(hub.ada)
       assert.deepStrictEqual(yield* ada.toolNames, ["files-echo", "mail-send"])
       const nothing = yield* refusal(ada, "no-such-tool")

@@ -50,7 +50,8 @@ describe("a request without an answer", () => {
       next.call.content({ next: true })
       assert.deepStrictEqual((yield* next.answer).result.structuredContent, { next: true })
       yield* Effect.promise(async () => {
-        while ((await Effect.runPromise(tracker.systemStats)).lateResponses === 0) await new Promise((tell) => setTimeout(tell, 5))
+        while ((await Effect.runPromise(tracker.systemStats)).lateResponses === 0)
+          await new Promise((tell) => setTimeout(tell, 5))
       })
       assert.strictEqual((yield* tracker.systemStats).lateResponses, 1)
     })

@@ -3,7 +3,10 @@ import { Context, Effect } from "effect"
 import { RequestTracker } from "../../src/actors/RequestTracker.ts"
 import { type Script, type ScriptedCall, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 
-const says = (name: string): Script => (call) => call.content({ name })
+const says =
+  (name: string): Script =>
+  (call) =>
+    call.content({ name })
 
 /** A server with just these tools. */
 const server = (...tools: ReadonlyArray<string>) =>
@@ -47,11 +50,15 @@ describe("the names of tools", () => {
     Effect.gen(function* () {
       const files = yield* server("read", "write")
       const hub = yield* TestHub.make({
-        servers: { files: { url: files.url, tools: { write: { enabled: false }, "files-read": { description: "Reads a file" } } } }
+        servers: {
+          files: { url: files.url, tools: { write: { enabled: false }, "files-read": { description: "Reads a file" } } }
+        }
       })
       const ada = yield* hub.connect(hub.ada)
       const { tools } = yield* ada.request("tools/list")
-      assert.deepStrictEqual(tools, [{ name: "files-read", description: "Reads a file", inputSchema: { type: "object" } }])
+      assert.deepStrictEqual(tools, [
+        { name: "files-read", description: "Reads a file", inputSchema: { type: "object" } }
+      ])
       for (const name of ["files-write", "write"]) {
         assert.strictEqual((yield* Effect.flip(ada.callTool(name))).code, -32602)
       }
@@ -71,33 +78,38 @@ describe("the names of tools", () => {
 })
 
 describe("a list with a server that does not answer", () => {
-  it.live("B13, defect 22: comes without it, says which and why, and is announced as changed when it answers after all", () =>
-    Effect.gen(function* () {
-      const held: Array<ScriptedCall> = []
-      const quick = yield* server("now")
-      const slow = yield* ScriptedHttpUpstream.make({ methods: { "tools/list": (call) => void held.push(call) } })
-      const dead = "http://127.0.0.1:1/mcp"
-      const hub = yield* TestHub.make({
-        servers: { quick: { url: quick.url }, slow: { url: slow.url }, dead: { url: dead } },
-        config: { listTimeout: 150 }
+  it.live(
+    "B13, defect 22: comes without it, says which and why, and is announced as changed when it answers after all",
+    () =>
+      Effect.gen(function* () {
+        const held: Array<ScriptedCall> = []
+        const quick = yield* server("now")
+        const slow = yield* ScriptedHttpUpstream.make({ methods: { "tools/list": (call) => void held.push(call) } })
+        const dead = "http://127.0.0.1:1/mcp"
+        const hub = yield* TestHub.make({
+          servers: { quick: { url: quick.url }, slow: { url: slow.url }, dead: { url: dead } },
+          config: { listTimeout: 150 }
+        })
+        const ada = yield* hub.connect(hub.ada)
+        const stream = yield* ada.stream
+        const listed = (yield* ada.request("tools/list")) as any
+        assert.deepStrictEqual(
+          listed.tools.map(({ name }: { name: string }) => name),
+          ["quick-now"]
+        )
+        const missing = new Map<string, string>(
+          listed._meta["mcphub/missing"].map(({ reason, server: name }: any) => [name, reason])
+        )
+        assert.deepStrictEqual([...missing.keys()].sort(), ["dead", "slow"])
+        assert.include(missing.get("slow"), "150 ms")
+        assert.include(missing.get("dead")!.toLowerCase(), "refused")
+        // A call to a server that is there does not wait for one that is not.
+        assert.deepStrictEqual(yield* ada.callTool("quick-now"), { name: "now" })
+        held[0]!.result({ tools: [{ name: "late", inputSchema: { type: "object" } }] })
+        assert.deepInclude(yield* stream.next, { method: "notifications/tools/list_changed" })
+        assert.deepStrictEqual(yield* ada.toolNames, ["quick-now", "slow-late"])
+        assert.strictEqual(held.length, 1)
       })
-      const ada = yield* hub.connect(hub.ada)
-      const stream = yield* ada.stream
-      const listed = (yield* ada.request("tools/list")) as any
-      assert.deepStrictEqual(listed.tools.map(({ name }: { name: string }) => name), ["quick-now"])
-      const missing = new Map<string, string>(
-        listed._meta["mcphub/missing"].map(({ reason, server: name }: any) => [name, reason])
-      )
-      assert.deepStrictEqual([...missing.keys()].sort(), ["dead", "slow"])
-      assert.include(missing.get("slow"), "150 ms")
-      assert.include(missing.get("dead")!.toLowerCase(), "refused")
-      // A call to a server that is there does not wait for one that is not.
-      assert.deepStrictEqual(yield* ada.callTool("quick-now"), { name: "now" })
-      held[0]!.result({ tools: [{ name: "late", inputSchema: { type: "object" } }] })
-      assert.deepInclude(yield* stream.next, { method: "notifications/tools/list_changed" })
-      assert.deepStrictEqual(yield* ada.toolNames, ["quick-now", "slow-late"])
-      assert.strictEqual(held.length, 1)
-    })
   )
 
   it.live("B34: fifty first requests at once open one conversation and fetch each list once", () =>

@@ -19,7 +19,9 @@ export const make = (): Canaries => {
   const pattern = new RegExp(`${marker}-([a-z0-9]+-[a-z0-9]+)`, "g")
   // What base64 makes of the marker depends on where it stands in its group of three bytes.
   const encoded = [0, 1, 2].map((offset) => {
-    const text = Buffer.from(`${"x".repeat(offset)}${marker}`).toString("base64").replace(/=+$/, "")
+    const text = Buffer.from(`${"x".repeat(offset)}${marker}`)
+      .toString("base64")
+      .replace(/=+$/, "")
     return text.slice(offset === 0 ? 0 : 4, -2)
   })
   const traces = [marker, ...encoded, Buffer.from(marker).toString("hex")].map((text) => Buffer.from(text))

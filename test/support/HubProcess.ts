@@ -91,7 +91,8 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
 
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const started = start(args, { cwd: home, env: { ...options.env } })
+      // What a killed hub cannot clean up any more goes with its folder.
+      const started = start(args, { cwd: home, env: { TMPDIR: home, ...options.env } })
       return { process: started, ...watch(started) }
     }),
     ({ ended, process }) =>
@@ -145,10 +146,15 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
     scrape,
     gauges: Effect.map(scrape, parseMetrics),
     cli: (...command) =>
-      program([...command, "--data", dataDir], { cwd: home, ...(options.env === undefined ? {} : { env: options.env }) }),
+      program([...command, "--data", dataDir], {
+        cwd: home,
+        ...(options.env === undefined ? {} : { env: options.env })
+      }),
     beginTerminate: signal("SIGTERM"),
     terminate: Effect.andThen(
-      Effect.suspend(() => (process.exitCode === null && process.signalCode === null ? signal("SIGTERM") : Effect.void)),
+      Effect.suspend(() =>
+        process.exitCode === null && process.signalCode === null ? signal("SIGTERM") : Effect.void
+      ),
       waitForEnd
     ),
     kill: Effect.andThen(signal("SIGKILL"), Effect.asVoid(waitForEnd))

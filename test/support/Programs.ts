@@ -34,7 +34,10 @@ export const run = (
   )
 
 /** A server of `examples/upstreams`; answers with the address it printed. */
-export const listening = (path: string, env: Readonly<Record<string, string>>): Effect.Effect<string, never, Scope.Scope> =>
+export const listening = (
+  path: string,
+  env: Readonly<Record<string, string>>
+): Effect.Effect<string, never, Scope.Scope> =>
   Effect.flatMap(run(path, [], env), (child) =>
     Effect.callback<string>((resume) => {
       let printed = ""

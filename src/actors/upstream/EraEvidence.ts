@@ -31,10 +31,7 @@ export const initializeRefused = (error: UpstreamErrorResponse): UpstreamUnavail
   return statelessRefusals.has(code) ? eraNotSpoken("stateful", refusal) : refusal
 }
 
-const otherRevisions = (
-  server: string,
-  supported: ReadonlyArray<string>
-): UpstreamUnavailable | EraNotSpoken => {
+const otherRevisions = (server: string, supported: ReadonlyArray<string>): UpstreamUnavailable | EraNotSpoken => {
   const refusal = unusable(
     server,
     `speaks only revisions of MCP that this hub does not (it offers ${supported.slice(0, 5).join(", ")})`

@@ -3,9 +3,10 @@
  * `isolation: "shared"` (one per server and capability class, admin opt-in without user credentials).
  *
  * Sessions hold a reference for as long as they use one; the last one to leave starts an idle time after which it is
- * closed. A capability class belongs in the key because a stateful upstream hears the client's capabilities once.
+ * closed, never longer than a session itself may be idle. A capability class belongs in the key because a stateful upstream hears the client's capabilities once.
  */
 import { Clock, Context, Effect, Layer, RcMap, type Scope } from "effect"
+import { HubConfig } from "../../domain/HubConfig.ts"
 import type { Isolation } from "../../domain/ServerConfig.ts"
 import type { ConnectOptions, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
 import { UpstreamConnector } from "./UpstreamConnector.ts"
@@ -18,7 +19,8 @@ interface Shared {
   readonly listeners: Set<Listener>
 }
 
-const idle = "2 minutes"
+/** Milliseconds; a session's own idle time where that is shorter. */
+const idleMs = 2 * 60_000
 /** How long "this server keeps no state" is believed: a verdict without a date would never be revised. */
 const verdictLife = 10 * 60_000
 
@@ -46,12 +48,14 @@ export class SharedUpstreams extends Context.Service<
     Effect.gen(function* () {
       const connector = yield* UpstreamConnector
       const clock = yield* Clock.Clock
+      const { sessionIdleMs } = yield* HubConfig
       const requested = new Map<string, ConnectOptions>()
       const stateless = new Map<string, number>()
 
       const lookup = Effect.fnUntraced(function* (key: string) {
         const options = requested.get(key)
-        if (options === undefined) return yield* Effect.die(new Error("A shared upstream was looked up before it was requested"))
+        if (options === undefined)
+          return yield* Effect.die(new Error("A shared upstream was looked up before it was requested"))
         const listeners = new Set<Listener>()
         const onMessage: Listener = (message) => {
           for (const listener of listeners) listener(message)
@@ -64,7 +68,10 @@ export class SharedUpstreams extends Context.Service<
         return { connection, listeners } satisfies Shared
       })
 
-      const map: RcMap.RcMap<string, Shared, UpstreamError> = yield* RcMap.make({ lookup, idleTimeToLive: idle })
+      const map: RcMap.RcMap<string, Shared, UpstreamError> = yield* RcMap.make({
+        lookup,
+        idleTimeToLive: Math.min(idleMs, sessionIdleMs)
+      })
 
       const acquire = Effect.fnUntraced(function* (isolation: Isolation, options: ConnectOptions) {
         const key = keyOf(isolation, options)

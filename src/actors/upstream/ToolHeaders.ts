@@ -43,7 +43,9 @@ export const make = (onDropped: (tool: string, reason: string) => void): ToolHea
     },
     headers: (params) => {
       const declared = known.get(String(params?.["name"]))
-      return declared === undefined || declared.length === 0 ? {} : ParamHeaders.toHeaders(declared, params?.["arguments"])
+      return declared === undefined || declared.length === 0
+        ? {}
+        : ParamHeaders.toHeaders(declared, params?.["arguments"])
     },
     knows: (tool) => known.has(tool)
   }

@@ -56,14 +56,20 @@ export interface UpstreamConnection {
    * (`notifications/cancelled`) and frees the exchange; a late answer is dropped and counted.
    */
   readonly request: (call: UpstreamCall) => Effect.Effect<unknown, UpstreamError>
-  readonly notify: (method: string, params: JsonObject | undefined, context: CallContext) => Effect.Effect<void, UpstreamError>
+  readonly notify: (
+    method: string,
+    params: JsonObject | undefined,
+    context: CallContext
+  ) => Effect.Effect<void, UpstreamError>
   /** Answers a request of the upstream (sampling, elicitation, roots, ping). */
   readonly respond: (response: JsonRpcResponse, context: CallContext) => Effect.Effect<void, UpstreamError>
   /**
    * Stateless upstreams only: (re)opens `subscriptions/listen` for list changes and these resources. Stateful ones are
    * asked with `resources/subscribe` instead.
    */
-  readonly listen?: ((uris: ReadonlyArray<string>, context: CallContext) => Effect.Effect<void, UpstreamError>) | undefined
+  readonly listen?:
+    | ((uris: ReadonlyArray<string>, context: CallContext) => Effect.Effect<void, UpstreamError>)
+    | undefined
   /** Succeeds with the reason when the conversation is over (process gone, session refused twice); never fails. */
   readonly closed: Effect.Effect<string>
 }

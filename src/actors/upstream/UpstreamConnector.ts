@@ -67,7 +67,9 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         health.connecting(options.name)
         const connection = yield* open(options).pipe(
           Effect.tapError((error) => Effect.sync(() => health.failed(options.name, error.message))),
-          Effect.onInterrupt(() => Effect.sync(() => health.failed(options.name, "The connection attempt was abandoned")))
+          Effect.onInterrupt(() =>
+            Effect.sync(() => health.failed(options.name, "The connection attempt was abandoned"))
+          )
         )
         health.connected(options.name)
         yield* Effect.addFinalizer(() => Effect.sync(() => health.closed(options.name)))

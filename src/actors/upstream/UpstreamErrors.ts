@@ -7,7 +7,18 @@ import { Schema } from "effect"
 /** Nothing was sent, or provably nothing was executed: safe to try again. */
 export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>()("UpstreamUnavailable", {
   server: Schema.String,
-  reason: Schema.Literals(["refused", "dns", "tls", "timeout", "spawn", "exited", "initialize", "backoff", "status", "disabled"]),
+  reason: Schema.Literals([
+    "refused",
+    "dns",
+    "tls",
+    "timeout",
+    "spawn",
+    "exited",
+    "initialize",
+    "backoff",
+    "status",
+    "disabled"
+  ]),
   message: Schema.String,
   retryAfterMs: Schema.optional(Schema.Number)
 }) {}

@@ -36,9 +36,7 @@ export class UpstreamHeaders extends Context.Service<
     /** The url with templates expanded. */
     readonly url: (options: Omit<HeaderOptions, "body">) => Effect.Effect<string, CredentialMissing | UpstreamFailed>
     /** Command, arguments and the complete environment of a child process (an allow-list plus the server's own). */
-    readonly child: (
-      options: Omit<HeaderOptions, "body">
-    ) => Effect.Effect<
+    readonly child: (options: Omit<HeaderOptions, "body">) => Effect.Effect<
       {
         readonly command: string
         readonly args: ReadonlyArray<string>

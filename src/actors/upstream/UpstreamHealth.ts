@@ -38,7 +38,8 @@ export class UpstreamHealth extends Context.Service<
 
       const update = (server: string, change: Partial<Seen>): void => {
         const before = seen.get(server) ?? { state: "unknown", connections: 0, since: clock.currentTimeMillisUnsafe() }
-        const since = change.state === undefined || change.state === before.state ? before.since : clock.currentTimeMillisUnsafe()
+        const since =
+          change.state === undefined || change.state === before.state ? before.since : clock.currentTimeMillisUnsafe()
         seen.set(server, { ...before, ...change, since })
       }
       const connections = (server: string): number => seen.get(server)?.connections ?? 0
@@ -47,11 +48,17 @@ export class UpstreamHealth extends Context.Service<
         connecting: (server) => {
           if (connections(server) === 0) update(server, { state: "connecting" })
         },
-        connected: (server) => update(server, { state: "connected", connections: connections(server) + 1, reason: undefined }),
+        connected: (server) =>
+          update(server, { state: "connected", connections: connections(server) + 1, reason: undefined }),
         // With its last conversation gone a server is idle, not broken.
         closed: (server) => {
           const left = Math.max(0, connections(server) - 1)
-          update(server, left === 0 && seen.get(server)?.state === "connected" ? { connections: 0, state: "unknown" } : { connections: left })
+          update(
+            server,
+            left === 0 && seen.get(server)?.state === "connected"
+              ? { connections: 0, state: "unknown" }
+              : { connections: left }
+          )
         },
         failed: (server, reason) => update(server, { state: "failed", reason }),
         tools: (server, count) => update(server, { tools: count }),

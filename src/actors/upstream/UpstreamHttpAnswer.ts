@@ -95,7 +95,9 @@ const readBody = (
 
 /** A refusal before the server had read the id: the exchange itself says which request it answers. */
 const isAnonymousError = (value: unknown): value is JsonRpcFailure =>
-  Predicate.isObject(value) && Predicate.isObject((value as JsonObject)["error"]) && ((value as JsonObject)["id"] ?? null) === null
+  Predicate.isObject(value) &&
+  Predicate.isObject((value as JsonObject)["error"]) &&
+  ((value as JsonObject)["id"] ?? null) === null
 
 const isJson = (contentType: string): boolean => contentType === "application/json" || contentType.endsWith("+json")
 

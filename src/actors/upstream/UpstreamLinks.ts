@@ -69,7 +69,12 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     options.onClosed(server)
   }
 
-  const connectIn = Effect.fnUntraced(function* (server: string, config: ServerConfig, context: CallContext, scope: Scope.Closeable) {
+  const connectIn = Effect.fnUntraced(function* (
+    server: string,
+    config: ServerConfig,
+    context: CallContext,
+    scope: Scope.Closeable
+  ) {
     const isolation = isolationOf(server, config, shared.keepsNoState)
     const request: ConnectOptions = {
       name: server,
@@ -181,13 +186,11 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     })
 
   const summaries = (): ReadonlyArray<UpstreamSummary> => [
-    ...[...open].map(
-      ([server, { connection }]): UpstreamSummary => ({
-        server,
-        state: "connected",
-        protocolVersion: connection.info.protocolVersion
-      })
-    ),
+    ...[...open].map(([server, { connection }]): UpstreamSummary => ({
+      server,
+      state: "connected",
+      protocolVersion: connection.info.protocolVersion
+    })),
     ...[...opening.keys()].map((server): UpstreamSummary => ({ server, state: "connecting" })),
     ...[...failures].map(([server, { error }]): UpstreamSummary => ({ server, state: "failed", reason: error.message }))
   ]

@@ -5,7 +5,7 @@
  * scope is the shutdown: the listener drains, sessions end, the door and the database close.
  */
 import process from "node:process"
-import { Console, Context, Effect, Layer, Option } from "effect"
+import { Console, Context, Effect, Layer, Option, Scope } from "effect"
 import { SettingsFile } from "../../domain/SettingsFile.ts"
 import { LogOutput } from "../../actors/LogOutput.ts"
 import * as Logging from "../../actors/Logging.ts"
@@ -87,6 +87,8 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   if (Option.isSome(first)) yield* Console.log(credentials(first.value))
   if (Option.isSome(provisioned)) yield* Console.log(`${provisionReport(provisioned.value)}\n`)
 
+  // Made before the hub, so closed after it: an operator still sees what a draining hub waits for.
+  const doorScope = yield* Effect.acquireRelease(Scope.make(), Scope.close)
   const hub = yield* Layer.build(Hub.layer).pipe(Effect.provideContext(base))
   const { url } = Context.get(hub, HubServer)
   const services = Context.merge(base, hub)
@@ -96,7 +98,7 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
     version: Context.get(base, HubConfig).version,
     startedAt: new Date(),
     pid: process.pid
-  }).pipe(Effect.provideContext(services))
+  }).pipe(Effect.provideContext(services), Scope.provide(doorScope))
   yield* logged(place, url).pipe(Effect.provideContext(base))
   if (Option.isSome(first)) yield* Console.log(connecting(url))
   return { url, services }

@@ -80,7 +80,10 @@ export const messageEra = (header: ReadHeader, message: RequestBody): Era => {
  * Admits a request of this revision: `_meta`, then headers against body, then the revision, then the method. The error's
  * status is `httpStatus(error, "gate")`. `Mcp-Param-*` come later, when the tool is known (see ParamHeaders).
  */
-export const admitRequest = (header: ReadHeader, message: RequestBody): Result.Result<RequestMeta, JsonRpcErrorObject> =>
+export const admitRequest = (
+  header: ReadHeader,
+  message: RequestBody
+): Result.Result<RequestMeta, JsonRpcErrorObject> =>
   Result.flatMap(readRequestMeta(message), (meta) => {
     const error =
       checkStandardHeaders(header, message) ??

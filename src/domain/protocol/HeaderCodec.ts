@@ -23,7 +23,9 @@ const isSentinel = (value: string): boolean =>
 /** Always a legal header value, without CR, LF or NUL. */
 export const encode = (value: string): string =>
   // Wider than `isSentinel`: a reader that lets prefix and suffix overlap must not take `=?base64?=` for an encoding.
-  plain.test(value) && !(value.startsWith(prefix) && value.endsWith(suffix)) ? value : prefix + Base64.encode(value) + suffix
+  plain.test(value) && !(value.startsWith(prefix) && value.endsWith(suffix))
+    ? value
+    : prefix + Base64.encode(value) + suffix
 
 /** What is wrong with a received value: not ASCII, not canonical Base64, or Base64 of something else than UTF-8. */
 export type Unreadable = "characters" | "base64" | "utf8"

@@ -75,7 +75,8 @@ export const classify = (value: unknown): Classified => {
       return invalid('The field "params" must be an object', id)
     }
     if (!("id" in message)) return { kind: "notification", message: value as unknown as JsonRpcNotification }
-    if (!isId(id)) return invalid(`The field "id" must be a string of at most ${maxIdLength} characters or an integer`, id)
+    if (!isId(id))
+      return invalid(`The field "id" must be a string of at most ${maxIdLength} characters or an integer`, id)
     return { kind: "request", message: value as unknown as JsonRpcRequest }
   }
   if ("method" in message) return invalid('The field "method" must be a string', id)
@@ -96,4 +97,8 @@ export const notification = (method: string, params?: JsonObject): JsonRpcNotifi
 
 export const success = (id: JsonRpcId, result: unknown): JsonRpcSuccess => ({ jsonrpc: "2.0", id, result })
 
-export const failure = (id: JsonRpcId | null, error: JsonRpcErrorObject): JsonRpcFailure => ({ jsonrpc: "2.0", id, error })
+export const failure = (id: JsonRpcId | null, error: JsonRpcErrorObject): JsonRpcFailure => ({
+  jsonrpc: "2.0",
+  id,
+  error
+})

@@ -20,7 +20,8 @@ export const passes = (level: unknown, minimum: LogLevel | undefined): boolean =
 export const lowest = (wanted: Iterable<LogLevel | undefined>): LogLevel | undefined => {
   let found: LogLevel | undefined
   for (const level of wanted) {
-    if (level !== undefined && (found === undefined || logLevels.indexOf(level) < logLevels.indexOf(found))) found = level
+    if (level !== undefined && (found === undefined || logLevels.indexOf(level) < logLevels.indexOf(found)))
+      found = level
   }
   return found
 }

@@ -46,11 +46,23 @@ const schemaKeywords = [
 ]
 const namedSchemaKeywords = ["patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"]
 
+/** A schema within the schema; names are kept in a chain, because a copied path for each would be quadratic in depth. */
 interface Place {
-  readonly schema: unknown
-  readonly path: ReadonlyArray<string>
+  readonly schema: JsonObject
+  readonly name: string
+  readonly parent: Place | undefined
+  readonly depth: number
   /** Reached by `properties` alone, so that its value can be found in any arguments. */
   readonly reachable: boolean
+}
+
+/** A limit of the hub's own: arguments nested deeper do not travel in headers. */
+const maxDepth = 64
+
+const pathOf = (place: Place): ReadonlyArray<string> => {
+  const path: Array<string> = []
+  for (let at = place; at.parent !== undefined; at = at.parent) path.push(at.name)
+  return path.reverse()
 }
 
 /** What a schema declares, or why one annotation is invalid, which makes the whole tool invalid. */
@@ -64,44 +76,48 @@ export type Scan =
 export const scan = (inputSchema: unknown): Scan => {
   const params: Array<HeaderParam> = []
   const taken = new Set<string>()
-  const places: Array<Place> = [{ schema: inputSchema, path: [], reachable: true }]
+  const places: Array<Place> = []
+  const visit = (schema: unknown, name: string, parent: Place | undefined, reachable: boolean): void => {
+    if (isJsonObject(schema)) places.push({ schema, name, parent, depth: (parent?.depth ?? -1) + 1, reachable })
+  }
+  visit(inputSchema, "", undefined, true)
   for (let place = places.pop(); place !== undefined; place = places.pop()) {
-    const { schema, path, reachable } = place
-    if (!isJsonObject(schema)) continue
+    const { schema, reachable } = place
     if (Object.hasOwn(schema, annotation)) {
-      const param = readAnnotation(schema, path, reachable)
+      const param = readAnnotation(place)
       if (Result.isFailure(param)) return { ok: false, reason: param.failure }
-      const key = param.success.header.toLowerCase()
-      if (taken.has(key)) return { ok: false, reason: `Two properties share the ${annotation} "${param.success.header}"` }
-      taken.add(key)
+      const { header } = param.success
+      if (taken.has(header.toLowerCase())) {
+        return { ok: false, reason: `Two properties share the ${annotation} "${header}"` }
+      }
+      taken.add(header.toLowerCase())
       params.push(param.success)
     }
     for (const keyword of schemaKeywords) {
       const inner = schema[keyword]
-      for (const branch of Array.isArray(inner) ? inner : [inner]) {
-        places.push({ schema: branch, path: [...path, keyword], reachable: false })
-      }
+      for (const branch of Array.isArray(inner) ? inner : [inner]) visit(branch, keyword, place, false)
     }
     for (const keyword of namedSchemaKeywords) {
       const inner = schema[keyword]
       if (!isJsonObject(inner)) continue
-      for (const branch of Object.values(inner)) places.push({ schema: branch, path: [...path, keyword], reachable: false })
+      for (const branch of Object.values(inner)) visit(branch, keyword, place, false)
     }
     const properties = schema["properties"]
     if (!isJsonObject(properties)) continue
     // Backwards, so that a stack yields them in the order they stand in.
-    for (const [name, property] of Object.entries(properties).reverse()) {
-      places.push({ schema: property, path: [...path, name], reachable })
-    }
+    for (const [name, property] of Object.entries(properties).reverse()) visit(property, name, place, reachable)
   }
   return { ok: true, params }
 }
 
-const readAnnotation = (schema: JsonObject, path: ReadonlyArray<string>, reachable: boolean): Result.Result<HeaderParam, string> => {
+const readAnnotation = (place: Place): Result.Result<HeaderParam, string> => {
+  if (place.depth > maxDepth)
+    return Result.fail(`A property nested deeper than ${maxDepth} levels has an ${annotation}`)
+  const path = pathOf(place)
   const where = path.length === 0 ? "The schema itself" : `The property ${path.join(".")}`
-  const header = schema[annotation]
-  const type = schema["type"]
-  if (!reachable || path.length === 0) {
+  const header = place.schema[annotation]
+  const type = place.schema["type"]
+  if (!place.reachable || path.length === 0) {
     return Result.fail(`${where} has an ${annotation} but is not reached through "properties" alone`)
   }
   if (typeof header !== "string" || !token.test(header)) {
@@ -130,7 +146,9 @@ const textOf = (value: unknown): string | undefined => {
     case "boolean":
       return String(value)
     case "number":
-      return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value)) ? String(value) : undefined
+      return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
+        ? String(value)
+        : undefined
     default:
       return undefined
   }
@@ -151,7 +169,11 @@ export const toHeaders = (params: ReadonlyArray<HeaderParam>, args: unknown): Re
  * different. Where the arguments have no value (absent or null) no header is expected and one that came is ignored, as
  * are `Mcp-Param-*` the tool does not declare.
  */
-export const check = (header: ReadHeader, params: ReadonlyArray<HeaderParam>, args: unknown): JsonRpcErrorObject | undefined => {
+export const check = (
+  header: ReadHeader,
+  params: ReadonlyArray<HeaderParam>,
+  args: unknown
+): JsonRpcErrorObject | undefined => {
   for (const param of params) {
     const value = at(args, param.path)
     const text = textOf(value)

@@ -36,7 +36,10 @@ const namedBy = new Map([
   ["tasks/cancel", "taskId"]
 ])
 
-const nameOf = ({ method, params }: RequestBody): { readonly field: string; readonly value: string | undefined } | undefined => {
+const nameOf = ({
+  method,
+  params
+}: RequestBody): { readonly field: string; readonly value: string | undefined } | undefined => {
   const field = namedBy.get(method)
   if (field === undefined) return undefined
   const value = params?.[field]
@@ -64,10 +67,17 @@ export const checkStandardHeaders = (header: ReadHeader, body: RequestBody): Jso
   )
 }
 
-const compare = (header: ReadHeader, name: string, field: string, expected: unknown): JsonRpcErrorObject | undefined => {
+const compare = (
+  header: ReadHeader,
+  name: string,
+  field: string,
+  expected: unknown
+): JsonRpcErrorObject | undefined => {
   const received = header(name)
   if (received === undefined) return headerMismatch(name, field, "missing")
-  return typeof expected === "string" && HeaderCodec.trim(received) !== expected ? headerMismatch(name, field, "different") : undefined
+  return typeof expected === "string" && HeaderCodec.trim(received) !== expected
+    ? headerMismatch(name, field, "different")
+    : undefined
 }
 
 const checkName = (header: ReadHeader, body: RequestBody): JsonRpcErrorObject | undefined => {

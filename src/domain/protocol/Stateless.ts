@@ -48,12 +48,14 @@ export const metaOf = (holder: JsonObject | undefined): JsonObject | undefined =
   return isJsonObject(meta) ? meta : undefined
 }
 
-const isCapabilities = (value: unknown): value is JsonObject => isJsonObject(value) && Object.values(value).every(isJsonObject)
+const isCapabilities = (value: unknown): value is JsonObject =>
+  isJsonObject(value) && Object.values(value).every(isJsonObject)
 
 const isImplementation = (value: unknown): value is JsonObject =>
   isJsonObject(value) && typeof value["name"] === "string" && typeof value["version"] === "string"
 
-const isProgressToken = (value: unknown): value is JsonRpcId => isId(value) && (typeof value === "string" || Number.isInteger(value))
+const isProgressToken = (value: unknown): value is JsonRpcId =>
+  isId(value) && (typeof value === "string" || Number.isInteger(value))
 
 /**
  * Reads the `_meta` of a request. Fails with -32602 (HTTP 400, see `httpStatus` at the gate): `data.missing` lists
@@ -67,9 +69,13 @@ export const readRequestMeta = (message: {
   const missing = [metaKeys.protocolVersion, metaKeys.clientCapabilities].filter((key) => meta[key] === undefined)
   if (missing.length > 0) {
     return Result.fail(
-      invalidParams("meta_missing", `params._meta lacks ${missing.join(" and ")}; revision ${statelessVersion} needs it on every request`, {
-        missing
-      })
+      invalidParams(
+        "meta_missing",
+        `params._meta lacks ${missing.join(" and ")}; revision ${statelessVersion} needs it on every request`,
+        {
+          missing
+        }
+      )
     )
   }
   const protocolVersion = meta[metaKeys.protocolVersion]

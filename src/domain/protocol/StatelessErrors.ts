@@ -28,7 +28,11 @@ export type HeaderProblem = "missing" | "different" | "encoding"
 
 /** -32020; `field` is the dotted path in the body, `data` has header, field and problem. */
 export const headerMismatch = (header: string, field: string, problem: HeaderProblem): JsonRpcErrorObject =>
-  refusal(statelessCodes.headerMismatch, "header_mismatch", headerProblems[problem](header, field), { header, field, problem })
+  refusal(statelessCodes.headerMismatch, "header_mismatch", headerProblems[problem](header, field), {
+    header,
+    field,
+    problem
+  })
 
 const headerProblems: Readonly<Record<HeaderProblem, (header: string, field: string) => string>> = {
   missing: (header, field) => `The header ${header} is missing; it must repeat ${field} of the body`,
@@ -81,7 +85,8 @@ export const httpStatus = (error: JsonRpcErrorObject, at: "gate" | "call"): numb
   return error.code === rpcCodes.methodNotFound && originOf(error) === "hub" ? 404 : 200
 }
 
-const originOf = (error: JsonRpcErrorObject): unknown => (Predicate.hasProperty(error.data, "origin") ? error.data.origin : undefined)
+const originOf = (error: JsonRpcErrorObject): unknown =>
+  Predicate.hasProperty(error.data, "origin") ? error.data.origin : undefined
 
 const gateStatus = (code: number): number => {
   switch (code) {

@@ -23,9 +23,12 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFail
 const listenError = (error: NodeJS.ErrnoException, host: string, port: number): ListenFailed => {
   const where = `${host}:${port}`
   if (error.code === "EADDRINUSE") {
-    return new ListenFailed({ message: `Port ${port} on ${host} is in use by another program; stop it or choose another with --port` })
+    return new ListenFailed({
+      message: `Port ${port} on ${host} is in use by another program; stop it or choose another with --port`
+    })
   }
-  if (error.code === "EACCES") return new ListenFailed({ message: `Not permitted to listen on ${where}; choose a port above 1023` })
+  if (error.code === "EACCES")
+    return new ListenFailed({ message: `Not permitted to listen on ${where}; choose a port above 1023` })
   return new ListenFailed({ message: `Cannot listen on ${where}: ${error.code ?? error.message}` })
 }
 
@@ -56,7 +59,10 @@ export class HubServer extends Context.Service<
     readonly url: string
   }
 >()("mcphub/http/runtime/NodeServer") {
-  static readonly layer = Layer.effect(HubServer, Effect.suspend(() => make))
+  static readonly layer = Layer.effect(
+    HubServer,
+    Effect.suspend(() => make)
+  )
 }
 
 const make = Effect.gen(function* () {

@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { createServer, type Server, type Socket } from "node:net"
-import type { AddressInfo } from "node:net"
+import { createServer, type Server, type Socket, type AddressInfo } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
 import { callTool, connect, contentOf, contextOf, layer } from "./http.ts"

@@ -1,0 +1,75 @@
+/**
+ * Capabilities on their way to the other era. Most read the same on both sides: `listChanged` and `resources.subscribe`
+ * are served by a GET stream and `resources/subscribe` there, by `subscriptions/listen` here. What has no counterpart is
+ * left out, so that nobody is offered what cannot be carried: the tasks of 2025-11-25 and the tasks extension are
+ * different wires, and nothing announces changes of roots in 2026-07-28.
+ *
+ * Source: MCP 2025-11-25 and 2026-07-28 schemas, `ServerCapabilities`, `ClientCapabilities`; SEP-2663.
+ */
+import { tasksExtension } from "./Admission.ts"
+import type { JsonObject } from "./JsonRpc.ts"
+import { isJsonObject, metaKeys, metaOf } from "./Stateless.ts"
+
+/** A server's capabilities as a client of the other era sees them; the same in both directions. */
+export const serverCapabilitiesAcross = (capabilities: JsonObject): JsonObject => withoutTasks(capabilities)
+
+/** A client's capabilities as an upstream of the other era hears them; the same in both directions. */
+export const clientCapabilitiesAcross = (capabilities: JsonObject): JsonObject => {
+  const kept = withoutTasks(capabilities)
+  const roots = kept["roots"]
+  if (!isJsonObject(roots) || !("listChanged" in roots)) return kept
+  const { listChanged: _, ...rest } = roots
+  return { ...kept, roots: rest }
+}
+
+const withoutTasks = (capabilities: JsonObject): JsonObject => {
+  const { tasks: _, ...kept } = capabilities
+  const extensions = kept["extensions"]
+  if (!isJsonObject(extensions) || !(tasksExtension in extensions)) return kept
+  const { [tasksExtension]: _tasks, ...others } = extensions
+  const { extensions: _all, ...rest } = kept
+  return Object.keys(others).length === 0 ? rest : { ...rest, extensions: others }
+}
+
+/** What an `initialize` result says, as the result of `server/discover`, not to be kept. */
+export const discoverResult = (initializeResult: JsonObject, supportedVersions: ReadonlyArray<string>): JsonObject => {
+  const { protocolVersion: _, serverInfo, capabilities, ...rest } = initializeResult
+  const meta = { ...metaOf(rest), ...(isJsonObject(serverInfo) ? { [metaKeys.serverInfo]: serverInfo } : {}) }
+  return {
+    ...rest,
+    resultType: "complete",
+    supportedVersions: [...supportedVersions],
+    capabilities: serverCapabilitiesAcross(isJsonObject(capabilities) ? capabilities : {}),
+    ttlMs: 0,
+    cacheScope: "private",
+    ...(Object.keys(meta).length === 0 ? {} : { _meta: meta })
+  }
+}
+
+/**
+ * What a `server/discover` result says, as the result of `initialize` in the given revision. A server need not introduce
+ * itself any more, and old clients insist on a name: `otherwise` is it then.
+ */
+export const initializeResult = (
+  discovered: JsonObject,
+  protocolVersion: string,
+  otherwise: JsonObject
+): JsonObject => {
+  const {
+    resultType: _,
+    supportedVersions: _versions,
+    ttlMs: _ttl,
+    cacheScope: _scope,
+    _meta: _all,
+    capabilities,
+    ...rest
+  } = discovered
+  const { [metaKeys.serverInfo]: serverInfo, ...meta } = metaOf(discovered) ?? {}
+  return {
+    ...rest,
+    protocolVersion,
+    capabilities: serverCapabilitiesAcross(isJsonObject(capabilities) ? capabilities : {}),
+    serverInfo: isJsonObject(serverInfo) ? serverInfo : otherwise,
+    ...(Object.keys(meta).length === 0 ? {} : { _meta: meta })
+  }
+}
