@@ -103,7 +103,7 @@ export const make = (era: Era): SessionEvents => {
       sink?.end()
       sink = undefined
       waiting = []
-      for (const listener of [...listeners.keys()]) listener.end()
+      for (const listener of listeners.keys()) listener.end()
       listeners.clear()
     }
   }

@@ -11,6 +11,8 @@ import type { JsonObject, JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
 import { type LogLevel, lowest } from "../domain/protocol/LogLevels.ts"
 import * as ParamHeaders from "../domain/protocol/ParamHeaders.ts"
 import { paramsToOld } from "../domain/protocol/Stateless.ts"
+import { serverCapabilitiesAcross } from "../domain/protocol/Capabilities.ts"
+import { toolsToNew } from "../domain/protocol/ProjectionToOld.ts"
 import { eraOf, statelessVersion } from "../domain/protocol/Versions.ts"
 import type { ListKind } from "../domain/protocol/Methods.ts"
 import { lists as listMethods } from "../domain/protocol/Methods.ts"
@@ -180,7 +182,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     if (connection._tag === "None") return result
     const { info } = connection.value
     return {
-      capabilities: info.capabilities,
+      capabilities: era === "stateless" ? serverCapabilitiesAcross(info.capabilities) : info.capabilities,
       ...(info.instructions === undefined ? {} : { instructions: info.instructions })
     }
   })
@@ -200,7 +202,9 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
       return yield* new InvalidParams({ message: "Unknown cursor: lists are answered whole, on one page" })
     }
     const { items, missing } = yield* catalog.list(kind, accessFor(call.principal), call.context)
-    const result = { [listMethods[kind].field]: items }
+    // Tools that must run as a task of 2025-11-25 cannot be called by a client of another revision.
+    const shown = era === "stateless" && kind === "tools" ? toolsToNew(items) : items
+    const result = { [listMethods[kind].field]: shown }
     return missing.length === 0 ? result : { ...result, _meta: { "mcphub/missing": missing } }
   })
 

@@ -152,6 +152,7 @@ const found = Effect.fnUntraced(function* (names: ReadonlyArray<string>, overrid
 })
 
 /** Reads a record of variables. Fails with all that are not allowed; an empty variable counts as not set. */
+// oxlint-disable-next-line typescript/no-explicit-any -- a record of variables of different types
 export const readVariables = Effect.fnUntraced(function* <R extends Readonly<Record<string, Variable<any>>>>(
   variables: R,
   overrides: Overrides = {}

@@ -22,6 +22,7 @@ import {
   type JsonRpcRequest
 } from "../domain/protocol/JsonRpc.ts"
 import { errorToNew, resultToNew } from "../domain/protocol/Projection.ts"
+import { upstreamErrorToNew } from "../domain/protocol/ProjectionToOld.ts"
 import { capabilityClass, isJsonObject, metaKeys, type RequestMeta } from "../domain/protocol/Stateless.ts"
 import { httpStatus, invalidParams, statelessCodes } from "../domain/protocol/StatelessErrors.ts"
 import { statelessVersion } from "../domain/protocol/Versions.ts"
@@ -132,7 +133,7 @@ export const make = Effect.gen(function* () {
   ): void => {
     const shape: PostExchange.AnswerShape = {
       result: (result) => resultToNew(message.method, result, serverInfo),
-      error: errorToNew,
+      error: (error) => (isOwn(error) ? errorToNew(error) : upstreamErrorToNew(error, message.params)),
       status: (error) => httpStatus(error, error.code === statelessCodes.headerMismatch ? "gate" : "call")
     }
     const answer = PostExchange.make({ reply, streams, headers: () => undefined, logDefect: runFork, shape }, 1, false)
@@ -190,6 +191,9 @@ export const make = Effect.gen(function* () {
 
   return { post } satisfies McpStateless
 })
+
+/** Made by the hub, and so of this revision already but for the one code the stateful ones have. */
+const isOwn = ({ data }: JsonRpcErrorObject): boolean => isJsonObject(data) && data["origin"] === "hub"
 
 const tagged = (message: JsonRpcMessage, tag: JsonObject): JsonRpcMessage =>
   "method" in message

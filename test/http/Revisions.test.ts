@@ -95,7 +95,7 @@ describe("the revisions of the protocol", () => {
       const { hub, upstream } = yield* start
       const { client: ada } = yield* sdk1(hub.url, hub.ada)
       const bo = yield* sdk2(hub.url, hub.bo)
-      assert.strictEqual(bo.getNegotiatedProtocolVersion(), "2025-11-25")
+      assert.strictEqual(bo.getNegotiatedProtocolVersion(), "2026-07-28")
       yield* Effect.promise(() => ada.callTool({ name: "files-set-context", arguments: { project: "apollo" } }))
       const seenByBo = yield* Effect.promise(() => bo.callTool({ name: "files-get-data", arguments: {} }))
       const seenByAda = yield* Effect.promise(() => ada.callTool({ name: "files-get-data", arguments: {} }))

@@ -6,19 +6,20 @@
  */
 import { Predicate } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
-import { metaKeys } from "../../domain/protocol/Stateless.ts"
+import { isLogLevel } from "../../domain/protocol/LogLevels.ts"
+import { isJsonObject, metaKeys, metaOf, paramsToNew } from "../../domain/protocol/RequestMeta.ts"
 import { statelessVersion } from "../../domain/protocol/Versions.ts"
 import type { ConnectOptions, UpstreamCall, UpstreamInfo } from "./UpstreamConnection.ts"
 
-/** The keys of `_meta` for a call on the connection opened with these options; `undefined` takes a caller's value away. */
-export const envelope = (options: ConnectOptions): ((call: UpstreamCall) => JsonObject) => {
-  const fixed = {
-    [metaKeys.protocolVersion]: statelessVersion,
-    [metaKeys.clientCapabilities]: options.clientCapabilities,
-    [metaKeys.clientInfo]: options.clientInfo
-  }
-  return ({ logLevel }) => ({ ...fixed, [metaKeys.logLevel]: logLevel })
-}
+/** The parameters of a call as a connection opened with these options sends them. */
+export const outgoing =
+  ({ clientCapabilities, clientInfo }: ConnectOptions) =>
+  ({ logLevel, params }: UpstreamCall): JsonObject =>
+    paramsToNew(
+      params,
+      { clientCapabilities, clientInfo, ...(isLogLevel(logLevel) ? { logLevel } : {}) },
+      statelessVersion
+    )
 
 /** What `server/discover` said: the server's capabilities as they are, or the revisions it speaks instead. */
 export type Discovered =
@@ -30,19 +31,19 @@ export type Discovered =
 const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) && value.every(Predicate.isString) ? value : undefined
 
-const objectOf = (value: unknown): JsonObject => (Predicate.isObject(value) ? (value as JsonObject) : {})
+const objectOf = (value: unknown): JsonObject => (isJsonObject(value) ? value : {})
 
 export const discovered = (result: unknown): Discovered => {
-  const { _meta, capabilities, instructions, supportedVersions } = objectOf(result)
+  const { capabilities, instructions, supportedVersions } = objectOf(result)
   const supported = textsOf(supportedVersions)
-  if (supported === undefined || !Predicate.isObject(capabilities)) return { kind: "unknown" }
+  if (supported === undefined || !isJsonObject(capabilities)) return { kind: "unknown" }
   if (!supported.includes(statelessVersion)) return { kind: "other", supported }
   return {
     kind: "spoken",
     info: {
       protocolVersion: statelessVersion,
-      capabilities: capabilities as JsonObject,
-      serverInfo: objectOf(objectOf(_meta)[metaKeys.serverInfo]),
+      capabilities,
+      serverInfo: objectOf(metaOf(objectOf(result))?.[metaKeys.serverInfo]),
       instructions: typeof instructions === "string" ? instructions : undefined
     }
   }

@@ -4,49 +4,41 @@
  *
  * Source: MCP 2026-07-28 `basic/transports` (custom headers from tool parameters).
  */
-import { Predicate } from "effect"
+import { Result } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
-import * as ParamHeaders from "../../domain/protocol/ParamHeaders.ts"
+import { type ParamHeader, scan, toHeaders } from "../../domain/protocol/ParamHeaders.ts"
+import { isJsonObject } from "../../domain/protocol/RequestMeta.ts"
 
 export interface ToolHeaders {
   /** Learns the tools of one page of `tools/list`; the result without those that may not be used. */
   readonly learn: (result: unknown) => unknown
-  /** The `Mcp-Param-*` headers of a `tools/call`. */
-  readonly headers: (params: JsonObject | undefined) => Readonly<Record<string, string>>
-  readonly knows: (tool: string) => boolean
+  /** The `Mcp-Param-*` headers of a `tools/call`; fails with the reason when an argument has no header form. */
+  readonly headers: (params: JsonObject | undefined) => Result.Result<Readonly<Record<string, string>>, string>
 }
 
 /** `onDropped` hears of each tool that may not be used, and why. */
 export const make = (onDropped: (tool: string, reason: string) => void): ToolHeaders => {
-  const known = new Map<string, ReadonlyArray<ParamHeaders.HeaderParam>>()
+  const known = new Map<string, ReadonlyArray<ParamHeader>>()
 
   const usable = (tool: unknown): boolean => {
-    if (!Predicate.isObject(tool)) return true
-    const { inputSchema, name } = tool as JsonObject
-    if (typeof name !== "string") return true
-    const scanned = ParamHeaders.scan(inputSchema)
-    if (!scanned.ok) {
-      known.delete(name)
-      onDropped(name, scanned.reason)
-      return false
+    if (!isJsonObject(tool) || typeof tool["name"] !== "string") return true
+    const scanned = scan(tool["inputSchema"])
+    if (Result.isSuccess(scanned)) {
+      known.set(tool["name"], scanned.success)
+      return true
     }
-    known.set(name, scanned.params)
-    return true
+    known.delete(tool["name"])
+    onDropped(tool["name"], scanned.failure)
+    return false
   }
 
   return {
     learn: (result) => {
-      const tools = Predicate.isObject(result) ? (result as JsonObject)["tools"] : undefined
+      const tools = isJsonObject(result) ? result["tools"] : undefined
       if (!Array.isArray(tools)) return result
       const kept = tools.filter(usable)
       return kept.length === tools.length ? result : { ...(result as JsonObject), tools: kept }
     },
-    headers: (params) => {
-      const declared = known.get(String(params?.["name"]))
-      return declared === undefined || declared.length === 0
-        ? {}
-        : ParamHeaders.toHeaders(declared, params?.["arguments"])
-    },
-    knows: (tool) => known.has(tool)
+    headers: (params) => toHeaders(known.get(String(params?.["name"])) ?? [], params?.["arguments"])
   }
 }

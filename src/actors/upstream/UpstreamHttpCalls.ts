@@ -38,11 +38,11 @@ export interface UpstreamHttpCalls {
   readonly route: (value: unknown, origin: PendingCall | undefined) => Routed
 }
 
-/** `metaOf` is what goes into every request's `_meta`, in place of what the caller wrote under the same keys. */
+/** `paramsOf` gives the parameters as they go out, before the progress token is put in. */
 export const make = (
   onMessage: (message: UpstreamMessage) => void,
   onLate: () => void,
-  metaOf?: (call: UpstreamCall) => JsonObject
+  paramsOf: (call: UpstreamCall) => JsonObject | undefined = ({ params }) => params
 ): UpstreamHttpCalls => {
   const calls = new Map<number, PendingCall>()
   let lastId = 0
@@ -50,12 +50,8 @@ export const make = (
   const open = (call: UpstreamCall): PendingCall => {
     const id = ++lastId
     const token = progressToken(call.params)
-    const own = metaOf?.(call)
-    const params =
-      token === undefined && own === undefined
-        ? call.params
-        : withMeta(call.params, { ...own, ...(token === undefined ? {} : { progressToken: id }) })
-    const message = request(id, call.method, params)
+    const params = paramsOf(call)
+    const message = request(id, call.method, token === undefined ? params : withProgressToken(params!, id))
     const pending: PendingCall = {
       id,
       call,
@@ -112,7 +108,7 @@ const progressToken = (params: JsonObject | undefined): JsonRpcId | undefined =>
   return typeof token === "string" || typeof token === "number" ? token : undefined
 }
 
-const withMeta = (params: JsonObject | undefined, meta: JsonObject): JsonObject => ({
+const withProgressToken = (params: JsonObject, token: number): JsonObject => ({
   ...params,
-  _meta: { ...(params?.["_meta"] as JsonObject | undefined), ...meta }
+  _meta: { ...(params["_meta"] as JsonObject), progressToken: token }
 })

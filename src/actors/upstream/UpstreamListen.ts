@@ -7,10 +7,10 @@
  *
  * Source: MCP 2026-07-28 `basic/utilities/subscriptions`.
  */
-import { Deferred, Effect, FiberHandle, Predicate, type Scope } from "effect"
+import { Deferred, Effect, FiberHandle, type Scope } from "effect"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
-import { metaKeys } from "../../domain/protocol/Stateless.ts"
+import { isJsonObject, metaKeys, metaOf } from "../../domain/protocol/RequestMeta.ts"
 import { pause } from "./StreamPause.ts"
 import type { CallContext, UpstreamCall, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
 import type { UpstreamError } from "./UpstreamErrors.ts"
@@ -42,14 +42,14 @@ const announced = [
 
 const offers = (capabilities: JsonObject, capability: string, what: string): boolean => {
   const offer = capabilities[capability]
-  return Predicate.isObject(offer) && (offer as JsonObject)[what] === true
+  return isJsonObject(offer) && offer[what] === true
 }
 
 /** The message without the mark of the subscription it came on, which means nothing beyond this connection. */
 export const untagged = (message: UpstreamMessage): UpstreamMessage => {
-  const meta = message.params?.["_meta"]
-  if (!Predicate.isObject(meta) || !(metaKeys.subscriptionId in meta)) return message
-  const { [metaKeys.subscriptionId]: _, ...rest } = meta as JsonObject
+  const meta = metaOf(message.params)
+  if (meta === undefined || !(metaKeys.subscriptionId in meta)) return message
+  const { [metaKeys.subscriptionId]: _, ...rest } = meta
   const { _meta: __, ...params } = message.params!
   return { ...message, params: Object.keys(rest).length === 0 ? params : { ...params, _meta: rest } }
 }
@@ -132,11 +132,14 @@ export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect
     const wanted = JSON.stringify(filter)
     const waiter: Waiter = { uris, done: Deferred.makeUnsafe() }
     if (wanted === current && accepted !== undefined) return yield* answerFor(waiter)
+    const underWay = wanted === current && waiting.size > 0
     current = wanted
     if (wanted === "{}") return yield* FiberHandle.clear(running)
     waiting.add(waiter)
-    accepted = undefined
-    yield* FiberHandle.run(running, run(filter))
+    if (!underWay) {
+      accepted = undefined
+      yield* FiberHandle.run(running, run(filter))
+    }
     yield* Deferred.await(waiter.done).pipe(
       Effect.timeoutOrElse({
         duration: acknowledgeMs,
