@@ -55,6 +55,13 @@ export interface RequestDependencies {
   readonly bridge: EraBridge
 }
 
+/** `_meta["mcphub/timeoutMs"]`: a client may wait less long than the server's limit, never longer. */
+const patienceOf = (params: JsonObject | undefined): number | undefined => {
+  const meta = params?.["_meta"]
+  const wanted = Predicate.isObject(meta) ? (meta as JsonObject)["mcphub/timeoutMs"] : undefined
+  return Predicate.isNumber(wanted) && wanted > 0 ? wanted : undefined
+}
+
 /** How the hub names itself to clients. */
 export const hubInfo = (version: string): JsonObject => ({ name: "mcphub", title: "MCPHub", version })
 
@@ -110,8 +117,10 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     const { record } = call
     record.server = server
     const limits = settings.current().mcpServers[server]?.options
-    if (limits?.timeout !== undefined || limits?.maxTotalTimeout !== undefined) {
-      record.limit(limits.timeout ?? hub.requestTimeout, limits.maxTotalTimeout)
+    const patience = patienceOf(params)
+    if (limits?.timeout !== undefined || limits?.maxTotalTimeout !== undefined || patience !== undefined) {
+      const timeout = limits?.timeout ?? hub.requestTimeout
+      record.limit(patience === undefined ? timeout : Math.min(patience, timeout), limits?.maxTotalTimeout)
     }
     const extend = limits?.resetTimeoutOnProgress === true
     return Effect.flatMap(links.get(server, call.context), (connection) => {

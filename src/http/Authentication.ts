@@ -43,10 +43,7 @@ const originHost = (origin: string): string | undefined => {
 /** Whether Host and Origin are ones this hub answers to. */
 export const isForeignSite = (request: WireRequest, config: HubConfigShape): boolean => {
   const known = (host: string): boolean =>
-    loopback.has(host) ||
-    host === config.host.toLowerCase() ||
-    config.allowedHosts.includes(host) ||
-    config.allowedHosts.includes("*")
+    loopback.has(host) || host === config.host.toLowerCase() || config.allowedHosts.includes(host)
   const host = request.header("host")
   // Bound beyond loopback without a list, any Host is served: the operator put the hub on a network name it cannot know.
   const open = !loopback.has(config.host) && config.allowedHosts.length === 0

@@ -14,10 +14,14 @@ export const refuse = (
   message: string,
   headers?: WireHeaders
 ): void =>
-  reply.send(status, JSON.stringify(failure(null, JsonRpcErrors.refusal(code, kind, message))), {
-    ...jsonType,
-    ...headers
-  })
+  reply.send(
+    status,
+    JSON.stringify(failure(null, JsonRpcErrors.refusal(code, kind, message, status === 429 || status === 503))),
+    {
+      ...jsonType,
+      ...headers
+    }
+  )
 
 /** 400 for one message of which the id is known. */
 export const invalidRequest = (reply: WireReply, id: JsonRpcId | null, message: string): void => {

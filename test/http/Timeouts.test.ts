@@ -38,6 +38,36 @@ describe("a request without an answer", () => {
     })
   )
 
+  it.effect("R6: ends when its own _meta says so, and never later than its server allows", () =>
+    Effect.gen(function* () {
+      const { ada, arrived, bo, hold, pending } = yield* start({ options: { timeout: 5_000 } })
+      const impatient = (client: typeof ada, timeoutMs: number) =>
+        Effect.forkChild(
+          client.open({
+            jsonrpc: "2.0",
+            id: 1,
+            method: "tools/call",
+            params: { name: "files-hold", arguments: {}, _meta: { "mcphub/timeoutMs": timeoutMs } }
+          })
+        )
+      const patient = yield* hold(bo)
+      const short = yield* impatient(ada, 2_000)
+      yield* Queue.take(arrived)
+      const long = yield* impatient(ada, 60_000)
+      yield* Queue.take(arrived)
+      yield* TestClock.adjust("1999 millis")
+      assert.strictEqual(yield* pending, 3)
+      yield* TestClock.adjust("1 millis")
+      const [own] = (yield* (yield* Fiber.join(short)).rest) as ReadonlyArray<any>
+      assert.strictEqual(own.error.code, 1408)
+      assert.strictEqual(yield* pending, 2)
+      yield* TestClock.adjust("3 seconds")
+      const [capped] = (yield* (yield* Fiber.join(long)).rest) as ReadonlyArray<any>
+      assert.strictEqual(capped.error.code, 1408)
+      assert.strictEqual((yield* patient.answer).error.code, 1408)
+    })
+  )
+
   it.effect("B02: a late answer is dropped, counted and given to nobody", () =>
     Effect.gen(function* () {
       const { ada, hold, tracker, upstream } = yield* start()

@@ -79,7 +79,12 @@ export class SharedUpstreams extends Context.Service<
         const shared = yield* RcMap.get(map, key).pipe(
           // A failed conversation must not stay in the map as the answer for everyone after.
           Effect.tapError(() => RcMap.invalidate(map, key)),
-          Effect.onExit(() => Effect.sync(() => requested.delete(key)))
+          Effect.onExit(() =>
+            Effect.sync(() => {
+              // Another caller may be about to look up what it has just requested under the same key.
+              if (requested.get(key) === options) requested.delete(key)
+            })
+          )
         )
         shared.listeners.add(options.onMessage)
         yield* Effect.addFinalizer(() => Effect.sync(() => shared.listeners.delete(options.onMessage)))
