@@ -5,6 +5,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { maxUnreadBytes, type WireReply, type WireRequest, type WireStream } from "./Wire.ts"
 
+/** How long bytes of a refused body are still taken in. */
+const lingerMs = 100
+
 const emptyQuery = new URLSearchParams()
 
 export const request = (incoming: IncomingMessage, path: string, query: string): WireRequest => ({
@@ -70,7 +73,8 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
   send: (status, body, headers) => {
     if (outgoing.headersSent || outgoing.destroyed) return
     const length = body === undefined ? 0 : Buffer.byteLength(body)
-    // What is left of an unread body is not worth reading: the connection goes.
+    // What is left of an unread body is thrown away for a moment, so that the client reads the answer before the
+    // connection goes (a close with unread bytes would reset it).
     const unread = !incoming.complete && incoming.method === "POST"
     outgoing.writeHead(status, {
       ...headers,
@@ -78,7 +82,11 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
       ...(unread ? { connection: "close" } : {})
     })
     outgoing.end(body)
-    if (unread) outgoing.once("finish", () => incoming.destroy())
+    if (unread) {
+      incoming.resume()
+      const lingering = setTimeout(() => incoming.destroy(), lingerMs)
+      incoming.once("close", () => clearTimeout(lingering))
+    }
   },
   stream: (headers) => {
     outgoing.writeHead(200, {
