@@ -231,6 +231,30 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
   )
 
   it.effect(
+    "status tells each user's requests and errors apart",
+    () =>
+      Effect.gen(function* () {
+        const hub = yield* Hub
+        const withKey = Effect.fnUntraced(function* (name: string) {
+          yield* json(["user", "add", name], { cwd: hub.cwd })
+          return yield* json(["key", "create", "--user", name], { cwd: hub.cwd })
+        })
+        const eve = yield* withKey("stats-eve")
+        const flo = yield* withKey("stats-flo")
+        yield* post(hub, eve.key, "stats", { id: 1, method: "ping" })
+        yield* post(hub, eve.key, "stats", { id: 2, method: "tools/call", params: { name: "nothing-of-the-kind" } })
+        yield* post(hub, flo.key, "stats", { id: 1, method: "ping" })
+        const { byUser } = yield* json(["status"], { cwd: hub.cwd })
+        const of = (name: string) => byUser.find(({ username }: any) => username === name)
+        assert.deepInclude(of("stats-eve"), { count: 2, pending: 0, errors: 1, errorRate: 0.5 })
+        assert.deepStrictEqual(of("stats-eve").errorsByKind, { invalid_params: 1 })
+        assert.deepInclude(of("stats-flo"), { count: 1, errors: 0, errorRate: 0 })
+        assert.isAtLeast(of("stats-flo").p99Ms, of("stats-flo").p50Ms)
+      }),
+    patience
+  )
+
+  it.effect(
     "status and doctor find the running hub",
     () =>
       Effect.gen(function* () {

@@ -42,6 +42,22 @@ export const RequestView = Schema.Struct({
 })
 export type RequestView = typeof RequestView.Type
 
+/** What one user's requests came to since the hub started; times in milliseconds. */
+export const UserStatsView = Schema.Struct({
+  userId: Schema.String,
+  /** `null` when the user is gone. */
+  username: Schema.NullOr(Schema.String),
+  count: Schema.Number,
+  pending: Schema.Number,
+  errors: Schema.Number,
+  errorsByKind: Schema.Record(Schema.String, Schema.Number),
+  errorRate: Schema.Number,
+  meanMs: Schema.Number,
+  p50Ms: Schema.Number,
+  p95Ms: Schema.Number,
+  p99Ms: Schema.Number
+})
+
 export const HubView = Schema.Struct({
   pid: Schema.Number,
   url: Schema.String,
@@ -52,7 +68,8 @@ export const HubView = Schema.Struct({
   pending: Schema.Number,
   requests: Schema.Number,
   errorRate: Schema.Number,
-  p95Ms: Schema.Number
+  p95Ms: Schema.Number,
+  byUser: Schema.Array(UserStatsView)
 })
 export type HubView = typeof HubView.Type
 

@@ -62,15 +62,22 @@ export const LiveHandlers = (hub: HubFacts) =>
       return LiveOperations.of({
         hubStatus: Effect.fnUntraced(function* () {
           const stats = yield* tracker.systemStats
+          const known = yield* users.list
+          const names = new Map<string, string>(known.map(({ id, username }) => [id, username]))
+          const byUser = (yield* tracker.allUserStats).map((one) => ({
+            ...one,
+            username: names.get(one.userId) ?? null
+          }))
           return {
             ...hub,
             startedAt: iso(hub.startedAt),
-            users: (yield* users.list).length,
+            users: known.length,
             sessions: sessions.size(),
             pending: stats.pending,
             requests: stats.count,
             errorRate: stats.errorRate,
-            p95Ms: stats.p95Ms
+            p95Ms: stats.p95Ms,
+            byUser
           }
         }, asRefusal),
         sessionList: Effect.fnUntraced(function* ({ user }) {
