@@ -27,7 +27,8 @@ const verdictLife = 10 * 60_000
 export const keyOf = (isolation: Isolation, options: ConnectOptions): string => {
   const { principal } = options.context
   const owner = isolation === "shared" ? "*" : `${principal.userId}/${principal.keyId}`
-  return `${owner}|${options.name}|${options.protocolVersion}|${JSON.stringify(options.clientCapabilities)}`
+  // The settings too: a conversation made under old ones must not be found under new ones.
+  return JSON.stringify([owner, options.name, options.protocolVersion, options.clientCapabilities, options.config])
 }
 
 export class SharedUpstreams extends Context.Service<

@@ -69,6 +69,12 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     options.onClosed(server)
   }
 
+  /** Sharing that was only inferred ends when the server keeps state after all: the session gets a conversation of its own. */
+  const inferred = (config: ServerConfig, isolation: Isolation, request: ConnectOptions) =>
+    Effect.flatMap(shared.acquire(isolation, request), (connection) =>
+      config.isolation === undefined && connection.stateful ? connector.connect(request) : Effect.succeed(connection)
+    )
+
   const connectIn = Effect.fnUntraced(function* (
     server: string,
     config: ServerConfig,
@@ -86,7 +92,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       onMessage: (message) => options.onMessage(server, message),
       onRenew: options.onOpen
     }
-    const connecting = isolation === "session" ? connector.connect(request) : shared.acquire(isolation, request)
+    const connecting = isolation === "session" ? connector.connect(request) : inferred(config, isolation, request)
     const connection = yield* connecting.pipe(
       Scope.provide(scope),
       Effect.timeoutOrElse({
