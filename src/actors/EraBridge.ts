@@ -18,12 +18,12 @@ import {
 } from "../domain/protocol/JsonRpc.ts"
 import { clientCapability } from "../domain/protocol/Methods.ts"
 import type { Era } from "../domain/protocol/Versions.ts"
+import type { Call } from "./Call.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
 import { type ClientRequests, undeclared } from "./ClientRequests.ts"
 import type { Ask, Outcome, ParkedCalls } from "./ParkedCalls.ts"
 import type { RequestError } from "./RequestErrors.ts"
 import type { Content, RequestStates, Subject } from "./RequestStates.ts"
-import type { Call } from "./SessionRequests.ts"
 import { UpstreamErrorResponse, UpstreamFailed } from "./upstream/UpstreamErrors.ts"
 import type { UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 

@@ -1,0 +1,83 @@
+/**
+ * Carries one request to the one server it names: under that server's own limits, with the trace and the log level the
+ * client wants, and across the eras by way of `EraBridge`.
+ */
+import { Effect, Predicate } from "effect"
+import { HubConfig } from "../domain/HubConfig.ts"
+import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
+import { paramsToOld } from "../domain/protocol/Stateless.ts"
+import type { Era } from "../domain/protocol/Versions.ts"
+import { Settings } from "../domain/Settings.ts"
+import { Telemetry } from "../domain/Telemetry.ts"
+import type { Call } from "./Call.ts"
+import type { EraBridge, Send } from "./EraBridge.ts"
+import type { RequestError } from "./RequestErrors.ts"
+import type { SessionLogLevel } from "./SessionLogLevel.ts"
+import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
+
+export interface Carrier {
+  readonly carry: (call: Call, server: string, params: JsonObject | undefined) => Effect.Effect<unknown, RequestError>
+}
+
+export interface CarrierOptions {
+  readonly era: Era
+  readonly links: UpstreamLinks
+  readonly bridge: EraBridge
+  readonly logLevel: SessionLogLevel
+}
+
+const metaOf = (params: JsonObject | undefined): JsonObject | undefined => {
+  const meta = params?.["_meta"]
+  return Predicate.isObject(meta) ? (meta as JsonObject) : undefined
+}
+
+/** `_meta["mcphub/timeoutMs"]`: a client may wait less long than the server's limit, never longer. */
+const patienceOf = (params: JsonObject | undefined): number | undefined => {
+  const wanted = metaOf(params)?.["mcphub/timeoutMs"]
+  return Predicate.isNumber(wanted) && wanted > 0 ? wanted : undefined
+}
+
+export const make = Effect.fnUntraced(function* ({ bridge, era, links, logLevel }: CarrierOptions) {
+  const settings = yield* Settings
+  const hub = yield* HubConfig
+  const telemetry = yield* Telemetry
+
+  /** The trace goes on with the hub's own span as the parent. */
+  const traced = (params: JsonObject | undefined): Effect.Effect<JsonObject | undefined> =>
+    Effect.map(telemetry.propagate(metaOf(params)), (next) =>
+      next === undefined ? params : { ...params, _meta: next }
+    )
+
+  const carry: Carrier["carry"] = (call, server, params) => {
+    const { record } = call
+    record.server = server
+    const limits = settings.current().mcpServers[server]?.options
+    const patience = patienceOf(params)
+    if (limits?.timeout !== undefined || limits?.maxTotalTimeout !== undefined || patience !== undefined) {
+      const timeout = limits?.timeout ?? hub.requestTimeout
+      record.limit(patience === undefined ? timeout : Math.min(patience, timeout), limits?.maxTotalTimeout)
+    }
+    const extend = limits?.resetTimeoutOnProgress === true
+    return Effect.flatMap(links.get(server, call.context), (connection) => {
+      const sendPlain: Send = (sent, onMessage) =>
+        connection.request({
+          method: call.message.method,
+          params: era === "stateless" && connection.era === "stateful" ? paramsToOld(sent) : sent,
+          context: call.context,
+          logLevel: call.said?.logLevel,
+          onMessage: (message) => {
+            if (extend && message.method === "notifications/progress") record.touch()
+            onMessage(message)
+          }
+        })
+      const send: Send = telemetry.enabled
+        ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => sendPlain(next, onMessage))
+        : sendPlain
+      const carried = bridge.carry(call, connection, params, send)
+      const level = call.said?.logLevel
+      return level === undefined ? carried : Effect.andThen(logLevel.want(call, connection, level), carried)
+    })
+  }
+
+  return { carry } satisfies Carrier
+})

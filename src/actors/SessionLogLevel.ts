@@ -1,0 +1,69 @@
+/**
+ * How much upstream servers are to log for this session. A stateful client sets one level for all its servers, also for
+ * those that connect later; a stateless one names a level with each request, which a stateful server is told when it
+ * wants more than the server was told before.
+ */
+import { Effect } from "effect"
+import { type LogLevel, lowest } from "../domain/protocol/LogLevels.ts"
+import type { Call } from "./Call.ts"
+import type { CallContext, UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
+import type { UpstreamErrorResponse } from "./upstream/UpstreamErrors.ts"
+
+export interface SessionLogLevel {
+  /** `logging/setLevel` of the client: fails with a server's refusal, a server out of reach is passed over. */
+  readonly set: (level: string, context: CallContext) => Effect.Effect<void, UpstreamErrorResponse>
+  /** Tells a fresh conversation. */
+  readonly onOpen: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
+  /** A stateful upstream hears of a level once, and of a lower one when a request wants more. */
+  readonly want: (call: Call, connection: UpstreamConnection, level: LogLevel) => Effect.Effect<void>
+}
+
+export interface LogLevelOptions {
+  readonly live: () => Iterable<UpstreamConnection>
+  readonly onSessionMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
+}
+
+const logs = (connection: UpstreamConnection): boolean => "logging" in connection.info.capabilities
+
+export const make = (options: LogLevelOptions): SessionLogLevel => {
+  /** What a stateful client has set. */
+  let chosen: string | undefined
+  /** The level last set on a stateful conversation on behalf of stateless requests. */
+  const levels = new WeakMap<UpstreamConnection, LogLevel>()
+
+  const tell = (connection: UpstreamConnection, level: string, context: CallContext) => {
+    const onMessage = (message: UpstreamMessage): void => options.onSessionMessage(connection.server, message, context)
+    return connection.request({ method: "logging/setLevel", params: { level }, context, onMessage })
+  }
+
+  return {
+    set: Effect.fnUntraced(function* (level, context) {
+      chosen = level
+      const refusals = yield* Effect.forEach(
+        [...options.live()].filter(logs),
+        (connection) => tell(connection, level, context).pipe(Effect.as(undefined), Effect.catch(Effect.succeed)),
+        { concurrency: "unbounded" }
+      )
+      const refusal = refusals.find((error) => error?._tag === "UpstreamErrorResponse")
+      if (refusal !== undefined) return yield* refusal
+    }),
+    onOpen: (connection, context) =>
+      chosen === undefined || !logs(connection)
+        ? Effect.void
+        : Effect.ignore(
+            connection.request({
+              method: "logging/setLevel",
+              params: { level: chosen },
+              context,
+              onMessage: () => {}
+            })
+          ),
+    want: (call, connection, level) => {
+      const known = levels.get(connection)
+      if (connection.era === "stateless" || !logs(connection)) return Effect.void
+      if (known !== undefined && lowest([known, level]) === known) return Effect.void
+      levels.set(connection, level)
+      return Effect.ignore(tell(connection, level, call.context))
+    }
+  }
+}
