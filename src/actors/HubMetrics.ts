@@ -7,6 +7,7 @@
  */
 import { Clock, Context, Effect, Layer, Metric, type Scope } from "effect"
 import { PrometheusMetrics } from "effect/observability"
+import { requestMethods, taskMethods } from "../domain/protocol/Admission.ts"
 import type { RequestOutcome } from "./RequestRecord.ts"
 
 /** The only labels there are; their values must come from the configuration or from code, never from a client. */
@@ -15,26 +16,16 @@ export type Labels = {
 }
 
 /** MCP's methods of all revisions: any other text counts as `other`, so that a client cannot make series. */
-const methods = new Set([
+const methods: ReadonlySet<string> = new Set([
+  ...requestMethods,
+  ...taskMethods,
   "initialize",
   "ping",
-  "tools/list",
-  "tools/call",
-  "prompts/list",
-  "prompts/get",
-  "resources/list",
-  "resources/templates/list",
-  "resources/read",
   "resources/subscribe",
   "resources/unsubscribe",
-  "completion/complete",
   "logging/setLevel",
-  "server/discover",
-  "subscriptions/listen",
-  "tasks/get",
   "tasks/list",
   "tasks/result",
-  "tasks/cancel",
   "sampling/createMessage",
   "elicitation/create",
   "roots/list",
@@ -56,6 +47,14 @@ const boundaries = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 3
 
 /** OTLP wants `mcp.server.operation.duration` with unit `s`, Prometheus the unit in the name. */
 const prometheusName = (name: string) => (name.endsWith(".duration") ? `${name}_seconds` : name)
+
+/** Adds a number that is read when scraped, for as long as the scope lives. */
+export type Observe = (
+  name: string,
+  description: string,
+  read: () => number,
+  labels?: Labels
+) => Effect.Effect<void, never, Scope.Scope>
 
 export interface Counter {
   readonly increment: (by?: number) => void
@@ -79,20 +78,10 @@ export class HubMetrics extends Context.Service<
     readonly upstreamCallEnded: (method: string, errorKind: string | undefined, durationMs: number) => void
     readonly sessionEnded: (durationMs: number) => void
     readonly lateResponse: (server: string) => void
-    /** A gauge read when scraped, for as long as the scope lives. */
-    readonly gauge: (
-      name: string,
-      description: string,
-      read: () => number,
-      labels?: Labels
-    ) => Effect.Effect<void, never, Scope.Scope>
-    /** The same for a number that only grows and that its owner counts itself; its name ends in `_total`. */
-    readonly total: (
-      name: string,
-      description: string,
-      read: () => number,
-      labels?: Labels
-    ) => Effect.Effect<void, never, Scope.Scope>
+    /** A number that goes up and down. */
+    readonly gauge: Observe
+    /** A number that only grows and that its owner counts itself; its name ends in `_total`. */
+    readonly total: Observe
     /** A counter of one's own; resolve it once and keep it. */
     readonly counter: (name: string, description: string, labels?: Labels) => Counter
     readonly histogram: (
@@ -165,9 +154,9 @@ function make() {
         (registration) => Effect.sync(registration.remove)
       )
     )
-  const gauge = (name: string, description: string, read: () => number, labels?: Labels) =>
+  const gauge: Observe = (name, description, read, labels) =>
     observed(Metric.gauge(name, { description, attributes: attributesOf(labels) }), () => ({ value: read() }))
-  const total = (name: string, description: string, read: () => number, labels?: Labels) =>
+  const total: Observe = (name, description, read, labels) =>
     observed(Metric.counter(name, { description, incremental: true, attributes: attributesOf(labels) }), () => ({
       count: read(),
       incremental: true

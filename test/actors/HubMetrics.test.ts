@@ -32,6 +32,16 @@ describe("HubMetrics", () => {
     }).pipe(Effect.provide(HubMetrics.layer))
   )
 
+  it.effect("methods that only one revision has are told apart all the same", () =>
+    Effect.gen(function* () {
+      const metrics = yield* HubMetrics
+      for (const method of ["initialize", "server/discover", "tasks/result", "tasks/update"]) {
+        metrics.requestEnded(method, "completed", undefined, 1)
+        assert.include(yield* lines, `mcphub_requests_total{method="${method}",outcome="completed"} 1`)
+      }
+    }).pipe(Effect.provide(HubMetrics.layer))
+  )
+
   it.effect("a client cannot make series: methods outside MCP all count as other", () =>
     Effect.gen(function* () {
       const metrics = yield* HubMetrics
