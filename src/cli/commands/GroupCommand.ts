@@ -1,12 +1,11 @@
 /** `mcphub group …`: which servers and tools a user reaches. */
-import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { withAdmin } from "../Admin.ts"
+import { answer } from "../Answer.ts"
 import type { GroupView } from "../operations/GroupOperations.ts"
-import { print, table, yesNo } from "../Output.ts"
+import { table, yesNo } from "../Output.ts"
+import { onlyUser, user } from "./UserFlag.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the group"))
-const user = Flag.String("user").pipe(Flag.withDescription("User name or id"))
 const server = Flag.String("server").pipe(Flag.withDescription("A server of the group; repeat for more"))
 const tool = Flag.String("tool").pipe(
   Flag.withDescription("A tool of the group, {server}-{tool} or a bare name; repeat for more (default: all tools)")
@@ -26,11 +25,9 @@ const create = Command.make(
     tool: Flag.atLeast(tool, 0)
   },
   ({ name, server, tool, user }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const group = yield* admin.groupCreate({ user, name, servers: server, tools: tool.length === 0 ? null : tool })
-        yield* print(group, () => described(group))
-      })
+    answer(
+      (admin) => admin.groupCreate({ user, name, servers: server, tools: tool.length === 0 ? null : tool }),
+      described
     )
 ).pipe(
   Command.withDescription("Create a group"),
@@ -39,36 +36,28 @@ const create = Command.make(
   ])
 )
 
-const ls = Command.make(
-  "ls",
-  { user: Flag.String("user").pipe(Flag.withDescription("Only this user's groups"), Flag.optional) },
-  ({ user }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const groups = yield* admin.groupList({ user: Option.getOrNull(user) })
-        yield* print(groups, () =>
-          table(
-            ["user", "name", "active", "servers", "tools"],
-            groups.map((group) => [
-              group.username,
-              group.name,
-              yesNo(group.isActive),
-              group.servers.join(","),
-              group.tools === null ? "all" : group.tools.join(",")
-            ]),
-            "No groups: every user reaches all servers"
-          )
-        )
-      })
-    )
+const ls = Command.make("ls", { user: onlyUser("groups") }, ({ user }) =>
+  answer(
+    (admin) => admin.groupList({ user }),
+    (groups) =>
+      table(
+        ["user", "name", "active", "servers", "tools"],
+        groups.map((group) => [
+          group.username,
+          group.name,
+          yesNo(group.isActive),
+          group.servers.join(","),
+          group.tools === null ? "all" : group.tools.join(",")
+        ]),
+        "No groups: every user reaches all servers"
+      )
+  )
 ).pipe(Command.withDescription("List groups"))
 
 const rm = Command.make("rm", { name, user }, ({ name, user }) =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const group = yield* admin.groupRemove({ user, name })
-      yield* print(group, () => `Removed group "${group.name}" of ${group.username}`)
-    })
+  answer(
+    (admin) => admin.groupRemove({ user, name }),
+    (group) => `Removed group "${group.name}" of ${group.username}`
   )
 ).pipe(Command.withDescription("Remove a group"))
 
@@ -85,28 +74,22 @@ const set = Command.make(
     )
   },
   ({ allTools, name, server, tool, user }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const group = yield* admin.groupSet({
+    answer(
+      (admin) =>
+        admin.groupSet({
           user,
           name,
           servers: server.length === 0 ? null : server,
           tools: tool.length === 0 ? null : tool,
           allTools
-        })
-        yield* print(group, () => described(group))
-      })
+        }),
+      described
     )
 ).pipe(Command.withDescription("Replace the servers or tools of a group"))
 
 const setActive = (verb: "enable" | "disable", description: string) =>
   Command.make(verb, { name, user }, ({ name, user }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const group = yield* admin.groupSetActive({ user, name, isActive: verb === "enable" })
-        yield* print(group, () => described(group))
-      })
-    )
+    answer((admin) => admin.groupSetActive({ user, name, isActive: verb === "enable" }), described)
   ).pipe(Command.withDescription(description))
 
 export const GroupCommand = Command.make("group").pipe(

@@ -1,8 +1,9 @@
 /** `mcphub key …`: the keys that clients present. A key's text is printed once, at its creation. */
-import { Effect, Option } from "effect"
+import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { withAdmin } from "../Admin.ts"
-import { minute, print, table, yesNo } from "../Output.ts"
+import { answer } from "../Answer.ts"
+import { minute, table, yesNo } from "../Output.ts"
+import { onlyUser, user } from "./UserFlag.ts"
 
 const id = Argument.String("id").pipe(Argument.withDescription("Id of the key, see `mcphub key ls`"))
 const days = Flag.Int("days").pipe(Flag.withDescription("Days of validity from now, 1 to 90 (default 90)"))
@@ -10,24 +11,20 @@ const days = Flag.Int("days").pipe(Flag.withDescription("Days of validity from n
 const create = Command.make(
   "create",
   {
-    user: Flag.String("user").pipe(Flag.withDescription("User name or id")),
+    user,
     name: Flag.String("name").pipe(Flag.withDescription("What the key is for, e.g. laptop"), Flag.optional),
     days: Flag.optional(days)
   },
   ({ days, name, user }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const key = yield* admin.keyCreate({
+    answer(
+      (admin) =>
+        admin.keyCreate({
           user,
           name: Option.getOrNull(name),
           days: Option.getOrNull(days)
-        })
-        yield* print(
-          key,
-          () =>
-            `${key.key}\n\nKey "${key.name}" of ${key.username}, valid until ${minute(key.expiresAt)} UTC, id ${key.id}.\nIt is shown only now. Connect a client with \`mcphub connect claude\`.`
-        )
-      })
+        }),
+      (key) =>
+        `${key.key}\n\nKey "${key.name}" of ${key.username}, valid until ${minute(key.expiresAt)} UTC, id ${key.id}.\nIt is shown only now. Connect a client with \`mcphub connect claude\`.`
     )
 ).pipe(
   Command.withDescription("Create a key and print it once"),
@@ -37,48 +34,38 @@ const create = Command.make(
   ])
 )
 
-const ls = Command.make(
-  "ls",
-  { user: Flag.String("user").pipe(Flag.withDescription("Only this user's keys"), Flag.optional) },
-  ({ user }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const keys = yield* admin.keyList({ user: Option.getOrNull(user) })
-        yield* print(keys, () =>
-          table(
-            ["user", "name", "active", "expires", "last used", "uses", "tokens", "id"],
-            keys.map((key) => [
-              key.username,
-              key.name,
-              yesNo(key.isActive),
-              minute(key.expiresAt),
-              minute(key.lastUsedAt),
-              String(key.usageCount),
-              key.serviceTokens.join(",") || "-",
-              key.id
-            ]),
-            "No keys yet; create one with `mcphub key create --user NAME`"
-          )
-        )
-      })
-    )
+const ls = Command.make("ls", { user: onlyUser("keys") }, ({ user }) =>
+  answer(
+    (admin) => admin.keyList({ user }),
+    (keys) =>
+      table(
+        ["user", "name", "active", "expires", "last used", "uses", "tokens", "id"],
+        keys.map((key) => [
+          key.username,
+          key.name,
+          yesNo(key.isActive),
+          minute(key.expiresAt),
+          minute(key.lastUsedAt),
+          String(key.usageCount),
+          key.serviceTokens.join(",") || "-",
+          key.id
+        ]),
+        "No keys yet; create one with `mcphub key create --user NAME`"
+      )
+  )
 ).pipe(Command.withDescription("List keys (never their text)"))
 
 const extend = Command.make("extend", { id, days: days.pipe(Flag.withDefault(90)) }, ({ days, id }) =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const key = yield* admin.keyExtend({ key: id, days })
-      yield* print(key, () => `Key "${key.name}" of ${key.username} is valid until ${minute(key.expiresAt)} UTC`)
-    })
+  answer(
+    (admin) => admin.keyExtend({ key: id, days }),
+    (key) => `Key "${key.name}" of ${key.username} is valid until ${minute(key.expiresAt)} UTC`
   )
 ).pipe(Command.withDescription("Extend a key, counted from now"))
 
 const revoke = Command.make("revoke", { id }, ({ id }) =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const key = yield* admin.keyRevoke({ key: id })
-      yield* print(key, () => `Revoked key "${key.name}" of ${key.username}; its sessions end`)
-    })
+  answer(
+    (admin) => admin.keyRevoke({ key: id }),
+    (key) => `Revoked key "${key.name}" of ${key.username}; its sessions end`
   )
 ).pipe(Command.withDescription("Revoke a key; its sessions end"))
 

@@ -1,10 +1,10 @@
 /** `mcphub provision FILE`: users as code, idempotent, all or nothing. */
 import { Effect, FileSystem } from "effect"
 import { Argument, Command } from "effect/cli"
-import { withAdmin } from "../Admin.ts"
+import { answer } from "../Answer.ts"
 import { CliFailure } from "../CliFailure.ts"
 import type { ProvisionView } from "../operations/AdminOperations.ts"
-import { facts, print } from "../Output.ts"
+import { facts } from "../Output.ts"
 
 /** The text of a provisioning file, or a failure that names the file. */
 export const readProvisionFile = Effect.fnUntraced(function* (file: string) {
@@ -45,12 +45,7 @@ export const ProvisionCommand = Command.make(
   },
   Effect.fnUntraced(function* ({ file }) {
     const text = yield* readProvisionFile(file)
-    yield* withAdmin((admin) =>
-      Effect.gen(function* () {
-        const done = yield* admin.provision({ file, text })
-        yield* print(done, () => provisionReport(done))
-      })
-    )
+    yield* answer((admin) => admin.provision({ file, text }), provisionReport)
   })
 ).pipe(
   Command.withDescription("Apply a file of users, groups, keys and service tokens: all of it or nothing"),

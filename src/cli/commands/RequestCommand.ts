@@ -1,9 +1,9 @@
 /** `mcphub request …`: what is in flight in a running hub. */
-import { Effect, Option } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
-import { withAdmin } from "../Admin.ts"
+import { Argument, Command } from "effect/cli"
+import { answer } from "../Answer.ts"
 import type { RequestView } from "../operations/LiveOperations.ts"
-import { print, table } from "../Output.ts"
+import { table } from "../Output.ts"
+import { onlyUser } from "./UserFlag.ts"
 
 export const requestTable = (requests: ReadonlyArray<RequestView>): string =>
   table(
@@ -19,27 +19,17 @@ export const requestTable = (requests: ReadonlyArray<RequestView>): string =>
     "Nothing in flight"
   )
 
-const ls = Command.make(
-  "ls",
-  { user: Flag.String("user").pipe(Flag.withDescription("Only this user's requests"), Flag.optional) },
-  ({ user }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const requests = yield* admin.requestList({ user: Option.getOrNull(user) })
-        yield* print(requests, () => requestTable(requests))
-      })
-    )
+const ls = Command.make("ls", { user: onlyUser("requests") }, ({ user }) =>
+  answer((admin) => admin.requestList({ user }), requestTable)
 ).pipe(Command.withDescription("List requests in flight"))
 
 const cancel = Command.make(
   "cancel",
   { id: Argument.String("id").pipe(Argument.withDescription("Id of the request, see `mcphub request ls`")) },
   ({ id }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const request = yield* admin.requestCancel({ requestId: id })
-        yield* print(request, () => `Cancelled ${request.method} of ${request.username}`)
-      })
+    answer(
+      (admin) => admin.requestCancel({ requestId: id }),
+      (request) => `Cancelled ${request.method} of ${request.username}`
     )
 ).pipe(Command.withDescription("Cancel a request; its upstream is told"))
 

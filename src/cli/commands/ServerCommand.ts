@@ -2,7 +2,9 @@
 import { Config, Effect, Option, Redacted } from "effect"
 import { Argument, Command } from "effect/cli"
 import { withAdmin } from "../Admin.ts"
+import { answer } from "../Answer.ts"
 import { CheckFailed } from "../CliFailure.ts"
+import type { ServerTestView } from "../operations/ServerOperations.ts"
 import { facts, print, table } from "../Output.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the server in the settings"))
@@ -14,47 +16,47 @@ const ownKey = Config.option(Config.Redacted("MCPHUB_KEY")).pipe(
 )
 
 const ls = Command.make("ls", {}, () =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const servers = yield* admin.serverList()
-      yield* print(servers, () =>
-        table(
-          ["name", "type", "state", "connections", "tools", "reason"],
-          servers.map((one) => [
-            one.name,
-            one.type,
-            one.state,
-            String(one.connections),
-            one.tools === null ? "-" : String(one.tools),
-            one.reason ?? ""
-          ]),
-          "No servers; add one to the settings file"
-        )
+  answer(
+    (admin) => admin.serverList(),
+    (servers) =>
+      table(
+        ["name", "type", "state", "connections", "tools", "reason"],
+        servers.map((one) => [
+          one.name,
+          one.type,
+          one.state,
+          String(one.connections),
+          one.tools === null ? "-" : String(one.tools),
+          one.reason ?? ""
+        ]),
+        "No servers; add one to the settings file"
       )
-    })
   )
 ).pipe(Command.withDescription("List servers with their state, as far as sessions have tried them"))
 
-const tried = (name: string) => withAdmin((admin) => Effect.flatMap(ownKey, (key) => admin.serverTest({ name, key })))
+/** Tries the server, prints what came of it, and fails unless all was well. */
+const trying = (text: (result: ServerTestView) => string) =>
+  Effect.fnUntraced(function* ({ name }: { readonly name: string }) {
+    const key = yield* ownKey
+    const result = yield* withAdmin((admin) => admin.serverTest({ name, key }))
+    yield* print(result, () => text(result))
+    if (result.outcome !== "ok") return yield* new CheckFailed()
+  })
 
 const test = Command.make(
   "test",
   { name },
-  Effect.fnUntraced(function* ({ name }) {
-    const result = yield* tried(name)
-    yield* print(result, () =>
-      facts([
-        ["server", result.name],
-        ["outcome", result.outcome],
-        ...(result.reason === null ? [] : [["reason", result.reason] as const]),
-        ...(result.protocolVersion === null ? [] : [["protocol", result.protocolVersion] as const]),
-        ...(result.serverName === null ? [] : [["says it is", result.serverName] as const]),
-        ["tools", String(result.tools.length)],
-        ["took", `${result.durationMs} ms`]
-      ])
-    )
-    if (result.outcome !== "ok") return yield* new CheckFailed()
-  })
+  trying((result) =>
+    facts([
+      ["server", result.name],
+      ["outcome", result.outcome],
+      ...(result.reason === null ? [] : [["reason", result.reason] as const]),
+      ...(result.protocolVersion === null ? [] : [["protocol", result.protocolVersion] as const]),
+      ...(result.serverName === null ? [] : [["says it is", result.serverName] as const]),
+      ["tools", String(result.tools.length)],
+      ["took", `${result.durationMs} ms`]
+    ])
+  )
 ).pipe(
   Command.withDescription("Connect to a server and list its tools; exit code 2 when that fails"),
   Command.withExamples([
@@ -66,19 +68,15 @@ const test = Command.make(
 const tools = Command.make(
   "tools",
   { name },
-  Effect.fnUntraced(function* ({ name }) {
-    const result = yield* tried(name)
-    yield* print(result, () =>
-      result.outcome === "ok"
-        ? table(
-            ["tool", "description"],
-            result.tools.map((tool) => [tool.name, (tool.description ?? "").split("\n", 1)[0]!.slice(0, 100)]),
-            `${name} has no tools`
-          )
-        : `${name}: ${result.outcome}${result.reason === null ? "" : `: ${result.reason}`}`
-    )
-    if (result.outcome !== "ok") return yield* new CheckFailed()
-  })
+  trying((result) =>
+    result.outcome === "ok"
+      ? table(
+          ["tool", "description"],
+          result.tools.map((tool) => [tool.name, (tool.description ?? "").split("\n", 1)[0]!.slice(0, 100)]),
+          `${result.name} has no tools`
+        )
+      : `${result.name}: ${result.outcome}${result.reason === null ? "" : `: ${result.reason}`}`
+  )
 ).pipe(Command.withDescription("List the tools a server offers, asked right now (MCPHUB_KEY as for test)"))
 
 export const ServerCommand = Command.make("server").pipe(

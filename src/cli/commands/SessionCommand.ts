@@ -1,78 +1,66 @@
 /** `mcphub session …`: the live user sessions of a running hub. */
-import { Effect, Option } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
-import { withAdmin } from "../Admin.ts"
-import { facts, minute, print, table } from "../Output.ts"
+import { Argument, Command } from "effect/cli"
+import { answer } from "../Answer.ts"
+import { facts, minute, table } from "../Output.ts"
 import { requestTable } from "./RequestCommand.ts"
+import { onlyUser } from "./UserFlag.ts"
 
 const id = Argument.String("id").pipe(Argument.withDescription("Id of the session, see `mcphub session ls`"))
 
-const ls = Command.make(
-  "ls",
-  { user: Flag.String("user").pipe(Flag.withDescription("Only this user's sessions"), Flag.optional) },
-  ({ user }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const sessions = yield* admin.sessionList({ user: Option.getOrNull(user) })
-        yield* print(sessions, () =>
-          table(
-            ["session", "user", "client", "target", "protocol", "state", "in flight", "last active"],
-            sessions.map((one) => [
-              one.sessionId,
-              one.username,
-              one.client.name,
-              one.target,
-              one.protocolVersion,
-              one.state,
-              String(one.inFlight),
-              minute(one.lastActiveAt)
-            ]),
-            "No sessions"
-          )
-        )
-      })
-    )
+const ls = Command.make("ls", { user: onlyUser("sessions") }, ({ user }) =>
+  answer(
+    (admin) => admin.sessionList({ user }),
+    (sessions) =>
+      table(
+        ["session", "user", "client", "target", "protocol", "state", "in flight", "last active"],
+        sessions.map((one) => [
+          one.sessionId,
+          one.username,
+          one.client.name,
+          one.target,
+          one.protocolVersion,
+          one.state,
+          String(one.inFlight),
+          minute(one.lastActiveAt)
+        ]),
+        "No sessions"
+      )
+  )
 ).pipe(Command.withDescription("List live sessions"))
 
 const show = Command.make("show", { id }, ({ id }) =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const shown = yield* admin.sessionShow({ sessionId: id })
-      const { requests, session } = shown
-      yield* print(shown, () =>
-        [
-          facts([
-            ["session", session.sessionId],
-            ["user", session.username],
-            ["key", session.keyName],
-            ["client", `${session.client.name} ${session.client.version}`.trim()],
-            ["target", session.target],
-            ["protocol", session.protocolVersion],
-            ["state", session.state],
-            ["created", minute(session.createdAt)],
-            ["last active", minute(session.lastActiveAt)],
-            ["streams", String(session.streams)]
-          ]),
-          "",
-          table(
-            ["upstream", "state", "protocol", "reason"],
-            session.upstreams.map((one) => [one.server, one.state, one.protocolVersion ?? "-", one.reason ?? ""]),
-            "No upstream connections"
-          ),
-          "",
-          requestTable(requests)
-        ].join("\n")
-      )
-    })
+  answer(
+    (admin) => admin.sessionShow({ sessionId: id }),
+    ({ requests, session }) =>
+      [
+        facts([
+          ["session", session.sessionId],
+          ["user", session.username],
+          ["key", session.keyName],
+          ["client", `${session.client.name} ${session.client.version}`.trim()],
+          ["target", session.target],
+          ["protocol", session.protocolVersion],
+          ["state", session.state],
+          ["created", minute(session.createdAt)],
+          ["last active", minute(session.lastActiveAt)],
+          ["streams", String(session.streams)]
+        ]),
+        "",
+        table(
+          ["upstream", "state", "protocol", "reason"],
+          session.upstreams.map((one) => [one.server, one.state, one.protocolVersion ?? "-", one.reason ?? ""]),
+          "No upstream connections"
+        ),
+        "",
+        requestTable(requests)
+      ].join("\n")
   )
 ).pipe(Command.withDescription("Show one session: client, upstream connections, requests in flight"))
 
 const kill = Command.make("kill", { id }, ({ id }) =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const session = yield* admin.sessionKill({ sessionId: id })
-      yield* print(session, () => `Ended session ${session.sessionId} of ${session.username}`)
-    })
+  answer(
+    (admin) => admin.sessionKill({ sessionId: id }),
+    (session) => `Ended session ${session.sessionId} of ${session.username}`
   )
 ).pipe(Command.withDescription("End a session with everything it holds"))
 

@@ -1,25 +1,21 @@
 /** `mcphub status`: is a hub running here, and how is it doing. */
-import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { withAdmin } from "../Admin.ts"
-import { facts, minute, print } from "../Output.ts"
+import { answer } from "../Answer.ts"
+import { facts, minute } from "../Output.ts"
 
 export const StatusCommand = Command.make("status", {}, () =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const hub = yield* admin.hubStatus()
-      yield* print(hub, () =>
-        facts([
-          ["listening on", hub.url],
-          ["version", hub.version],
-          ["process", String(hub.pid)],
-          ["started", `${minute(hub.startedAt)} UTC`],
-          ["users", String(hub.users)],
-          ["sessions", String(hub.sessions)],
-          ["in flight", String(hub.pending)],
-          ["requests", `${hub.requests}, ${(hub.errorRate * 100).toFixed(1)} % errors, p95 ${Math.round(hub.p95Ms)} ms`]
-        ])
-      )
-    })
+  answer(
+    (admin) => admin.hubStatus(),
+    (hub) =>
+      facts([
+        ["listening on", hub.url],
+        ["version", hub.version],
+        ["process", String(hub.pid)],
+        ["started", `${minute(hub.startedAt)} UTC`],
+        ["users", String(hub.users)],
+        ["sessions", String(hub.sessions)],
+        ["in flight", String(hub.pending)],
+        ["requests", `${hub.requests}, ${(hub.errorRate * 100).toFixed(1)} % errors, p95 ${Math.round(hub.p95Ms)} ms`]
+      ])
   )
 ).pipe(Command.withDescription("Show the running hub; exit code 3 when there is none"))

@@ -4,12 +4,12 @@
  */
 import { Effect, Option, Redacted, Stdio, Stream } from "effect"
 import { Argument, Command, Flag, Prompt } from "effect/cli"
-import { withAdmin } from "../Admin.ts"
+import { answer } from "../Answer.ts"
 import { CliFailure } from "../CliFailure.ts"
-import { print, table } from "../Output.ts"
+import { table } from "../Output.ts"
+import { user } from "./UserFlag.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the token, e.g. GITHUB_TOKEN"))
-const user = Flag.String("user").pipe(Flag.withDescription("User name or id"))
 const key = Flag.String("key").pipe(
   Flag.withDescription("Id of one key (default: all keys of the user)"),
   Flag.optional
@@ -38,11 +38,9 @@ const keysOf = (count: number): string => (count === 1 ? "1 key" : `${count} key
 
 const set = Command.make("set", { name, user, key }, ({ key, name, user }) =>
   Effect.flatMap(readValue(name), (value) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const token = yield* admin.tokenSet({ user, name, key: Option.getOrNull(key), value: Redacted.value(value) })
-        yield* print(token, () => `Set ${token.name} on ${keysOf(token.keyIds.length)} of ${token.username}`)
-      })
+    answer(
+      (admin) => admin.tokenSet({ user, name, key: Option.getOrNull(key), value: Redacted.value(value) }),
+      (token) => `Set ${token.name} on ${keysOf(token.keyIds.length)} of ${token.username}`
     )
   )
 ).pipe(
@@ -54,26 +52,21 @@ const set = Command.make("set", { name, user, key }, ({ key, name, user }) =>
 )
 
 const ls = Command.make("ls", { user }, ({ user }) =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const tokens = yield* admin.tokenList({ user })
-      yield* print(tokens, () =>
-        table(
-          ["name", "keys"],
-          tokens.map((token) => [token.name, token.keyIds.join(",")]),
-          `No service tokens; set one with \`mcphub token set NAME --user ${user}\``
-        )
+  answer(
+    (admin) => admin.tokenList({ user }),
+    (tokens) =>
+      table(
+        ["name", "keys"],
+        tokens.map((token) => [token.name, token.keyIds.join(",")]),
+        `No service tokens; set one with \`mcphub token set NAME --user ${user}\``
       )
-    })
   )
 ).pipe(Command.withDescription("List the names of a user's service tokens (never their values)"))
 
 const rm = Command.make("rm", { name, user, key }, ({ key, name, user }) =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const token = yield* admin.tokenRemove({ user, name, key: Option.getOrNull(key) })
-      yield* print(token, () => `Removed ${token.name} from ${keysOf(token.keyIds.length)} of ${token.username}`)
-    })
+  answer(
+    (admin) => admin.tokenRemove({ user, name, key: Option.getOrNull(key) }),
+    (token) => `Removed ${token.name} from ${keysOf(token.keyIds.length)} of ${token.username}`
   )
 ).pipe(Command.withDescription("Remove a service token"))
 

@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { withAdmin } from "../Admin.ts"
+import { answer } from "../Answer.ts"
 import { minute, print, table, yesNo } from "../Output.ts"
 
 const user = Argument.String("user").pipe(Argument.withDescription("User name or id"))
@@ -40,36 +41,29 @@ const add = Command.make(
 )
 
 const ls = Command.make("ls", {}, () =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const users = yield* admin.userList()
-      yield* print(users, () =>
-        table(
-          ["username", "admin", "active", "created", "id"],
-          users.map((one) => [one.username, yesNo(one.isAdmin), yesNo(one.isActive), minute(one.createdAt), one.id]),
-          "No users yet; add one with `mcphub user add NAME`"
-        )
+  answer(
+    (admin) => admin.userList(),
+    (users) =>
+      table(
+        ["username", "admin", "active", "created", "id"],
+        users.map((one) => [one.username, yesNo(one.isAdmin), yesNo(one.isActive), minute(one.createdAt), one.id]),
+        "No users yet; add one with `mcphub user add NAME`"
       )
-    })
   )
 ).pipe(Command.withDescription("List users"))
 
 const rm = Command.make("rm", { user }, ({ user }) =>
-  withAdmin((admin) =>
-    Effect.gen(function* () {
-      const gone = yield* admin.userRemove({ user })
-      yield* print(gone, () => `Removed ${gone.username} with all keys and groups`)
-    })
+  answer(
+    (admin) => admin.userRemove({ user }),
+    (gone) => `Removed ${gone.username} with all keys and groups`
   )
 ).pipe(Command.withDescription("Remove a user with all keys and groups; their sessions end"))
 
 const setActive = (verb: "enable" | "disable", description: string) =>
   Command.make(verb, { user }, ({ user }) =>
-    withAdmin((admin) =>
-      Effect.gen(function* () {
-        const changed = yield* admin.userSetActive({ user, isActive: verb === "enable" })
-        yield* print(changed, () => `${changed.username} is ${changed.isActive ? "active" : "disabled"}`)
-      })
+    answer(
+      (admin) => admin.userSetActive({ user, isActive: verb === "enable" }),
+      (changed) => `${changed.username} is ${changed.isActive ? "active" : "disabled"}`
     )
   ).pipe(Command.withDescription(description))
 
