@@ -15,16 +15,11 @@ import { KeyNotFound, keyNotFound, KeyTaken, userNotFound } from "./IdentityErro
 import { check, checkTokens, daysProblem, isUuid, keyTextProblem, labelProblem } from "./IdentityRules.ts"
 import { KeyEvents } from "./KeyEvents.ts"
 import { jsonb, millis, orUnavailable, serversFrom, time } from "./LegacySql.ts"
+import type { Principal } from "./Principal.ts"
 import { openTokens, sealTokens } from "./ServiceTokens.ts"
 import { usernameColumn } from "./UsersSql.ts"
 
-interface PrincipalRow {
-  readonly userId: UserId
-  readonly username: string
-  readonly isAdmin: boolean
-  readonly keyId: KeyId
-  readonly keyName: string
-  readonly expiresAt: number
+interface PrincipalRow extends Omit<Principal, "groups" | "serviceTokens"> {
   readonly tokens: unknown
   readonly groups: ReadonlyArray<{
     readonly id: GroupId

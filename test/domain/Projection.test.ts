@@ -7,9 +7,8 @@ import {
   serverCapabilitiesAcross
 } from "../../src/domain/protocol/Capabilities.ts"
 import type { JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
-import { resultToNew } from "../../src/domain/protocol/Projection.ts"
+import { cacheableMethods, resultToNew } from "../../src/domain/protocol/Projection.ts"
 import {
-  cacheableMethods,
   errorToOld,
   resultToOld,
   toolsToNew,

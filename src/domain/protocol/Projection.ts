@@ -11,7 +11,7 @@ import { resourceNotFound, rpcCodes } from "./ErrorCodes.ts"
 import { isJsonObject, metaKeys, metaOf } from "./Stateless.ts"
 
 /** Complete results of these say how long and for whom they may be kept. */
-const cacheable = new Set([
+export const cacheableMethods: ReadonlySet<string> = new Set([
   "server/discover",
   "tools/list",
   "prompts/list",
@@ -23,7 +23,7 @@ const cacheable = new Set([
 export const resultToNew = (method: string, result: unknown, serverInfo: JsonObject): JsonObject => {
   const given = isJsonObject(result) ? result : {}
   const resultType = given["resultType"] ?? "complete"
-  const caching = cacheable.has(method) && resultType === "complete" ? { ttlMs: 0, cacheScope: "private" } : {}
+  const caching = cacheableMethods.has(method) && resultType === "complete" ? { ttlMs: 0, cacheScope: "private" } : {}
   return { ...given, resultType, ...caching, _meta: { ...metaOf(given), [metaKeys.serverInfo]: serverInfo } }
 }
 

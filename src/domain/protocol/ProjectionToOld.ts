@@ -12,18 +12,9 @@
 import { hubCodes, type HubErrorData, resourceNotFound, rpcCodes } from "./ErrorCodes.ts"
 import type { JsonObject, JsonRpcErrorObject } from "./JsonRpc.ts"
 import { objectContent, objectSchema, withObjectProperties } from "./OutputSchemas.ts"
+import { cacheableMethods } from "./Projection.ts"
 import { isJsonObject, metaKeys, metaOf } from "./Stateless.ts"
 import { statelessCodes } from "./StatelessErrors.ts"
-
-/** Methods whose complete results say how long and for whom they may be kept. */
-export const cacheableMethods: ReadonlySet<string> = new Set([
-  "server/discover",
-  "tools/list",
-  "prompts/list",
-  "resources/list",
-  "resources/templates/list",
-  "resources/read"
-])
 
 /**
  * A complete result for a client of a stateful revision. Of `tools/call` the tool's `outputSchema`, as its server lists
