@@ -120,19 +120,26 @@ const readinessOfDatabase = Layer.effect(
   })
 )
 
-/** `layer` with services of one's own in place of the hub's. */
-export const layerWith = (replace: Replacements) => {
+/** The whole hub over the repositories of its identity, both over what they are built on. */
+const assemble = <A, E, R, B, E2, R2>(
+  replace: Replacements,
+  repositories: Layer.Layer<A, E, R>,
+  ground: Layer.Layer<B, E2, R2>
+) => {
   const replaced = Layer.provideMerge(replace)
   return makeServer(replace).pipe(
     Layer.provideMerge(makeActors(replace)),
     Layer.provideMerge(Principals.layer),
     replaced,
-    Layer.provideMerge(Identity.layerRepositories),
+    Layer.provideMerge(repositories),
     replaced,
-    Layer.provideMerge(readinessOfDatabase),
-    Layer.provideMerge(RequestLog.layer)
+    Layer.provideMerge(ground)
   )
 }
+
+/** `layer` with services of one's own in place of the hub's. */
+export const layerWith = (replace: Replacements) =>
+  assemble(replace, Identity.layerRepositories, Layer.mergeAll(readinessOfDatabase, RequestLog.layer))
 
 /** The hub on a migrated database. Needs a `SqlClient`, `KeyEvents`, `Credentials`, `Settings`, `LogOutput` and a `Platform`. */
 export const layer = layerWith(none)
@@ -143,19 +150,14 @@ export interface MemoryOptions {
 }
 
 /** The hub without a database: users, keys and groups live as long as the layer. Needs a `Platform`. */
-export const layerMemory = ({ settings, replace = none }: MemoryOptions) => {
-  const replaced = Layer.provideMerge(replace)
-  return makeServer(replace).pipe(
-    Layer.provideMerge(makeActors(replace)),
-    Layer.provideMerge(Principals.layer),
-    replaced,
-    Layer.provideMerge(Identity.layerRepositoriesMemory),
-    replaced,
-    Layer.provideMerge([
+export const layerMemory = ({ settings, replace = none }: MemoryOptions) =>
+  assemble(
+    replace,
+    Identity.layerRepositoriesMemory,
+    Layer.mergeAll(
       Credentials.layer(Redacted.make("the memory hub seals for itself only")),
       Settings.layerMemory(settings),
       Readiness.layerAlways,
       RequestLog.layer.pipe(Layer.provideMerge(LogOutput.layerStderr))
-    ])
+    )
   )
-}

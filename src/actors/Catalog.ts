@@ -192,7 +192,12 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
     return bare.length === 1 ? bare[0]! : yield* unknown()
   })
 
-  const qualified = (uri: string, access: Access): Route | undefined => {
+  /** Whose a URI is without asking anybody: the only server's, or the one's whose name it carries. */
+  const evident = (uri: string, access: Access): Route | undefined => {
+    if (direct) {
+      const server = access.keys().next().value
+      if (server !== undefined) return { server, name: uri }
+    }
     for (const server of access.keys()) {
       if (uri.startsWith(`${server}+`)) return { server, name: uri.slice(server.length + 1) }
     }
@@ -208,11 +213,7 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
     })
 
   const resource: Catalog["resource"] = Effect.fnUntraced(function* (uri, access, context) {
-    if (direct) {
-      const server = access.keys().next().value
-      if (server !== undefined) return { server, name: uri }
-    }
-    const explicit = qualified(uri, access)
+    const explicit = evident(uri, access)
     if (explicit !== undefined) return explicit
     const [resources, templates] = yield* Effect.all(
       [load("resources", access.keys(), context), load("templates", access.keys(), context)],
@@ -239,11 +240,7 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
   })
 
   const template: Catalog["template"] = Effect.fnUntraced(function* (uri, access, context) {
-    if (direct) {
-      const server = access.keys().next().value
-      if (server !== undefined) return { server, name: uri }
-    }
-    const explicit = qualified(uri, access)
+    const explicit = evident(uri, access)
     if (explicit !== undefined) return explicit
     const loaded = yield* load("templates", access.keys(), context)
     const servers = offering(loaded, (items) => items.has(uri))

@@ -8,14 +8,14 @@ import { Effect, Exit, Scope } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
 import { WireSessionId } from "../domain/Ids.ts"
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
-import type { JsonObject, JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
+import type { JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
 import { allowsBatch, assumedVersion, isStateful, negotiate, statefulVersions } from "../domain/protocol/Versions.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
 import { Sessions } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
 import { EventStreams } from "./EventStreams.ts"
 import { objectOr } from "./JsonObjects.ts"
-import { openSession } from "./OpenSession.ts"
+import { anonymous, openSession } from "./OpenSession.ts"
 import * as PostExchange from "./PostExchange.ts"
 import type * as PostBody from "./PostBody.ts"
 import { invalidRequest, noSession, refuse, stopping } from "./Refusals.ts"
@@ -39,8 +39,7 @@ export const make = Effect.gen(function* () {
   const services = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(services)
 
-  /** Upstreams insist on a name and version; a client that gave none is the hub to them. */
-  const anonymous: JsonObject = { name: "mcphub", version: hub.version }
+  const unnamed = anonymous(hub.version)
 
   const post: McpStateful["post"] = (admitted, messages) => {
     const { reply, request } = admitted
@@ -70,7 +69,7 @@ export const make = Effect.gen(function* () {
       {
         protocolVersion: negotiate(params["protocolVersion"]),
         capabilities: objectOr(params["capabilities"]),
-        clientInfo: { ...anonymous, ...objectOr(params["clientInfo"]) }
+        clientInfo: { ...unnamed, ...objectOr(params["clientInfo"]) }
       },
       (actor) => {
         const answer = PostExchange.make(
@@ -104,7 +103,7 @@ export const make = Effect.gen(function* () {
     const client = {
       protocolVersion: isStateful(version) ? version : assumedVersion,
       capabilities: {},
-      clientInfo: anonymous
+      clientInfo: unnamed
     }
     openSession(sessions, runFork, admitted, { ...client, adopt: WireSessionId.make(id) }, then)
   }

@@ -33,7 +33,7 @@ import { hubInfo } from "../actors/Handshake.ts"
 import { Sessions } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
 import { type EventStream, EventStreams } from "./EventStreams.ts"
-import { openSession } from "./OpenSession.ts"
+import { anonymous, openSession } from "./OpenSession.ts"
 import * as PostExchange from "./PostExchange.ts"
 import type * as PostBody from "./PostBody.ts"
 import { invalidRequest, stopping } from "./Refusals.ts"
@@ -119,7 +119,7 @@ export const make = Effect.gen(function* () {
     const client = {
       protocolVersion: statelessVersion,
       capabilities: meta.clientCapabilities,
-      clientInfo: meta.clientInfo ?? { name: "mcphub", version: hub.version },
+      clientInfo: meta.clientInfo ?? anonymous(hub.version),
       adopt: label
     } as const
     openSession(sessions, runFork, admitted, client, then)

@@ -3,12 +3,16 @@
  */
 import { type Effect, Exit, type Fiber } from "effect"
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
+import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
 import type { OpenOptions, Sessions } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
 import { refuse, unavailable } from "./Refusals.ts"
 
 export type RunFork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+
+/** Upstreams insist on a name and version; a client that gave none is the hub to them. */
+export const anonymous = (version: string): JsonObject => ({ name: "mcphub", version })
 
 export type ClientTraits = Omit<OpenOptions, "principal" | "target">
 

@@ -9,6 +9,7 @@
 import { Clock, Effect, type Scope } from "effect"
 import * as Cookies from "effect/http/Cookies"
 import { HubConfig } from "../../domain/HubConfig.ts"
+import { connectionHeaders } from "./ServerPlan.ts"
 import type { CallContext, ConnectOptions } from "./UpstreamConnection.ts"
 import { type CredentialMissing, type UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
 import { UpstreamHeaders } from "./UpstreamHeaders.ts"
@@ -59,22 +60,7 @@ interface Address {
 }
 
 /** What the transport itself writes; configured headers of these names are left out. */
-const reserved = new Set([
-  "accept",
-  "connection",
-  "content-length",
-  "content-type",
-  "cookie",
-  "expect",
-  "keep-alive",
-  "last-event-id",
-  "mcp-method",
-  "mcp-name",
-  "mcp-protocol-version",
-  "mcp-session-id",
-  "transfer-encoding",
-  "upgrade"
-])
+const reserved = new Set([...connectionHeaders, "accept", "content-type", "cookie"])
 
 /** More than any server needs; a server that keeps inventing names does not grow the jar. */
 const maxCookies = 50
