@@ -1,12 +1,16 @@
+import { isDeepStrictEqual } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
+import { StdioChildren } from "../../src/actors/upstream/StdioChildren.ts"
+import { UserPools } from "../../src/actors/upstream/UserPools.ts"
 import { Sessions } from "../../src/actors/Sessions.ts"
 import { RequestTracker } from "../../src/actors/RequestTracker.ts"
 import { HubKeys } from "../../src/domain/HubKeys.ts"
 import type { HubKey } from "../../src/domain/HubKey.ts"
 import { Users } from "../../src/domain/Users.ts"
-import { type McpClient, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
+import { type McpClient, ScriptedHttpUpstream, ScriptedStdioUpstream, TestHub } from "../../src/testkit/index.ts"
+import { eventually } from "../support/HubProcess.ts"
 import { holdingUpstream } from "./HoldingUpstream.ts"
 
 const start = Effect.gen(function* () {
@@ -29,12 +33,14 @@ interface Ends {
   readonly row: HubKey
 }
 
+const ways = [
+  ["revoked", ({ keys, row }: Ends) => keys.revoke(row.id)],
+  ["whose user is disabled", ({ row, users }: Ends) => users.setActive(row.userId, false)],
+  ["whose user is removed", ({ row, users }: Ends) => users.remove(row.userId)]
+] as const
+
 describe("the end of a key", () => {
-  for (const [what, act] of [
-    ["revoked", ({ keys, row }: Ends) => keys.revoke(row.id)],
-    ["whose user is disabled", ({ row, users }: Ends) => users.setActive(row.userId, false)],
-    ["whose user is removed", ({ row, users }: Ends) => users.remove(row.userId)]
-  ] as const) {
+  for (const [what, act] of ways) {
     it.live(`A36: a key ${what} ends its sessions within a second: requests answered, streams closed, then 401`, () =>
       Effect.gen(function* () {
         const { ada, bo, hold, hub, sessions, upstream } = yield* start
@@ -100,6 +106,77 @@ describe("the end of a key", () => {
         (yield* sessions.list).map(({ username }) => username),
         ["bo"]
       )
+    })
+  )
+
+  for (const [what, act] of ways) {
+    it.live(`a key ${what} ends what its sessions share at the upstreams within a second, sockets and children`, () =>
+      Effect.gen(function* () {
+        const { hold, upstream } = yield* holdingUpstream()
+        const isolation = "user"
+        const hub = yield* TestHub.make({
+          servers: {
+            files: { url: upstream.url, isolation },
+            notes: ScriptedStdioUpstream.config({}, { isolation })
+          }
+        })
+        const children = Context.get(hub.services, StdioChildren)
+        const pools = Context.get(hub.services, UserPools)
+        const left = Effect.sync(() => ({
+          sessions: upstream.sessions.size,
+          children: children.live(),
+          sockets: pools.stats().open
+        }))
+        const bo = yield* hub.connect(hub.bo)
+        yield* bo.callTool("notes-set-context", { project: "apollo" })
+        const bos = yield* hold(bo)
+        const bosOnly = yield* left
+        const [ada, second] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.ada)])
+        for (const client of [ada, second]) yield* client.callTool("notes-set-context", { project: "zephyr" })
+        const adas = yield* hold(ada)
+        assert.deepInclude(yield* left, { sessions: 2, children: 2 })
+        const before = performance.now()
+        yield* act({
+          keys: Context.get(hub.services, HubKeys),
+          users: Context.get(hub.services, Users),
+          row: hub.ada.row
+        })
+        assert.deepInclude((yield* adas.answer).error.data, { kind: "session_closed" })
+        yield* upstream.await(({ httpMethod }) => httpMethod === "DELETE")
+        assert.deepStrictEqual(yield* eventually(left, (now) => isDeepStrictEqual(now, bosOnly), "2 seconds"), bosOnly)
+        assert.isBelow(performance.now() - before, 1_000)
+        bos.call.content({ fine: true })
+        assert.deepStrictEqual((yield* bos.answer).result.structuredContent, { fine: true })
+        assert.deepInclude((yield* bo.callTool("notes-get-data")).value, { project: "apollo" })
+      })
+    )
+  }
+
+  it.effect("a shared conversation that nobody uses at the moment ends with its key, revoked or expired", () =>
+    Effect.gen(function* () {
+      const upstream = yield* ScriptedHttpUpstream.make()
+      const hub = yield* TestHub.make({ servers: { files: { url: upstream.url, isolation: "user" } } })
+      const keys = Context.get(hub.services, HubKeys)
+      const key = Redacted.make(`mcphub_${"a1".repeat(32)}`)
+      yield* keys.insert({ userId: hub.ada.user.id, name: "short", key, expiresAt: 60_000 })
+      for (const user of [{ key }, hub.ada, hub.bo]) {
+        const client = yield* hub.connect(user)
+        yield* client.callTool("files-echo")
+        yield* client.end
+      }
+      const endedBy = () => upstream.calls("DELETE").map(({ headers }) => headers["x-mcphub-user-id"])
+      const ended = () => upstream.calls("DELETE").length
+      yield* TestClock.adjust("59 seconds")
+      assert.deepStrictEqual([upstream.sessions.size, ended()], [3, 0])
+      yield* TestClock.adjust("1 second")
+      yield* upstream.await(() => ended() === 1)
+      yield* keys.revoke(hub.ada.row.id)
+      yield* upstream.await(() => ended() === 2)
+      // Bo's is kept for as long as an unused one is.
+      assert.notInclude(endedBy(), hub.bo.user.id)
+      yield* TestClock.adjust("1 minute")
+      yield* upstream.await(() => ended() === 3)
+      assert.strictEqual(endedBy()[2], hub.bo.user.id)
     })
   )
 

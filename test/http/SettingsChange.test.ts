@@ -63,4 +63,19 @@ describe("a change of the settings while sessions are open", () => {
       assert.strictEqual(files.calls("initialize").length, 4)
     })
   )
+
+  it.live("B33: a changed server's shared conversations end too, those nobody uses at the moment included", () =>
+    Effect.gen(function* () {
+      const mail = yield* ScriptedHttpUpstream.make()
+      const server = { url: mail.url, isolation: "user" } as const
+      const hub = yield* TestHub.make({ servers: { mail: server } })
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      for (const client of [ada, bo]) yield* client.callTool("mail-echo")
+      yield* bo.end
+      assert.strictEqual(mail.sessions.size, 2)
+      yield* hub.setSettings({ mcpServers: { mail: { ...server, headers: { "x-extra": "on" } } } })
+      yield* mail.await(() => mail.calls("DELETE").length === 2)
+      assert.strictEqual((yield* ada.callTool("mail-whoami"))["x-extra"], "on")
+    })
+  )
 })

@@ -3,10 +3,15 @@
  * `isolation: "shared"` (one per server and capability class, admin opt-in without user credentials).
  *
  * Sessions hold a reference for as long as they use one; the last one to leave starts an idle time after which it is
- * closed, never longer than a session itself may be idle. A capability class belongs in the key because a stateful upstream hears the client's capabilities once.
+ * closed, never longer than a session itself may be idle. There is no idle time once the owner's key has ended or the
+ * server's settings have changed: what was made with them goes as soon as nobody holds it. A capability class belongs in
+ * the key because a stateful upstream hears the client's capabilities once.
  */
-import { Clock, Context, Effect, Layer, RcMap, type Scope } from "effect"
+import { Clock, Context, Effect, Equal, Hash, Layer, RcMap, type Scope, Stream } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
+import type { Principal } from "../../domain/Principal.ts"
+import { type KeyEvent, Principals } from "../../domain/Principals.ts"
+import { Settings } from "../../domain/Settings.ts"
 import type { Isolation } from "../../domain/ServerConfig.ts"
 import type { ConnectOptions, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
 import { UpstreamConnector } from "./UpstreamConnector.ts"
@@ -23,12 +28,43 @@ interface Shared {
 const idleMs = 2 * 60_000
 /** How long "this server keeps no state" is believed: a verdict without a date would never be revised. */
 const verdictLife = 10 * 60_000
+/** By then the sessions of a key that has ended are gone. */
+const endingMs = 10_000
 
-export const keyOf = (isolation: Isolation, options: ConnectOptions): string => {
-  const { principal } = options.context
-  const owner = isolation === "shared" ? "*" : `${principal.userId}/${principal.keyId}`
-  // The settings too: a conversation made under old ones must not be found under new ones.
-  return JSON.stringify([owner, options.name, options.protocolVersion, options.clientCapabilities, options.config])
+type Owner = Pick<Principal, "userId" | "keyId">
+
+/** Which conversation: equal keys share one. Carries what the first to ask opened it with. */
+class SharedKey implements Equal.Equal {
+  readonly options: ConnectOptions
+  /** Absent where every user shares. */
+  readonly owner: Owner | undefined
+  readonly #text: string
+
+  constructor(isolation: Isolation, options: ConnectOptions) {
+    const { userId, keyId } = options.context.principal
+    this.options = options
+    this.owner = isolation === "shared" ? undefined : { userId, keyId }
+    // The settings too: a conversation made under old ones must not be found under new ones.
+    this.#text = JSON.stringify([
+      this.owner,
+      options.name,
+      options.protocolVersion,
+      options.clientCapabilities,
+      options.config
+    ])
+  }
+
+  [Equal.symbol](that: Equal.Equal): boolean {
+    return that instanceof SharedKey && that.#text === this.#text
+  }
+
+  [Hash.symbol](): number {
+    return Hash.string(this.#text)
+  }
+
+  isOf({ keyId, userId }: KeyEvent): boolean {
+    return this.owner?.userId === userId && (keyId === undefined || this.owner.keyId === keyId)
+  }
 }
 
 export class SharedUpstreams extends Context.Service<
@@ -48,20 +84,20 @@ export class SharedUpstreams extends Context.Service<
     SharedUpstreams,
     Effect.gen(function* () {
       const connector = yield* UpstreamConnector
+      const principals = yield* Principals
+      const settings = yield* Settings
       const clock = yield* Clock.Clock
       const { sessionIdleMs } = yield* HubConfig
-      const requested = new Map<string, ConnectOptions>()
       const stateless = new Map<string, number>()
+      /** Ends of keys that sessions may still have to hear of, and when they became known. */
+      let ends: ReadonlyArray<readonly [KeyEvent, at: number]> = []
 
-      const lookup = Effect.fnUntraced(function* (key: string) {
-        const options = requested.get(key)
-        if (options === undefined)
-          return yield* Effect.die(new Error("A shared upstream was looked up before it was requested"))
+      const lookup = Effect.fnUntraced(function* (key: SharedKey) {
         const listeners = new Set<Listener>()
         const onMessage: Listener = (message) => {
           for (const listener of listeners) listener(message)
         }
-        const connection = yield* connector.connect({ ...options, onMessage })
+        const connection = yield* connector.connect({ ...key.options, onMessage })
         yield* connection.closed.pipe(
           Effect.andThen(Effect.suspend(() => RcMap.invalidate(map, key))),
           Effect.forkScoped
@@ -69,28 +105,49 @@ export class SharedUpstreams extends Context.Service<
         return { connection, listeners } satisfies Shared
       })
 
-      const map: RcMap.RcMap<string, Shared, UpstreamError> = yield* RcMap.make({
+      const map: RcMap.RcMap<SharedKey, Shared, UpstreamError> = yield* RcMap.make({
         lookup,
-        idleTimeToLive: Math.min(idleMs, sessionIdleMs)
+        // A session that is about to end may open one more; it goes with that session.
+        idleTimeToLive: (key) => (ends.some(([event]) => key.isOf(event)) ? 0 : Math.min(idleMs, sessionIdleMs))
       })
 
+      /** Nobody finds these any more; each is closed when its last holder has left, at once where there is none. */
+      const endWhere = (matches: (key: SharedKey) => boolean): Effect.Effect<void> =>
+        Effect.flatMap(RcMap.keys(map), (keys) =>
+          Effect.forEach([...keys].filter(matches), (key) => RcMap.invalidate(map, key), {
+            concurrency: "unbounded",
+            discard: true
+          })
+        )
+
+      const keyEnded = (event: KeyEvent): Effect.Effect<void> => {
+        const now = clock.currentTimeMillisUnsafe()
+        ends = [...ends.filter(([, at]) => now - at < endingMs), [event, now]]
+        return endWhere((key) => key.isOf(event))
+      }
+
       const acquire = Effect.fnUntraced(function* (isolation: Isolation, options: ConnectOptions) {
-        const key = keyOf(isolation, options)
-        requested.set(key, options)
+        const key = new SharedKey(isolation, options)
         const shared = yield* RcMap.get(map, key).pipe(
           // A failed conversation must not stay in the map as the answer for everyone after.
-          Effect.tapError(() => RcMap.invalidate(map, key)),
-          Effect.onExit(() =>
-            Effect.sync(() => {
-              // Another caller may be about to look up what it has just requested under the same key.
-              if (requested.get(key) === options) requested.delete(key)
-            })
-          )
+          Effect.tapError(() => RcMap.invalidate(map, key))
         )
         shared.listeners.add(options.onMessage)
         yield* Effect.addFinalizer(() => Effect.sync(() => shared.listeners.delete(options.onMessage)))
         return shared.connection
       })
+
+      yield* principals.invalidations.pipe(
+        Stream.runForEach((event) => (event.revoked ? keyEnded(event) : Effect.void)),
+        Effect.forkScoped({ startImmediately: true })
+      )
+
+      yield* settings.changes.pipe(
+        Stream.runForEach(({ mcpServers }) =>
+          endWhere(({ options }) => JSON.stringify(mcpServers[options.name]) !== JSON.stringify(options.config))
+        ),
+        Effect.forkScoped({ startImmediately: true })
+      )
 
       return SharedUpstreams.of({
         acquire,
