@@ -19,7 +19,10 @@ export interface UpstreamLinks {
   readonly get: (server: string, context: CallContext) => Effect.Effect<UpstreamConnection, UpstreamError>
   readonly live: () => Iterable<UpstreamConnection>
   readonly summaries: () => ReadonlyArray<UpstreamSummary>
-  /** Closes the conversation with a server whose settings changed; the next call opens a new one. */
+  /**
+   * Closes the conversation with a server whose settings changed; the next call opens a new one. What is being opened
+   * begins anew, for whoever waits for it.
+   */
   readonly drop: (server: string, reason: string) => Effect.Effect<void>
 }
 
@@ -38,6 +41,12 @@ interface Open {
   readonly scope: Scope.Closeable
 }
 
+interface Opening {
+  readonly connection: Deferred.Deferred<UpstreamConnection, UpstreamError>
+  /** Done when the settings it is opened under are no longer those in force. */
+  stale: Deferred.Deferred<undefined>
+}
+
 interface Failure {
   readonly error: UpstreamError
   readonly retryAt: number
@@ -51,6 +60,10 @@ const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: 
   return serverType(config) !== "stdio" && keepsNoState(name) ? "user" : "session"
 }
 
+/** What the user or the operator mends at any moment, and nothing was sent for, needs no pause. */
+const deservesPause = (error: UpstreamError): boolean =>
+  error._tag !== "CredentialMissing" && !(error._tag === "UpstreamUnavailable" && error.reason === "disabled")
+
 export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const session = yield* Effect.scope
   const settings = yield* Settings
@@ -60,7 +73,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const clock = yield* Clock.Clock
 
   const open = new Map<string, Open>()
-  const opening = new Map<string, Deferred.Deferred<UpstreamConnection, UpstreamError>>()
+  const opening = new Map<string, Opening>()
   const failures = new Map<string, Failure>()
 
   const forget = (server: string, entry: Open): void => {
@@ -69,11 +82,17 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     options.onClosed(server)
   }
 
-  /** Sharing that was only inferred ends when the server keeps state after all: the session gets a conversation of its own. */
-  const inferred = (config: ServerConfig, isolation: Isolation, request: ConnectOptions) =>
-    Effect.flatMap(shared.acquire(isolation, request), (connection) =>
-      config.isolation === undefined && connection.stateful ? connector.connect(request) : Effect.succeed(connection)
-    )
+  /**
+   * Sharing that was only inferred ends when the server keeps state after all: the session gets a conversation of its own,
+   * and holds and hears nothing of the shared one.
+   */
+  const inferred = Effect.fnUntraced(function* (config: ServerConfig, isolation: Isolation, request: ConnectOptions) {
+    const holding = yield* Scope.fork(yield* Effect.scope)
+    const connection = yield* Scope.provide(shared.acquire(isolation, request), holding)
+    if (config.isolation !== undefined || !connection.stateful) return connection
+    yield* Scope.close(holding, Exit.void)
+    return yield* connector.connect(request)
+  })
 
   const connectIn = Effect.fnUntraced(function* (
     server: string,
@@ -135,37 +154,58 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       failures.delete(server)
       return
     }
-    const error = Exit.findError(exit)
-    // A missing credential is mended by the user at any moment: no pause.
-    if (error._tag === "Failure" || error.success._tag === "CredentialMissing") return
+    const found = Exit.findError(exit)
+    if (found._tag === "Failure" || !deservesPause(found.success)) return
     const pause = Math.min(longestPause, (failures.get(server)?.pause ?? firstPause / 2) * 2)
-    failures.set(server, { error: error.success, pause, retryAt: clock.currentTimeMillisUnsafe() + pause })
+    failures.set(server, { error: found.success, pause, retryAt: clock.currentTimeMillisUnsafe() + pause })
   }
 
-  const connectOnce = (server: string, config: ServerConfig, context: CallContext) =>
+  const unlessPaused = (server: string): Effect.Effect<void, UpstreamUnavailable> =>
     Effect.suspend(() => {
       const failure = failures.get(server)
       const now = clock.currentTimeMillisUnsafe()
-      if (failure !== undefined && now < failure.retryAt) {
-        return new UpstreamUnavailable({
-          server,
-          reason: "backoff",
-          message: failure.error.message,
-          retryAfterMs: failure.retryAt - now
-        })
+      if (failure === undefined || now >= failure.retryAt) return Effect.void
+      return new UpstreamUnavailable({
+        server,
+        reason: "backoff",
+        message: failure.error.message,
+        retryAfterMs: failure.retryAt - now
+      })
+    })
+
+  /** Under the settings in force, whichever these are by the time it succeeds. */
+  const current = (
+    server: string,
+    context: CallContext,
+    entry: Opening
+  ): Effect.Effect<UpstreamConnection, UpstreamError> =>
+    Effect.suspend(() => {
+      const config = settings.current().mcpServers[server]
+      if (config === undefined || config.enabled === false) {
+        return new UpstreamUnavailable({ server, reason: "disabled", message: `Server ${server} is not enabled` })
       }
-      const deferred = Deferred.makeUnsafe<UpstreamConnection, UpstreamError>()
-      opening.set(server, deferred)
+      const stale = (entry.stale = Deferred.makeUnsafe<undefined>())
+      return Effect.raceFirst(start(server, config, context), Deferred.await(stale)).pipe(
+        Effect.flatMap((connection) =>
+          connection === undefined ? current(server, context, entry) : Effect.succeed(connection)
+        )
+      )
+    })
+
+  const connectOnce = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>
+    Effect.suspend(() => {
+      const entry: Opening = { connection: Deferred.makeUnsafe(), stale: Deferred.makeUnsafe() }
+      opening.set(server, entry)
       // In the session's scope and not the caller's: a cancelled call must not tear down what others wait for.
-      return start(server, config, context).pipe(
+      return current(server, context, entry).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
             remember(server, exit)
-            Deferred.doneUnsafe(deferred, exit)
+            Deferred.doneUnsafe(entry.connection, exit)
           })
         ),
         Effect.forkIn(session),
-        Effect.andThen(Deferred.await(deferred))
+        Effect.andThen(Deferred.await(entry.connection))
       )
     })
 
@@ -174,17 +214,15 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       const ready = open.get(server)
       if (ready !== undefined) return Effect.succeed(ready.connection)
       const pending = opening.get(server)
-      if (pending !== undefined) return Deferred.await(pending)
-      const config = settings.current().mcpServers[server]
-      if (config === undefined || config.enabled === false) {
-        return new UpstreamUnavailable({ server, reason: "disabled", message: `Server ${server} is not enabled` })
-      }
-      return connectOnce(server, config, context)
+      if (pending !== undefined) return Deferred.await(pending.connection)
+      return Effect.andThen(unlessPaused(server), connectOnce(server, context))
     })
 
   const drop: UpstreamLinks["drop"] = (server) =>
     Effect.suspend(() => {
       failures.delete(server)
+      const pending = opening.get(server)
+      if (pending !== undefined) Deferred.doneUnsafe(pending.stale, Exit.succeed(undefined))
       const entry = open.get(server)
       if (entry === undefined) return Effect.void
       forget(server, entry)
@@ -198,7 +236,9 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       protocolVersion: connection.info.protocolVersion
     })),
     ...[...opening.keys()].map((server): UpstreamSummary => ({ server, state: "connecting" })),
-    ...[...failures].map(([server, { error }]): UpstreamSummary => ({ server, state: "failed", reason: error.message }))
+    ...[...failures].flatMap(([server, { error }]): ReadonlyArray<UpstreamSummary> =>
+      opening.has(server) ? [] : [{ server, state: "failed", reason: error.message }]
+    )
   ]
 
   return {

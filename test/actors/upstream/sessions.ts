@@ -1,0 +1,102 @@
+/**
+ * Sessions without a wire to their clients: what `UpstreamLinks`, `ServerLists` and `Catalog` stand on, with real
+ * conversations over real sockets, for as many users as a test needs, and settings that can change while they live.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { Effect, Exit, Layer, Scope, SubscriptionRef } from "effect"
+import { HubMetrics } from "../../../src/actors/HubMetrics.ts"
+import { RequestTracker } from "../../../src/actors/RequestTracker.ts"
+import * as ServerLists from "../../../src/actors/ServerLists.ts"
+import { SharedUpstreams } from "../../../src/actors/upstream/SharedUpstreams.ts"
+import { StdioChildren } from "../../../src/actors/upstream/StdioChildren.ts"
+import type { UpstreamMessage } from "../../../src/actors/upstream/UpstreamConnection.ts"
+import { UpstreamConnector } from "../../../src/actors/upstream/UpstreamConnector.ts"
+import { UpstreamHeaders } from "../../../src/actors/upstream/UpstreamHeaders.ts"
+import { UpstreamHealth } from "../../../src/actors/upstream/UpstreamHealth.ts"
+import { UpstreamHttp } from "../../../src/actors/upstream/UpstreamHttp.ts"
+import * as UpstreamLinks from "../../../src/actors/upstream/UpstreamLinks.ts"
+import { UpstreamStdio } from "../../../src/actors/upstream/UpstreamStdio.ts"
+import { UserPools } from "../../../src/actors/upstream/UserPools.ts"
+import { UserLimits } from "../../../src/actors/UserLimits.ts"
+import { defaults, HubConfig, type HubConfigShape } from "../../../src/domain/HubConfig.ts"
+import type { ListKind } from "../../../src/domain/protocol/Methods.ts"
+import type { ServerConfig } from "../../../src/domain/ServerConfig.ts"
+import { fromRef, Settings, type SettingsValue } from "../../../src/domain/Settings.ts"
+import { contextOf } from "./http.ts"
+
+export type Servers = Readonly<Record<string, ServerConfig>>
+
+const layer = (settings: SubscriptionRef.SubscriptionRef<SettingsValue>, config: Partial<HubConfigShape>) =>
+  SharedUpstreams.layer.pipe(
+    Layer.provideMerge(UpstreamConnector.layer),
+    Layer.provideMerge([UpstreamHttp.layerNoDeps, UpstreamStdio.layer]),
+    Layer.provideMerge([
+      UpstreamHeaders.layer,
+      UpstreamHealth.layer,
+      UserPools.layer,
+      UserLimits.layer,
+      StdioChildren.layer,
+      RequestTracker.layerMemory,
+      HubMetrics.layer
+    ]),
+    Layer.provideMerge([
+      Layer.succeed(Settings, fromRef(settings)),
+      Layer.succeed(HubConfig, { ...defaults, ...config }),
+      NodeServices.layer
+    ])
+  )
+
+export interface SessionOptions {
+  /** Service tokens of the user's key. */
+  readonly tokens?: Record<string, string>
+  readonly onOpen?: UpstreamLinks.LinkOptions["onOpen"]
+}
+
+/** The upstream side of a hub with these servers; everything is gone when the scope closes. */
+export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: Partial<HubConfigShape> = {}) {
+  const settings = yield* SubscriptionRef.make<SettingsValue>({ mcpServers: servers })
+  const services = yield* Layer.build(layer(settings, config))
+
+  const session = Effect.fnUntraced(function* (username: string, options: SessionOptions = {}) {
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const messages: Array<UpstreamMessage> = []
+    const closed: Array<string> = []
+    const announced: Array<ListKind> = []
+    const links = yield* UpstreamLinks.make({
+      protocolVersion: "2025-11-25",
+      clientCapabilities: {},
+      clientInfo: { name: "test", version: "1" },
+      onMessage: (_, message) => void messages.push(message),
+      onOpen: options.onOpen ?? (() => Effect.void),
+      onClosed: (server) => void closed.push(server)
+    }).pipe(Scope.provide(scope))
+    const lists = yield* ServerLists.make({
+      links,
+      announce: (kind) => void announced.push(kind),
+      onMessage: (_, message) => void messages.push(message)
+    }).pipe(Scope.provide(scope))
+    /** A fresh context, with a request id of its own. */
+    const context = () => contextOf(username, options.tokens)
+    return {
+      links,
+      lists,
+      context,
+      get: (server: string) => Effect.suspend(() => links.get(server, context())),
+      list: (server: string, kind: ListKind = "tools") => Effect.suspend(() => lists.get(server, kind, context())),
+      /** What servers sent on no call's stream, or beside a list. */
+      messages,
+      /** Servers whose conversation ended. */
+      closed,
+      /** Lists that came after somebody had been answered without them. */
+      announced,
+      end: Scope.close(scope, Exit.void)
+    }
+  }, Effect.provideContext(services))
+
+  return {
+    services,
+    session,
+    /** What a change of the settings file does, but for telling the sessions. */
+    change: (next: Servers) => SubscriptionRef.set(settings, { mcpServers: next })
+  }
+})
