@@ -1,0 +1,160 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { SharedUpstreams } from "../../../src/actors/upstream/SharedUpstreams.ts"
+import type { ConnectOptions, UpstreamMessage } from "../../../src/actors/upstream/UpstreamConnection.ts"
+import type { Isolation } from "../../../src/domain/ServerConfig.ts"
+import type { ScriptedCall } from "../../../src/testkit/ScriptedCall.ts"
+import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
+import { callTool, contextOf, until } from "./http.ts"
+import { upstreams } from "./sessions.ts"
+
+/** A reference in a scope of its own, and what it heard. */
+const acquire = Effect.fnUntraced(function* (
+  isolation: Isolation,
+  url: string,
+  username: string,
+  more: Partial<ConnectOptions> = {}
+) {
+  const shared = yield* SharedUpstreams
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const heard: Array<UpstreamMessage> = []
+  const connection = yield* shared
+    .acquire(isolation, {
+      name: "notes",
+      config: { url },
+      protocolVersion: "2025-11-25",
+      clientCapabilities: {},
+      clientInfo: { name: "test", version: "1" },
+      context: contextOf(username),
+      onMessage: (message) => void heard.push(message),
+      ...more
+    })
+    .pipe(Scope.provide(scope))
+  return { connection, heard, release: Scope.close(scope, Exit.void) }
+})
+
+describe("what was seen of a server", () => {
+  it.effect("is believed for ten minutes from the last time, and no longer", () =>
+    Effect.gen(function* () {
+      const shared = yield* SharedUpstreams
+      assert.isFalse(shared.keepsNoState("notes"))
+      shared.observe("notes", false)
+      assert.isTrue(shared.keepsNoState("notes"))
+      assert.isFalse(shared.keepsNoState("other"))
+      yield* TestClock.adjust("9 minutes")
+      shared.observe("notes", false)
+      yield* TestClock.adjust(10 * 60_000 - 1)
+      assert.isTrue(shared.keepsNoState("notes"))
+      yield* TestClock.adjust(1)
+      assert.isFalse(shared.keepsNoState("notes"))
+    }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
+  )
+
+  it.effect("changes at once when it is seen to keep state after all", () =>
+    Effect.gen(function* () {
+      const shared = yield* SharedUpstreams
+      shared.observe("notes", false)
+      shared.observe("notes", true)
+      assert.isFalse(shared.keepsNoState("notes"))
+      shared.observe("notes", false)
+      assert.isTrue(shared.keepsNoState("notes"))
+    }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
+  )
+})
+
+const fresh = Effect.gen(function* () {
+  const { services } = yield* upstreams({})
+  return yield* Effect.provideContext(SharedUpstreams, services)
+})
+
+describe("a shared conversation", () => {
+  it.effect("is per user, key, server, capabilities and settings; only an administrator's choice joins users", () =>
+    Effect.gen(function* () {
+      const { url } = yield* ScriptedHttpUpstream.make()
+      const of = (username: string, more: Partial<ConnectOptions> = {}, isolation: Isolation = "user") =>
+        Effect.map(acquire(isolation, url, username, more), ({ connection }) => connection)
+      const ada = yield* of("ada")
+      assert.strictEqual(yield* of("ada"), ada)
+      const { principal, ...rest } = contextOf("ada")
+      const otherKey = { ...rest, principal: { ...principal, keyId: contextOf("bo").principal.keyId } }
+      const apart = [
+        ada,
+        yield* of("bo"),
+        yield* of("ada", { context: otherKey }),
+        yield* of("ada", { name: "other" }),
+        yield* of("ada", { clientCapabilities: { roots: {} } }),
+        yield* of("ada", { protocolVersion: "2025-06-18" }),
+        yield* of("ada", { config: { url, headers: { "x-plan": "new" } } })
+      ]
+      assert.strictEqual(new Set(apart).size, apart.length)
+      const everyones = yield* of("ada", {}, "shared")
+      assert.strictEqual(yield* of("bo", {}, "shared"), everyones)
+      assert.notInclude(apart, everyones)
+    }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
+  )
+
+  it.effect("tells what belongs to no call to each of its holders, and to nobody who has left or never held it", () =>
+    Effect.gen(function* () {
+      const streams = new Map<unknown, ScriptedCall>()
+      const server = yield* ScriptedHttpUpstream.make({
+        methods: {
+          GET: (call) => {
+            call.open()
+            streams.set(call.received.headers["x-mcphub-user-id"], call)
+          }
+        }
+      })
+      const bo = yield* acquire("user", server.url, "bo")
+      const one = yield* acquire("user", server.url, "ada")
+      const other = yield* acquire("user", server.url, "ada")
+      const left = yield* acquire("user", server.url, "ada")
+      yield* left.release
+      yield* until(() => streams.size === 2)
+      streams.get("id-ada")!.event({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
+      yield* until(() => one.heard.length > 0 && other.heard.length > 0)
+      streams.get("id-bo")!.event({ jsonrpc: "2.0", method: "notifications/prompts/list_changed" })
+      yield* until(() => bo.heard.length > 0)
+      assert.deepStrictEqual(
+        [one, other, left, bo].map(({ heard }) => heard.map(({ method }) => method)),
+        [
+          ["notifications/tools/list_changed"],
+          ["notifications/tools/list_changed"],
+          [],
+          ["notifications/prompts/list_changed"]
+        ]
+      )
+    }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
+  )
+
+  it.effect("that could not be opened is opened by the next who asks, not remembered as broken", () =>
+    Effect.gen(function* () {
+      const server = yield* ScriptedHttpUpstream.make()
+      let failing = true
+      server.script("initialize", (call) =>
+        failing
+          ? call.status(503)
+          : call.result({ protocolVersion: "2025-11-25", capabilities: {}, serverInfo: { name: "s", version: "1" } })
+      )
+      server.script("notifications/initialized", (call) => call.status(202))
+      const error = yield* Effect.flip(acquire("user", server.url, "ada"))
+      assert.deepInclude(error, { _tag: "UpstreamUnavailable", reason: "status" })
+      failing = false
+      const { connection } = yield* acquire("user", server.url, "ada")
+      assert.strictEqual(connection.info.serverInfo["name"], "s")
+    }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
+  )
+
+  it.effect("that has ended is not given to whoever comes next", () =>
+    Effect.gen(function* () {
+      const server = yield* ScriptedHttpUpstream.make({ tools: { lost: (call) => call.status(404) } })
+      const first = yield* acquire("user", server.url, "ada")
+      yield* Effect.flip(callTool(first.connection, contextOf("ada"), "lost"))
+      yield* first.connection.closed
+      yield* first.release
+      const next = yield* acquire("user", server.url, "ada")
+      assert.notStrictEqual(next.connection, first.connection)
+      yield* callTool(next.connection, contextOf("ada"), "echo")
+    }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
+  )
+})
