@@ -102,7 +102,12 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
   const owed = new Set<string>()
   const keyOf = (server: string, kind: ListKind): string => `${kind}:${server}`
 
-  const load = Effect.fnUntraced(function* (server: string, kind: ListKind, context: CallContext) {
+  const load = Effect.fnUntraced(function* (
+    server: string,
+    kind: ListKind,
+    context: CallContext,
+    isCurrent: () => boolean
+  ) {
     const connection = yield* links.get(server, context)
     const items: Items = yield* fetchAll(connection, kind, context, (message) =>
       onMessage(server, message, context)
@@ -112,8 +117,10 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
         orElse: () => late(server, kind, hub.requestTimeout)
       })
     )
-    const life = announces(connection, kind) ? announcedLife : unannouncedLife
-    cache.set(keyOf(server, kind), { items, freshUntil: clock.currentTimeMillisUnsafe() + life })
+    if (isCurrent()) {
+      const life = announces(connection, kind) ? announcedLife : unannouncedLife
+      cache.set(keyOf(server, kind), { items, freshUntil: clock.currentTimeMillisUnsafe() + life })
+    }
     if (kind === "tools") health.tools(server, items.size)
     if (owed.delete(keyOf(server, kind))) announce(kind)
     return items
@@ -123,10 +130,11 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
     const key = keyOf(server, kind)
     const deferred = Deferred.makeUnsafe<Items, UpstreamError>()
     fetching.set(key, deferred)
-    return load(server, kind, context).pipe(
+    const isCurrent = () => fetching.get(key) === deferred
+    return load(server, kind, context, isCurrent).pipe(
       Effect.onExit((exit) =>
         Effect.sync(() => {
-          if (fetching.get(key) === deferred) fetching.delete(key)
+          if (isCurrent()) fetching.delete(key)
           Deferred.doneUnsafe(deferred, exit)
         })
       ),
@@ -164,7 +172,7 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
       for (const kind of kinds) {
         const key = keyOf(server, kind)
         cache.delete(key)
-        // A fetch under way may already hold the old answer: the next caller starts another.
+        // A fetch under way may already hold the old answer: it is not kept, and the next caller starts another.
         fetching.delete(key)
       }
     }
