@@ -178,8 +178,10 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
       const result = byPrefix.get(route.server)
       return result !== undefined && Result.isSuccess(result) && result.success.has(route.name)
     })
-    if (found.length === 1) return permitted(found[0]!) ? found[0]! : yield* unknown()
-    if (found.length > 1) return yield* unknown()
+    // Ambiguous is what the list would show twice: what the user may not use is not in it.
+    const usable = found.filter(permitted)
+    if (usable.length === 1) return usable[0]!
+    if (found.length > 0) return yield* unknown()
     const failed = prefixed.flatMap(({ server }) => {
       const result = byPrefix.get(server)
       return result !== undefined && Result.isFailure(result) ? [result.failure] : []
@@ -192,12 +194,16 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
     return bare.length === 1 ? bare[0]! : yield* unknown()
   })
 
-  /** Whose a URI is without asking anybody: the only server's, or the one's whose name it carries. */
-  const evident = (uri: string, access: Access): Route | undefined => {
+  /**
+   * Whose a URI is without asking anybody: the only server's, or the one's whose name it carries (`{server}+{uri}`),
+   * unless it was listed as somebody's own URI (`git+ssh://…` beside a server `git`).
+   */
+  const evident = (kind: "resources" | "templates", uri: string, access: Access): Route | undefined => {
     if (direct) {
       const server = access.keys().next().value
       if (server !== undefined) return { server, name: uri }
     }
+    for (const server of access.keys()) if (lists.known(server, kind)?.has(uri)) return undefined
     for (const server of access.keys()) {
       if (uri.startsWith(`${server}+`)) return { server, name: uri.slice(server.length + 1) }
     }
@@ -213,7 +219,7 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
     })
 
   const resource: Catalog["resource"] = Effect.fnUntraced(function* (uri, access, context) {
-    const explicit = evident(uri, access)
+    const explicit = evident("resources", uri, access)
     if (explicit !== undefined) return explicit
     const [resources, templates] = yield* Effect.all(
       [load("resources", access.keys(), context), load("templates", access.keys(), context)],
@@ -240,7 +246,7 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
   })
 
   const template: Catalog["template"] = Effect.fnUntraced(function* (uri, access, context) {
-    const explicit = evident(uri, access)
+    const explicit = evident("templates", uri, access)
     if (explicit !== undefined) return explicit
     const loaded = yield* load("templates", access.keys(), context)
     const servers = offering(loaded, (items) => items.has(uri))
