@@ -1,0 +1,34 @@
+/** The client's end of a session in tests: what it was sent, and a stream or a POST that takes only so much. */
+import type { ClientExchange, EventSink } from "../../src/actors/ClientExchange.ts"
+import type { JsonRpcMessage } from "../../src/domain/protocol/JsonRpc.ts"
+
+export interface TestStream extends EventSink {
+  readonly sent: ReadonlyArray<JsonRpcMessage>
+  readonly ended: () => boolean
+  /** From now on the stream is gone or full. */
+  readonly refuse: () => void
+}
+
+export const stream = (room: number = Infinity): TestStream => {
+  const sent: Array<JsonRpcMessage> = []
+  let left = room
+  let ended = false
+  return {
+    sent,
+    send: (message) => {
+      if (left <= 0) return false
+      left--
+      sent.push(message)
+      return true
+    },
+    end: () => void (ended = true),
+    ended: () => ended,
+    refuse: () => void (left = 0)
+  }
+}
+
+/** A POST that waits: what it was sent before its answer. Answers themselves are the caller's effect. */
+export const post = (): ClientExchange & { readonly sent: ReadonlyArray<JsonRpcMessage> } => {
+  const { send, sent } = stream()
+  return { sent, send, succeed: () => undefined, fail: () => undefined, die: () => undefined }
+}
