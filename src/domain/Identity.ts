@@ -30,18 +30,12 @@ export const layerRepositories: Layer.Layer<Repositories, never, SqlClient.SqlCl
 export const layer: Layer.Layer<Repositories | Principals, never, SqlClient.SqlClient | KeyEvents | Credentials> =
   Layer.provideMerge(Principals.layer, layerRepositories)
 
-/** The same in memory, gone with the process. */
+/** The same for administration, in memory, gone with the process. */
 export const layerRepositoriesMemory: Layer.Layer<Repositories | KeyEvents | MemoryStore, never, Credentials> =
-  Layer.mergeAll(UsersMemory.layer, HubKeysMemory.layer, GroupsMemory.layer, ProvisioningMemory.layer).pipe(
-    Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer])
-  )
-
-/** Administration in memory. */
-export const layerMemoryRepositories: Layer.Layer<Repositories | KeyEvents | MemoryStore, never, Credentials> =
   Layer.mergeAll(UsersMemory.layer, HubKeysMemory.layer, GroupsMemory.layer, ProvisioningMemory.layer).pipe(
     Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer])
   )
 
 /** Everything in memory, gone with the process. */
 export const layerMemory: Layer.Layer<Repositories | Principals | KeyEvents | MemoryStore, never, Credentials> =
-  Layer.provideMerge(Principals.layer, layerMemoryRepositories)
+  Layer.provideMerge(Principals.layer, layerRepositoriesMemory)

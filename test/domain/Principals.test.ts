@@ -50,7 +50,7 @@ const run = <A, E>(
     const reads: Reads = { count: 0, before: Effect.void, after: Effect.void, writes: [] }
     const layer = Principals.layer.pipe(
       Layer.provide(watched(reads)),
-      Layer.provideMerge(Identity.layerMemoryRepositories),
+      Layer.provideMerge(Identity.layerRepositoriesMemory),
       Layer.provide(credentials),
       Layer.orDie
     )

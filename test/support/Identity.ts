@@ -16,7 +16,7 @@ export type Store = Layer.Layer<Identity.Repositories | KeyEvents>
 
 const repositories = Identity.layerRepositories.pipe(Layer.provide(credentials), Layer.provideMerge(Migrations.layer))
 
-const memory: Store = Identity.layerMemoryRepositories.pipe(Layer.provide(credentials), Layer.orDie)
+const memory: Store = Identity.layerRepositoriesMemory.pipe(Layer.provide(credentials), Layer.orDie)
 
 const embedded: Store = repositories.pipe(Layer.provideMerge(Database.layerEmbeddedMemory), Layer.orDie)
 

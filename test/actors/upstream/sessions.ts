@@ -19,9 +19,11 @@ import { UpstreamStdio } from "../../../src/actors/upstream/UpstreamStdio.ts"
 import { UserPools } from "../../../src/actors/upstream/UserPools.ts"
 import { UserLimits } from "../../../src/actors/UserLimits.ts"
 import { defaults, HubConfig, type HubConfigShape } from "../../../src/domain/HubConfig.ts"
+import * as Identity from "../../../src/domain/Identity.ts"
 import type { ListKind } from "../../../src/domain/protocol/Methods.ts"
 import type { ServerConfig } from "../../../src/domain/ServerConfig.ts"
 import { fromRef, Settings, type SettingsValue } from "../../../src/domain/Settings.ts"
+import { credentials } from "../../support/Identity.ts"
 import { contextOf } from "./http.ts"
 
 export type Servers = Readonly<Record<string, ServerConfig>>
@@ -37,11 +39,13 @@ const layer = (settings: SubscriptionRef.SubscriptionRef<SettingsValue>, config:
       UserLimits.layer,
       StdioChildren.layer,
       RequestTracker.layerMemory,
-      HubMetrics.layer
+      HubMetrics.layer,
+      Identity.layerMemory
     ]),
     Layer.provideMerge([
       Layer.succeed(Settings, fromRef(settings)),
       Layer.succeed(HubConfig, { ...defaults, ...config }),
+      credentials,
       NodeServices.layer
     ])
   )
