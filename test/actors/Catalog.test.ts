@@ -184,7 +184,7 @@ describe("what a user may not use", () => {
         assert.notStrictEqual(yield* bo.tool(name), unknownTool(name))
       }
       const asked = hub.servers["vault"]!.received.map(({ headers }) => headers["x-mcphub-user-id"])
-      assert.deepStrictEqual([...new Set(asked)], ["id-bo"])
+      assert.deepStrictEqual([...new Set(asked)], ["bo-id"])
     }).pipe(Effect.scoped)
   )
 

@@ -199,11 +199,13 @@ describe("RequestDeadlines in real time", () => {
       // The other process answers now; this one does not get to read the answers before every deadline has passed.
       server.release()
       stallFor(2_000)
+      const awake = Date.now()
       const exits = yield* Effect.forEach(fibers, Fiber.await)
       assert.deepStrictEqual(
         exits,
         Array.from({ length: 10 }, () => Exit.succeed(300_000))
       )
+      assert.isBelow(yield* server.answeredAt, awake)
       const { fiber } = yield* hanging(call(ada, { timeoutMs: 50 }))
       assert.strictEqual(errorOf(yield* Fiber.await(fiber))._tag, "RequestTimeout")
     }).pipe(Effect.provide(test), Effect.scoped)
@@ -239,7 +241,10 @@ const echoServer = Effect.gen(function* () {
       process.stdout.write("asked\\n")
     })
     server.listen(0, "127.0.0.1", () => process.stdout.write("port " + server.address().port + "\\n"))
-    process.stdin.on("data", () => setTimeout(() => sockets.forEach((socket) => socket.end("x".repeat(300_000))), 300))
+    process.stdin.on("data", () => {
+      sockets.forEach((socket) => socket.end("x".repeat(300_000)))
+      process.stdout.write("answered " + Date.now() + "\\n")
+    })
     process.stdin.on("end", () => process.exit(0))
   `
   const deno = "Deno" in globalThis
@@ -249,12 +254,14 @@ const echoServer = Effect.gen(function* () {
     (process) => Effect.sync(() => process.kill("SIGKILL"))
   )
   const port = yield* Deferred.make<number>()
+  const answeredAt = yield* Deferred.make<number>()
   let asked = 0
   let wanted = Number.POSITIVE_INFINITY
   const all = yield* Deferred.make<void>()
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     for (const line of text.split("\n")) {
       if (line.startsWith("port ")) Deferred.doneUnsafe(port, Exit.succeed(Number(line.slice(5))))
+      if (line.startsWith("answered ")) Deferred.doneUnsafe(answeredAt, Exit.succeed(Number(line.slice(9))))
       if (line === "asked" && ++asked >= wanted) Deferred.doneUnsafe(all, Exit.void)
     }
   })
@@ -273,6 +280,8 @@ const echoServer = Effect.gen(function* () {
         wanted = count
         return asked >= wanted ? Effect.void : Deferred.await(all)
       }),
-    release: () => child.stdin.write("now\n")
+    release: () => child.stdin.write("now\n"),
+    /** Unix time, in milliseconds. */
+    answeredAt: Deferred.await(answeredAt)
   }
 })

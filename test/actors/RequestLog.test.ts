@@ -5,25 +5,13 @@ import { HubMetrics } from "../../src/actors/HubMetrics.ts"
 import * as Logging from "../../src/actors/Logging.ts"
 import { LogOutput, LogSink } from "../../src/actors/LogOutput.ts"
 import { RequestLog } from "../../src/actors/RequestLog.ts"
-import { RequestTracker, type TrackOptions } from "../../src/actors/RequestTracker.ts"
+import { RequestTracker } from "../../src/actors/RequestTracker.ts"
 import { defaults, HubConfig, type HubConfigShape } from "../../src/domain/HubConfig.ts"
-import { KeyId, SessionId, UserId } from "../../src/domain/Ids.ts"
+import { UserId } from "../../src/domain/Ids.ts"
+import { call as callOf, person } from "./requests.ts"
 
-const call = (username: string, method = "tools/call"): TrackOptions => ({
-  principal: {
-    userId: UserId.make(`${username}-id`),
-    username,
-    isAdmin: false,
-    keyId: KeyId.make(`key-of-${username}`),
-    keyName: "default",
-    expiresAt: Number.MAX_SAFE_INTEGER,
-    groups: [],
-    serviceTokens: new Map([["GITHUB_TOKEN", Redacted.make("ghp_canary")]])
-  },
-  sessionId: SessionId.make(`session-of-${username}`),
-  method,
-  kind: "request"
-})
+const call = (username: string, method = "tools/call") =>
+  callOf(person(username, { GITHUB_TOKEN: "ghp_canary" }), { method })
 
 /** A sink that keeps its chunks, and can be made to stand still. */
 const makeSink = () => {

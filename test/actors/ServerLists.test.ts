@@ -6,7 +6,6 @@ import type { Items } from "../../src/actors/ServerLists.ts"
 import type { JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
 import type { ScriptedCall } from "../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream, type Script } from "../../src/testkit/ScriptedHttpUpstream.ts"
-import { until } from "./upstream/http.ts"
 import { upstreams } from "./upstream/sessions.ts"
 
 const names = (items: Items): ReadonlyArray<string> => [...items.keys()]
@@ -49,9 +48,9 @@ describe("a server's list", () => {
       const hub = yield* upstreams({ notes: { url: one.url } })
       const ada = yield* hub.session("ada")
       const bo = yield* hub.session("bo")
-      assert.deepStrictEqual(names(yield* ada.list("notes")), ["a-of-id-ada", "b", "c", "d"])
-      assert.deepStrictEqual(names(yield* bo.list("notes")), ["a-of-id-bo", "b", "c", "d"])
-      assert.deepStrictEqual(names(ada.lists.known("notes", "tools")!), ["a-of-id-ada", "b", "c", "d"])
+      assert.deepStrictEqual(names(yield* ada.list("notes")), ["a-of-ada-id", "b", "c", "d"])
+      assert.deepStrictEqual(names(yield* bo.list("notes")), ["a-of-bo-id", "b", "c", "d"])
+      assert.deepStrictEqual(names(ada.lists.known("notes", "tools")!), ["a-of-ada-id", "b", "c", "d"])
       const health = yield* Effect.provideContext(UpstreamHealth, hub.services)
       assert.deepInclude((yield* health.status)[0], { name: "notes", tools: 4 })
     }).pipe(Effect.scoped)
@@ -212,7 +211,7 @@ describe("a list that comes late", () => {
       }
       assert.deepStrictEqual(ada.announced, [])
       call.result(tools("a"))
-      yield* until(() => ada.announced.length > 0)
+      yield* ada.nextAnnounced
       assert.deepStrictEqual(names(yield* ada.list("notes")), ["a"])
       assert.deepStrictEqual(ada.announced, ["tools"])
       assert.deepStrictEqual(bo.announced, [])

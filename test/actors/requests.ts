@@ -2,7 +2,7 @@
  * Requests of two users to track in tests: ada's and bo's.
  */
 import { assert } from "@effect/vitest"
-import { Deferred, Effect, Exit, Layer, Option } from "effect"
+import { Deferred, Effect, Exit, Layer, Option, Redacted } from "effect"
 import { HubMetrics } from "../../src/actors/HubMetrics.ts"
 import { RequestLog } from "../../src/actors/RequestLog.ts"
 import {
@@ -15,7 +15,8 @@ import { defaults, HubConfig, type HubConfigShape } from "../../src/domain/HubCo
 import { KeyId, SessionId, UserId } from "../../src/domain/Ids.ts"
 import type { Principal } from "../../src/domain/Principal.ts"
 
-const person = (username: string): Principal => ({
+/** A user with one key and these service tokens. */
+export const person = (username: string, tokens: Readonly<Record<string, string>> = {}): Principal => ({
   userId: UserId.make(`${username}-id`),
   username,
   isAdmin: false,
@@ -23,7 +24,7 @@ const person = (username: string): Principal => ({
   keyName: "default",
   expiresAt: Number.MAX_SAFE_INTEGER,
   groups: [],
-  serviceTokens: new Map()
+  serviceTokens: new Map(Object.entries(tokens).map(([name, value]) => [name, Redacted.make(value)]))
 })
 export const ada = person("ada")
 export const bo = person("bo")

@@ -2,12 +2,9 @@
 import { statSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Fiber, Schedule } from "effect"
-import { Hub, json, keyPattern, mcphub, patience, post } from "./Program.ts"
-
-/** Reads again until it holds: a session's end and a request's start are seen within a second, not at once. */
-const eventually = <A, E>(read: Effect.Effect<A, E>, holds: (value: A) => boolean) =>
-  Effect.repeat(read, { until: holds, schedule: Schedule.spaced("50 millis") })
+import { Effect, Fiber } from "effect"
+import { eventually } from "../support/Eventually.ts"
+import { countdown, Hub, json, keyPattern, mcphub, patience, post } from "./Program.ts"
 
 layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a running hub", (it) => {
   it.effect(
@@ -189,12 +186,10 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         assert.notInclude(JSON.stringify(sessions), "fays")
         const id = sessions[0].sessionId
 
-        const call = { name: "countdown", arguments: { from: 100, stepMs: 1_000 } }
-        const slow = yield* post(hub, ada.key.key, "fays", { id: 2, method: "tools/call", params: call }).pipe(
-          Effect.flatMap((answer) => Effect.promise(() => answer.text())),
-          Effect.forkChild({ startImmediately: true })
-        )
-        const pending = yield* eventually(json(["request", "ls", "--user", "fay"], { cwd }), (all) => all.length === 1)
+        const begun = yield* post(hub, ada.key.key, "fays", { id: 2, method: "tools/call", params: countdown })
+        const slow = yield* Effect.forkChild(Effect.promise(() => begun.text()))
+        const pending = yield* json(["request", "ls", "--user", "fay"], { cwd })
+        assert.lengthOf(pending, 1)
         assert.deepInclude(pending[0], { username: "fay", sessionId: id, method: "tools/call", server: "sample" })
         assert.deepStrictEqual(yield* json(["request", "ls", "--user", "gil"], { cwd }), [])
         assert.include((yield* mcphub(["session", "show", id], { cwd })).stdout, "tools/call")
@@ -224,7 +219,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         assert.strictEqual((yield* json(["session", "ls", "--user", "hal"], { cwd })).length, 1)
         yield* json(["user", "disable", "hal"], { cwd })
         assert.strictEqual((yield* post(hub, one.key.key, "s", { id: 2, method: "ping" })).status, 401)
-        yield* eventually(json(["session", "ls", "--user", "hal"], { cwd }), (all) => all.length === 0)
+        const hals = json(["session", "ls", "--user", "hal"], { cwd })
+        assert.deepStrictEqual(yield* eventually(hals, (all) => all.length === 0), [])
         assert.strictEqual((yield* json(["session", "ls", "--user", "ida"], { cwd })).length, 1)
       }),
     patience

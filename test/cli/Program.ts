@@ -175,3 +175,10 @@ export const post = (hub: RunningHub, key: string, session: string, message: obj
       body: JSON.stringify({ jsonrpc: "2.0", ...message })
     })
   )
+
+/** A call that runs for longer than any test; its answer's first bytes are its progress, so it runs once they are here. */
+export const countdown = {
+  name: "countdown",
+  arguments: { from: 100, stepMs: 1_000 },
+  _meta: { progressToken: "countdown" }
+}

@@ -3,7 +3,7 @@
  * to stop while users are at work, it answers what it has accepted, refuses what it has not, and leaves in order.
  */
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Redacted } from "effect"
+import { Deferred, Effect, Fiber, Queue, Redacted } from "effect"
 import {
   McpClient,
   RawHttp,
@@ -16,6 +16,7 @@ import { patience } from "../cli/Program.ts"
 import * as Canaries from "../support/Canaries.ts"
 import { dump } from "../support/DatabaseDump.ts"
 import * as HubProcess from "../support/HubProcess.ts"
+import { gone, isAlive } from "../support/ProcessTable.ts"
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index)
 
@@ -68,14 +69,13 @@ it.live(
         })
       ).pipe(Effect.map((all) => all.flat()))
       assert.lengthOf(new Set(pids), 4)
-      for (const pid of pids) assert.isTrue(HubProcess.isAlive(pid), `process ${pid}`)
+      for (const pid of pids) assert.isTrue(isAlive(pid), `process ${pid}`)
       // These are stubborn: should the hub fail to take them along, the test does.
       yield* Effect.addFinalizer(() =>
-        Effect.sync(() => pids.filter(HubProcess.isAlive).forEach((pid) => process.kill(pid, "SIGKILL")))
+        Effect.sync(() => pids.filter(isAlive).forEach((pid) => process.kill(pid, "SIGKILL")))
       )
       yield* first.kill
-      const alive = Effect.sync(() => pids.filter(HubProcess.isAlive))
-      assert.deepStrictEqual(yield* HubProcess.eventually(alive, ({ length }) => length === 0), [])
+      yield* gone(pids, "20 seconds")
 
       // Without the provisioning file: what it knows now, it knows from its folder.
       const second = yield* HubProcess.make({ folder, settings })
@@ -99,10 +99,13 @@ it.live(
     Effect.gen(function* () {
       const users = makeUsers(Canaries.make())
       const release = yield* Deferred.make<void>()
-      const held = (call: ScriptedCall) =>
-        Effect.runPromise(
+      const waitingCalls = yield* Queue.unbounded<ScriptedCall>()
+      const held = (call: ScriptedCall) => {
+        Queue.offerUnsafe(waitingCalls, call)
+        return Effect.runPromise(
           Effect.map(Deferred.await(release), () => call.content({ text: String(call.arguments["text"]) }))
         )
+      }
       const web = yield* ScriptedHttpUpstream.make({ tools: { held } })
       const hub = yield* HubProcess.make({
         settings: {
@@ -126,7 +129,7 @@ it.live(
         )
       )
       // Callers who come again at once after every answer, until the hub refuses.
-      const busy = new Set<string>()
+      const busy = yield* Queue.unbounded<string>()
       const working = yield* Effect.forkChild(
         Effect.forEach(
           clients,
@@ -137,22 +140,18 @@ it.live(
                 const answer = yield* Effect.result(client.callTool("proc-echo", { text }))
                 if (answer._tag === "Failure") return { refused: answer.failure, answered: round }
                 assert.deepStrictEqual(answer.success, { value: text })
-                busy.add(name)
+                if (round === 0) Queue.offerUnsafe(busy, name)
               }
             }),
           { concurrency: "unbounded" }
         )
       )
-      const underLoad = Effect.sync(() => ({
-        waiting: web.calls("tools/call").filter(({ body }) => body?.params?.["name"] === "held").length,
-        busy: busy.size
-      }))
-      const load = yield* HubProcess.eventually(underLoad, (now) => now.waiting === 60 && now.busy === clients.length)
-      assert.deepStrictEqual(load, { waiting: 60, busy: clients.length })
+      yield* Queue.takeN(waitingCalls, 60)
+      yield* Queue.takeN(busy, clients.length)
       yield* hub.beginTerminate
       const worked = yield* Fiber.join(working)
       for (const { refused } of worked) assert.strictEqual(refused.status, 503)
-      assert.isTrue(HubProcess.isAlive(hub.pid))
+      assert.isTrue(isAlive(hub.pid))
       yield* Deferred.succeed(release, undefined)
       const answers = yield* Fiber.join(waiting)
       assert.lengthOf(answers, 60)
@@ -160,7 +159,7 @@ it.live(
 
       yield* Effect.forEach(streams, ({ ended }) => ended, { concurrency: "unbounded" })
       assert.strictEqual(yield* hub.terminate, 0)
-      assert.deepStrictEqual(pids.filter(HubProcess.isAlive), [])
+      assert.deepStrictEqual(pids.filter(isAlive), [])
       assert.strictEqual(web.sessions.size, 0)
       const completed = (target: string) =>
         hub.log().filter((line) => line["target"] === target && line["outcome"] === "completed").length

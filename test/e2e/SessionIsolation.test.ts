@@ -115,8 +115,7 @@ layer(Scenario.layer, { excludeTestServices: true, timeout: patience })("session
           ],
           { concurrency: "unbounded" }
         )
-        const calls = Effect.sync(() => hub.log().filter(({ target }) => /^(diary|passport)-/.test(String(target))))
-        const lines = yield* HubProcess.eventually(calls, ({ length }) => length >= 4)
+        const lines = yield* hub.logged(4, ({ target }) => /^(diary|passport)-/.test(String(target)))
         assert.lengthOf(lines, 4)
         for (const { requestId, sessionId, user, userId } of lines) {
           assert.strictEqual(userId, user === "ada" ? ids.ada : ids.bo)

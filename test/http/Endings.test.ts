@@ -10,7 +10,7 @@ import { HubKeys } from "../../src/domain/HubKeys.ts"
 import type { HubKey } from "../../src/domain/HubKey.ts"
 import { Users } from "../../src/domain/Users.ts"
 import { type McpClient, ScriptedHttpUpstream, ScriptedStdioUpstream, TestHub } from "../../src/testkit/index.ts"
-import { eventually } from "../support/HubProcess.ts"
+import { eventually } from "../support/Eventually.ts"
 import { holdingUpstream } from "./HoldingUpstream.ts"
 
 const start = Effect.gen(function* () {
@@ -143,7 +143,10 @@ describe("the end of a key", () => {
         })
         assert.deepInclude((yield* adas.answer).error.data, { kind: "session_closed" })
         yield* upstream.await(({ httpMethod }) => httpMethod === "DELETE")
-        assert.deepStrictEqual(yield* eventually(left, (now) => isDeepStrictEqual(now, bosOnly), "2 seconds"), bosOnly)
+        assert.deepStrictEqual(
+          yield* eventually(left, (now) => isDeepStrictEqual(now, bosOnly), { deadline: "2 seconds" }),
+          bosOnly
+        )
         assert.isBelow(performance.now() - before, 1_000)
         bos.call.content({ fine: true })
         assert.deepStrictEqual((yield* bos.answer).result.structuredContent, { fine: true })

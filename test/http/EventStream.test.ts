@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect } from "effect"
+import { Context, Effect, Layer, Queue } from "effect"
 import { EventStreams } from "../../src/http/EventStreams.ts"
 import { Sessions } from "../../src/actors/Sessions.ts"
 import { ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
@@ -16,9 +16,22 @@ const start = Effect.gen(function* () {
       }
     }
   })
-  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
+  // The hub's own streams, which say here when one has closed.
+  const closed = yield* Queue.unbounded<void>()
+  const telling = Effect.map(EventStreams, (streams) =>
+    EventStreams.of({
+      ...streams,
+      open: (reply, headers, onClosed) =>
+        streams.open(reply, headers, () => {
+          onClosed()
+          Queue.offerUnsafe(closed, undefined)
+        })
+    })
+  )
+  const replace = Layer.effect(EventStreams, telling).pipe(Layer.provide(EventStreams.layer))
+  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } }, replace })
   const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
-  return { upstream, hub, ada, bo, streams: Context.get(hub.services, EventStreams) }
+  return { upstream, hub, ada, bo, streams: Context.get(hub.services, EventStreams), closed: Queue.take(closed) }
 })
 
 /** A message of another kind: what a stream got before it, it got. */
@@ -37,8 +50,10 @@ describe("the GET stream of a session", () => {
       const answer = yield* ada.send({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "files-touch" } })
       assert.notInclude(answer.text, "list_changed")
       assert.deepInclude(yield* adas.next, changed)
-      yield* upstream.await(({ httpMethod }) => httpMethod === "GET")
-      upstream.push(marker)
+      yield* upstream.await(() => upstream.calls("GET").length === 2)
+      // What arrived before this call has been dealt with: both streams are open.
+      yield* ada.callTool("files-echo")
+      assert.strictEqual(upstream.push(marker), 2)
       assert.deepInclude(yield* adas.next, marker)
       assert.deepInclude(yield* bos.next, marker)
     })
@@ -75,16 +90,16 @@ describe("the GET stream of a session", () => {
 
   it.live("ends with its session and frees its place when the client goes away", () =>
     Effect.gen(function* () {
-      const { ada, bo, hub, streams } = yield* start
+      const { ada, bo, closed, hub, streams } = yield* start
       const [adas, bos] = yield* Effect.all([ada.stream, bo.stream])
       assert.strictEqual(streams.count(), 2)
       assert.strictEqual(yield* ada.end, 204)
       yield* adas.ended
       assert.strictEqual(streams.count(), 1)
+      yield* closed
       yield* bos.abandon
-      yield* Effect.promise(async () => {
-        while (streams.count() > 0) await new Promise((resolve) => setTimeout(resolve, 5))
-      }).pipe(Effect.timeout("5 seconds"))
+      yield* closed
+      assert.strictEqual(streams.count(), 0)
       const sessions = yield* Context.get(hub.services, Sessions).list
       assert.deepStrictEqual(
         sessions.map(({ streams: open, username }) => [username, open]),

@@ -3,13 +3,15 @@ import { Context, Effect, Fiber, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { RequestTracker } from "../../src/actors/RequestTracker.ts"
 import type { ServerConfig } from "../../src/domain/ServerConfig.ts"
+import type * as Hub from "../../src/Hub.ts"
 import { TestHub } from "../../src/testkit/index.ts"
+import * as LateResponses from "../support/LateResponses.ts"
 import { holdingUpstream } from "./HoldingUpstream.ts"
 
 /** A hub under the test clock. */
-const start = Effect.fnUntraced(function* (server: Partial<ServerConfig> = {}) {
+const start = Effect.fnUntraced(function* (server: Partial<ServerConfig> = {}, replace?: Hub.Replacements) {
   const { arrived, hold, upstream } = yield* holdingUpstream()
-  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url, ...server } } })
+  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url, ...server } }, replace })
   const tracker = Context.get(hub.services, RequestTracker)
   const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
   const pending = Effect.map(tracker.pending, (records) => records.filter(({ kind }) => kind === "request").length)
@@ -70,7 +72,8 @@ describe("a request without an answer", () => {
 
   it.effect("B02: a late answer is dropped, counted and given to nobody", () =>
     Effect.gen(function* () {
-      const { ada, hold, tracker, upstream } = yield* start()
+      const lateResponses = yield* LateResponses.make
+      const { ada, hold, tracker, upstream } = yield* start({}, lateResponses.layer)
       const late = yield* hold(ada)
       yield* TestClock.adjust("30 seconds")
       yield* late.answer
@@ -79,10 +82,7 @@ describe("a request without an answer", () => {
       late.call.content({ late: true })
       next.call.content({ next: true })
       assert.deepStrictEqual((yield* next.answer).result.structuredContent, { next: true })
-      yield* Effect.promise(async () => {
-        while ((await Effect.runPromise(tracker.systemStats)).lateResponses === 0)
-          await new Promise((tell) => setTimeout(tell, 5))
-      })
+      assert.strictEqual(yield* lateResponses.next, "files")
       assert.strictEqual((yield* tracker.systemStats).lateResponses, 1)
     })
   )

@@ -2,7 +2,7 @@
  * The real hub, `src/main.ts start`, as a child process on the runtime the tests run on: in a folder of its own, with
  * the settings and users a test writes down. Gone with its scope, the folder too.
  */
-import { Effect, Schedule, Schema, type Scope } from "effect"
+import { Effect, Schema, type Scope } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { tmpdir } from "node:os"
@@ -33,6 +33,8 @@ export interface HubProcess {
   readonly stderr: () => string
   /** The log so far; what is no JSON line is left out. */
   readonly log: () => ReadonlyArray<LogLine>
+  /** Waits until so many lines of the log match; they are the answer. */
+  readonly logged: (count: number, match: (line: LogLine) => boolean) => Effect.Effect<ReadonlyArray<LogLine>>
   /** The text of `/metrics`, on a connection of its own that is closed again. */
   readonly scrape: Effect.Effect<string>
   /** Values by metric name, all series of a name added up. */
@@ -41,7 +43,7 @@ export interface HubProcess {
   readonly cli: (...args: ReadonlyArray<string>) => Effect.Effect<Ran>
   /** SIGTERM; once the process has gone its exit code, or the signal that ended it. Idempotent. */
   readonly terminate: Effect.Effect<number | string | null>
-  /** SIGTERM without waiting. */
+  /** SIGTERM without waiting; sent once, whatever is called how often. */
   readonly beginTerminate: Effect.Effect<void>
   /** SIGKILL, and until the process has gone. */
   readonly kill: Effect.Effect<void>
@@ -130,6 +132,22 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
   // By pid: Deno's `ChildProcess.kill` reports the signal as what ended the process, whatever the process made of it.
   const signal = (name: NodeJS.Signals) => Effect.sync(() => void globalThis.process.kill(process.pid!, name))
 
+  const log: HubProcess["log"] = () =>
+    printed.stderr
+      .split("\n")
+      // The last piece is a line only once its end is here.
+      .slice(0, -1)
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as LogLine)
+
+  // Once only: a hub that is told again while it stops in order ends at once.
+  let isTold = false
+  const beginTerminate = Effect.suspend(() => {
+    if (isTold || process.exitCode !== null || process.signalCode !== null) return Effect.void
+    isTold = true
+    return signal("SIGTERM")
+  })
+
   const hub: HubProcess = {
     url,
     origin,
@@ -138,11 +156,17 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
     dataDir,
     stdout: () => printed.stdout,
     stderr: () => printed.stderr,
-    log: () =>
-      printed.stderr
-        .split("\n")
-        .filter((line) => line.startsWith("{"))
-        .map((line) => JSON.parse(line) as LogLine),
+    log,
+    logged: (count, match) =>
+      Effect.callback((resume) => {
+        const look = () => {
+          const lines = log().filter(match)
+          if (lines.length >= count) resume(Effect.succeed(lines))
+        }
+        process.stderr.on("data", look)
+        look()
+        return Effect.sync(() => process.stderr.off("data", look))
+      }),
     scrape,
     gauges: Effect.map(scrape, parseMetrics),
     cli: (...command) =>
@@ -150,43 +174,9 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
         cwd: home,
         ...(options.env === undefined ? {} : { env: options.env })
       }),
-    beginTerminate: signal("SIGTERM"),
-    terminate: Effect.andThen(
-      Effect.suspend(() =>
-        process.exitCode === null && process.signalCode === null ? signal("SIGTERM") : Effect.void
-      ),
-      waitForEnd
-    ),
+    beginTerminate,
+    terminate: Effect.andThen(beginTerminate, waitForEnd),
     kill: Effect.andThen(signal("SIGKILL"), Effect.asVoid(waitForEnd))
   }
   return hub
 })
-
-/**
- * Asks again until the answer is as wanted, and answers with the last one when the deadline has passed: the caller's
- * assertion then shows what was wrong.
- */
-export const eventually = <A, E, R>(
-  ask: Effect.Effect<A, E, R>,
-  wanted: (value: A) => boolean,
-  deadline: `${number} seconds` = "20 seconds"
-): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => {
-    let last: A
-    const asked = Effect.tap(ask, (value) => Effect.sync(() => (last = value)))
-    return asked.pipe(
-      Effect.repeat({ until: wanted, schedule: Schedule.spaced("100 millis") }),
-      Effect.map(() => last),
-      Effect.timeoutOrElse({ duration: deadline, orElse: () => Effect.sync(() => last) })
-    )
-  })
-
-/** Whether a process exists. */
-export const isAlive = (pid: number): boolean => {
-  try {
-    globalThis.process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}

@@ -1,5 +1,12 @@
-/** What the operating system knows of a process: its children and its open descriptors. Linux only; empty elsewhere. */
+/**
+ * What the operating system knows of a process: whether it is there, its children and its open descriptors, the latter
+ * two on Linux only and empty elsewhere.
+ */
+import { assert } from "@effect/vitest"
+import { type Duration, Effect } from "effect"
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs"
+import process from "node:process"
+import { eventually } from "./Eventually.ts"
 
 const tryOr = <A>(read: () => A, otherwise: A): A => {
   try {
@@ -29,3 +36,23 @@ export const connectionsOf = (pid: number): number =>
   tryOr(() => readdirSync(`/proc/${pid}/fd`), []).filter((fd) =>
     /^(socket|pipe):/.test(tryOr(() => readlinkSync(`/proc/${pid}/fd/${fd}`), ""))
   ).length
+
+export const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Waits until none is on the system's list; an orphan stays on it until the first process has reaped it. */
+export const gone = (pids: ReadonlyArray<number>, deadline: Duration.Input = "3 seconds") =>
+  Effect.map(
+    eventually(
+      Effect.sync(() => pids.filter(isAlive)),
+      (left) => left.length === 0,
+      { deadline, every: "5 millis" }
+    ),
+    (left) => assert.deepStrictEqual(left, [], "these processes are still there")
+  )

@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { SharedUpstreams } from "../../../src/actors/upstream/SharedUpstreams.ts"
 import type { ConnectOptions, UpstreamMessage } from "../../../src/actors/upstream/UpstreamConnection.ts"
 import type { Isolation } from "../../../src/domain/ServerConfig.ts"
 import type { ScriptedCall } from "../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
-import { callTool, contextOf, until } from "./http.ts"
+import * as Heard from "../../support/Heard.ts"
+import { connectOptions } from "./connections.ts"
+import { callTool, contextOf } from "./http.ts"
 import { upstreams } from "./sessions.ts"
 
 /** A reference in a scope of its own, and what it heard. */
@@ -18,20 +20,19 @@ const acquire = Effect.fnUntraced(function* (
 ) {
   const shared = yield* SharedUpstreams
   const scope = yield* Scope.fork(yield* Effect.scope)
-  const heard: Array<UpstreamMessage> = []
+  const heard = yield* Heard.make<UpstreamMessage>()
   const connection = yield* shared
-    .acquire(isolation, {
-      name: "notes",
-      config: { url },
-      protocolVersion: "2025-11-25",
-      clientCapabilities: {},
-      clientInfo: { name: "test", version: "1" },
-      context: contextOf(username),
-      onMessage: (message) => void heard.push(message),
-      ...more
-    })
+    .acquire(
+      isolation,
+      connectOptions({ url }, contextOf(username), {
+        name: "notes",
+        clientCapabilities: {},
+        onMessage: heard.add,
+        ...more
+      })
+    )
     .pipe(Scope.provide(scope))
-  return { connection, heard, release: Scope.close(scope, Exit.void) }
+  return { connection, heard: heard.all, next: heard.next, release: Scope.close(scope, Exit.void) }
 })
 
 describe("what was seen of a server", () => {
@@ -97,11 +98,13 @@ describe("a shared conversation", () => {
   it.effect("tells what belongs to no call to each of its holders, and to nobody who has left or never held it", () =>
     Effect.gen(function* () {
       const streams = new Map<unknown, ScriptedCall>()
+      const opened = yield* Queue.unbounded<void>()
       const server = yield* ScriptedHttpUpstream.make({
         methods: {
           GET: (call) => {
             call.open()
             streams.set(call.received.headers["x-mcphub-user-id"], call)
+            Queue.offerUnsafe(opened, undefined)
           }
         }
       })
@@ -110,11 +113,11 @@ describe("a shared conversation", () => {
       const other = yield* acquire("user", server.url, "ada")
       const left = yield* acquire("user", server.url, "ada")
       yield* left.release
-      yield* until(() => streams.size === 2)
-      streams.get("id-ada")!.event({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
-      yield* until(() => one.heard.length > 0 && other.heard.length > 0)
-      streams.get("id-bo")!.event({ jsonrpc: "2.0", method: "notifications/prompts/list_changed" })
-      yield* until(() => bo.heard.length > 0)
+      yield* Queue.takeN(opened, 2)
+      streams.get("ada-id")!.event({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
+      yield* Effect.all([one.next, other.next])
+      streams.get("bo-id")!.event({ jsonrpc: "2.0", method: "notifications/prompts/list_changed" })
+      yield* bo.next
       assert.deepStrictEqual(
         [one, other, left, bo].map(({ heard }) => heard.map(({ method }) => method)),
         [

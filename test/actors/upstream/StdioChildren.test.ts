@@ -9,7 +9,8 @@ import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { StdioChildren } from "../../../src/actors/upstream/StdioChildren.ts"
 import { config } from "../../../src/testkit/ScriptedStdioUpstream.ts"
-import { callTool, connect, contextOf, gone, isAlive, layer } from "./stdio.ts"
+import { gone, isAlive } from "../../support/ProcessTable.ts"
+import { callTool, connect, contextOf, layer } from "./stdio.ts"
 
 describe("the processes of a closed connection", () => {
   it.live("are killed when they ignore SIGTERM, and a proper one is not made to wait", () =>
@@ -45,7 +46,7 @@ describe("the processes of a closed connection", () => {
       yield* Scope.close(scope, Exit.void)
       assert.isBelow(performance.now() - started, 1_000)
       assert.isFalse(isAlive(pid))
-      yield* gone(grandchild)
+      yield* gone([grandchild])
     }).pipe(Effect.provide(layer()))
   )
 
@@ -56,7 +57,7 @@ describe("the processes of a closed connection", () => {
       const { grandchild } = yield* callTool(connection, ada, "pid")
       yield* Effect.exit(callTool(connection, ada, "exit", { code: 0 }))
       yield* connection.closed
-      yield* gone(grandchild)
+      yield* gone([grandchild])
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 })
@@ -100,7 +101,7 @@ describe("a hub that is killed", () => {
       assert.lengthOf(pids, 4)
       for (const pid of pids) assert.isTrue(isAlive(pid))
       hub.kill("SIGKILL")
-      for (const pid of pids) yield* gone(pid, 5_000)
+      yield* gone(pids, "5 seconds")
     }).pipe(Effect.scoped)
   )
 })

@@ -46,7 +46,7 @@ describe("calls over HTTP", () => {
       yield* callTool(ada, contextOf("ada"), "set-context", { project: "ada's own" })
       assert.strictEqual(contentOf(yield* callTool(bo, contextOf("bo"), "get-data"))["project"], null)
       assert.strictEqual(contentOf(yield* callTool(ada, contextOf("ada"), "get-data"))["project"], "ada's own")
-      const of = (user: string) => server.received.filter((one) => one.headers["x-mcphub-user-id"] === `id-${user}`)
+      const of = (user: string) => server.received.filter((one) => one.headers["x-mcphub-user-id"] === `${user}-id`)
       assert.strictEqual(of("ada").length + of("bo").length, server.received.length)
       const sockets = new Set(of("ada").map((one) => one.remotePort))
       assert.isFalse(of("bo").some((one) => sockets.has(one.remotePort)))
@@ -91,7 +91,7 @@ describe("calls over HTTP", () => {
       const kinds = new Set(server.received.map((one) => one.httpMethod))
       assert.deepStrictEqual([...kinds].sort(), ["DELETE", "GET", "POST"])
       for (const one of server.received) {
-        assert.strictEqual(one.headers["x-mcphub-user-id"], "id-ada", `${one.httpMethod} ${one.body?.method}`)
+        assert.strictEqual(one.headers["x-mcphub-user-id"], "ada-id", `${one.httpMethod} ${one.body?.method}`)
         assert.strictEqual(one.headers["x-mcphub-source-server"], "scripted")
         assert.isDefined(one.headers["x-mcphub-request-id"])
       }

@@ -1,10 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
-import type { RequestTracker } from "../../../src/actors/RequestTracker.ts"
+import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
 import { UserPools } from "../../../src/actors/upstream/UserPools.ts"
 import type { ScriptedCall } from "../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
-import { callTool, connect, contentOf, contextOf, lateResponses, layer, until } from "./http.ts"
+import { eventually } from "../../support/Eventually.ts"
+import * as LateResponses from "../../support/LateResponses.ts"
+import { callTool, connect, contentOf, contextOf, lateResponses, layer } from "./http.ts"
+
+/** Sockets close in the kernel's time. */
+const soon = { deadline: "5 seconds", every: "5 millis" } as const
 
 /** A connection in a scope of its own, to be closed in the middle of a test. */
 const connectApart = Effect.fnUntraced(function* (url: string, username: string) {
@@ -39,9 +43,9 @@ describe("a session with an HTTP upstream", () => {
         assert.isAtMost(Math.max(...times.values()), 2)
         // The user's own token is on the new session's first request, as on all others.
         assert.strictEqual(server.calls("initialize").at(-1)!.headers["authorization"], "Bearer tok-ada")
-        assert.strictEqual(server.calls("initialize").at(-1)!.headers["x-mcphub-user-id"], "id-ada")
+        assert.strictEqual(server.calls("initialize").at(-1)!.headers["x-mcphub-user-id"], "ada-id")
         assert.deepStrictEqual(contentOf(yield* callTool(bo, contextOf("bo"), "echo", { bo: 1 })), { bo: 1 })
-        assert.strictEqual(server.calls("initialize").at(-1)!.headers["x-mcphub-user-id"], "id-bo")
+        assert.strictEqual(server.calls("initialize").at(-1)!.headers["x-mcphub-user-id"], "bo-id")
       }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
@@ -90,9 +94,11 @@ describe("a session with an HTTP upstream", () => {
 
   it.live("B01, B02: an interrupted call is cancelled upstream; its late answer is counted and given to nobody", () =>
     Effect.gen(function* () {
+      const late = yield* LateResponses.make
+      const services = yield* Layer.build(layer({}, late.layer))
       const held: Array<ScriptedCall> = []
       const server = yield* ScriptedHttpUpstream.make({ tools: { hang: (call) => void held.push(call) } })
-      const ada = yield* connect(server.url, contextOf("ada"))
+      const ada = yield* Effect.provideContext(connect(server.url, contextOf("ada")), services)
       const fiber = yield* Effect.forkChild(callTool(ada, contextOf("ada"), "hang"))
       const sent = yield* server.await((one) => one.body?.params?.["name"] === "hang")
       yield* Fiber.interrupt(fiber)
@@ -102,9 +108,9 @@ describe("a session with an HTTP upstream", () => {
       const next = yield* Effect.forkChild(callTool(ada, contextOf("ada"), "echo", { next: true }))
       held[0]!.content({ late: true })
       assert.deepStrictEqual(contentOf(yield* Fiber.join(next)), { next: true })
-      const services = yield* Effect.context<RequestTracker>()
-      yield* until(() => Effect.runSyncWith(services)(lateResponses) === 1)
-    }).pipe(Effect.scoped, Effect.provide(layer()))
+      assert.strictEqual(yield* late.next, "scripted")
+      assert.strictEqual(yield* Effect.provideContext(lateResponses, services), 1)
+    }).pipe(Effect.scoped)
   )
 
   it.live("a cancelled call that is never answered gives its socket up within a second", () =>
@@ -155,14 +161,17 @@ describe("a session with an HTTP upstream", () => {
 
   it.live("defects 19 and 34: closing fails what is in flight, ends the upstream session and frees every socket", () =>
     Effect.gen(function* () {
-      const server = yield* ScriptedHttpUpstream.make({ tools: { hang: () => undefined } })
+      const hung = yield* Queue.unbounded<ScriptedCall>()
+      const server = yield* ScriptedHttpUpstream.make({
+        tools: { hang: (call) => void Queue.offerUnsafe(hung, call) }
+      })
       const ada = yield* connectApart(server.url, "ada")
       const bo = yield* connect(server.url, contextOf("bo"))
-      yield* server.await((one) => one.httpMethod === "GET" && one.headers["x-mcphub-user-id"] === "id-bo")
+      yield* server.await((one) => one.httpMethod === "GET" && one.headers["x-mcphub-user-id"] === "bo-id")
       const calls = yield* Effect.forEach(Array.from({ length: 10 }), () =>
         Effect.forkChild(Effect.flip(callTool(ada.connection, contextOf("ada"), "hang")))
       )
-      yield* until(() => server.calls("tools/call").length === 10)
+      yield* Queue.takeN(hung, 10)
       const started = performance.now()
       yield* ada.close
       for (const call of calls) {
@@ -170,13 +179,19 @@ describe("a session with an HTTP upstream", () => {
       }
       assert.strictEqual(yield* ada.connection.closed, "session ended")
       const [ended] = server.calls("DELETE")
-      assert.strictEqual(ended!.headers["x-mcphub-user-id"], "id-ada")
+      assert.strictEqual(ended!.headers["x-mcphub-user-id"], "ada-id")
       const adas = new Set(
-        server.received.filter((one) => one.headers["x-mcphub-user-id"] === "id-ada").map((one) => one.remotePort)
+        server.received.filter((one) => one.headers["x-mcphub-user-id"] === "ada-id").map((one) => one.remotePort)
       )
       const pools = yield* UserPools
-      yield* until(() => pools.stats().pools === 1)
-      yield* until(() => pools.stats().open === server.sockets().open)
+      const left = Effect.sync(() => ({ ...pools.stats(), atTheServer: server.sockets().open }))
+      const { atTheServer, open } = yield* eventually(
+        left,
+        (now) => now.pools === 1 && now.open === now.atTheServer,
+        soon
+      )
+      assert.strictEqual(pools.stats().pools, 1)
+      assert.strictEqual(open, atTheServer)
       assert.isBelow(performance.now() - started, 1_000)
       assert.strictEqual(server.sessions.size, 1)
       assert.strictEqual(server.calls("DELETE").length, 1)
@@ -211,7 +226,8 @@ describe("a session with an HTTP upstream", () => {
         { concurrency: 10 }
       )
       const pools = yield* UserPools
-      yield* until(() => pools.stats().pools === 0 && pools.stats().open === 0 && server.sockets().open === 0)
+      const left = Effect.sync(() => [pools.stats().pools, pools.stats().open, server.sockets().open])
+      assert.deepStrictEqual(yield* eventually(left, (now) => now.every((count) => count === 0), soon), [0, 0, 0])
       assert.strictEqual(server.sessions.size, 0)
       assert.strictEqual(server.calls("DELETE").length, 100)
     }).pipe(Effect.scoped, Effect.provide(layer()))

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import type { UpstreamMessage } from "../../../src/actors/upstream/UpstreamConnection.ts"
 import type { ScriptedCall } from "../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
-import { callTool, connect, contentOf, contextOf, layer, until } from "./http.ts"
+import { callTool, connect, contentOf, contextOf, layer } from "./http.ts"
 
 describe("the event stream of an HTTP upstream", () => {
   it.live("what the server sends on its own reaches this connection and no other user's", () =>
@@ -33,11 +33,11 @@ describe("the event stream of an HTTP upstream", () => {
       const [ada, bo] = yield* Effect.all([open("ada"), open("bo")], { concurrency: "unbounded" })
       assert.deepStrictEqual(
         ada.map((message) => message.params?.["data"] ?? message.method),
-        ["id-ada", "ping"]
+        ["ada-id", "ping"]
       )
       assert.deepStrictEqual(
         bo.map((message) => message.params?.["data"] ?? message.method),
-        ["id-bo", "ping"]
+        ["bo-id", "ping"]
       )
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
@@ -99,13 +99,16 @@ describe("the event stream of an HTTP upstream", () => {
       const server = yield* ScriptedHttpUpstream.make()
       const got: Array<UpstreamMessage> = []
       const first = yield* Deferred.make<void>()
-      yield* connect(server.url, contextOf("ada"), {
+      const ada = yield* connect(server.url, contextOf("ada"), {
         onMessage: (message) => {
           got.push(message)
           Deferred.doneUnsafe(first, Effect.void)
         }
       })
-      yield* until(() => server.push({ jsonrpc: "2.0", method: "notifications/tools/list_changed" }, "e-17") === 1)
+      yield* server.await((one) => one.httpMethod === "GET")
+      // What arrived before this call has been dealt with: the stream is open.
+      yield* callTool(ada, contextOf("ada"), "echo")
+      assert.strictEqual(server.push({ jsonrpc: "2.0", method: "notifications/tools/list_changed" }, "e-17"), 1)
       yield* Deferred.await(first)
       const ended = performance.now()
       server.endStreams()

@@ -4,7 +4,8 @@ import { TestClock } from "effect/testing"
 import type { UpstreamSummary } from "../../../src/actors/Sessions.ts"
 import type { ScriptedCall } from "../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream, type ScriptedHttp } from "../../../src/testkit/ScriptedHttpUpstream.ts"
-import { callTool, contentOf, until } from "./http.ts"
+import { eventually } from "../../support/Eventually.ts"
+import { callTool, contentOf } from "./http.ts"
 import { upstreams } from "./sessions.ts"
 
 /** Whose openings a server has seen, in order. */
@@ -51,7 +52,7 @@ describe("the links of a session", () => {
       for (const call of calls) introduce(call)
       assert.strictEqual(new Set(yield* Fiber.join(adas)).size, 1)
       assert.notStrictEqual(yield* Fiber.join(bos), yield* ada.get("notes"))
-      assert.deepStrictEqual(openedBy(server).sort(), ["id-ada", "id-bo"])
+      assert.deepStrictEqual(openedBy(server).sort(), ["ada-id", "bo-id"])
       assert.deepStrictEqual(statesOf(ada.links.summaries()), [["notes", "connected"]])
       assert.strictEqual([...ada.links.live()].length, 1)
     }).pipe(Effect.scoped)
@@ -161,8 +162,8 @@ describe("the links of a session", () => {
       yield* ada.get("notes")
       const seen = server.calls("initialize").map(({ headers }) => [headers["x-mcphub-user-id"], headers.authorization])
       assert.deepStrictEqual(seen, [
-        ["id-bo", "Bearer canary-bo"],
-        ["id-ada", "Bearer canary-ada"]
+        ["bo-id", "Bearer canary-bo"],
+        ["ada-id", "Bearer canary-ada"]
       ])
     }).pipe(Effect.scoped)
   )
@@ -217,7 +218,7 @@ describe("the links of a session", () => {
       yield* callTool(connection, ada.context(), "echo")
       const order = server.received.flatMap((one) => one.body?.method ?? [])
       assert.isBelow(order.indexOf("logging/setLevel"), order.indexOf("tools/call"))
-      assert.strictEqual(server.calls("logging/setLevel")[0]!.headers["x-mcphub-user-id"], "id-ada")
+      assert.strictEqual(server.calls("logging/setLevel")[0]!.headers["x-mcphub-user-id"], "ada-id")
     }).pipe(Effect.scoped)
   )
 
@@ -231,7 +232,7 @@ describe("the links of a session", () => {
       const connection = yield* ada.get("notes")
       yield* Effect.flip(callTool(connection, ada.context(), "lost"))
       yield* connection.closed
-      yield* until(() => ada.closed.length > 0)
+      yield* ada.nextClosed
       const next = yield* ada.get("notes")
       assert.notStrictEqual(next, connection)
       assert.deepStrictEqual(contentOf(yield* callTool(next, ada.context(), "echo", { a: 1 })), { a: 1 })
@@ -253,16 +254,16 @@ describe("dropping a link", () => {
       const bos = yield* bo.get("notes")
       yield* hub.change({ notes: { url: server.url, headers: { "x-plan": "new" } } })
       yield* ada.links.drop("notes", "settings changed")
-      yield* server.await((one) => one.httpMethod === "DELETE" && one.headers["x-mcphub-user-id"] === "id-ada")
+      yield* server.await((one) => one.httpMethod === "DELETE" && one.headers["x-mcphub-user-id"] === "ada-id")
       assert.deepStrictEqual(ada.closed, ["notes"])
       assert.deepStrictEqual(ada.links.summaries(), [])
       yield* ada.get("notes")
       assert.deepStrictEqual(
         server.calls("initialize").map(({ headers }) => [headers["x-mcphub-user-id"], headers["x-plan"]]),
         [
-          ["id-ada", "old"],
-          ["id-bo", "old"],
-          ["id-ada", "new"]
+          ["ada-id", "old"],
+          ["bo-id", "old"],
+          ["ada-id", "new"]
         ]
       )
       assert.strictEqual(yield* bo.get("notes"), bos)
@@ -285,7 +286,7 @@ describe("dropping a link", () => {
       const [one, other] = yield* Fiber.join(calls)
       assert.strictEqual(one, other)
       assert.deepStrictEqual(contentOf(yield* callTool(one, ada.context(), "echo", { a: 1 })), { a: 1 })
-      assert.deepStrictEqual(openedBy(server), ["id-ada"])
+      assert.deepStrictEqual(openedBy(server), ["ada-id"])
       introduce(call)
       assert.strictEqual([...ada.links.live()].length, 1)
     }).pipe(Effect.scoped)
@@ -302,7 +303,7 @@ describe("dropping a link", () => {
       assert.deepInclude(yield* Effect.flip(ada.get("notes")), { reason: "backoff" })
       yield* ada.links.drop("notes", "settings changed")
       yield* ada.get("notes")
-      assert.deepStrictEqual(openedBy(server), ["id-ada"])
+      assert.deepStrictEqual(openedBy(server), ["ada-id"])
     }).pipe(Effect.scoped)
   )
 })
@@ -321,8 +322,9 @@ describe("the end of a session", () => {
       yield* slow.arrived
       yield* ada.end
       yield* Fiber.await(waiting)
-      yield* server.await((one) => one.httpMethod === "DELETE" && one.headers["x-mcphub-user-id"] === "id-ada")
-      yield* until(() => slow.server.sockets().open === 0)
+      yield* server.await((one) => one.httpMethod === "DELETE" && one.headers["x-mcphub-user-id"] === "ada-id")
+      const open = Effect.sync(() => slow.server.sockets().open)
+      assert.strictEqual(yield* eventually(open, (sockets) => sockets === 0, { every: "5 millis" }), 0)
       assert.deepStrictEqual(contentOf(yield* callTool(bos, bo.context(), "echo", { b: 1 })), { b: 1 })
       assert.strictEqual(server.sessions.size, 1)
     }).pipe(Effect.scoped)
@@ -341,7 +343,7 @@ describe("a conversation that several sessions share", () => {
       assert.strictEqual(third, second)
       const bos = yield* (yield* hub.session("bo")).get("notes")
       assert.notStrictEqual(bos, second)
-      assert.deepStrictEqual(openedBy(server), ["id-ada", "id-ada", "id-bo"])
+      assert.deepStrictEqual(openedBy(server), ["ada-id", "ada-id", "bo-id"])
     }).pipe(Effect.scoped)
   )
 
@@ -391,11 +393,13 @@ describe("a conversation that several sessions share", () => {
       const ada = yield* hub.session("ada")
       yield* ada.get("notes")
       assert.strictEqual(sessions, 2)
-      yield* until(() => server.calls("GET").length === 3)
+      yield* server.await(() => server.calls("GET").length === 3)
+      // What arrived before this call has been dealt with: the streams are open.
+      yield* callTool(yield* ada.get("notes"), ada.context(), "echo")
       server.push({ jsonrpc: "2.0", method: "notifications/tools/list_changed" })
       const probe = yield* hub.session("ada")
       yield* callTool(yield* probe.get("notes"), probe.context(), "echo")
-      yield* until(() => ada.messages.length > 0)
+      yield* ada.nextMessage
       assert.strictEqual(ada.messages.length, 1)
     }).pipe(Effect.scoped)
   )
@@ -415,7 +419,7 @@ describe("a conversation that several sessions share", () => {
       yield* server.await((one) => one.httpMethod === "DELETE")
       assert.deepStrictEqual(
         server.calls("DELETE").map(({ headers }) => headers["x-mcphub-user-id"]),
-        ["id-ada"]
+        ["ada-id"]
       )
     }).pipe(Effect.scoped)
   )

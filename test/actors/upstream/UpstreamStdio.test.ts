@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Logger, Queue, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Queue, Scope } from "effect"
 import { existsSync } from "node:fs"
 import process from "node:process"
 import { Environment } from "../../../src/domain/Environment.ts"
@@ -8,7 +8,8 @@ import { RequestTracker } from "../../../src/actors/RequestTracker.ts"
 import { StdioChildren } from "../../../src/actors/upstream/StdioChildren.ts"
 import type { UpstreamMessage } from "../../../src/actors/upstream/UpstreamConnection.ts"
 import { config } from "../../../src/testkit/ScriptedStdioUpstream.ts"
-import { callTool, connect, contextOf, gone, isAlive, layer } from "./stdio.ts"
+import { isAlive } from "../../support/ProcessTable.ts"
+import { callTool, connect, contextOf, layer, tellingChildren } from "./stdio.ts"
 
 describe("two users of one stdio server", () => {
   it.live("each have a process and a state of their own (defect 2)", () =>
@@ -301,9 +302,11 @@ describe("the one channel of a stdio server", () => {
 
   it.live("fails what is in flight when the process goes, says so, and leaves nothing behind", () =>
     Effect.gen(function* () {
-      const children = yield* StdioChildren
+      const telling = yield* tellingChildren
+      const services = yield* Layer.build(layer({ children: telling.layer }))
+      const children = Context.get(services, StdioChildren)
       const ada = contextOf("ada")
-      const connection = yield* connect(config(), ada)
+      const connection = yield* Effect.provideContext(connect(config(), ada), services)
       const { pid } = yield* callTool(connection, ada, "pid")
       const { tmp } = yield* callTool(connection, ada, "cwd")
       const failure = yield* Effect.flip(callTool(connection, ada, "exit", { code: 3 }))
@@ -312,9 +315,11 @@ describe("the one channel of a stdio server", () => {
       const refused = yield* Effect.flip(callTool(connection, ada, "echo", { text: "x" }))
       assert.deepInclude(refused, { _tag: "UpstreamUnavailable", reason: "exited" })
       // Cleaned up by the exit itself, the connection's scope being open still.
-      yield* gone(pid)
-      yield* Effect.sleep(10).pipe(Effect.repeat({ until: () => children.live() === 0 && !existsSync(tmp) }))
+      yield* telling.cleanedUp
+      assert.isFalse(isAlive(pid))
+      assert.isFalse(existsSync(tmp))
+      assert.strictEqual(children.live(), 0)
       assert.lengthOf(children.pids(), 0)
-    }).pipe(Effect.scoped, Effect.provide(layer()))
+    }).pipe(Effect.scoped)
   )
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Context, Effect, Fiber, Layer } from "effect"
 import { createRequire } from "node:module"
 import { relative } from "node:path"
 import process from "node:process"
@@ -11,7 +11,8 @@ import type { JsonObject } from "../../../src/domain/protocol/JsonRpc.ts"
 import { runtimeCommand } from "../../../src/cli/sample/RuntimeCommand.ts"
 import { config, type StdioScript } from "../../../src/testkit/ScriptedStdioUpstream.ts"
 import type { ServerConfig } from "../../../src/domain/ServerConfig.ts"
-import { callTool, connect, contextOf, isAlive, layer } from "./stdio.ts"
+import { isAlive } from "../../support/ProcessTable.ts"
+import { callTool, connect, contextOf, layer, tellingChildren } from "./stdio.ts"
 
 /** The failure of a start that must fail, after which nothing may be left, although the scope is still open. */
 const failed = (entry: ServerConfig, context = contextOf("ada")) =>
@@ -58,14 +59,17 @@ describe("a stdio server that does not start", () => {
 
   it.live("leaves no process when whoever waits for it gives up", () =>
     Effect.gen(function* () {
-      const children = yield* StdioChildren
-      const attempt = yield* Effect.forkChild(connect(config({ silent: true }), contextOf("ada")))
-      yield* Effect.sleep(5).pipe(Effect.repeat({ until: () => children.pids().length === 1 }))
-      const [pid] = children.pids()
+      const telling = yield* tellingChildren
+      const services = yield* Layer.build(layer({ children: telling.layer }))
+      const children = Context.get(services, StdioChildren)
+      const silent = connect(config({ silent: true }), contextOf("ada"))
+      const attempt = yield* Effect.forkChild(Effect.provideContext(silent, services))
+      const pid = yield* telling.started
+      assert.deepStrictEqual(children.pids(), [pid])
       yield* Fiber.interrupt(attempt)
-      assert.isFalse(isAlive(pid!))
+      assert.isFalse(isAlive(pid))
       assert.strictEqual(children.live(), 0)
-    }).pipe(Effect.scoped, Effect.provide(layer()))
+    }).pipe(Effect.scoped)
   )
 
   it.live("is reported when it refuses, or speaks no known revision", () =>

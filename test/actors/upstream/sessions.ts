@@ -24,6 +24,7 @@ import type { ListKind } from "../../../src/domain/protocol/Methods.ts"
 import type { ServerConfig } from "../../../src/domain/ServerConfig.ts"
 import { fromRef, Settings, type SettingsValue } from "../../../src/domain/Settings.ts"
 import { credentials } from "../../support/Identity.ts"
+import * as Heard from "../../support/Heard.ts"
 import { contextOf } from "./http.ts"
 
 export type Servers = Readonly<Record<string, ServerConfig>>
@@ -63,21 +64,21 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
 
   const session = Effect.fnUntraced(function* (username: string, options: SessionOptions = {}) {
     const scope = yield* Scope.fork(yield* Effect.scope)
-    const messages: Array<UpstreamMessage> = []
-    const closed: Array<string> = []
-    const announced: Array<ListKind> = []
+    const messages = yield* Heard.make<UpstreamMessage>()
+    const closed = yield* Heard.make<string>()
+    const announced = yield* Heard.make<ListKind>()
     const links = yield* UpstreamLinks.make({
       protocolVersion: "2025-11-25",
       clientCapabilities: {},
       clientInfo: { name: "test", version: "1" },
-      onMessage: (_, message) => void messages.push(message),
+      onMessage: (_, message) => messages.add(message),
       onOpen: options.onOpen ?? (() => Effect.void),
-      onClosed: (server) => void closed.push(server)
+      onClosed: (server) => closed.add(server)
     }).pipe(Scope.provide(scope))
     const lists = yield* ServerLists.make({
       links,
-      announce: (kind) => void announced.push(kind),
-      onMessage: (_, message) => void messages.push(message)
+      announce: (kind) => announced.add(kind),
+      onMessage: (_, message) => messages.add(message)
     }).pipe(Scope.provide(scope))
     /** A fresh context, with a request id of its own. */
     const context = () => contextOf(username, options.tokens)
@@ -88,11 +89,14 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       get: (server: string) => Effect.suspend(() => links.get(server, context())),
       list: (server: string, kind: ListKind = "tools") => Effect.suspend(() => lists.get(server, kind, context())),
       /** What servers sent on no call's stream, or beside a list. */
-      messages,
+      messages: messages.all,
+      nextMessage: messages.next,
       /** Servers whose conversation ended. */
-      closed,
+      closed: closed.all,
+      nextClosed: closed.next,
       /** Lists that came after somebody had been answered without them. */
-      announced,
+      announced: announced.all,
+      nextAnnounced: announced.next,
       end: Scope.close(scope, Exit.void)
     }
   }, Effect.provideContext(services))

@@ -1,102 +1,75 @@
-/**
- * What the tests of the stdio upstream share: two users, the layers, a way to call a tool, and a look at the
- * operating system's own list of processes.
- */
+/** What the tests of the stdio upstream share: its layers, a list of children that tells, and a way to call a tool. */
 import { NodeServices } from "@effect/platform-node"
-import { assert } from "@effect/vitest"
-import { Effect, Layer, Redacted } from "effect"
-import process from "node:process"
-import { setTimeout as pause } from "node:timers/promises"
-import { HubConfig, defaults, type HubConfigShape } from "../../../src/domain/HubConfig.ts"
-import { KeyId, RequestId, SessionId, UserId } from "../../../src/domain/Ids.ts"
+import { Effect, Layer, Queue } from "effect"
+import type { HubConfigShape } from "../../../src/domain/HubConfig.ts"
+import type { JsonObject } from "../../../src/domain/protocol/JsonRpc.ts"
 import type { ServerConfig } from "../../../src/domain/ServerConfig.ts"
 import { RequestTracker } from "../../../src/actors/RequestTracker.ts"
 import { StdioChildren } from "../../../src/actors/upstream/StdioChildren.ts"
 import type {
   CallContext,
   ConnectOptions,
-  UpstreamConnection,
-  UpstreamMessage
+  UpstreamConnection
 } from "../../../src/actors/upstream/UpstreamConnection.ts"
 import { UpstreamHeaders } from "../../../src/actors/upstream/UpstreamHeaders.ts"
 import { UpstreamStdio, type UpstreamStdioOptions } from "../../../src/actors/upstream/UpstreamStdio.ts"
+import * as connections from "./connections.ts"
 
-let requests = 0
-
-export const contextOf = (username: string, tokens: Record<string, string> = {}): CallContext => ({
-  principal: {
-    userId: UserId.make(`00000000-0000-4000-8000-${username.padStart(12, "0")}`),
-    username,
-    isAdmin: false,
-    keyId: KeyId.make(`key-${username}`),
-    keyName: "default",
-    expiresAt: Number.MAX_SAFE_INTEGER,
-    groups: [],
-    serviceTokens: new Map(Object.entries(tokens).map(([name, value]) => [name, Redacted.make(value)]))
-  },
-  sessionId: SessionId.make(`session-${username}`),
-  userSessionId: `user-session-${username}`,
-  requestId: RequestId.make(`user-${username}-tools/call-${++requests}`)
-})
+export { contextOf } from "./connections.ts"
 
 export const layer = (
-  options: { readonly config?: Partial<HubConfigShape>; readonly stdio?: Partial<UpstreamStdioOptions> } = {}
+  options: {
+    readonly config?: Partial<HubConfigShape>
+    readonly stdio?: Partial<UpstreamStdioOptions>
+    readonly children?: Layer.Layer<StdioChildren>
+  } = {}
 ) =>
   UpstreamStdio.layerWith(options.stdio ?? {}).pipe(
-    Layer.provideMerge(StdioChildren.layer),
+    Layer.provideMerge(options.children ?? StdioChildren.layer),
     Layer.provide([UpstreamHeaders.layer, NodeServices.layer]),
     Layer.provideMerge(RequestTracker.layerMemory),
-    Layer.provide(Layer.succeed(HubConfig, { ...defaults, ...options.config }))
+    Layer.provide(connections.layerConfig(options.config))
   )
 
-export const connect = Effect.fnUntraced(function* (
-  config: ServerConfig,
-  context: CallContext,
-  more: Partial<ConnectOptions> = {}
-) {
-  const stdio = yield* UpstreamStdio
-  return yield* stdio.connect({
-    name: "scripted",
-    config,
-    protocolVersion: "2025-11-25",
-    clientCapabilities: { elicitation: {} },
-    clientInfo: { name: "test", version: "1" },
-    context,
-    onMessage: () => {},
-    ...more
-  })
+/** The hub's list of children, which tells of each child as it starts and once all of it is cleaned up. */
+export const tellingChildren = Effect.gen(function* () {
+  const started = yield* Queue.unbounded<number>()
+  const cleanedUp = yield* Queue.unbounded<void>()
+  const telling = Effect.map(StdioChildren, (children) =>
+    StdioChildren.of({
+      ...children,
+      // Its place is the first thing a child takes and the last it gives back: registered before, told after.
+      slot: Effect.acquireRelease(Effect.void, () => Queue.offer(cleanedUp, undefined)).pipe(
+        Effect.andThen(children.slot),
+        Effect.map((slot) => ({
+          fill: (pid) => {
+            slot.fill(pid)
+            Queue.offerUnsafe(started, pid)
+          }
+        }))
+      )
+    })
+  )
+  return {
+    layer: Layer.effect(StdioChildren, telling).pipe(Layer.provide(StdioChildren.layer)),
+    /** The pid of the next child. */
+    started: Queue.take(started),
+    cleanedUp: Queue.take(cleanedUp)
+  }
 })
+
+export const connect = (config: ServerConfig, context: CallContext, more: Partial<ConnectOptions> = {}) =>
+  Effect.flatMap(UpstreamStdio, (stdio) => stdio.connect(connections.connectOptions(config, context, more)))
 
 /** Calls a tool of the scripted server and succeeds with the value it answered. */
 export const callTool = (
   connection: UpstreamConnection,
   context: CallContext,
   name: string,
-  args: Record<string, unknown> = {},
-  more: { readonly onMessage?: (message: UpstreamMessage) => void; readonly meta?: Record<string, unknown> } = {}
+  args?: JsonObject,
+  more?: Parameters<typeof connections.callTool>[4]
 ) =>
-  connection
-    .request({
-      method: "tools/call",
-      params: { name, arguments: args, ...(more.meta === undefined ? {} : { _meta: more.meta }) },
-      context,
-      onMessage: more.onMessage ?? (() => {})
-    })
-    .pipe(Effect.map((result) => (result as { structuredContent: { value: any } }).structuredContent.value))
-
-export const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Waits until a process is off the system's list; an orphan stays on it until the first process has reaped it. */
-export const gone = (pid: number, limitMs = 3_000) =>
-  Effect.promise(async () => {
-    const deadline = performance.now() + limitMs
-    while (isAlive(pid) && performance.now() < deadline) await pause(5)
-    assert.isFalse(isAlive(pid), `process ${pid} is still there after ${limitMs} ms`)
-  })
+  Effect.map(
+    connections.callTool(connection, context, name, args, more),
+    (result) => (result as { structuredContent: { value: any } }).structuredContent.value
+  )

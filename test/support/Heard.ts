@@ -1,0 +1,16 @@
+/** What a callback has been given: all of it so far, and each value as it comes. */
+import { Effect, Queue } from "effect"
+
+export const make = <A>() =>
+  Effect.map(Queue.unbounded<A>(), (coming) => {
+    const all: Array<A> = []
+    return {
+      all: all as ReadonlyArray<A>,
+      add: (value: A): void => {
+        all.push(value)
+        Queue.offerUnsafe(coming, value)
+      },
+      /** The first that has not been taken yet. */
+      next: Queue.take(coming)
+    }
+  })
