@@ -3,10 +3,12 @@ import { existsSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Redacted, Schedule } from "effect"
 import { hasPostgres, Postgres } from "../support/Postgres.ts"
-import { folder, json, keyPattern, mcphub, patience, post, program, startHub } from "./Program.ts"
+import { eventually } from "../support/Eventually.ts"
+import { inFolder } from "./inFolder.ts"
+import { countdown, folder, json, keyPattern, mcphub, patience, post, program, startHub } from "./Program.ts"
 
 const busyPort = Effect.acquireRelease(
   Effect.callback<ReturnType<typeof createServer>>((resume) => {
@@ -17,170 +19,132 @@ const busyPort = Effect.acquireRelease(
 ).pipe(Effect.map((server) => (server.address() as AddressInfo).port))
 
 describe("starting", () => {
-  it.live(
-    "SIGTERM ends the hub in order, and a second start prints one line and no secret",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* folder
-        const hub = yield* startHub([], { cwd })
-        const key = keyPattern.exec(hub.stdout())![0]
-        assert.isTrue(existsSync(join(cwd, ".mcphub", "hub.json")))
-        hub.signal("SIGTERM")
-        assert.strictEqual(yield* hub.ended, 0)
-        assert.isFalse(existsSync(join(cwd, ".mcphub", "hub.json")))
-        const again = yield* startHub([], { cwd })
-        assert.strictEqual(again.stdout(), `mcphub listening on ${again.url}\n`)
-        assert.strictEqual((yield* post(again, key, "s", { id: 1, method: "ping" })).status, 200)
-        again.signal("SIGINT")
-        assert.strictEqual(yield* again.ended, 0)
-        const log = again
-          .stderr()
-          .trimEnd()
-          .split("\n")
-          .map((line) => JSON.parse(line))
-        assert.deepInclude(log[0], { level: "info", msg: "The hub listens", url: again.url })
-        assert.deepInclude(log.at(-1), { level: "info", msg: "The hub stops" })
-        assert.notInclude(again.stderr(), key)
-      }).pipe(Effect.scoped),
-    patience
+  inFolder("SIGTERM ends the hub in order, and a second start prints one line and no secret", (cwd) =>
+    Effect.gen(function* () {
+      const hub = yield* startHub([], { cwd })
+      const key = keyPattern.exec(hub.stdout())![0]
+      assert.isTrue(existsSync(join(cwd, ".mcphub", "hub.json")))
+      hub.signal("SIGTERM")
+      assert.strictEqual(yield* hub.ended, 0)
+      assert.isFalse(existsSync(join(cwd, ".mcphub", "hub.json")))
+      const again = yield* startHub([], { cwd })
+      assert.strictEqual(again.stdout(), `mcphub listening on ${again.url}\n`)
+      assert.strictEqual((yield* post(again, key, "s", { id: 1, method: "ping" })).status, 200)
+      again.signal("SIGINT")
+      assert.strictEqual(yield* again.ended, 0)
+      const log = again
+        .stderr()
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line))
+      assert.deepInclude(log[0], { level: "info", msg: "The hub listens", url: again.url })
+      assert.deepInclude(log.at(-1), { level: "info", msg: "The hub stops" })
+      assert.notInclude(again.stderr(), key)
+    })
   )
 
-  it.live(
-    "a second signal ends a draining hub at once",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* folder
-        const hub = yield* startHub([], { cwd })
-        const key = keyPattern.exec(hub.stdout())![0]
-        const call = { name: "countdown", arguments: { from: 100, stepMs: 1_000 } }
-        const { key: other } = yield* json(["key", "create", "--user", "admin"], { cwd })
-        // Read to the end: an answer nobody holds is collected, and its connection with it.
-        yield* post(hub, key, "s", { id: 1, method: "tools/call", params: call }).pipe(
-          Effect.flatMap((answer) => Effect.promise(() => answer.text())),
-          Effect.ignoreCause,
-          Effect.forkChild
-        )
-        yield* Effect.repeat(json(["request", "ls"], { cwd }), {
-          until: (all) => all.length === 1,
-          schedule: Schedule.spaced("50 millis")
-        })
-        hub.signal("SIGTERM")
-        // Draining: the call may finish, nothing new begins.
-        yield* Effect.repeat(
-          Effect.map(post(hub, other, "new", { id: 1, method: "tools/list" }), (answer) => answer.status),
-          { until: (status) => status === 503, schedule: Schedule.spaced("50 millis") }
-        )
-        assert.strictEqual((yield* json(["request", "ls"], { cwd })).length, 1)
-        const begun = Date.now()
-        // Signals close together count as one, so an impatient operator repeats it.
-        const again = Effect.ignore(Effect.try(() => hub.signal("SIGTERM")))
-        const impatient = Effect.andThen(Effect.repeat(again, Schedule.spaced("200 millis")), Effect.never)
-        assert.strictEqual(yield* Effect.raceFirst(hub.ended, impatient), 130)
-        assert.isBelow(Date.now() - begun, 3_000)
-      }).pipe(Effect.scoped),
-    patience
+  inFolder("a second signal ends a draining hub at once", (cwd) =>
+    Effect.gen(function* () {
+      const hub = yield* startHub([], { cwd })
+      const key = keyPattern.exec(hub.stdout())![0]
+      const { key: other } = yield* json(["key", "create", "--user", "admin"], { cwd })
+      // Read to the end: an answer nobody holds is collected, and its connection with it.
+      const call = yield* post(hub, key, "s", { id: 1, method: "tools/call", params: countdown })
+      yield* Effect.forkChild(Effect.ignoreCause(Effect.promise(() => call.text())))
+      assert.lengthOf(yield* json(["request", "ls"], { cwd }), 1)
+      hub.signal("SIGTERM")
+      // Draining: the call may finish, nothing new begins.
+      const list = Effect.map(post(hub, other, "new", { id: 1, method: "tools/list" }), (answer) => answer.status)
+      assert.strictEqual(yield* eventually(list, (status) => status === 503), 503)
+      assert.strictEqual((yield* json(["request", "ls"], { cwd })).length, 1)
+      const begun = Date.now()
+      // Signals close together count as one, so an impatient operator repeats it.
+      const again = Effect.ignore(Effect.try(() => hub.signal("SIGTERM")))
+      const impatient = Effect.andThen(Effect.repeat(again, Schedule.spaced("200 millis")), Effect.never)
+      assert.strictEqual(yield* Effect.raceFirst(hub.ended, impatient), 130)
+      assert.isBelow(Date.now() - begun, 3_000)
+    })
   )
 
-  it.live(
-    "after a kill -9 the next command does without the hub, and the next hub takes over",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* folder
-        const hub = yield* startHub([], { cwd })
-        hub.signal("SIGKILL")
-        yield* hub.ended
-        assert.isTrue(existsSync(join(cwd, ".mcphub", "hub.json")))
-        assert.strictEqual((yield* program(["user", "add", "ada"], { cwd })).code, 0)
-        const next = yield* startHub([], { cwd })
-        const users = yield* json(["user", "ls"], { cwd })
-        assert.deepStrictEqual(
-          users.map((user: { username: string }) => user.username),
-          ["ada", "admin"]
-        )
-        assert.notStrictEqual(next.url, hub.url)
-      }).pipe(Effect.scoped),
-    patience
+  inFolder("after a kill -9 the next command does without the hub, and the next hub takes over", (cwd) =>
+    Effect.gen(function* () {
+      const hub = yield* startHub([], { cwd })
+      hub.signal("SIGKILL")
+      yield* hub.ended
+      assert.isTrue(existsSync(join(cwd, ".mcphub", "hub.json")))
+      assert.strictEqual((yield* program(["user", "add", "ada"], { cwd })).code, 0)
+      const next = yield* startHub([], { cwd })
+      const users = yield* json(["user", "ls"], { cwd })
+      assert.deepStrictEqual(
+        users.map((user: { username: string }) => user.username),
+        ["ada", "admin"]
+      )
+      assert.notStrictEqual(next.url, hub.url)
+    })
   )
 
-  it.live(
-    "a provisioning file is applied before the hub listens, and its keys open it",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* folder
-        const key = `mcphub_${"b".repeat(64)}`
-        writeFileSync(join(cwd, "users.json"), JSON.stringify({ users: [{ username: "bo", keys: [{ key }] }] }))
-        const hub = yield* startHub(["--provision", "users.json"], { cwd })
-        assert.strictEqual((yield* post(hub, key, "s", { id: 1, method: "ping" })).status, 200)
-        assert.notInclude(hub.stdout() + hub.stderr(), key)
-      }).pipe(Effect.scoped),
-    patience
+  inFolder("a provisioning file is applied before the hub listens, and its keys open it", (cwd) =>
+    Effect.gen(function* () {
+      const key = `mcphub_${"b".repeat(64)}`
+      writeFileSync(join(cwd, "users.json"), JSON.stringify({ users: [{ username: "bo", keys: [{ key }] }] }))
+      const hub = yield* startHub(["--provision", "users.json"], { cwd })
+      assert.strictEqual((yield* post(hub, key, "s", { id: 1, method: "ping" })).status, 200)
+      assert.notInclude(hub.stdout() + hub.stderr(), key)
+    })
   )
 
-  it.live(
-    "ADMIN_PASSWORD is taken and not printed",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* folder
-        const hub = yield* startHub([], { cwd, env: { ADMIN_PASSWORD: "canary-long-password" } })
-        assert.notInclude(hub.stdout() + hub.stderr(), "canary-long-password")
-        assert.notInclude(hub.stdout(), "admin password")
-        assert.match(hub.stdout(), keyPattern)
-      }).pipe(Effect.scoped),
-    patience
+  inFolder("ADMIN_PASSWORD is taken and not printed", (cwd) =>
+    Effect.gen(function* () {
+      const hub = yield* startHub([], { cwd, env: { ADMIN_PASSWORD: "canary-long-password" } })
+      assert.notInclude(hub.stdout() + hub.stderr(), "canary-long-password")
+      assert.notInclude(hub.stdout(), "admin password")
+      assert.match(hub.stdout(), keyPattern)
+    })
   )
 
-  it.live(
-    "a broken settings file, provisioning file or variable stops the start with its name and reason",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* folder
-        writeFileSync(join(cwd, "half.json"), '{"mcpServers":{"a":')
-        writeFileSync(join(cwd, "empty.json"), '{"mcpServers":{"a":{}}}')
-        const start = (args: ReadonlyArray<string>, env = {}) =>
-          program(["start", "--port", "0", ...args], { cwd, env })
-        const [half, empty, users, port, folderTaken] = yield* Effect.all(
-          [
-            start(["--settings", "half.json", "--data", "d1"]),
-            start(["--settings", "empty.json", "--data", "d2"]),
-            start(["--provision", "absent.json", "--data", "d3"]),
-            program(["start", "--data", "d4"], { cwd, env: { PORT: "70000", REQUEST_TIMEOUT: "soon" } }),
-            start(["--data", "half.json"])
-          ],
-          { concurrency: 2 }
-        )
-        for (const ran of [half, empty, users, port, folderTaken]) {
-          assert.strictEqual(ran.code, 2, ran.stderr)
-          assert.strictEqual(ran.stdout, "")
-          assert.notInclude(ran.stderr, "    at ")
-        }
-        assert.match(half.stderr, /half\.json: .*line 1/)
-        assert.match(empty.stderr, /empty\.json: mcpServers\.a/)
-        assert.include(users.stderr, "absent.json")
-        assert.include(port.stderr, "PORT is a whole number of 5 digits")
-        assert.include(port.stderr, "REQUEST_TIMEOUT")
-        assert.include(folderTaken.stderr, "half.json")
-      }).pipe(Effect.scoped),
-    patience
+  inFolder("a broken settings file, provisioning file or variable stops the start with its name and reason", (cwd) =>
+    Effect.gen(function* () {
+      writeFileSync(join(cwd, "half.json"), '{"mcpServers":{"a":')
+      writeFileSync(join(cwd, "empty.json"), '{"mcpServers":{"a":{}}}')
+      const start = (args: ReadonlyArray<string>, env = {}) => program(["start", "--port", "0", ...args], { cwd, env })
+      const [half, empty, users, port, folderTaken] = yield* Effect.all(
+        [
+          start(["--settings", "half.json", "--data", "d1"]),
+          start(["--settings", "empty.json", "--data", "d2"]),
+          start(["--provision", "absent.json", "--data", "d3"]),
+          program(["start", "--data", "d4"], { cwd, env: { PORT: "70000", REQUEST_TIMEOUT: "soon" } }),
+          start(["--data", "half.json"])
+        ],
+        { concurrency: 2 }
+      )
+      for (const ran of [half, empty, users, port, folderTaken]) {
+        assert.strictEqual(ran.code, 2, ran.stderr)
+        assert.strictEqual(ran.stdout, "")
+        assert.notInclude(ran.stderr, "    at ")
+      }
+      assert.match(half.stderr, /half\.json: .*line 1/)
+      assert.match(empty.stderr, /empty\.json: mcpServers\.a/)
+      assert.include(users.stderr, "absent.json")
+      assert.include(port.stderr, "PORT is a whole number of 5 digits")
+      assert.include(port.stderr, "REQUEST_TIMEOUT")
+      assert.include(folderTaken.stderr, "half.json")
+    })
   )
 
-  it.live(
-    "a port in use is named with the remedy",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* folder
-        const port = yield* busyPort
-        const ran = yield* program(["start", "--port", String(port)], { cwd })
-        assert.strictEqual(ran.code, 2)
-        assert.include(ran.stderr, String(port))
-        assert.include(ran.stderr, "--port")
-        assert.notInclude(ran.stdout, "listening")
-        const doctor = yield* program(["doctor", "--json"], { cwd, env: { PORT: String(port) } })
-        assert.strictEqual(doctor.code, 2)
-        const check = JSON.parse(doctor.stdout).checks.find((one: { check: string }) => one.check === "port")
-        assert.strictEqual(check.level, "fail")
-        assert.isString(check.remedy)
-      }).pipe(Effect.scoped),
-    patience
+  inFolder("a port in use is named with the remedy", (cwd) =>
+    Effect.gen(function* () {
+      const port = yield* busyPort
+      const ran = yield* program(["start", "--port", String(port)], { cwd })
+      assert.strictEqual(ran.code, 2)
+      assert.include(ran.stderr, String(port))
+      assert.include(ran.stderr, "--port")
+      assert.notInclude(ran.stdout, "listening")
+      const doctor = yield* program(["doctor", "--json"], { cwd, env: { PORT: String(port) } })
+      assert.strictEqual(doctor.code, 2)
+      const check = JSON.parse(doctor.stdout).checks.find((one: { check: string }) => one.check === "port")
+      assert.strictEqual(check.level, "fail")
+      assert.isString(check.remedy)
+    })
   )
 })
 
@@ -201,10 +165,8 @@ if (hasPostgres) {
           assert.strictEqual((yield* post(hub, ada.key.key, "s", { id: 1, method: "ping" })).status, 200)
           assert.strictEqual((yield* post(hub, bo.key.key, "s", { id: 1, method: "ping" })).status, 200)
           assert.strictEqual((yield* mcphub(["key", "revoke", ada.key.id], { cwd: elsewhere, env })).code, 0)
-          yield* Effect.repeat(json(["session", "ls"], { cwd }), {
-            until: (all) => all.length === 1 && all[0].username === "bo",
-            schedule: Schedule.spaced("50 millis")
-          })
+          const names = Effect.map(json(["session", "ls"], { cwd }), (all) => all.map(({ username }: any) => username))
+          assert.deepStrictEqual(yield* eventually(names, (all) => all.length === 1), ["bo"])
           assert.strictEqual((yield* post(hub, ada.key.key, "s", { id: 2, method: "ping" })).status, 401)
           assert.strictEqual((yield* post(hub, bo.key.key, "s", { id: 2, method: "ping" })).status, 200)
         }).pipe(Effect.scoped),

@@ -14,6 +14,8 @@ const newKey = () => `mcphub_${randomUUID().replaceAll("-", "").repeat(2)}`
 const principalOf = (key: string) =>
   Effect.flatMap(HubKeys, (keys) => keys.principal(Redacted.make(key))).pipe(Effect.map(Option.getOrThrow))
 
+const counts = (created: number, updated: number, unchanged: number) => ({ created, updated, unchanged })
+
 for (const [place, store] of stores) {
   describe(`Provisioning ${place}`, () => {
     layer(store, { timeout: "60 seconds", excludeTestServices: true })((it) => {
@@ -38,17 +40,17 @@ for (const [place, store] of stores) {
           }
           const first = yield* provisioning.apply(file)
           assert.deepStrictEqual(first, {
-            users: { created: 2, updated: 0, unchanged: 0 },
-            groups: { created: 1, updated: 0, unchanged: 0 },
-            keys: { created: 2, updated: 0, unchanged: 0 },
+            users: counts(2, 0, 0),
+            groups: counts(1, 0, 0),
+            keys: counts(2, 0, 0),
             serviceTokens: 2,
             minted: []
           })
           const again = yield* provisioning.apply(file)
           assert.deepStrictEqual(again, {
-            users: { created: 0, updated: 0, unchanged: 2 },
-            groups: { created: 0, updated: 0, unchanged: 1 },
-            keys: { created: 0, updated: 0, unchanged: 2 },
+            users: counts(0, 0, 2),
+            groups: counts(0, 0, 1),
+            keys: counts(0, 0, 2),
             serviceTokens: 0,
             minted: []
           })
@@ -87,9 +89,9 @@ for (const [place, store] of stores) {
               serviceTokens: { JIRA_TOKEN: "t" }
             })
           )
-          assert.deepStrictEqual(summary.users, { created: 0, updated: 1, unchanged: 0 })
-          assert.deepStrictEqual(summary.keys, { created: 1, updated: 1, unchanged: 0 })
-          assert.deepStrictEqual(summary.groups, { created: 0, updated: 1, unchanged: 0 })
+          assert.deepStrictEqual(summary.users, counts(0, 1, 0))
+          assert.deepStrictEqual(summary.keys, counts(1, 1, 0))
+          assert.deepStrictEqual(summary.groups, counts(0, 1, 0))
           const minted = summary.minted[0]!
           assert.strictEqual((yield* principalOf(Redacted.value(minted.key))).keyName, "minted")
           assert.strictEqual((yield* keys.byId(keyId)).name, "new")

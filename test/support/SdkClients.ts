@@ -47,37 +47,24 @@ export const connect = (
 ): Effect.Effect<SdkClient, never, Scope.Scope> => {
   const headers = { authorization: `Bearer ${key}` }
   const info = { name: `sdk-${generation}`, version: "1.0.0" }
-  return generation === "1.x"
-    ? Effect.map(
-        Effect.acquireRelease(
-          Effect.promise(async () => {
-            const client = new ClientV1(info)
-            const transport = new TransportV1(new URL(url), { requestInit: { headers } })
-            await client.connect(transport as Parameters<typeof client.connect>[0])
-            return { client, transport }
-          }),
-          ({ client, transport }) =>
-            Effect.promise(async () => {
-              await transport.terminateSession().catch(() => {})
-              await client.close()
-            })
-        ),
-        ({ client }) => shape(client as unknown as Calling)
-      )
-    : Effect.map(
-        Effect.acquireRelease(
-          Effect.promise(async () => {
-            const client = new ClientV2(info)
-            const transport = new TransportV2(new URL(url), { requestInit: { headers } })
-            await client.connect(transport)
-            return { client, transport }
-          }),
-          ({ client, transport }) =>
-            Effect.promise(async () => {
-              await transport.terminateSession().catch(() => {})
-              await client.close()
-            })
-        ),
-        ({ client }) => shape(client as unknown as Calling)
-      )
+  const opened =
+    generation === "1.x"
+      ? async () => {
+          const client = new ClientV1(info)
+          const transport = new TransportV1(new URL(url), { requestInit: { headers } })
+          await client.connect(transport as Parameters<typeof client.connect>[0])
+          return { client, transport }
+        }
+      : async () => {
+          const client = new ClientV2(info)
+          const transport = new TransportV2(new URL(url), { requestInit: { headers } })
+          await client.connect(transport)
+          return { client, transport }
+        }
+  return Effect.acquireRelease(Effect.promise<Awaited<ReturnType<typeof opened>>>(opened), ({ client, transport }) =>
+    Effect.promise(async () => {
+      await transport.terminateSession().catch(() => {})
+      await client.close()
+    })
+  ).pipe(Effect.map(({ client }) => shape(client as unknown as Calling)))
 }
