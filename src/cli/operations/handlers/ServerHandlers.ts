@@ -3,6 +3,7 @@ import { Clock, Effect, Option, Predicate, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { CallContext, UpstreamConnection } from "../../../actors/upstream/UpstreamConnection.ts"
 import { UpstreamConnector } from "../../../actors/upstream/UpstreamConnector.ts"
+import type { UpstreamError } from "../../../actors/upstream/UpstreamErrors.ts"
 import { UpstreamHeaders } from "../../../actors/upstream/UpstreamHeaders.ts"
 import { UpstreamHealth } from "../../../actors/upstream/UpstreamHealth.ts"
 import { HubConfig } from "../../../domain/HubConfig.ts"
@@ -32,6 +33,12 @@ const nobody: Principal = {
   groups: [],
   serviceTokens: new Map()
 }
+
+/** What failed and what to do; nobody cannot be told to set a token. */
+const reasonOf = (error: UpstreamError, name: string, principal: Principal): string =>
+  error._tag === "CredentialMissing" && principal === nobody
+    ? `Server ${name} needs the service token ${error.token}, and this test ran with nobody's; put the MCPHub key of a user who has it into MCPHUB_KEY and try again`
+    : error.message
 
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null)
 
@@ -147,7 +154,7 @@ export const ServerHandlers = ServerOperations.toLayer(
             Effect.succeed<Omit<ServerTestView, "durationMs">>({
               ...none,
               outcome: error._tag === "CredentialMissing" ? "needs-credential" : "failed",
-              reason: error.message
+              reason: reasonOf(error, name, principal)
             })
           ),
           Effect.timeoutOption(limit),
