@@ -52,6 +52,7 @@ export class KeyOperations extends RpcGroup.make(
   }),
   /** Valid for `days` from now on. */
   Rpc.make("keyExtend", { payload: { ...key, days: Schema.Number }, success: KeyView, error: OperationRefused }),
+  /** Beside a running hub it succeeds when the sessions of the key have ended. */
   Rpc.make("keyRevoke", { payload: key, success: KeyView, error: OperationRefused }),
   Rpc.make("tokenSet", { payload: { ...token, value: Schema.String }, success: TokenView, error: OperationRefused }),
   Rpc.make("tokenList", {

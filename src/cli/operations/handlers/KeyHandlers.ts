@@ -7,6 +7,7 @@ import { Users } from "../../../domain/Users.ts"
 import { KeyOperations, type KeyView, type TokenView } from "../KeyOperations.ts"
 import { asRefusal, OperationRefused } from "../OperationRefused.ts"
 import { findUser, iso, usernames } from "./Lookup.ts"
+import { sessionEnds } from "./SessionEnds.ts"
 
 const view =
   (nameOf: (id: UserId) => string) =>
@@ -36,6 +37,7 @@ export const KeyHandlers = KeyOperations.toLayer(
   Effect.gen(function* () {
     const users = yield* Users
     const keys = yield* HubKeys
+    const ends = yield* sessionEnds
 
     const shown = (key: HubKey) => Effect.map(users.byId(key.userId), (user) => view(() => user.username)(key))
 
@@ -80,7 +82,12 @@ export const KeyHandlers = KeyOperations.toLayer(
         return (yield* keys.listByUser(owner.id)).map(view(() => owner.username))
       }, asRefusal),
       keyExtend: ({ days, key }) => keys.extend(KeyId.make(key), days).pipe(Effect.flatMap(shown), asRefusal),
-      keyRevoke: ({ key }) => keys.revoke(KeyId.make(key)).pipe(Effect.flatMap(shown), asRefusal),
+      keyRevoke: ({ key }) =>
+        keys.revoke(KeyId.make(key)).pipe(
+          Effect.tap((row) => ends.ofKey(row.id)),
+          Effect.flatMap(shown),
+          asRefusal
+        ),
       tokenSet: Effect.fnUntraced(function* ({ key, name, user, value }) {
         const { at, keyIds, owner } = yield* target(user, key)
         yield* keys.setTokens(at, { [name]: Redacted.make(value, { label: name }) })

@@ -5,6 +5,7 @@ import { Users } from "../../../domain/Users.ts"
 import { asRefusal } from "../OperationRefused.ts"
 import { UserOperations, type UserView } from "../UserOperations.ts"
 import { findUser, iso } from "./Lookup.ts"
+import { sessionEnds } from "./SessionEnds.ts"
 
 const view = (user: User): UserView => ({
   id: user.id,
@@ -17,6 +18,7 @@ const view = (user: User): UserView => ({
 export const UserHandlers = UserOperations.toLayer(
   Effect.gen(function* () {
     const users = yield* Users
+    const ends = yield* sessionEnds
     return UserOperations.of({
       userAdd: ({ isAdmin, username }) => users.add({ username, isAdmin }).pipe(Effect.map(view), asRefusal),
       userList: () =>
@@ -27,12 +29,14 @@ export const UserHandlers = UserOperations.toLayer(
       userRemove: ({ user }) =>
         findUser(users, user).pipe(
           Effect.tap((found) => users.remove(found.id)),
+          Effect.tap((found) => ends.ofUser(found.id)),
           Effect.map(view),
           asRefusal
         ),
       userSetActive: ({ isActive, user }) =>
         findUser(users, user).pipe(
           Effect.flatMap((found) => users.setActive(found.id, isActive)),
+          Effect.tap((user) => (user.isActive ? Effect.void : ends.ofUser(user.id))),
           Effect.map(view),
           asRefusal
         )
