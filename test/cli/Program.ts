@@ -12,7 +12,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { ConfigProvider, Console, Context, Effect, Layer, Stdio, Stream } from "effect"
 import { exitCodeOf, run } from "../../src/cli/Cli.ts"
 
-const main = resolve(import.meta.dirname, "../../src/main.ts")
+const main = resolve(import.meta.dirname!, "../../src/main.ts")
 const prefix = "Deno" in globalThis ? ["run", "-A", "--quiet", main] : [main]
 
 /** What a program needs to run at all. */

@@ -49,7 +49,7 @@ export interface Pairing {
   readonly green: number
 }
 
-const expectedFailures = (name: string) => join(import.meta.dirname, "expected-failures", `${name}.yaml`)
+const expectedFailures = (name: string) => join(import.meta.dirname!, "expected-failures", `${name}.yaml`)
 
 export const pairings: ReadonlyArray<Pairing> = [
   {

@@ -12,7 +12,7 @@ import process from "node:process"
 import { pathToFileURL } from "node:url"
 import { runtimeCommand } from "../../src/cli/sample/RuntimeCommand.ts"
 
-const root = join(import.meta.dirname, "../../node_modules/@modelcontextprotocol/conformance")
+const root = join(import.meta.dirname!, "../../node_modules/@modelcontextprotocol/conformance")
 const program = join(root, "dist/index.js")
 
 export interface Scenario {

@@ -7,7 +7,7 @@ import { delimiter, dirname, resolve } from "node:path"
 import process from "node:process"
 import { folder } from "../support/HubProcess.ts"
 
-const root = resolve(import.meta.dirname, "../..")
+const root = resolve(import.meta.dirname!, "../..")
 
 interface Block {
   readonly command: string

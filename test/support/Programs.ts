@@ -20,7 +20,7 @@ export const run = (
     Effect.sync(() => {
       const { args: runtimeArgs, command: runtime } = command(path)
       return spawn(runtime, [...runtimeArgs, ...args], {
-        cwd: resolve(import.meta.dirname, "../.."),
+        cwd: resolve(import.meta.dirname!, "../.."),
         env: { ...process.env, ...env },
         stdio: ["ignore", "pipe", "inherit"]
       })
