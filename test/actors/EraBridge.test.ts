@@ -7,7 +7,7 @@ import * as ParkedCalls from "../../src/actors/ParkedCalls.ts"
 import type { RequestError } from "../../src/actors/RequestErrors.ts"
 import { RequestTracker } from "../../src/actors/RequestTracker.ts"
 import * as RequestStates from "../../src/actors/RequestStates.ts"
-import type { Call } from "../../src/actors/SessionRequests.ts"
+import type { Call } from "../../src/actors/Call.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../../src/actors/upstream/UpstreamConnection.ts"
 import {
   failure,
