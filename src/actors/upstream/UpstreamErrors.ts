@@ -49,3 +49,16 @@ export class CredentialMissing extends Schema.TaggedError<CredentialMissing>()("
 }) {}
 
 export type UpstreamError = UpstreamUnavailable | UpstreamFailed | UpstreamErrorResponse | CredentialMissing
+
+/**
+ * The server does not speak the era it was opened in. Seen only between a transport and `UpstreamEra`, which then tries
+ * the other era or fails with the `refusal`.
+ */
+export class EraNotSpoken extends Schema.TaggedError<EraNotSpoken>()("EraNotSpoken", {
+  era: Schema.Literals(["stateful", "stateless"]),
+  refusal: UpstreamUnavailable,
+  message: Schema.String
+}) {}
+
+export const eraNotSpoken = (era: "stateful" | "stateless", refusal: UpstreamUnavailable): EraNotSpoken =>
+  new EraNotSpoken({ era, refusal, message: refusal.message })

@@ -1,0 +1,78 @@
+/**
+ * What an answer says about the era a server speaks. Only words of the protocol count: a refused credential, an
+ * overloaded server or a broken connection says nothing and stays the error it is.
+ *
+ * Source: MCP 2026-07-28 `basic/transports` (backward compatibility), the negotiation of the TypeScript SDK 2.4.
+ */
+import { Effect } from "effect"
+import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import { statelessCodes } from "../../domain/protocol/StatelessErrors.ts"
+import { eraOf, statelessVersion } from "../../domain/protocol/Versions.ts"
+import type { UpstreamInfo } from "./UpstreamConnection.ts"
+import { discovered, offered } from "./StatelessEnvelope.ts"
+import { type EraNotSpoken, eraNotSpoken, type UpstreamErrorResponse, UpstreamUnavailable } from "./UpstreamErrors.ts"
+
+export const unusable = (server: string, what: string): UpstreamUnavailable =>
+  new UpstreamUnavailable({ server, reason: "initialize", message: `Server ${server} ${what}` })
+
+/**
+ * A server of sessions knows `initialize`; who refuses it with one of these may know the stateless revision alone. A
+ * wrong guess costs one `server/discover`.
+ */
+const statelessRefusals: ReadonlySet<number> = new Set([
+  ...Object.values(statelessCodes),
+  rpcCodes.methodNotFound,
+  rpcCodes.invalidParams
+])
+
+export const initializeRefused = (error: UpstreamErrorResponse): UpstreamUnavailable | EraNotSpoken => {
+  const { code, message, server } = error
+  const refusal = unusable(server, `refused initialize with error ${code}: ${message}`)
+  return statelessRefusals.has(code) ? eraNotSpoken("stateful", refusal) : refusal
+}
+
+const otherRevisions = (server: string, supported: ReadonlyArray<string>): UpstreamUnavailable | EraNotSpoken => {
+  const refusal = unusable(
+    server,
+    `speaks only revisions of MCP that this hub does not (it offers ${supported.slice(0, 5).join(", ")})`
+  )
+  return supported.some((version) => eraOf(version) === "stateful") ? eraNotSpoken("stateless", refusal) : refusal
+}
+
+/** A JSON-RPC error in answer to `server/discover`. */
+export const discoverRefused = (error: UpstreamErrorResponse): UpstreamUnavailable | EraNotSpoken => {
+  const { code, data, message, server } = error
+  const refusal = unusable(server, `refused server/discover with error ${code}: ${message}`)
+  switch (code) {
+    case statelessCodes.headerMismatch:
+    case statelessCodes.missingClientCapability:
+      return refusal
+    case statelessCodes.unsupportedVersion: {
+      const supported = offered(data)
+      if (supported === undefined) return eraNotSpoken("stateless", refusal)
+      return supported.includes(statelessVersion) ? refusal : otherRevisions(server, supported)
+    }
+    default:
+      return eraNotSpoken("stateless", refusal)
+  }
+}
+
+/** The answer to `server/discover`. */
+export const discoveredInfo = (
+  server: string,
+  result: unknown
+): Effect.Effect<UpstreamInfo, UpstreamUnavailable | EraNotSpoken> => {
+  const found = discovered(result)
+  if (found.kind === "spoken") return Effect.succeed(found.info)
+  if (found.kind === "other") return Effect.fail(otherRevisions(server, found.supported))
+  const what = "answered server/discover with something else than what it supports"
+  return Effect.fail(eraNotSpoken("stateless", unusable(server, what)))
+}
+
+/** The server asks for another revision and names the one that was used: said again, it may well be heard. */
+export const wantsSameAgain = (error: UpstreamErrorResponse): boolean =>
+  error.code === statelessCodes.unsupportedVersion && offered(error.data)?.includes(statelessVersion) === true
+
+/** The server has no use for the revision that was found to be spoken. */
+export const offersNothingElse = (error: UpstreamErrorResponse): boolean =>
+  error.code === statelessCodes.unsupportedVersion && offered(error.data)?.includes(statelessVersion) !== true

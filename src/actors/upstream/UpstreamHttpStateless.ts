@@ -1,0 +1,261 @@
+/**
+ * A connection to an MCP server of revision 2026-07-28 over HTTP: requests that each say all about themselves, and one
+ * subscription. There is no session to open, to keep or to leave.
+ *
+ * A call is one exchange. Closing it is how it is cancelled, and losing it loses the call: nothing is resumed and nothing
+ * sent twice, except what the server provably refused unread (an unsupported revision that it then offers, headers that
+ * do not fit a tool as it is now).
+ *
+ * Source: MCP 2026-07-28 `basic/transports` (streamable HTTP), `basic/lifecycle` (`server/discover`).
+ */
+import { Deferred, Effect, type Scope } from "effect"
+import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
+import { standardHeaders } from "../../domain/protocol/StandardHeaders.ts"
+import { isLogLevel } from "../../domain/protocol/LogLevels.ts"
+import { isJsonObject, paramsToNew } from "../../domain/protocol/Stateless.ts"
+import { statelessCodes } from "../../domain/protocol/StatelessErrors.ts"
+import { statelessVersion } from "../../domain/protocol/Versions.ts"
+import { RequestTracker } from "../RequestTracker.ts"
+import { discoveredInfo, discoverRefused, offersNothingElse, unusable, wantsSameAgain } from "./EraEvidence.ts"
+import * as ToolHeaders from "./ToolHeaders.ts"
+import type {
+  CallContext,
+  ConnectOptions,
+  UpstreamCall,
+  UpstreamConnection,
+  UpstreamInfo
+} from "./UpstreamConnection.ts"
+import { type EraNotSpoken, eraNotSpoken, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import type { UpstreamHeaders } from "./UpstreamHeaders.ts"
+import { conclude } from "./UpstreamHttpAnswer.ts"
+import * as UpstreamHttpCalls from "./UpstreamHttpCalls.ts"
+import { connectionGone, protocolError } from "./UpstreamHttpErrors.ts"
+import * as UpstreamHttpWire from "./UpstreamHttpWire.ts"
+import * as UpstreamListen from "./UpstreamListen.ts"
+import type { UserPools } from "./UserPools.ts"
+
+/** Milliseconds for `server/discover`; what remains of the time to connect is for `initialize`. */
+const discoverMs = 5_000
+
+const resultTypes: ReadonlySet<unknown> = new Set([undefined, "complete", "input_required", "task"])
+
+/** More pages than any server has; one that repeats its cursor does not keep the hub reading. */
+const maxPages = 50
+
+interface Sent {
+  /** The status of the response, for what a refusal means. */
+  status: number
+}
+
+export const connect = Effect.fnUntraced(function* (
+  options: ConnectOptions
+): Effect.fn.Return<
+  UpstreamConnection,
+  UpstreamError | EraNotSpoken,
+  UpstreamHeaders | UserPools | RequestTracker | Scope.Scope
+> {
+  const { name: server } = options
+  const tracker = yield* RequestTracker
+  const services = yield* Effect.context<never>()
+  const onLate = () => tracker.lateResponse(server)
+  const wire = yield* UpstreamHttpWire.make(options, statelessVersion)
+  const { clientCapabilities, clientInfo } = options
+  const calls = UpstreamHttpCalls.make(options.onMessage, onLate, ({ logLevel, params }) =>
+    paramsToNew(
+      params,
+      { clientCapabilities, clientInfo, ...(isLogLevel(logLevel) ? { logLevel } : {}) },
+      statelessVersion
+    )
+  )
+  const closed = yield* Deferred.make<string>()
+  const answers = { server, wire, calls, closed, onLate, era: "stateless" } as const
+  let context = options.context
+
+  const dropped = new Set<string>()
+  const tools = ToolHeaders.make((tool, reason) => {
+    if (dropped.has(tool)) return
+    dropped.add(tool)
+    Effect.runForkWith(services)(
+      Effect.logWarning(`A tool of server ${server} is left out: its x-mcp-header annotations are invalid`).pipe(
+        Effect.annotateLogs({ server, tool, reason })
+      )
+    )
+  })
+
+  const remember = (by: CallContext) => {
+    if (by.principal.userId === options.context.principal.userId) context = by
+  }
+
+  /** One request, one exchange. `sent.status` is known when it ends. */
+  const once = (call: UpstreamCall, sent: Sent, endless: boolean): Effect.Effect<unknown, UpstreamError> =>
+    Effect.suspend(() => {
+      const pending = calls.open({
+        ...call,
+        // Servers of this revision ask by `input_required`; a request of theirs is none that could be answered.
+        onMessage: (message) => ("id" in message ? onLate() : call.onMessage(message))
+      })
+      const named = call.method === "tools/call" ? tools.headers(call.params) : {}
+      return wire
+        .send({
+          method: "POST",
+          context: call.context,
+          body: pending.body,
+          headers: { ...named, ...standardHeaders(pending.message) },
+          endless,
+          abrupt: true,
+          onHead: ({ status }) => void (sent.status = status),
+          onMessage: (message) => calls.route(message, pending),
+          onLate
+        })
+        .pipe(
+          Effect.flatMap((end) => conclude(answers, pending, end)),
+          Effect.ensuring(Effect.sync(() => calls.close(pending)))
+        )
+    })
+
+  const alive = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | UpstreamUnavailable> =>
+    Effect.suspend((): Effect.Effect<A, E | UpstreamUnavailable> =>
+      Deferred.isDoneUnsafe(closed) ? Effect.fail(connectionGone(server)) : effect
+    )
+
+  const exchange = (call: UpstreamCall, sent: Sent, endless = false): Effect.Effect<unknown, UpstreamError> =>
+    Effect.suspend(() => {
+      remember(call.context)
+      return alive(once(call, sent, endless)).pipe(
+        Effect.catchIf(
+          (error) => error._tag === "UpstreamErrorResponse" && wantsSameAgain(error),
+          () => once(call, sent, endless)
+        )
+      )
+    })
+
+  const discover = (sent: Sent): Effect.Effect<UpstreamInfo, UpstreamError | EraNotSpoken> =>
+    exchange(
+      { method: "server/discover", params: undefined, context: options.context, onMessage: () => {} },
+      sent
+    ).pipe(
+      Effect.mapError((error) => refused(server, error, sent.status)),
+      // Servers that know no such request may well leave it unanswered.
+      Effect.timeoutOrElse({
+        duration: discoverMs,
+        orElse: () => Effect.fail(eraNotSpoken("stateless", silent(server)))
+      }),
+      Effect.flatMap((result) => discoveredInfo(server, result))
+    )
+
+  /** The server no longer is what it was found to be: this conversation is over, the next one finds out anew. */
+  const lost = (sent: Sent, error: UpstreamError): UpstreamError => {
+    const otherVersion = error._tag === "UpstreamErrorResponse" && offersNothingElse(error)
+    const noEndpoint =
+      error._tag === "UpstreamFailed" && error.reason === "status" && [400, 404, 405].includes(sent.status)
+    if (!otherVersion && !noEndpoint) return error
+    Deferred.doneUnsafe(closed, Effect.succeed("the server no longer speaks this revision"))
+    return unusable(server, "no longer speaks the revision the hub found it to speak; call again")
+  }
+
+  const checked = (result: unknown): Effect.Effect<unknown, UpstreamError> =>
+    isJsonObject(result) && resultTypes.has(result["resultType"])
+      ? Effect.succeed(result)
+      : Effect.fail(protocolError(server, "body", "sent a result of a type this revision does not have"))
+
+  const call = (request: UpstreamCall): Effect.Effect<unknown, UpstreamError> =>
+    Effect.suspend(() => {
+      const sent: Sent = { status: 0 }
+      return exchange(request, sent).pipe(
+        Effect.mapError((error) => lost(sent, error)),
+        Effect.flatMap(checked)
+      )
+    })
+
+  const list = (request: UpstreamCall) => Effect.map(call(request), tools.learn)
+
+  /** Learns the tools again, because a call did not fit what was known of them. */
+  const relearn = Effect.fnUntraced(function* (by: CallContext) {
+    let cursor: unknown
+    for (let page = 0; page < maxPages; page++) {
+      const params: JsonObject | undefined = cursor === undefined ? undefined : { cursor }
+      const result = yield* list({ method: "tools/list", params, context: by, onMessage: () => {} })
+      cursor = isJsonObject(result) ? result["nextCursor"] : undefined
+      if (cursor === undefined) return
+    }
+  })
+
+  const request: UpstreamConnection["request"] = (asked) => {
+    if (asked.method === "tools/list") return list(asked)
+    if (asked.method !== "tools/call") return call(asked)
+    return call(asked).pipe(
+      Effect.catchIf(
+        (error) => error._tag === "UpstreamErrorResponse" && error.code === statelessCodes.headerMismatch,
+        (mismatch) =>
+          relearn(asked.context).pipe(
+            Effect.mapError(() => mismatch),
+            Effect.andThen(call(asked))
+          )
+      )
+    )
+  }
+
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      Deferred.doneUnsafe(closed, Effect.succeed("session ended"))
+      for (const running of wire.running) running.close()
+    })
+  )
+
+  const info = yield* discover({ status: 0 })
+  const listen = yield* UpstreamListen.make({
+    server,
+    capabilities: info.capabilities,
+    send: (subscription) => exchange(subscription, { status: 0 }, true),
+    onMessage: options.onMessage,
+    context: () => context
+  })
+  yield* listen([], options.context).pipe(Effect.ignore, Effect.forkScoped({ startImmediately: true }))
+
+  return {
+    server,
+    era: "stateless",
+    info,
+    stateful: false,
+    request,
+    // Neither exists in this revision over HTTP.
+    notify: () => Effect.void,
+    respond: () => Effect.sync(onLate),
+    listen,
+    closed: Deferred.await(closed)
+  }
+})
+
+const silent = (server: string): UpstreamUnavailable =>
+  new UpstreamUnavailable({
+    server,
+    reason: "timeout",
+    message: `Server ${server} did not answer server/discover within ${discoverMs} ms; check its log`
+  })
+
+/** What a failed `server/discover` says about the era. */
+const refused = (server: string, error: UpstreamError, status: number): UpstreamError | EraNotSpoken => {
+  const noEvidence = status === 401 || status === 403 || status === 429 || status >= 500
+  switch (error._tag) {
+    case "UpstreamErrorResponse":
+      return noEvidence
+        ? new UpstreamUnavailable({
+            server,
+            reason: "status",
+            message: `Server ${server} refused server/discover (HTTP ${status})`
+          })
+        : discoverRefused(error)
+    case "UpstreamFailed": {
+      if (error.reason === "redirect" || error.reason === "bad-header") return error
+      const unavailable = new UpstreamUnavailable({
+        server,
+        reason: error.reason === "status" ? "status" : "initialize",
+        message: error.message
+      })
+      const otherwise = error.reason === "protocol" || (error.reason === "status" && !noEvidence)
+      return otherwise ? eraNotSpoken("stateless", unavailable) : unavailable
+    }
+    default:
+      return error
+  }
+}
