@@ -76,3 +76,13 @@ export const wantsSameAgain = (error: UpstreamErrorResponse): boolean =>
 /** The server has no use for the revision that was found to be spoken. */
 export const offersNothingElse = (error: UpstreamErrorResponse): boolean =>
   error.code === statelessCodes.unsupportedVersion && offered(error.data)?.includes(statelessVersion) !== true
+
+/** A request of a session is told that its revision is not spoken here: the server knows the stateless one alone by now. */
+export const refusesSessions = (error: UpstreamErrorResponse): boolean =>
+  error.code === statelessCodes.unsupportedVersion
+
+/** Why a conversation ended whose server has changed eras. */
+export const eraLost = "the server no longer speaks this revision"
+
+export const noLongerSpoken = (server: string): UpstreamUnavailable =>
+  unusable(server, "no longer speaks the revision the hub found it to speak; call again")

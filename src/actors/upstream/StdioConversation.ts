@@ -5,6 +5,7 @@
  * Ids and progress tokens are minted here, one namespace per connection, because the calls of several client requests
  * (which may all be called `1`) share the channel. Attribution of what the server sends on its own:
  * - progress goes by its token, with the client's own token put back;
+ * - what a subscription brings goes to the request that opened it (revision 2026-07-28);
  * - a cancellation goes where the request it cancels went;
  * - requests (sampling, elicitation, roots), log messages and completed elicitations go to the call they name in
  *   `_meta` (our `mcphub/requestId` or progress token), else to the call in flight when there is exactly one, else to
@@ -30,6 +31,7 @@ import {
   success
 } from "../../domain/protocol/JsonRpc.ts"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import { metaKeys } from "../../domain/protocol/Stateless.ts"
 import type { UpstreamCall, UpstreamMessage } from "./UpstreamConnection.ts"
 import { UpstreamErrorResponse, UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
 
@@ -49,6 +51,8 @@ export interface StdioConversationOptions {
   readonly onDefect: (cause: unknown) => void
   /** Whether requests carry the hub's request id (not with `context: "none"`). */
   readonly tag: boolean
+  /** Revision 2026-07-28: what each request says about itself. The server may ask for nothing there. */
+  readonly stateless?: ((call: UpstreamCall) => JsonObject) | undefined
 }
 
 type CallError = UpstreamFailed | UpstreamUnavailable | UpstreamErrorResponse
@@ -129,11 +133,21 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
         for (const { call } of pending.values()) if (call.context.requestId === requestId) return call
       }
     }
-    return pending.size === 1 ? pending.values().next().value!.call : undefined
+    const calls = [...pending.values()].filter(({ call }) => call.method !== "subscriptions/listen")
+    return calls.length === 1 ? calls[0]!.call : undefined
+  }
+
+  const subscriptionOf = (id: unknown): Pending | undefined => {
+    const entry = options.stateless !== undefined && typeof id === "number" ? pending.get(id) : undefined
+    return entry?.call.method === "subscriptions/listen" ? entry : undefined
   }
 
   const requested = (message: JsonRpcRequest) => {
     if (message.method === "ping") return void send(success(message.id, {}))
+    if (options.stateless !== undefined) {
+      const error = { code: rpcCodes.methodNotFound, message: "In this revision a server asks by its result alone" }
+      return void send(failure(message.id, error))
+    }
     if (serverRequests.size >= maxServerRequests) {
       const refusal = { code: rpcCodes.internal, message: "Too many requests of this server wait for an answer" }
       return void send(failure(message.id, refusal))
@@ -154,6 +168,12 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
       }
       case "notifications/cancelled": {
         const id = params?.["requestId"] as JsonRpcId
+        const subscription = subscriptionOf(id)
+        // The server ends a subscription the way a client does.
+        if (subscription !== undefined) {
+          pending.delete(id as number)
+          return subscription.resume(Effect.succeed({}))
+        }
         const call = serverRequests.get(id)
         if (!serverRequests.delete(id)) return options.onNoise()
         return deliver(call, message)
@@ -161,8 +181,11 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
       case "notifications/message":
       case "notifications/elicitation/complete":
         return deliver(related(message), message)
-      default:
-        return deliver(undefined, message)
+      default: {
+        const meta = params?.["_meta"]
+        const id = Predicate.isObject(meta) ? (meta as JsonObject)[metaKeys.subscriptionId] : undefined
+        return deliver(subscriptionOf(id)?.call, message)
+      }
     }
   }
 
@@ -185,7 +208,7 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
       Effect.callback<unknown, CallError>((resume) => {
         if (ended !== undefined) return resume(Effect.fail(unsent()))
         const id = ++lastId
-        const { clientToken, params } = outgoing(call, id, options.tag)
+        const { clientToken, params } = outgoing(call, options.stateless?.(call) ?? call.params, id, options.tag)
         pending.set(id, { call, clientToken, resume })
         if (!send(request(id, call.method, params))) {
           pending.delete(id)
@@ -245,8 +268,8 @@ const tokenId = (token: unknown): number =>
   typeof token === "string" && token.startsWith(tokenPrefix) ? Number(token.slice(tokenPrefix.length)) : Number.NaN
 
 /** The call's params with a progress token and request id of the hub's own in place of the client's. */
-const outgoing = (call: UpstreamCall, id: number, tag: boolean) => {
-  const given = call.params?.["_meta"]
+const outgoing = (call: UpstreamCall, sent: JsonObject | undefined, id: number, tag: boolean) => {
+  const given = sent?.["_meta"]
   const {
     progressToken: clientToken,
     [requestIdKey]: _,
@@ -257,6 +280,6 @@ const outgoing = (call: UpstreamCall, id: number, tag: boolean) => {
     ...(clientToken === undefined ? {} : { progressToken: `${tokenPrefix}${id}` }),
     ...(tag ? { [requestIdKey]: call.context.requestId } : {})
   }
-  const params = given === undefined && Object.keys(own).length === 0 ? call.params : { ...call.params, _meta: own }
+  const params = given === undefined && Object.keys(own).length === 0 ? sent : { ...sent, _meta: own }
   return { clientToken, params }
 }

@@ -12,7 +12,7 @@ import type { Principal } from "../../domain/Principal.ts"
 import type { JsonObject, JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../domain/ServerConfig.ts"
-import type { UpstreamError } from "./UpstreamErrors.ts"
+import type { EraNotSpoken, UpstreamError } from "./UpstreamErrors.ts"
 
 /** Whose request this is: what the context headers, `_meta` and environment are built from, fresh for each request. */
 export interface CallContext {
@@ -94,3 +94,9 @@ export interface ConnectOptions {
 }
 
 export type Connect = (options: ConnectOptions) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
+
+/** Opens a conversation in one era; a server that does not speak it is told apart from one that fails. */
+export type OpenIn = (
+  options: ConnectOptions,
+  era: Era
+) => Effect.Effect<UpstreamConnection, UpstreamError | EraNotSpoken, Scope.Scope>

@@ -1,6 +1,6 @@
 /**
- * Opens a conversation with one upstream server over whatever transport its entry names, and keeps `UpstreamHealth`
- * informed. The session actor and the user's pool call it; the scope they pass is the conversation's life.
+ * Opens a conversation with one upstream server over whatever transport its entry names and in the era that fits
+ * (`UpstreamEra`), and keeps `UpstreamHealth` informed. The session actor and the user's pool call it; the scope they pass is the conversation's life.
  */
 import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
@@ -8,8 +8,9 @@ import { serverType } from "../../domain/ServerConfig.ts"
 import { HubMetrics } from "../HubMetrics.ts"
 import { errorRow } from "../RequestErrorCodes.ts"
 import { UserLimits } from "../UserLimits.ts"
-import type { Connect, UpstreamConnection } from "./UpstreamConnection.ts"
+import type { Connect, OpenIn, UpstreamConnection } from "./UpstreamConnection.ts"
 import { type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import * as UpstreamEra from "./UpstreamEra.ts"
 import { UpstreamHealth } from "./UpstreamHealth.ts"
 import { UpstreamHttp } from "./UpstreamHttp.ts"
 import { UpstreamStdio } from "./UpstreamStdio.ts"
@@ -34,7 +35,9 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const metrics = yield* HubMetrics
       const clock = yield* Clock.Clock
 
-      const child: Connect = Effect.fnUntraced(function* (options) {
+      const eras = yield* UpstreamEra.make
+
+      const child: OpenIn = Effect.fnUntraced(function* (options, era) {
         const user = options.context.principal.userId
         yield* Effect.acquireRelease(
           Effect.suspend(() =>
@@ -49,13 +52,13 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           ),
           () => Effect.sync(() => limits.give(user, "children"))
         )
-        return yield* stdio.connect(options)
+        return yield* stdio.open(options, era)
       })
 
       const open: Connect = (options) => {
         const type = serverType(options.config)
-        if (type === "stdio") return child(options)
-        if (type === "streamable-http") return http.connect(options)
+        if (type === "stdio") return eras.connect(options, child)
+        if (type === "streamable-http") return eras.connect(options, http.open)
         return new UpstreamUnavailable({
           server: options.name,
           reason: "disabled",

@@ -1,5 +1,6 @@
 /**
- * Connections to MCP servers over streamable HTTP, revisions 2024-11-05 to 2025-11-25.
+ * Connections to MCP servers over streamable HTTP. Here the revisions with sessions, 2024-11-05 to 2025-11-25;
+ * `UpstreamHttpStateless` has the one without.
  *
  * One connection is one initialized conversation inside the scope it was opened in, with its own session id, cookies,
  * event stream and request ids, on its user's own sockets. Closing the scope fails what is in flight, ends the
@@ -10,14 +11,16 @@ import { HubConfig } from "../../domain/HubConfig.ts"
 import { notification } from "../../domain/protocol/JsonRpc.ts"
 import { isStateful, latestStateful } from "../../domain/protocol/Versions.ts"
 import { RequestTracker } from "../RequestTracker.ts"
-import type { CallContext, Connect, ConnectOptions, UpstreamCall, UpstreamConnection } from "./UpstreamConnection.ts"
-import type { UpstreamError } from "./UpstreamErrors.ts"
+import { eraLost, noLongerSpoken, refusesSessions } from "./EraEvidence.ts"
+import type { CallContext, ConnectOptions, OpenIn, UpstreamCall, UpstreamConnection } from "./UpstreamConnection.ts"
+import type { EraNotSpoken, UpstreamError } from "./UpstreamErrors.ts"
 import { UpstreamHeaders } from "./UpstreamHeaders.ts"
 import { conclude } from "./UpstreamHttpAnswer.ts"
 import * as UpstreamHttpCalls from "./UpstreamHttpCalls.ts"
 import { closedError, connectionGone } from "./UpstreamHttpErrors.ts"
 import type { ExchangeEnd } from "./UpstreamHttpExchange.ts"
 import * as UpstreamHttpSession from "./UpstreamHttpSession.ts"
+import * as UpstreamHttpStateless from "./UpstreamHttpStateless.ts"
 import * as UpstreamHttpWire from "./UpstreamHttpWire.ts"
 import { UserPools } from "./UserPools.ts"
 
@@ -25,7 +28,7 @@ import { UserPools } from "./UserPools.ts"
 const cancelMs = 2_000
 const leaveMs = 600
 
-export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly connect: Connect }>()(
+export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly open: OpenIn }>()(
   "mcphub/actors/upstream/UpstreamHttp"
 ) {
   static readonly layerNoDeps: Layer.Layer<UpstreamHttp, never, UpstreamHeaders | UserPools | RequestTracker> =
@@ -38,7 +41,13 @@ export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly conne
           Context.add(RequestTracker, yield* RequestTracker),
           Context.add(HubConfig, yield* HubConfig)
         )
-        return UpstreamHttp.of({ connect: (options) => Effect.provideContext(connect(options), services) })
+        return UpstreamHttp.of({
+          open: (options, era) =>
+            Effect.provideContext(
+              era === "stateless" ? UpstreamHttpStateless.connect(options) : connect(options),
+              services
+            )
+        })
       })
     )
 
@@ -49,7 +58,11 @@ export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly conne
 
 const connect = Effect.fnUntraced(function* (
   options: ConnectOptions
-): Effect.fn.Return<UpstreamConnection, UpstreamError, UpstreamHeaders | UserPools | RequestTracker | Scope.Scope> {
+): Effect.fn.Return<
+  UpstreamConnection,
+  UpstreamError | EraNotSpoken,
+  UpstreamHeaders | UserPools | RequestTracker | Scope.Scope
+> {
   const { name: server } = options
   const { initTimeout } = yield* HubConfig
   const tracker = yield* RequestTracker
@@ -67,6 +80,13 @@ const connect = Effect.fnUntraced(function* (
 
   const alive = <A>(effect: Effect.Effect<A, UpstreamError>): Effect.Effect<A, UpstreamError> =>
     Effect.suspend(() => (Deferred.isDoneUnsafe(closed) ? Effect.fail(connectionGone(server)) : effect))
+
+  /** The server has gone over to the other era: this conversation is over, the next one finds out anew. */
+  const lost = (error: UpstreamError): UpstreamError => {
+    if (error._tag !== "UpstreamErrorResponse" || !refusesSessions(error)) return error
+    Deferred.doneUnsafe(closed, Effect.succeed(eraLost))
+    return noLongerSpoken(server)
+  }
 
   /** In the background: whoever gave the call up does not wait for the upstream to hear of it. */
   const cancel = (id: number, by: CallContext) =>
@@ -97,6 +117,7 @@ const connect = Effect.fnUntraced(function* (
         })
         return session.within(send, call.context).pipe(
           Effect.flatMap((end) => conclude(answers, pending, end)),
+          Effect.mapError(lost),
           Effect.onExit((exit) => {
             calls.close(pending)
             const untold = pending.sent && pending.response === undefined && Exit.hasInterrupts(exit)

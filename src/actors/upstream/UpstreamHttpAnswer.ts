@@ -7,6 +7,7 @@
  */
 import { Deferred, Effect, Predicate } from "effect"
 import { isFailure, type JsonObject, type JsonRpcFailure, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import { statelessCodes } from "../../domain/protocol/StatelessErrors.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import { UpstreamErrorResponse, type UpstreamError } from "./UpstreamErrors.ts"
 import type { PendingCall, UpstreamHttpCalls } from "./UpstreamHttpCalls.ts"
@@ -82,7 +83,7 @@ const readBody = (
   } catch {
     return otherwise("sent an answer that is not JSON; report this to its author")
   }
-  if (!ok && era === "stateless" && isAnonymousError(value)) {
+  if (!ok && isAnonymousError(value) && (era === "stateless" || tellsEra(pending, head.status, value))) {
     pending.response = value
     return undefined
   }
@@ -98,6 +99,11 @@ const isAnonymousError = (value: unknown): value is JsonRpcFailure =>
   Predicate.isObject(value) &&
   Predicate.isObject((value as JsonObject)["error"]) &&
   ((value as JsonObject)["id"] ?? null) === null
+
+/** In the eras with sessions the status says it all, except where the error tells which era the server speaks instead. */
+const tellsEra = ({ message }: PendingCall, status: number, { error }: JsonRpcFailure): boolean =>
+  (status === 400 || status === 404 || status === 405) &&
+  (message.method === "initialize" || error.code === statelessCodes.unsupportedVersion)
 
 const isJson = (contentType: string): boolean => contentType === "application/json" || contentType.endsWith("+json")
 

@@ -17,7 +17,8 @@ import {
 } from "../../domain/protocol/JsonRpc.ts"
 import { statefulVersions } from "../../domain/protocol/Versions.ts"
 import type { CallContext, ConnectOptions, UpstreamInfo } from "./UpstreamConnection.ts"
-import { type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import { initializeRefused, unusable } from "./EraEvidence.ts"
+import { type EraNotSpoken, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
 import { type AnswerOptions, conclude, retryAfterMs } from "./UpstreamHttpAnswer.ts"
 import { connectionGone, sessionLost, statusError } from "./UpstreamHttpErrors.ts"
 import type { ExchangeEnd } from "./UpstreamHttpExchange.ts"
@@ -26,7 +27,7 @@ import type { WireError } from "./UpstreamHttpWire.ts"
 
 export interface UpstreamHttpSession {
   /** Initializes, in time or not at all. */
-  readonly open: (by: CallContext) => Effect.Effect<void, UpstreamError>
+  readonly open: (by: CallContext) => Effect.Effect<void, UpstreamError | EraNotSpoken>
   /** Sends, and once more in a new session when the server has forgotten this one. */
   readonly within: (
     send: Effect.Effect<ExchangeEnd, WireError>,
@@ -147,7 +148,10 @@ export const make = Effect.fnUntraced(function* (
       if (generation !== failed) return Effect.void
       if (renewing !== undefined) return Deferred.await(renewing)
       const current = (renewing = Deferred.makeUnsafe<void, UpstreamError>())
-      const work = Effect.onExit(inTime(Effect.andThen(initialize(by), onRenew(by))), (exit) =>
+      const opened = Effect.catchTag(inTime(Effect.andThen(initialize(by), onRenew(by))), "EraNotSpoken", (error) =>
+        Effect.fail(error.refusal)
+      )
+      const work = Effect.onExit(opened, (exit) =>
         Effect.sync(() => {
           renewing = undefined
           Deferred.doneUnsafe(current, Exit.hasInterrupts(exit) ? Effect.fail(connectionGone(server)) : exit)
@@ -184,14 +188,9 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-const unusable = (server: string, what: string): UpstreamUnavailable =>
-  new UpstreamUnavailable({ server, reason: "initialize", message: `Server ${server} ${what}` })
-
 /** Nothing was executed yet, so a failed opening is safe to repeat; what the operator must mend keeps its own reason. */
-const unopened = (server: string, error: UpstreamError): UpstreamError => {
-  if (error._tag === "UpstreamErrorResponse") {
-    return unusable(server, `refused initialize with error ${error.code}: ${error.message}`)
-  }
+const unopened = (server: string, error: UpstreamError): UpstreamError | EraNotSpoken => {
+  if (error._tag === "UpstreamErrorResponse") return initializeRefused(error)
   if (error._tag !== "UpstreamFailed" || error.reason === "redirect" || error.reason === "bad-header") return error
   return new UpstreamUnavailable({
     server,

@@ -11,12 +11,20 @@
 import { Deferred, Effect, type Scope } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { standardHeaders } from "../../domain/protocol/StandardHeaders.ts"
-import { isLogLevel } from "../../domain/protocol/LogLevels.ts"
-import { isJsonObject, paramsToNew } from "../../domain/protocol/Stateless.ts"
+import { isJsonObject } from "../../domain/protocol/Stateless.ts"
 import { statelessCodes } from "../../domain/protocol/StatelessErrors.ts"
 import { statelessVersion } from "../../domain/protocol/Versions.ts"
 import { RequestTracker } from "../RequestTracker.ts"
-import { discoveredInfo, discoverRefused, offersNothingElse, unusable, wantsSameAgain } from "./EraEvidence.ts"
+import {
+  discoveredInfo,
+  discoverRefused,
+  eraLost,
+  noLongerSpoken,
+  offersNothingElse,
+  wantsSameAgain
+} from "./EraEvidence.ts"
+import { outgoing } from "./StatelessEnvelope.ts"
+import { checked } from "./StatelessResult.ts"
 import * as ToolHeaders from "./ToolHeaders.ts"
 import type {
   CallContext,
@@ -29,15 +37,13 @@ import { type EraNotSpoken, eraNotSpoken, type UpstreamError, UpstreamUnavailabl
 import type { UpstreamHeaders } from "./UpstreamHeaders.ts"
 import { conclude } from "./UpstreamHttpAnswer.ts"
 import * as UpstreamHttpCalls from "./UpstreamHttpCalls.ts"
-import { connectionGone, protocolError } from "./UpstreamHttpErrors.ts"
+import { connectionGone } from "./UpstreamHttpErrors.ts"
 import * as UpstreamHttpWire from "./UpstreamHttpWire.ts"
 import * as UpstreamListen from "./UpstreamListen.ts"
 import type { UserPools } from "./UserPools.ts"
 
 /** Milliseconds for `server/discover`; what remains of the time to connect is for `initialize`. */
 const discoverMs = 5_000
-
-const resultTypes: ReadonlySet<unknown> = new Set([undefined, "complete", "input_required", "task"])
 
 /** More pages than any server has; one that repeats its cursor does not keep the hub reading. */
 const maxPages = 50
@@ -59,14 +65,7 @@ export const connect = Effect.fnUntraced(function* (
   const services = yield* Effect.context<never>()
   const onLate = () => tracker.lateResponse(server)
   const wire = yield* UpstreamHttpWire.make(options, statelessVersion)
-  const { clientCapabilities, clientInfo } = options
-  const calls = UpstreamHttpCalls.make(options.onMessage, onLate, ({ logLevel, params }) =>
-    paramsToNew(
-      params,
-      { clientCapabilities, clientInfo, ...(isLogLevel(logLevel) ? { logLevel } : {}) },
-      statelessVersion
-    )
-  )
+  const calls = UpstreamHttpCalls.make(options.onMessage, onLate, outgoing(options))
   const closed = yield* Deferred.make<string>()
   const answers = { server, wire, calls, closed, onLate, era: "stateless" } as const
   let context = options.context
@@ -149,21 +148,16 @@ export const connect = Effect.fnUntraced(function* (
     const noEndpoint =
       error._tag === "UpstreamFailed" && error.reason === "status" && [400, 404, 405].includes(sent.status)
     if (!otherVersion && !noEndpoint) return error
-    Deferred.doneUnsafe(closed, Effect.succeed("the server no longer speaks this revision"))
-    return unusable(server, "no longer speaks the revision the hub found it to speak; call again")
+    Deferred.doneUnsafe(closed, Effect.succeed(eraLost))
+    return noLongerSpoken(server)
   }
-
-  const checked = (result: unknown): Effect.Effect<unknown, UpstreamError> =>
-    isJsonObject(result) && resultTypes.has(result["resultType"])
-      ? Effect.succeed(result)
-      : Effect.fail(protocolError(server, "body", "sent a result of a type this revision does not have"))
 
   const call = (request: UpstreamCall): Effect.Effect<unknown, UpstreamError> =>
     Effect.suspend(() => {
       const sent: Sent = { status: 0 }
       return exchange(request, sent).pipe(
         Effect.mapError((error) => lost(sent, error)),
-        Effect.flatMap(checked)
+        Effect.flatMap(checked(server))
       )
     })
 

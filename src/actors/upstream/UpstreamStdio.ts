@@ -6,19 +6,21 @@
  * directory of its own (both removed afterwards) and a process group that ends with the connection's scope: SIGTERM,
  * five seconds, SIGKILL. When the process goes by itself, `closed` tells and everything in flight fails.
  *
- * The transport speaks the revisions that begin with `initialize`, and 2024-11-05, which many published servers still
- * answer with and which differs from 2025-03-26 in nothing this hub relies on.
+ * Spoken are the revisions that begin with `initialize`, and 2024-11-05, which many published servers still answer with
+ * and which differs from 2025-03-26 in nothing this hub relies on; and, in a process started for it, revision 2026-07-28.
  */
-import { Context, Deferred, Effect, Exit, FileSystem, Layer, Path, Predicate, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, FileSystem, Layer, Path, Scope } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
-import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
-import { isStateful, latestStateful } from "../../domain/protocol/Versions.ts"
+import { type Era, isStateful, latestStateful, statelessVersion } from "../../domain/protocol/Versions.ts"
 import { RequestTracker } from "../RequestTracker.ts"
 import * as ChildSecrets from "./ChildSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
 import { StdioChildren } from "./StdioChildren.ts"
 import * as StdioConversation from "./StdioConversation.ts"
-import type { Connect, ConnectOptions, UpstreamConnection, UpstreamInfo } from "./UpstreamConnection.ts"
+import { outgoing } from "./StatelessEnvelope.ts"
+import * as StdioHandshake from "./StdioHandshake.ts"
+import * as StdioStateless from "./StdioStateless.ts"
+import type { ConnectOptions, OpenIn, UpstreamConnection } from "./UpstreamConnection.ts"
 import { UpstreamUnavailable } from "./UpstreamErrors.ts"
 import { UpstreamHeaders } from "./UpstreamHeaders.ts"
 
@@ -36,8 +38,8 @@ type Requirements = UpstreamHeaders | StdioChildren | RequestTracker | FileSyste
 export class UpstreamStdio extends Context.Service<
   UpstreamStdio,
   {
-    /** Starts the configured command and initializes it; the process lives until the scope closes or it exits. */
-    readonly connect: Connect
+    /** Starts the configured command and greets it; the process lives until the scope closes or it exits. */
+    readonly open: OpenIn
   }
 >()("mcphub/actors/upstream/UpstreamStdio") {
   static readonly layerWith = (
@@ -73,12 +75,22 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
   /** Relative paths in a configuration mean the hub's directory, not the child's own one. */
   const fromHub = (text: string) => (/^\.{1,2}[\\/]/.test(text) ? path.resolve(text) : text)
 
-  const open = Effect.fnUntraced(function* (options: ConnectOptions, outer: Scope.Scope, own: Scope.Closeable) {
+  const open = Effect.fnUntraced(function* (
+    options: ConnectOptions,
+    era: Era,
+    outer: Scope.Scope,
+    own: Scope.Closeable
+  ) {
     const { config, context, name } = options
     const unavailable = (reason: UpstreamUnavailable["reason"], message: string) =>
       new UpstreamUnavailable({ server: name, reason, message })
 
-    const started = yield* headers.child({ server: name, config, context, protocolVersion: options.protocolVersion })
+    const started = yield* headers.child({
+      server: name,
+      config,
+      context,
+      protocolVersion: spoken(era, options.protocolVersion)
+    })
     const secrets = ChildSecrets.collect(config, context, started)
     const slot = yield* children.slot
     const { cwd, tmp } = yield* Effect.mapError(folder, () =>
@@ -96,7 +108,8 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       onNoise: children.countNoise,
       onDefect: (cause) =>
         Effect.runForkWith(services)(Effect.logError("A receiver of an upstream's message failed", cause)),
-      tag: config.context !== "none"
+      tag: config.context !== "none",
+      ...(era === "stateless" ? { stateless: outgoing(options) } : {})
     })
     child = yield* StdioChild.open({
       command: fromHub(started.command),
@@ -128,37 +141,20 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       const lines = child.stderr().slice(-10).join("\n").slice(-2_000)
       return lines === "" ? " and wrote nothing to stderr" : `; it wrote: ${ChildSecrets.scrub(lines, secrets)}`
     }
-    const version = isStateful(options.protocolVersion) ? options.protocolVersion : latestStateful
-    const { clientCapabilities: capabilities, clientInfo } = options
-    const answer = yield* conversation
-      .request({
-        method: "initialize",
-        params: { protocolVersion: version, capabilities, clientInfo },
+    const scrub = (text: string) => ChildSecrets.scrub(text, secrets)
+    const handshake = { options, conversation, initTimeout, lastWords, scrub }
+    if (era === "stateless") {
+      const info = yield* StdioHandshake.discover(handshake)
+      return yield* StdioStateless.make({
+        server: name,
         context,
+        info,
+        conversation,
+        closed,
         onMessage: options.onMessage
       })
-      .pipe(
-        Effect.timeoutOrElse({
-          duration: initTimeout,
-          orElse: () => {
-            const limit = `did not answer initialize within ${initTimeout} ms`
-            const remedy = "check its command, or raise INIT_TIMEOUT if it is slow to start"
-            return Effect.fail(unavailable("timeout", `Server "${name}" ${limit}; ${remedy}${lastWords()}`))
-          }
-        }),
-        Effect.catchTags({
-          UpstreamFailed: (error) => Effect.fail(unavailable("exited", `${error.message}${lastWords()}`)),
-          UpstreamErrorResponse: ({ code, message }) => {
-            const said = ChildSecrets.scrub(message, secrets)
-            return Effect.fail(unavailable("initialize", `Server "${name}" refused initialize (${code}): ${said}`))
-          }
-        })
-      )
-    const info = initialized(answer)
-    if (info === undefined) {
-      const found = "answered initialize with no protocol revision this hub speaks"
-      return yield* unavailable("initialize", `Server "${name}" ${found}; update the server`)
     }
+    const info = yield* StdioHandshake.initialize(handshake)
     child.send(JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" }))
 
     return {
@@ -176,10 +172,10 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
   return UpstreamStdio.of({
     // The process has a scope inside the caller's: it is cleaned up when it exits, or fails to start, and not only
     // when the caller gets round to closing.
-    connect: Effect.fnUntraced(function* (options) {
+    open: Effect.fnUntraced(function* (options, era) {
       const outer = yield* Effect.scope
       const own = yield* Scope.fork(outer)
-      return yield* open(options, outer, own).pipe(
+      return yield* open(options, era, outer, own).pipe(
         Scope.provide(own),
         Effect.onError(() => Scope.close(own, Exit.void))
       )
@@ -187,17 +183,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
   })
 })
 
-const initialized = (result: unknown): UpstreamInfo | undefined => {
-  if (!Predicate.isObject(result)) return undefined
-  const { capabilities, instructions, protocolVersion, serverInfo } = result as JsonObject
-  if (!isStateful(protocolVersion) && protocolVersion !== "2024-11-05") return undefined
-  return {
-    protocolVersion,
-    capabilities: Predicate.isObject(capabilities) ? (capabilities as JsonObject) : {},
-    serverInfo: Predicate.isObject(serverInfo) ? (serverInfo as JsonObject) : {},
-    ...(typeof instructions === "string" ? { instructions } : {})
-  }
-}
+/** The revision that is asked for in this era. */
+const spoken = (era: Era, wanted: string): string =>
+  era === "stateless" ? statelessVersion : isStateful(wanted) ? wanted : latestStateful
 
 const exitText = (status: StdioChild.ExitStatus): string =>
   status.signal === null ? `exited with code ${status.code}` : `was ended by ${status.signal}`

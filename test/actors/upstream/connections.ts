@@ -1,12 +1,14 @@
 /** What the tests of both transports share: two users, what a connection is opened with, and a tool call. */
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { defaults, HubConfig, type HubConfigShape } from "../../../src/domain/HubConfig.ts"
 import { RequestId, SessionId } from "../../../src/domain/Ids.ts"
 import type { JsonObject } from "../../../src/domain/protocol/JsonRpc.ts"
+import type { Era } from "../../../src/domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../../src/domain/ServerConfig.ts"
 import type {
   CallContext,
   ConnectOptions,
+  OpenIn,
   UpstreamConnection,
   UpstreamMessage
 } from "../../../src/actors/upstream/UpstreamConnection.ts"
@@ -54,3 +56,7 @@ export const callTool = (
     context,
     onMessage: more.onMessage ?? (() => undefined)
   })
+
+/** A conversation in one era, failing as its server refuses that era. */
+export const connectIn = (era: Era, open: OpenIn, options: ConnectOptions) =>
+  Effect.catchTag(open(options, era), "EraNotSpoken", ({ refusal }) => Effect.fail(refusal))

@@ -7,7 +7,7 @@ import type { CallContext, ConnectOptions } from "../../../src/actors/upstream/U
 import { UpstreamHeaders } from "../../../src/actors/upstream/UpstreamHeaders.ts"
 import { UpstreamHttp } from "../../../src/actors/upstream/UpstreamHttp.ts"
 import { UserPools } from "../../../src/actors/upstream/UserPools.ts"
-import { connectOptions, layerConfig } from "./connections.ts"
+import { connectIn, connectOptions, layerConfig } from "./connections.ts"
 
 export { callTool, contextOf } from "./connections.ts"
 
@@ -21,7 +21,7 @@ export const layer = (
   )
 
 export const connect = (url: string, context: CallContext, more: Partial<ConnectOptions> = {}) =>
-  Effect.flatMap(UpstreamHttp, (http) => http.connect(connectOptions({ url }, context, more)))
+  Effect.flatMap(UpstreamHttp, (http) => connectIn("stateful", http.open, connectOptions({ url }, context, more)))
 
 /** The structured content of a tool result. */
 export const contentOf = (result: unknown): JsonObject =>

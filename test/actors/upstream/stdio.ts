@@ -59,7 +59,9 @@ export const tellingChildren = Effect.gen(function* () {
 })
 
 export const connect = (config: ServerConfig, context: CallContext, more: Partial<ConnectOptions> = {}) =>
-  Effect.flatMap(UpstreamStdio, (stdio) => stdio.connect(connections.connectOptions(config, context, more)))
+  Effect.flatMap(UpstreamStdio, (stdio) =>
+    connections.connectIn("stateful", stdio.open, connections.connectOptions(config, context, more))
+  )
 
 /** Calls a tool of the scripted server and succeeds with the value it answered. */
 export const callTool = (
