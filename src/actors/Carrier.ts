@@ -10,17 +10,28 @@ import type { Era } from "../domain/protocol/Versions.ts"
 import { Settings } from "../domain/Settings.ts"
 import { Telemetry } from "../domain/Telemetry.ts"
 import type { Call } from "./Call.ts"
+import type { Catalog } from "./Catalog.ts"
 import type { EraBridge, Send } from "./EraBridge.ts"
+import * as EraProjection from "./EraProjection.ts"
 import type { RequestError } from "./RequestErrors.ts"
 import type { SessionLogLevel } from "./SessionLogLevel.ts"
+import type { UpstreamConnection } from "./upstream/UpstreamConnection.ts"
+import type { UpstreamError } from "./upstream/UpstreamErrors.ts"
 import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
 
 export interface Carrier {
   readonly carry: (call: Call, server: string, params: JsonObject | undefined) => Effect.Effect<unknown, RequestError>
+  /** The conversation with the request's server, for what is not carried as it is. */
+  readonly reach: (
+    call: Call,
+    server: string,
+    params: JsonObject | undefined
+  ) => Effect.Effect<UpstreamConnection, UpstreamError>
 }
 
 export interface CarrierOptions {
   readonly era: Era
+  readonly catalog: Catalog
   readonly links: UpstreamLinks
   readonly bridge: EraBridge
   readonly logLevel: SessionLogLevel
@@ -37,7 +48,7 @@ const patienceOf = (params: JsonObject | undefined): number | undefined => {
   return Predicate.isNumber(wanted) && wanted > 0 ? wanted : undefined
 }
 
-export const make = Effect.fnUntraced(function* ({ bridge, era, links, logLevel }: CarrierOptions) {
+export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, logLevel }: CarrierOptions) {
   const settings = yield* Settings
   const hub = yield* HubConfig
   const telemetry = yield* Telemetry
@@ -48,7 +59,7 @@ export const make = Effect.fnUntraced(function* ({ bridge, era, links, logLevel 
       next === undefined ? params : { ...params, _meta: next }
     )
 
-  const carry: Carrier["carry"] = (call, server, params) => {
+  const reach: Carrier["reach"] = (call, server, params) => {
     const { record } = call
     record.server = server
     const limits = settings.current().mcpServers[server]?.options
@@ -57,14 +68,24 @@ export const make = Effect.fnUntraced(function* ({ bridge, era, links, logLevel 
       const timeout = limits?.timeout ?? hub.requestTimeout
       record.limit(patience === undefined ? timeout : Math.min(patience, timeout), limits?.maxTotalTimeout)
     }
-    const extend = limits?.resetTimeoutOnProgress === true
-    return Effect.flatMap(links.get(server, call.context), (connection) => {
+    return links.get(server, call.context)
+  }
+
+  const carry: Carrier["carry"] = (call, server, params) => {
+    const { record } = call
+    const { method } = call.message
+    return Effect.flatMap(reach(call, server, params), (connection) => {
+      const extend = settings.current().mcpServers[server]?.options?.resetTimeoutOnProgress === true
+      const outputSchema = Effect.map(
+        catalog.toolOf({ server, name: String(params?.["name"]) }, call.context),
+        (tool) => tool?.["outputSchema"]
+      )
       const sendPlain: Send = (sent, onMessage) =>
         connection.request({
-          method: call.message.method,
+          method,
           params: era === "stateless" && connection.era === "stateful" ? paramsToOld(sent) : sent,
           context: call.context,
-          logLevel: call.said?.logLevel,
+          logLevel: call.said === undefined ? logLevel.chosen() : call.said.logLevel,
           onMessage: (message) => {
             if (extend && message.method === "notifications/progress") record.touch()
             onMessage(message)
@@ -73,11 +94,16 @@ export const make = Effect.fnUntraced(function* ({ bridge, era, links, logLevel 
       const send: Send = telemetry.enabled
         ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => sendPlain(next, onMessage))
         : sendPlain
-      const carried = bridge.carry(call, connection, params, send)
+      const carried = bridge.carry(call, connection, params, (sent, onMessage) =>
+        send(sent, onMessage).pipe(
+          Effect.flatMap((result) => EraProjection.resultFor(era, connection, method, result, outputSchema)),
+          Effect.mapError(EraProjection.errorFor(era, connection, method))
+        )
+      )
       const level = call.said?.logLevel
       return level === undefined ? carried : Effect.andThen(logLevel.want(call, connection, level), carried)
     })
   }
 
-  return { carry } satisfies Carrier
+  return { carry, reach } satisfies Carrier
 })

@@ -8,6 +8,8 @@ import { admitsTool, type Access } from "../domain/Access.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
 import { candidates, expose, literalPrefix, qualifyUri } from "../domain/protocol/ExposedNames.ts"
 import type { ListKind } from "../domain/protocol/Methods.ts"
+import { toolsToNew, toolToOld } from "../domain/protocol/ProjectionToOld.ts"
+import type { Era } from "../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../domain/ServerConfig.ts"
 import { Settings } from "../domain/Settings.ts"
 import { InvalidParams, ResourceUnknown } from "./RequestErrors.ts"
@@ -30,6 +32,8 @@ export interface Listing {
   readonly items: ReadonlyArray<Item>
   /** Servers whose part is missing, and why. */
   readonly missing: ReadonlyArray<Missing>
+  /** Milliseconds for which all of it may be kept: the least that any server says. */
+  readonly ttlMs: number
 }
 
 export interface Catalog {
@@ -61,6 +65,8 @@ export interface Catalog {
 
 export interface CatalogOptions {
   readonly lists: ServerLists
+  /** The client's. */
+  readonly era: Era
   /** One server's endpoint: names are its own. */
   readonly direct: boolean
 }
@@ -77,7 +83,7 @@ const describe = (
   separator: string
 ): string | undefined => (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.description
 
-export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptions) {
+export const make = Effect.fnUntraced(function* ({ direct, era, lists }: CatalogOptions) {
   const settings = yield* Settings
   const { nameSeparator: separator } = yield* HubConfig
 
@@ -105,18 +111,28 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
     return { ...item, ...(name === undefined ? {} : { name }), ...(description === undefined ? {} : { description }) }
   }
 
+  /** A tool in the words of the client's era; `undefined` where it could not be called from there. */
+  const translated = (server: string, item: Item): Item | undefined => {
+    if (lists.origin(server, "tools").era === era) return item
+    return (era === "stateful" ? toolToOld(item) : toolsToNew([item])[0]) as Item | undefined
+  }
+
   const list: Catalog["list"] = Effect.fnUntraced(function* (kind, access, context) {
     const loaded = yield* load(kind, access.keys(), context)
     const missing: Array<Missing> = []
+    let ttlMs = Number.POSITIVE_INFINITY
     const byName = new Map<string, Array<{ readonly server: string; readonly item: Item }>>()
     for (const [server, result] of loaded) {
       if (Result.isFailure(result)) {
         missing.push({ server, reason: result.failure.message })
         continue
       }
+      ttlMs = Math.min(ttlMs, lists.origin(server, kind).ttlMs)
       for (const [key, item] of result.success) {
         if (kind === "tools" && !admits(access, server, key)) continue
-        const shown = exposed(kind, server, key, item)
+        const known = kind === "tools" ? translated(server, item) : item
+        if (known === undefined) continue
+        const shown = exposed(kind, server, key, known)
         const name = kind === "resources" || kind === "templates" ? key : String(shown["name"])
         const same = byName.get(name)
         if (same === undefined) byName.set(name, [{ server, item: shown }])
@@ -136,7 +152,7 @@ export const make = Effect.fnUntraced(function* ({ lists, direct }: CatalogOptio
         )
       }
     }
-    return { items, missing }
+    return { items, missing, ttlMs: missing.length > 0 || ttlMs === Number.POSITIVE_INFINITY ? 0 : ttlMs }
   })
 
   const named = (

@@ -2,30 +2,26 @@
  * Carries one request to its upstream across the eras, in all four combinations.
  *
  * Same era: as it is (a stateless upstream's `requestState` is sealed for the user on its way to the client and opened
- * on its way back). Stateful client, stateless upstream: what the upstream asks for by `input_required` becomes real
- * requests on the client's stream, and the hub sends the request again with the answers. Stateless client, stateful
+ * on its way back). Stateful client, stateless upstream: see `UpstreamRounds`. Stateless client, stateful
  * upstream: the open call is parked, see `ParkedCalls`.
  *
  * Source: MCP 2026-07-28, multi round-trip requests.
  */
 import { Effect, Predicate } from "effect"
-import {
-  failure,
-  isFailure,
-  type JsonObject,
-  type JsonRpcRequest,
-  type JsonRpcResponse
-} from "../domain/protocol/JsonRpc.ts"
+import { interactiveMethods } from "../domain/protocol/Admission.ts"
+import { failure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../domain/protocol/JsonRpc.ts"
 import { clientCapability } from "../domain/protocol/Methods.ts"
+import { urlElicitations } from "../domain/protocol/ProjectionToOld.ts"
 import type { Era } from "../domain/protocol/Versions.ts"
 import type { Call } from "./Call.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
 import { type ClientRequests, undeclared } from "./ClientRequests.ts"
+import { admitQuestions, questionsOf } from "./InputRequests.ts"
 import type { Ask, Outcome, ParkedCalls } from "./ParkedCalls.ts"
 import type { RequestError } from "./RequestErrors.ts"
 import type { Content, RequestStates, Subject } from "./RequestStates.ts"
-import { UpstreamErrorResponse, UpstreamFailed } from "./upstream/UpstreamErrors.ts"
 import type { UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
+import * as UpstreamRounds from "./UpstreamRounds.ts"
 
 /** Sends the request with these params; messages of the upstream on its stream go to `onMessage`. */
 export type Send = (
@@ -36,7 +32,12 @@ export type Send = (
 /** How a stateless client's retry goes on. */
 export type Retry =
   | { readonly kind: "done"; readonly result: unknown }
-  | { readonly kind: "send"; readonly params: JsonObject | undefined }
+  | {
+      readonly kind: "send"
+      readonly params: JsonObject | undefined
+      /** The server whose state it is: nobody else's business. */
+      readonly server?: string | undefined
+    }
 
 export interface EraBridge {
   readonly carry: (
@@ -60,16 +61,12 @@ export interface BridgeOptions {
   readonly states: RequestStates
   readonly parked: ParkedCalls
   readonly questions: ClientRequests
+  readonly sendNow: UpstreamRounds.RoundsOptions["sendNow"]
   /** Runs in the session's scope. */
   readonly background: (effect: Effect.Effect<unknown, unknown>) => void
   /** Progress, log, and whatever else of a call's stream concerns the client or the session. */
   readonly onMessage: (call: Call, connection: UpstreamConnection, message: UpstreamMessage) => void
 }
-
-/** Only these may take several rounds. */
-const roundTrip = new Set(["tools/call", "prompts/get", "resources/read"])
-/** An upstream that keeps asking is not served for ever. */
-const maxRounds = 8
 
 const subjectOf = ({ context, message, principal }: Call): Subject => ({
   userId: principal.userId,
@@ -77,9 +74,6 @@ const subjectOf = ({ context, message, principal }: Call): Subject => ({
   method: message.method,
   name: String(message.params?.["name"] ?? message.params?.["uri"] ?? "")
 })
-
-const isAsking = (result: unknown): result is JsonObject =>
-  Predicate.isObject(result) && (result as JsonObject)["resultType"] === "input_required"
 
 /** A retry is a new request with a progress token of its own: what it is told carries that one. */
 const ownExchange = ({ exchange, message: { params } }: Call): ClientExchange => ({
@@ -97,7 +91,8 @@ const objectAt = (value: JsonObject, field: string): JsonObject => {
 }
 
 export const make = (options: BridgeOptions): EraBridge => {
-  const { background, era, parked, questions, states } = options
+  const { background, era, parked, states } = options
+  const rounds = UpstreamRounds.make(options)
 
   /** Calls that may park, by server. */
   const asking = new Map<string, Set<(message: JsonRpcRequest) => void>>()
@@ -113,6 +108,20 @@ export const make = (options: BridgeOptions): EraBridge => {
     outcome.kind === "result"
       ? Effect.succeed(outcome.result)
       : sealed(call, outcome.inputRequests, { job: outcome.job })
+
+  /** 2025-11-25: addresses the user has to visit before the request, sent again, can succeed. */
+  const visiting = (call: Call, answer: Effect.Effect<unknown, RequestError>) =>
+    Effect.catchTag(
+      answer,
+      "UpstreamErrorResponse",
+      Effect.fnUntraced(function* (error): Effect.fn.Return<unknown, RequestError> {
+        const { server } = error
+        const visits = urlElicitations(error)
+        if (visits === undefined) return yield* error
+        yield* admitQuestions(call.message.method, server, visits, options.capabilities)
+        return yield* sealed(call, visits, { upstream: { server } })
+      })
+    )
 
   const question = (call: Call, connection: UpstreamConnection, ask: Ask, message: JsonRpcRequest): void => {
     const reply = (response: JsonRpcResponse): void => background(connection.respond(response, call.context))
@@ -142,75 +151,26 @@ export const make = (options: BridgeOptions): EraBridge => {
         if (message.method === "notifications/cancelled") return ask.withdraw(message.params?.["requestId"])
         options.onMessage({ ...call, exchange: { ...call.exchange, send: ask.send } }, connection, message)
       })
-    return Effect.flatMap(parked.start(ownExchange(call), run), (outcome) => outcomeOf(call, outcome))
+    return visiting(
+      call,
+      Effect.flatMap(parked.start(ownExchange(call), run), (outcome) => outcomeOf(call, outcome))
+    )
   }
-
-  /** One question of a stateless upstream, asked for real. */
-  const askClient = (call: Call, server: string, key: string, asked: JsonObject): Effect.Effect<JsonRpcResponse> =>
-    Effect.callback((resume) => {
-      const params = asked["params"] === undefined ? undefined : objectAt(asked, "params")
-      const message: JsonRpcRequest = { jsonrpc: "2.0", id: key, method: String(asked["method"]), params }
-      questions.ask(server, message, {
-        reply: (response) => resume(Effect.succeed(response)),
-        send: call.exchange.send,
-        record: call.record
-      })
-    })
-
-  /** A stateful client's call to a stateless upstream: asked, answered, sent again. */
-  const rounds = Effect.fnUntraced(function* (
-    call: Call,
-    connection: UpstreamConnection,
-    params: JsonObject | undefined,
-    send: Send
-  ) {
-    const { server } = connection
-    let next = params
-    for (let round = 0; round < maxRounds; round++) {
-      const result = yield* send(next, (message) => options.onMessage(call, connection, message))
-      if (!isAsking(result)) return result
-      const answers = yield* Effect.forEach(
-        Object.entries(objectAt(result, "inputRequests")),
-        ([key, asked]) =>
-          Effect.map(
-            askClient(call, server, key, Predicate.isObject(asked) ? (asked as JsonObject) : {}),
-            (response) => [key, response] as const
-          ),
-        { concurrency: "unbounded" }
-      )
-      const inputResponses: Record<string, unknown> = {}
-      for (const [key, response] of answers) {
-        if (isFailure(response)) {
-          const { code, data, message } = response.error
-          return yield* new UpstreamErrorResponse({ server, code, message, ...(data === undefined ? {} : { data }) })
-        }
-        inputResponses[key] = response.result
-      }
-      const state = result["requestState"]
-      next = { ...params, inputResponses, ...(state === undefined ? {} : { requestState: state }) }
-    }
-    return yield* new UpstreamFailed({
-      server,
-      reason: "protocol",
-      phase: "body",
-      message: `Server ${server} asked for input ${maxRounds} times without answering; the call was given up`
-    })
-  })
 
   /** Both stateless: the upstream's own state goes to the client sealed for this user. */
-  const passAsking = (call: Call, server: string, result: unknown): Effect.Effect<unknown> => {
-    if (!isAsking(result)) return Effect.succeed(result)
-    const state = result["requestState"]
-    const upstream = Predicate.isString(state) ? { server, state } : { server }
-    return Effect.map(sealed(call, objectAt(result, "inputRequests"), { upstream }), (wrapped) => ({
-      ...result,
-      requestState: wrapped.requestState
-    }))
-  }
+  const passAsking = Effect.fnUntraced(function* (call: Call, server: string, result: unknown) {
+    const asking = questionsOf(result)
+    if (asking === undefined) return result
+    const { inputRequests, requestState } = asking
+    yield* admitQuestions(call.message.method, server, inputRequests, options.capabilities)
+    const upstream = Predicate.isString(requestState) ? { server, state: requestState } : { server }
+    const wrapped = yield* sealed(call, inputRequests, { upstream })
+    return { ...(result as JsonObject), requestState: wrapped.requestState }
+  })
 
   const carry: EraBridge["carry"] = (call, connection, params, send) => {
     if (era === "stateful" && connection.era === "stateless") return rounds(call, connection, params, send)
-    if (era === "stateless" && connection.era === "stateful" && roundTrip.has(call.message.method)) {
+    if (era === "stateless" && connection.era === "stateful" && interactiveMethods.has(call.message.method)) {
       return park(call, connection, params, send)
     }
     const sent = send(params, (message) => options.onMessage(call, connection, message))
@@ -231,12 +191,17 @@ export const make = (options: BridgeOptions): EraBridge => {
         if (job === undefined) {
           const { requestState: _, ...rest } = params
           const own = upstream?.state
-          return Effect.succeed({ kind: "send", params: own === undefined ? rest : { ...rest, requestState: own } })
+          return Effect.succeed({
+            kind: "send",
+            params: own === undefined ? rest : { ...rest, requestState: own },
+            server: upstream?.server
+          })
         }
-        return parked.resume(job, ownExchange(call), objectAt(params, "inputResponses")).pipe(
-          Effect.flatMap((outcome) => outcomeOf(call, outcome)),
-          Effect.map((result): Retry => ({ kind: "done", result }))
-        )
+        const resumed = parked.resume(job, ownExchange(call), objectAt(params, "inputResponses"))
+        return visiting(
+          call,
+          Effect.flatMap(resumed, (outcome) => outcomeOf(call, outcome))
+        ).pipe(Effect.map((result): Retry => ({ kind: "done", result })))
       }
     )
   }

@@ -36,9 +36,10 @@ export const make = Effect.fnUntraced(function* (open: OpenOptions, links: Upstr
       Effect.catch(() => Effect.succeedNone)
     )
     if (connection._tag === "None") return result
-    const { info } = connection.value
+    const { era: spoken, info } = connection.value
+    const same = era === "stateful" && spoken === "stateful"
     return {
-      capabilities: era === "stateless" ? serverCapabilitiesAcross(info.capabilities) : info.capabilities,
+      capabilities: same ? info.capabilities : serverCapabilitiesAcross(info.capabilities),
       ...(info.instructions === undefined ? {} : { instructions: info.instructions })
     }
   })

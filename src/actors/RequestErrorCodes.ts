@@ -2,7 +2,7 @@
  * Code, kind and origin of every typed error a request can fail with: one table for the wire (`JsonRpcErrors`), the
  * request log and statistics. Exhaustive by construction: a new error does not compile without a row.
  */
-import { hubCodes, resourceNotFound, rpcCodes } from "../domain/protocol/ErrorCodes.ts"
+import { capabilityMissing, hubCodes, resourceNotFound, rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import { statelessCodes } from "../domain/protocol/StatelessErrors.ts"
 import type { RequestError } from "./RequestErrors.ts"
 
@@ -48,6 +48,8 @@ export const errorRow = (error: RequestError): ErrorRow => {
         : row(hubCodes.upstreamFailed, `upstream_${error.reason.replaceAll("-", "_")}`, "upstream")
     case "UpstreamErrorResponse":
       return row(error.code, "upstream_error", "upstream")
+    case "ClientCapabilityMissing":
+      return row(hubCodes.notAllowed, capabilityMissing)
     case "CredentialMissing":
       return row(hubCodes.credentialMissing, "credential_missing")
   }

@@ -37,11 +37,20 @@ export class HeaderMismatch extends Schema.TaggedError<HeaderMismatch>()("Header
   message: Schema.String
 }) {}
 
+/** A server needs something of the client that the client did not declare: the client is never asked for it. */
+export class ClientCapabilityMissing extends Schema.TaggedError<ClientCapabilityMissing>()("ClientCapabilityMissing", {
+  server: Schema.String,
+  /** What is missing, in the shape of `ClientCapabilities`. */
+  requiredCapabilities: Schema.Record(Schema.String, Schema.Unknown),
+  message: Schema.String
+}) {}
+
 export type RoutingError = InvalidParams | ResourceUnknown | MethodNotSupported | OutOfPlace | HeaderMismatch
 
 export type RequestError =
   | RoutingError
   | UserOverloaded
+  | ClientCapabilityMissing
   | UpstreamError
   | RequestTimeout
   | RequestCancelled

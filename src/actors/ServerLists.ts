@@ -7,6 +7,8 @@ import { Clock, Deferred, Effect } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
 import { type ListKind, listKinds, lists } from "../domain/protocol/Methods.ts"
+import { lifeOf } from "../domain/protocol/Projection.ts"
+import type { Era } from "../domain/protocol/Versions.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import { type UpstreamError, UpstreamFailed, UpstreamUnavailable } from "./upstream/UpstreamErrors.ts"
 import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
@@ -22,11 +24,24 @@ export interface ServerLists {
   readonly get: (server: string, kind: ListKind, context: CallContext) => Effect.Effect<Items, UpstreamError>
   /** What is known now, stale or not: enough to route a call to a name already seen. */
   readonly known: (server: string, kind: ListKind) => Items | undefined
+  /** What the server's latest list was spoken in, and the milliseconds for which it may still be kept. */
+  readonly origin: (server: string, kind: ListKind) => ListOrigin
   readonly invalidate: (server: string, kinds?: ReadonlyArray<ListKind>) => void
 }
 
-interface Cached {
+export interface ListOrigin {
+  readonly era: Era
+  readonly ttlMs: number
+}
+
+interface Fetched {
   readonly items: Items
+  /** Milliseconds, as a stateless server says; the least of all pages. */
+  readonly ttlMs: number | undefined
+}
+
+interface Cached extends Fetched {
+  readonly fetchedAt: number
   readonly freshUntil: number
 }
 
@@ -55,7 +70,8 @@ const fetchAll = Effect.fnUntraced(function* (
   onMessage: (message: UpstreamMessage) => void
 ) {
   const items = new Map<string, Item>()
-  if (!(lists[kind].capability in connection.info.capabilities)) return items
+  if (!(lists[kind].capability in connection.info.capabilities)) return { items, ttlMs: undefined }
+  let ttlMs: number | undefined
   const { method, field } = lists[kind]
   const cursors = new Set<string>()
   let cursor: string | undefined
@@ -75,13 +91,18 @@ const fetchAll = Effect.fnUntraced(function* (
       const key = item?.[keyField(kind)]
       if (item !== null && typeof key === "string") items.set(key, item)
     }
+    if (connection.era === "stateless") ttlMs = Math.min(ttlMs ?? Number.POSITIVE_INFINITY, lifeOf(page?.["ttlMs"]))
     const next = page?.["nextCursor"]
     // A server that repeats a cursor would keep the hub reading for ever.
     cursor = typeof next === "string" && !cursors.has(next) && items.size < maxItems ? next : undefined
     if (cursor !== undefined) cursors.add(cursor)
   } while (cursor !== undefined)
-  return items
+  return { items, ttlMs }
 })
+
+/** Milliseconds for which a list is not asked for again. */
+const lifeFor = (connection: UpstreamConnection, kind: ListKind, ttlMs: number | undefined): number =>
+  announces(connection, kind) ? announcedLife : ttlMs === undefined ? unannouncedLife : Math.min(ttlMs, announcedLife)
 
 export interface ListOptions {
   readonly links: UpstreamLinks
@@ -97,6 +118,8 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
   const clock = yield* Clock.Clock
   const health = yield* UpstreamHealth
   const cache = new Map<string, Cached>()
+  /** Outlives the cache: a list that went stale while it was read is still in these words. */
+  const spoken = new Map<string, Era>()
   const fetching = new Map<string, Deferred.Deferred<Items, UpstreamError>>()
   /** Lists somebody was answered without: their arrival is announced, once. */
   const owed = new Set<string>()
@@ -109,7 +132,7 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
     isCurrent: () => boolean
   ) {
     const connection = yield* links.get(server, context)
-    const items: Items = yield* fetchAll(connection, kind, context, (message) =>
+    const { items, ttlMs }: Fetched = yield* fetchAll(connection, kind, context, (message) =>
       onMessage(server, message, context)
     ).pipe(
       Effect.timeoutOrElse({
@@ -117,9 +140,11 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
         orElse: () => late(server, kind, hub.requestTimeout)
       })
     )
+    spoken.set(server, connection.era)
     if (isCurrent()) {
-      const life = announces(connection, kind) ? announcedLife : unannouncedLife
-      cache.set(keyOf(server, kind), { items, freshUntil: clock.currentTimeMillisUnsafe() + life })
+      const fetchedAt = clock.currentTimeMillisUnsafe()
+      const freshUntil = fetchedAt + lifeFor(connection, kind, ttlMs)
+      cache.set(keyOf(server, kind), { items, ttlMs, fetchedAt, freshUntil })
     }
     if (kind === "tools") health.tools(server, items.size)
     if (owed.delete(keyOf(server, kind))) announce(kind)
@@ -168,6 +193,11 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
   return {
     get,
     known: (server, kind) => cache.get(keyOf(server, kind))?.items,
+    origin: (server, kind) => {
+      const cached = cache.get(keyOf(server, kind))
+      const left = (cached?.ttlMs ?? 0) - (clock.currentTimeMillisUnsafe() - (cached?.fetchedAt ?? 0))
+      return { era: spoken.get(server) ?? "stateful", ttlMs: Math.max(0, left) }
+    },
     invalidate: (server, kinds = listKinds) => {
       for (const kind of kinds) {
         const key = keyOf(server, kind)

@@ -91,7 +91,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     connection: (server) => [...links.live()].find((live) => live.server === server),
     attribute: (server, message) => bridge.attribute(server, message),
     invalidate: (server, kinds) => lists.invalidate(server, kinds),
-    subscribed: (uri) => subscriptions.has(uri)
+    subscribed: (server, uri) => subscriptions.has(server, uri)
   })
   const onSessionMessage = messages.ofSession
   const logLevel = SessionLogLevel.make({ live: () => links.live(), onSessionMessage })
@@ -107,7 +107,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
           onSessionMessage(server, message, context)
         })
       ),
-    onOpen: logLevel.onOpen,
+    onOpen: (connection, context) =>
+      Effect.andThen(logLevel.onOpen(connection, context), subscriptions.restore(connection, context)),
     onClosed: (server) => lists.invalidate(server)
   })
   const lists: ServerLists.ServerLists = yield* ServerLists.make({
@@ -115,13 +116,14 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     announce: messages.announce,
     onMessage: onSessionMessage
   })
-  const catalog = yield* Catalog.make({ lists, direct: open.target.kind === "server" })
+  const catalog = yield* Catalog.make({ lists, era, direct: open.target.kind === "server" })
   const bridge: EraBridge.EraBridge = EraBridge.make({
     era,
     capabilities: open.capabilities,
     states: yield* RequestStates.make,
     parked: yield* ParkedCalls.make,
     questions,
+    sendNow: events.sendNow,
     background: background.run,
     onMessage: messages.ofCall
   })

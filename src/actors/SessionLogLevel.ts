@@ -1,7 +1,7 @@
 /**
  * How much upstream servers are to log for this session. A stateful client sets one level for all its servers, also for
  * those that connect later; a stateless one names a level with each request, which a stateful server is told when it
- * wants more than the server was told before.
+ * wants more than the server was told before. A stateless server is told by each request, whatever the client is.
  */
 import { Effect } from "effect"
 import { type LogLevel, lowest } from "../domain/protocol/LogLevels.ts"
@@ -12,6 +12,8 @@ import type { UpstreamErrorResponse } from "./upstream/UpstreamErrors.ts"
 export interface SessionLogLevel {
   /** `logging/setLevel` of the client: fails with a server's refusal, a server out of reach is passed over. */
   readonly set: (level: string, context: CallContext) => Effect.Effect<void, UpstreamErrorResponse>
+  /** What a stateful client has set. */
+  readonly chosen: () => string | undefined
   /** Tells a fresh conversation. */
   readonly onOpen: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
   /** A stateful upstream hears of a level once, and of a lower one when a request wants more. */
@@ -23,7 +25,8 @@ export interface LogLevelOptions {
   readonly onSessionMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
 }
 
-const logs = (connection: UpstreamConnection): boolean => "logging" in connection.info.capabilities
+/** Whether a server is told the level by a request of its own. */
+const logs = ({ era, info }: UpstreamConnection): boolean => era === "stateful" && "logging" in info.capabilities
 
 export const make = (options: LogLevelOptions): SessionLogLevel => {
   /** What a stateful client has set. */
@@ -47,6 +50,7 @@ export const make = (options: LogLevelOptions): SessionLogLevel => {
       const refusal = refusals.find((error) => error?._tag === "UpstreamErrorResponse")
       if (refusal !== undefined) return yield* refusal
     }),
+    chosen: () => chosen,
     onOpen: (connection, context) =>
       chosen === undefined || !logs(connection)
         ? Effect.void
@@ -60,7 +64,7 @@ export const make = (options: LogLevelOptions): SessionLogLevel => {
           ),
     want: (call, connection, level) => {
       const known = levels.get(connection)
-      if (connection.era === "stateless" || !logs(connection)) return Effect.void
+      if (!logs(connection)) return Effect.void
       if (known !== undefined && lowest([known, level]) === known) return Effect.void
       levels.set(connection, level)
       return Effect.ignore(tell(connection, level, call.context))

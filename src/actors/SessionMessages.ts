@@ -31,8 +31,8 @@ export interface MessageOptions {
   /** Lets a call in flight ask on behalf of the session, see `EraBridge.attribute`. */
   readonly attribute: (server: string, message: JsonRpcRequest) => boolean
   readonly invalidate: (server: string, kinds: ReadonlyArray<ListKind>) => void
-  /** Whether the client of a stateful session has subscribed to this resource. */
-  readonly subscribed: (uri: string) => boolean
+  /** Whether the client wants to hear of this resource. */
+  readonly subscribed: (server: string, uri: string) => boolean
 }
 
 export const make = (options: MessageOptions): SessionMessages => {
@@ -67,7 +67,7 @@ export const make = (options: MessageOptions): SessionMessages => {
       case "notifications/cancelled":
         return questions.withdraw(server, message.params)
       case "notifications/resources/updated":
-        if (era === "stateless" || options.subscribed(String(message.params?.["uri"]))) events.publish(message)
+        if (options.subscribed(server, String(message.params?.["uri"]))) events.publish(message)
         return
       default: {
         const stale = listKinds.filter((kind) => lists[kind].changed === message.method)

@@ -6,7 +6,6 @@ import { Effect, Predicate } from "effect"
 import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
 import { type ListKind, lists as listMethods } from "../domain/protocol/Methods.ts"
 import * as ParamHeaders from "../domain/protocol/ParamHeaders.ts"
-import { toolsToNew } from "../domain/protocol/ProjectionToOld.ts"
 import { eraOf } from "../domain/protocol/Versions.ts"
 import type { Call } from "./Call.ts"
 import * as Carrier from "./Carrier.ts"
@@ -38,7 +37,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
   const { accessFor, bridge, catalog, links, logLevel, open, subscriptions } = options
   const era = eraOf(open.protocolVersion)
   const handshake = yield* Handshake.make(open, links)
-  const { carry } = yield* Carrier.make({ era, links, bridge, logLevel })
+  const { carry, reach } = yield* Carrier.make({ era, catalog, links, bridge, logLevel })
 
   const text = (call: Call, field: string): Effect.Effect<string, InvalidParams> => {
     const value = call.message.params?.[field]
@@ -64,19 +63,18 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     const forward = (params: JsonObject | undefined) =>
       carry(call, route.server, params?.[field] === route.name ? params : { ...params, [field]: route.name })
     if (era === "stateful") return forward(call.message.params)
-    return Effect.flatMap(bridge.retry(call), (retry) =>
-      retry.kind === "done" ? Effect.succeed(retry.result) : forward(retry.params)
-    )
+    return Effect.flatMap(bridge.retry(call), (retry): Effect.Effect<unknown, RequestError> => {
+      if (retry.kind === "done") return Effect.succeed(retry.result)
+      return retry.server === undefined || retry.server === route.server ? forward(retry.params) : stateElsewhere
+    })
   }
 
   const list = Effect.fnUntraced(function* (call: Call, kind: ListKind) {
     if (call.message.params?.["cursor"] !== undefined) {
       return yield* new InvalidParams({ message: "Unknown cursor: lists are answered whole, on one page" })
     }
-    const { items, missing } = yield* catalog.list(kind, accessFor(call.principal), call.context)
-    // Tools that must run as a task of 2025-11-25 cannot be called by a client of another revision.
-    const shown = era === "stateless" && kind === "tools" ? toolsToNew(items) : items
-    const result = { [listMethods[kind].field]: shown }
+    const { items, missing, ttlMs } = yield* catalog.list(kind, accessFor(call.principal), call.context)
+    const result = { [listMethods[kind].field]: items, ...(era === "stateless" ? { ttlMs } : {}) }
     return missing.length === 0 ? result : { ...result, _meta: { "mcphub/missing": missing } }
   })
 
@@ -101,8 +99,11 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
   const resource = Effect.fnUntraced(function* (call: Call) {
     const uri = yield* text(call, "uri")
     const route = yield* catalog.resource(uri, accessFor(call.principal), call.context)
-    subscriptions.note(call.message.method, route.name)
-    return yield* renamed(call, route, "uri")
+    const { method, params } = call.message
+    if (method === "resources/read") return yield* renamed(call, route, "uri")
+    const connection = yield* reach(call, route.server, params)
+    const change = method === "resources/subscribe" ? subscriptions.add : subscriptions.remove
+    return yield* change(connection, route.name, call.context)
   })
 
   const unsupported = (call: Call): MethodNotSupported =>
@@ -157,4 +158,8 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
   }
 
   return { dispatch } satisfies SessionRequests
+})
+
+const stateElsewhere = new InvalidParams({
+  message: "The requestState belongs to another server than the one that has this name now; send the request anew"
 })

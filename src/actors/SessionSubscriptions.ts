@@ -1,12 +1,13 @@
 /**
- * Which resources the client wants to hear of. Stateful clients subscribe by requests of their own, and are told of
- * those resources alone; for a stateless client the hub subscribes at the servers while a `subscriptions/listen` stream
- * asks for it.
+ * Which resources the client wants to hear of. Stateful clients subscribe by requests of their own; for a stateless
+ * client the hub subscribes at the servers while a `subscriptions/listen` stream asks for it. Either is told of those
+ * resources alone. How each server is told is the matter of `ResourceSubscriptions`.
  */
 import { Effect, Option } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Catalog } from "./Catalog.ts"
+import * as ResourceSubscriptions from "./ResourceSubscriptions.ts"
 import type { AccessFor } from "./SessionAccess.ts"
 import type { ListenFilter } from "./SessionEvents.ts"
 import type { CallContext, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
@@ -19,13 +20,7 @@ export interface SubscriptionOptions {
   readonly onSessionMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
 }
 
-type Method = "resources/subscribe" | "resources/unsubscribe"
-
-export interface SessionSubscriptions {
-  /** A stateful client's own request, by the server's own URI. */
-  readonly note: (method: string, uri: string) => void
-  /** Whether a stateful client has subscribed to this URI. */
-  readonly has: (uri: string) => boolean
+export interface SessionSubscriptions extends ResourceSubscriptions.ResourceSubscriptions {
   /** Connects what a listening client wants to hear of, and subscribes to its resources; the result are those that can be. */
   readonly subscribe: (
     principal: Principal,
@@ -37,21 +32,21 @@ export interface SessionSubscriptions {
 
 export const make = Effect.fnUntraced(function* ({ accessFor, catalog, links, onSessionMessage }: SubscriptionOptions) {
   const hub = yield* HubConfig
-  const subscribed = new Set<string>()
+  const resources = ResourceSubscriptions.make(onSessionMessage)
 
-  const ask = Effect.fnUntraced(function* (principal: Principal, context: CallContext, uri: string, method: Method) {
+  const ask = Effect.fnUntraced(function* (
+    principal: Principal,
+    context: CallContext,
+    uri: string,
+    change: ResourceSubscriptions.Change
+  ) {
     const route = yield* catalog.resource(uri, accessFor(principal), context)
     const connection = yield* links.get(route.server, context)
-    const onMessage = (message: UpstreamMessage): void => onSessionMessage(route.server, message, context)
-    yield* connection.request({ method, params: { uri: route.name }, context, onMessage })
+    yield* change(connection, route.name, context)
   })
 
   return {
-    note: (method, uri) => {
-      if (method === "resources/subscribe") subscribed.add(uri)
-      if (method === "resources/unsubscribe") subscribed.delete(uri)
-    },
-    has: (uri) => subscribed.has(uri),
+    ...resources,
     subscribe: Effect.fnUntraced(function* (principal, context, filter) {
       const access = accessFor(principal)
       yield* Effect.forEach(access.keys(), (server) => Effect.ignore(links.get(server, context)), {
@@ -60,13 +55,13 @@ export const make = Effect.fnUntraced(function* ({ accessFor, catalog, links, on
       }).pipe(Effect.timeoutOption(hub.listTimeout))
       const answered = yield* Effect.forEach(
         filter.resourceSubscriptions ?? [],
-        (uri) => ask(principal, context, uri, "resources/subscribe").pipe(Effect.as(uri), Effect.option),
+        (uri) => ask(principal, context, uri, resources.add).pipe(Effect.as(uri), Effect.option),
         { concurrency: "unbounded" }
       )
       return answered.flatMap((uri) => (Option.isSome(uri) ? [uri.value] : []))
     }),
     unsubscribe: (principal, context, uris) =>
-      Effect.forEach(uris, (uri) => Effect.ignore(ask(principal, context, uri, "resources/unsubscribe")), {
+      Effect.forEach(uris, (uri) => Effect.ignore(ask(principal, context, uri, resources.remove)), {
         discard: true
       })
   } satisfies SessionSubscriptions

@@ -21,7 +21,8 @@ export const toErrorObject = (error: RequestError, requestId: RequestId | undefi
     retryable,
     origin,
     ...("server" in error ? { server: error.server } : {}),
-    ...("retryAfterMs" in error && error.retryAfterMs !== undefined ? { retryAfterMs: error.retryAfterMs } : {})
+    ...("retryAfterMs" in error && error.retryAfterMs !== undefined ? { retryAfterMs: error.retryAfterMs } : {}),
+    ...("requiredCapabilities" in error ? { requiredCapabilities: error.requiredCapabilities } : {})
   }
   return { code, message: error.message, data }
 }

@@ -13,15 +13,14 @@ import type { Principal } from "../../domain/Principal.ts"
 import { type KeyEvent, Principals } from "../../domain/Principals.ts"
 import { Settings } from "../../domain/Settings.ts"
 import type { Isolation } from "../../domain/ServerConfig.ts"
-import type { ConnectOptions, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
+import * as SharedHolders from "./SharedHolders.ts"
+import type { ConnectOptions, UpstreamConnection } from "./UpstreamConnection.ts"
 import { UpstreamConnector } from "./UpstreamConnector.ts"
 import type { UpstreamError } from "./UpstreamErrors.ts"
 
-type Listener = (message: UpstreamMessage) => void
-
 interface Shared {
   readonly connection: UpstreamConnection
-  readonly listeners: Set<Listener>
+  readonly holders: SharedHolders.SharedHolders
 }
 
 /** Milliseconds; a session's own idle time where that is shorter. */
@@ -93,16 +92,13 @@ export class SharedUpstreams extends Context.Service<
       let ends: ReadonlyArray<readonly [KeyEvent, at: number]> = []
 
       const lookup = Effect.fnUntraced(function* (key: SharedKey) {
-        const listeners = new Set<Listener>()
-        const onMessage: Listener = (message) => {
-          for (const listener of listeners) listener(message)
-        }
-        const connection = yield* connector.connect({ ...key.options, onMessage })
+        const holders = SharedHolders.make()
+        const connection = yield* connector.connect({ ...key.options, onMessage: holders.onMessage })
         yield* connection.closed.pipe(
           Effect.andThen(Effect.suspend(() => RcMap.invalidate(map, key))),
           Effect.forkScoped
         )
-        return { connection, listeners } satisfies Shared
+        return { connection, holders } satisfies Shared
       })
 
       const map: RcMap.RcMap<SharedKey, Shared, UpstreamError> = yield* RcMap.make({
@@ -132,9 +128,7 @@ export class SharedUpstreams extends Context.Service<
           // A failed conversation must not stay in the map as the answer for everyone after.
           Effect.tapError(() => RcMap.invalidate(map, key))
         )
-        shared.listeners.add(options.onMessage)
-        yield* Effect.addFinalizer(() => Effect.sync(() => shared.listeners.delete(options.onMessage)))
-        return shared.connection
+        return yield* shared.holders.hold(shared.connection, options.onMessage, options.context)
       })
 
       yield* principals.invalidations.pipe(

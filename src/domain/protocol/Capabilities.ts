@@ -22,6 +22,33 @@ export const clientCapabilitiesAcross = (capabilities: JsonObject): JsonObject =
   return { ...kept, roots: rest }
 }
 
+/**
+ * What a question of a server (`elicitation/create`, `sampling/createMessage`, `roots/list`) needs that the client did
+ * not declare, in the shape of `ClientCapabilities`; `undefined` when it may be asked.
+ */
+export const requiredCapability = ({ method, params }: JsonObject, declared: JsonObject): JsonObject | undefined => {
+  const given = isJsonObject(params) ? params : {}
+  switch (method) {
+    case "elicitation/create": {
+      const mode = given["mode"] === "url" ? "url" : "form"
+      const elicitation = declared["elicitation"]
+      // Forms are what a client means that names no mode (MCP `client/elicitation`).
+      const able =
+        isJsonObject(elicitation) && (mode in elicitation || (mode === "form" && Object.keys(elicitation).length === 0))
+      return able ? undefined : { elicitation: { [mode]: {} } }
+    }
+    case "sampling/createMessage": {
+      const sampling = declared["sampling"]
+      if (given["tools"] === undefined) return isJsonObject(sampling) ? undefined : { sampling: {} }
+      return isJsonObject(sampling) && "tools" in sampling ? undefined : { sampling: { tools: {} } }
+    }
+    case "roots/list":
+      return "roots" in declared ? undefined : { roots: {} }
+    default:
+      return undefined
+  }
+}
+
 const withoutTasks = (capabilities: JsonObject): JsonObject => {
   const { tasks: _, ...kept } = capabilities
   const extensions = kept["extensions"]

@@ -26,6 +26,9 @@ export const hubCodes = {
 /** MCP resources: -32002 until 2025-11-25, -32602 from 2026-07-28 on. */
 export const resourceNotFound = -32002
 
+/** `data.kind` where a server needs what the client did not declare: -32021 from 2026-07-28 on, 1403 before. */
+export const capabilityMissing = "client_capability_missing"
+
 export interface HubErrorData {
   readonly kind: string
   readonly requestId: string | null
@@ -33,4 +36,5 @@ export interface HubErrorData {
   readonly origin: "hub" | "upstream"
   readonly server?: string | undefined
   readonly retryAfterMs?: number | undefined
+  readonly requiredCapabilities?: { readonly [capability: string]: unknown } | undefined
 }

@@ -9,7 +9,7 @@
  *
  * Source: MCP 2025-11-25 and 2026-07-28 schemas; `server/resources` (error handling); `basic/utilities/caching`.
  */
-import { hubCodes, type HubErrorData, resourceNotFound, rpcCodes } from "./ErrorCodes.ts"
+import { capabilityMissing, hubCodes, type HubErrorData, resourceNotFound, rpcCodes } from "./ErrorCodes.ts"
 import type { JsonObject, JsonRpcErrorObject } from "./JsonRpc.ts"
 import { objectContent, objectSchema, withObjectProperties } from "./OutputSchemas.ts"
 import { cacheableMethods } from "./Projection.ts"
@@ -77,7 +77,7 @@ export const errorToOld = (method: string, error: JsonRpcErrorObject): JsonRpcEr
         code: hubCodes.notAllowed,
         message: "The server needs a capability that this client did not declare at initialize",
         data: {
-          kind: "client_capability_missing",
+          kind: capabilityMissing,
           requestId: null,
           retryable: false,
           origin: "upstream",

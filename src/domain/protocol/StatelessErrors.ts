@@ -5,7 +5,7 @@
  * Source: MCP 2026-07-28 `basic/index` (error codes), `basic/transports` (standard headers, status codes).
  */
 import { Predicate } from "effect"
-import { hubCodes, type HubErrorData, rpcCodes } from "./ErrorCodes.ts"
+import { capabilityMissing, hubCodes, type HubErrorData, rpcCodes } from "./ErrorCodes.ts"
 import type { JsonObject, JsonRpcErrorObject } from "./JsonRpc.ts"
 
 export const statelessCodes = {
@@ -45,7 +45,7 @@ const headerProblems: Readonly<Record<HeaderProblem, (header: string, field: str
 export const missingClientCapability = (required: JsonObject): JsonRpcErrorObject =>
   refusal(
     statelessCodes.missingClientCapability,
-    "client_capability_missing",
+    capabilityMissing,
     `The client did not declare what this request needs: ${capabilityNames(required).join(", ")}; declare it in the request's _meta`,
     { requiredCapabilities: required }
   )
