@@ -7,7 +7,7 @@ import { resultToOld, errorToOld } from "../domain/protocol/ProjectionToOld.ts"
 import { isJsonObject } from "../domain/protocol/Stateless.ts"
 import { statelessCodes } from "../domain/protocol/StatelessErrors.ts"
 import type { Era } from "../domain/protocol/Versions.ts"
-import { undeclaredCapability } from "./InputRequests.ts"
+import { questionsOf, undeclaredCapability } from "./InputRequests.ts"
 import type { RequestError } from "./RequestErrors.ts"
 import type { UpstreamConnection } from "./upstream/UpstreamConnection.ts"
 import { UpstreamErrorResponse } from "./upstream/UpstreamErrors.ts"
@@ -30,7 +30,8 @@ export const resultFor = (
 ): Effect.Effect<unknown> => {
   if (era === connection.era) return Effect.succeed(result)
   if (era === "stateless") return Effect.succeed(withoutMarks(result))
-  if (!isJsonObject(result)) return Effect.succeed(result)
+  // Questions are asked before anything is answered, see `UpstreamRounds`.
+  if (!isJsonObject(result) || questionsOf(result) !== undefined) return Effect.succeed(result)
   const needsSchema = method === "tools/call" && result["structuredContent"] !== undefined
   return needsSchema
     ? Effect.map(outputSchema, (schema) => resultToOld(method, result, schema))

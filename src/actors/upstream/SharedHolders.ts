@@ -3,7 +3,7 @@
  * as a whole, and changes of a resource only who asked for that resource. Toward the server the holders are one: it is
  * subscribed to the union of what they want, and a resource is given up when the last of them has no more use for it.
  */
-import { Effect, Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import type { CallContext, UpstreamCall, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
 
@@ -39,7 +39,7 @@ export const make = (): SharedHolders => {
 
   const onMessage: Listener = (message) => {
     const isUpdate = message.method === "notifications/resources/updated"
-    for (const holder of [...holders]) {
+    for (const holder of holders) {
       if (!isUpdate || holder.uris.has(uriOf(message.params))) holder.hear(message)
     }
   }
