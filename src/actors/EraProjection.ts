@@ -3,7 +3,9 @@
  * The wire adds what every answer of its era has (`Projection`); here is what depends on who answered.
  */
 import { Effect } from "effect"
-import { resultToOld, errorToOld } from "../domain/protocol/ProjectionToOld.ts"
+import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
+import { cacheableMethods } from "../domain/protocol/Projection.ts"
+import { errorToOld, resultToOld } from "../domain/protocol/ProjectionToOld.ts"
 import { isJsonObject } from "../domain/protocol/Stateless.ts"
 import { statelessCodes } from "../domain/protocol/StatelessErrors.ts"
 import type { Era } from "../domain/protocol/Versions.ts"
@@ -13,11 +15,12 @@ import type { UpstreamConnection } from "./upstream/UpstreamConnection.ts"
 import { UpstreamErrorResponse } from "./upstream/UpstreamErrors.ts"
 
 /** Fields that mean something to a stateless client, and nothing to the stateful server that happens to use them. */
-const withoutMarks = (result: unknown): unknown => {
+const withoutMarks = (method: string, result: unknown): unknown => {
   if (!isJsonObject(result)) return result
-  if (!("resultType" in result || "ttlMs" in result || "cacheScope" in result)) return result
-  const { resultType: _type, ttlMs: _ttl, cacheScope: _scope, ...rest } = result
-  return rest
+  const { resultType: _type, ...rest } = result
+  if (!cacheableMethods.has(method)) return rest
+  const { ttlMs: _ttl, cacheScope: _scope, ...kept } = rest as JsonObject
+  return kept
 }
 
 /** The answer to a request of a client of `era`; `outputSchema` is the called tool's, asked for only when it matters. */
@@ -29,7 +32,7 @@ export const resultFor = (
   outputSchema: Effect.Effect<unknown>
 ): Effect.Effect<unknown> => {
   if (era === connection.era) return Effect.succeed(result)
-  if (era === "stateless") return Effect.succeed(withoutMarks(result))
+  if (era === "stateless") return Effect.succeed(withoutMarks(method, result))
   // Questions are asked before anything is answered, see `UpstreamRounds`.
   if (!isJsonObject(result) || questionsOf(result) !== undefined) return Effect.succeed(result)
   const needsSchema = method === "tools/call" && result["structuredContent"] !== undefined
