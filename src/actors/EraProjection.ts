@@ -51,6 +51,7 @@ export const errorFor =
       return undeclaredCapability(error.server, isJsonObject(required) ? required : {})
     }
     if (era === "stateless") return error
-    const { code, data, message } = errorToOld(method, error)
-    return new UpstreamErrorResponse({ server: error.server, code, message, ...(data === undefined ? {} : { data }) })
+    const { server } = error
+    const { code, data, message } = errorToOld(method, { code: error.code, message: error.message, data: error.data })
+    return new UpstreamErrorResponse({ server, code, message, ...(data === undefined ? {} : { data }) })
   }
