@@ -21,6 +21,8 @@ export interface StdioScript {
   readonly lastWords?: string | undefined
   /** Never answers initialize. */
   readonly silent?: boolean | undefined
+  /** What it does about `server/discover`, which it does not know: nothing, or exit; it refuses when absent. */
+  readonly discover?: "silent" | "exit" | undefined
   /** Answers initialize with this JSON-RPC error message. */
   readonly refuse?: string | undefined
   /** The revision to answer with; the client's own when absent. */

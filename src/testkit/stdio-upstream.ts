@@ -110,6 +110,11 @@ const handle = (message: Json) => {
       const serverInfo = { name: "scripted", version: "1.0.0" }
       return send({ id, result: { protocolVersion, capabilities: { tools: {}, logging: {} }, serverInfo } })
     }
+    case "server/discover": {
+      if (script.discover === "exit") process.exit(3)
+      if (script.discover !== "silent") send({ id, error: { code: -32601, message: "Method not found" } })
+      return
+    }
     case "notifications/cancelled": {
       cancelled.push(params["requestId"])
       return

@@ -184,7 +184,10 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
       default: {
         const meta = params?.["_meta"]
         const id = Predicate.isObject(meta) ? (meta as JsonObject)[metaKeys.subscriptionId] : undefined
-        return deliver(subscriptionOf(id)?.call, message)
+        if (options.stateless === undefined || id === undefined) return deliver(undefined, message)
+        const subscription = subscriptionOf(id)
+        // Of one that has ended.
+        return subscription === undefined ? options.onNoise() : deliver(subscription.call, message)
       }
     }
   }

@@ -2,12 +2,13 @@
  * The subscription of one connection to a stateless upstream: a `subscriptions/listen` that stays open for as long as the
  * connection does, for changes of the lists the server announces and of the resources somebody wants to hear about.
  *
- * A subscription that ends is opened again after a growing pause; what changed in between is not known, so the lists
- * count as changed. Waiting for the acknowledgement is bounded on its own: a server that never gives one holds up nobody.
+ * Another set of resources is another subscription, which stands before the one it replaces is closed. A subscription
+ * that ends is opened again after a growing pause; what changed in between is not known, so everything counts as changed.
+ * Waiting for the acknowledgement is bounded on its own: a server that never gives one holds up nobody.
  *
  * Source: MCP 2026-07-28 `basic/utilities/subscriptions`.
  */
-import { Deferred, Effect, FiberHandle, type Scope } from "effect"
+import { Deferred, Effect, type Fiber, type Scope } from "effect"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { isJsonObject, metaKeys, metaOf } from "../../domain/protocol/Stateless.ts"
@@ -59,65 +60,96 @@ interface Waiter {
   readonly done: Deferred.Deferred<void, UpstreamError>
 }
 
+/** One subscription, opened again whenever it ends, until another takes its place. */
+interface Subscription {
+  /** The filter as text. */
+  readonly wanted: string
+  readonly filter: JsonObject
+  /** What the server accepted of the resources, while a stream stands. */
+  accepted: ReadonlySet<unknown> | undefined
+  fiber: Fiber.Fiber<void> | undefined
+}
+
+const nothing: Subscription = { wanted: "{}", filter: {}, accepted: undefined, fiber: undefined }
+
 export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect.fn.Return<Listen, never, Scope.Scope> {
   const { capabilities, server } = options
-  const running = yield* FiberHandle.make<void>()
+  const scope = yield* Effect.scope
   const lists = announced.filter(([capability]) => offers(capabilities, capability, "listChanged"))
   const subscribes = offers(capabilities, "resources", "subscribe")
   const waiting = new Set<Waiter>()
-  /** The filter of the subscription under way, as text, and what the server accepted of it. */
-  let current: string | undefined
-  let accepted: ReadonlySet<unknown> | undefined
+  let current = nothing
+  /** Streams that stand until the current one does, so that nothing is missed in between. */
+  let replaced: ReadonlyArray<Subscription> = []
 
   const filterOf = (uris: ReadonlyArray<string>): JsonObject => ({
     ...Object.fromEntries(lists.map(([, wish]) => [wish, true])),
     ...(uris.length === 0 ? {} : { resourceSubscriptions: uris })
   })
 
-  const settle = (effect: (waiter: Waiter) => Effect.Effect<void, UpstreamError>) => {
-    for (const waiter of waiting) Deferred.doneUnsafe(waiter.done, effect(waiter))
+  const retire = (): void => {
+    for (const { fiber } of replaced) fiber?.interruptUnsafe()
+    replaced = []
+  }
+
+  /** Tells those who wait for this subscription, unless another has taken its place. */
+  const settle = (
+    subscription: Subscription,
+    outcome: (waiter: Waiter) => Effect.Effect<void, UpstreamError>
+  ): void => {
+    if (subscription !== current) return
+    for (const waiter of waiting) Deferred.doneUnsafe(waiter.done, outcome(waiter))
     waiting.clear()
   }
 
   const answerFor = ({ uris }: Waiter) =>
-    uris.every((uri) => accepted?.has(uri) === true)
+    uris.every((uri) => current.accepted?.has(uri) === true)
       ? Effect.void
       : Effect.fail(protocolError(server, "stream", "did not accept the subscription to every resource"))
 
-  const run = Effect.fnUntraced(function* (filter: JsonObject, wanted: string) {
+  /** While no stream stood, anything may have changed. */
+  const announceAll = ({ accepted = new Set() }: Subscription): void => {
+    for (const [, , method] of lists) options.onMessage({ jsonrpc: "2.0", method })
+    for (const uri of accepted) {
+      options.onMessage({ jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri } })
+    }
+  }
+
+  const run = Effect.fnUntraced(function* (subscription: Subscription) {
     let quiet = 0
     let before = false
     while (true) {
-      let ours: ReadonlyArray<unknown> | undefined
-      const onMessage = (message: UpstreamMessage) => {
+      let honored: JsonObject | undefined
+      const onMessage = (message: UpstreamMessage): void => {
         if (message.method !== acknowledged) {
           quiet = 0
           return options.onMessage(untagged(message))
         }
-        // Late, of a subscription that another has taken the place of: it is not what is waited for.
-        if (wanted !== current) return
-        const honored = (message.params?.["notifications"] ?? {}) as JsonObject
-        ours = Object.keys(honored)
-        accepted = new Set(Array.isArray(honored["resourceSubscriptions"]) ? honored["resourceSubscriptions"] : [])
-        settle(answerFor)
-        if (before) for (const [, , method] of lists) options.onMessage({ jsonrpc: "2.0", method })
+        honored = (message.params?.["notifications"] ?? {}) as JsonObject
+        const uris = honored["resourceSubscriptions"]
+        subscription.accepted = new Set(Array.isArray(uris) ? uris : [])
+        settle(subscription, answerFor)
+        if (subscription === current) retire()
+        if (before) announceAll(subscription)
         before = true
       }
       const error = yield* options
         .send({
           method: "subscriptions/listen",
-          params: { notifications: filter },
+          params: { notifications: subscription.filter },
           context: options.context(),
           onMessage
         })
         .pipe(Effect.match({ onFailure: (failure) => failure, onSuccess: () => undefined }))
-      accepted = undefined
+      subscription.accepted = undefined
       if (error === undefined) {
-        settle(() => Effect.fail(protocolError(server, "stream", "ended a subscription it had not acknowledged")))
+        settle(subscription, () =>
+          Effect.fail(protocolError(server, "stream", "ended a subscription it had not acknowledged"))
+        )
         // Nothing was accepted, so there is nothing to wait for.
-        if (ours?.length === 0) return
+        if (honored !== undefined && Object.keys(honored).length === 0) return
       } else {
-        settle(() => Effect.fail(error))
+        settle(subscription, () => Effect.fail(error))
         if (error._tag === "UpstreamErrorResponse" && error.code !== rpcCodes.internal) return
         if (error._tag !== "UpstreamFailed" || error.reason !== "closed") quiet = Math.max(quiet, 3)
       }
@@ -126,22 +158,29 @@ export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect
     }
   })
 
+  const replace = Effect.fnUntraced(function* (filter: JsonObject, wanted: string) {
+    replaced = [...replaced, current]
+    const next: Subscription = { wanted, filter, accepted: undefined, fiber: undefined }
+    current = next
+    next.fiber = yield* Effect.forkIn(run(next), scope)
+  })
+
   return Effect.fnUntraced(function* (uris: ReadonlyArray<string>) {
     if (uris.length > 0 && !subscribes) {
       return yield* protocolError(server, "send", "offers no subscriptions to resources")
     }
     const filter = filterOf(uris)
     const wanted = JSON.stringify(filter)
-    const waiter: Waiter = { uris, done: Deferred.makeUnsafe() }
-    if (wanted === current && accepted !== undefined) return yield* answerFor(waiter)
-    const underWay = wanted === current && waiting.size > 0
-    current = wanted
-    if (wanted === "{}") return yield* FiberHandle.clear(running)
-    waiting.add(waiter)
-    if (!underWay) {
-      accepted = undefined
-      yield* FiberHandle.run(running, run(filter, wanted))
+    if (wanted === nothing.wanted) {
+      replaced = [...replaced, current]
+      current = nothing
+      return retire()
     }
+    const waiter: Waiter = { uris, done: Deferred.makeUnsafe() }
+    if (wanted === current.wanted && current.accepted !== undefined) return yield* answerFor(waiter)
+    const underWay = wanted === current.wanted && waiting.size > 0
+    waiting.add(waiter)
+    if (!underWay) yield* replace(filter, wanted)
     yield* Deferred.await(waiter.done).pipe(
       Effect.timeoutOrElse({
         duration: acknowledgeMs,
