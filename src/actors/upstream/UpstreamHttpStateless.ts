@@ -241,10 +241,13 @@ const refused = (server: string, error: UpstreamError, status: number): Upstream
         : discoverRefused(error)
     case "UpstreamFailed": {
       if (error.reason === "redirect" || error.reason === "bad-header") return error
+      const broken = error.reason === "status" && status >= 500
       const unavailable = new UpstreamUnavailable({
         server,
         reason: error.reason === "status" ? "status" : "initialize",
-        message: error.message
+        message: broken
+          ? `${error.message}, or set its era to "stateful" if it fails over server/discover`
+          : error.message
       })
       const otherwise = error.reason === "protocol" || (error.reason === "status" && !noEvidence)
       return otherwise ? eraNotSpoken("stateless", unavailable) : unavailable

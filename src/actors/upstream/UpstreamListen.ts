@@ -98,8 +98,10 @@ export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect
     outcome: (waiter: Waiter) => Effect.Effect<void, UpstreamError>
   ): void => {
     if (subscription !== current) return
-    for (const waiter of waiting) Deferred.doneUnsafe(waiter.done, outcome(waiter))
+    // Whoever is told may go on at once, and wait for another subscription: not for this one's outcome.
+    const told = [...waiting].map((waiter) => [waiter, outcome(waiter)] as const)
     waiting.clear()
+    for (const [{ done }, answer] of told) Deferred.doneUnsafe(done, answer)
   }
 
   const answerFor = ({ uris }: Waiter) =>
@@ -128,8 +130,8 @@ export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect
         honored = (message.params?.["notifications"] ?? {}) as JsonObject
         const uris = honored["resourceSubscriptions"]
         subscription.accepted = new Set(Array.isArray(uris) ? uris : [])
-        settle(subscription, answerFor)
         if (subscription === current) retire()
+        settle(subscription, answerFor)
         if (before) announceAll(subscription)
         before = true
       }
