@@ -64,7 +64,7 @@ const catalog = Effect.fnUntraced(function* (
   const everything: Access = new Map(running.map(({ name }): [string, ToolGrant] => [name, "all"]))
   const of = Effect.fnUntraced(function* (username: string, access: Access = everything) {
     const session = yield* hub.session(username)
-    const own = yield* Catalog.make({ lists: session.lists, direct: options.direct ?? false }).pipe(
+    const own = yield* Catalog.make({ lists: session.lists, direct: options.direct ?? false, era: "stateful" }).pipe(
       Effect.provideContext(hub.services)
     )
     const route = (kind: "tool" | "prompt" | "resource" | "template") => (name: string) =>

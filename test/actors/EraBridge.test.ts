@@ -54,6 +54,7 @@ const session = Effect.fnUntraced(function* (era: Era, capabilities: JsonObject 
     parked,
     questions,
     background: (effect) => void runFork(effect),
+    sendNow: () => false,
     onMessage: (call, _, message) => {
       passed.push(message)
       call.exchange.send(message)
@@ -126,7 +127,7 @@ describe("between client and upstream of one era", () => {
     () =>
       provided(
         Effect.gen(function* () {
-          const { carry } = yield* session("stateless")
+          const { carry } = yield* session("stateless", { roots: {} })
           const { connection } = upstream("stateless")
           const sent: Array<unknown> = []
           const send: EraBridge.Send = (params) => {
@@ -215,7 +216,7 @@ describe("a stateful client of a stateless upstream", () => {
             Effect.succeed({ resultType: "input_required", inputRequests: { a: { method: "sampling/createMessage" } } })
           )
         )
-        assert.deepInclude(error, { _tag: "UpstreamErrorResponse", code: -32601 })
+        assert.deepInclude(error, { _tag: "ClientCapabilityMissing", requiredCapabilities: { sampling: {} } })
       })
     )
   )

@@ -25,7 +25,7 @@ describe("the state a client carries between rounds", () => {
       const states = yield* RequestStates.make
       const parked = yield* states.seal(adas, { job: "job-7" })
       const passed = yield* states.seal(adas, { upstream: { server: "notes", state: "its-own" } })
-      assert.notMatch(parked + passed, /job-7|its-own|notes|ada/)
+      assert.notMatch(parked + passed, /job-7|its-own|notes|ada-id/)
       assert.notStrictEqual(yield* states.seal(adas, { job: "job-7" }), parked)
       assert.strictEqual((yield* states.open(adas, parked)).job, "job-7")
       assert.deepStrictEqual((yield* states.open(adas, passed)).upstream, { server: "notes", state: "its-own" })

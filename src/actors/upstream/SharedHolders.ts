@@ -55,7 +55,12 @@ export const make = (): SharedHolders => {
         const before = holder.uris
         // Before the answer: an update may overtake it.
         holder.uris = new Set([...before, uri])
-        return Effect.tapError(connection.request(call), () => Effect.sync(() => void (holder.uris = before)))
+        return Effect.tapError(connection.request(call), () =>
+          Effect.sync(() => {
+            // Others may have come since.
+            if (!before.has(uri)) holder.uris = without(holder.uris, uri)
+          })
+        )
       })
     }
     return Effect.suspend(() => {

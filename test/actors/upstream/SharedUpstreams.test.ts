@@ -74,7 +74,8 @@ describe("a shared conversation", () => {
     Effect.gen(function* () {
       const { url } = yield* ScriptedHttpUpstream.make()
       const of = (username: string, more: Partial<ConnectOptions> = {}, isolation: Isolation = "user") =>
-        Effect.map(acquire(isolation, url, username, more), ({ connection }) => connection)
+        // Each holder has its own handle; what the server said of itself is the conversation's.
+        Effect.map(acquire(isolation, url, username, more), ({ connection }) => connection.info)
       const ada = yield* of("ada")
       assert.strictEqual(yield* of("ada"), ada)
       const { principal, ...rest } = contextOf("ada")

@@ -9,7 +9,7 @@ import type { CallContext, ConnectOptions, UpstreamMessage } from "../../../src/
 import * as UpstreamEra from "../../../src/actors/upstream/UpstreamEra.ts"
 import { UpstreamStdio } from "../../../src/actors/upstream/UpstreamStdio.ts"
 import { ScriptedStdioUpstream } from "../../../src/testkit/index.ts"
-import { until } from "./http.ts"
+import { eventually } from "../../support/Eventually.ts"
 import { callTool, contextOf, layer } from "./stdio.ts"
 
 const program = runtimeCommand(new URL("./programs/stdio-eras.ts", import.meta.url))
@@ -85,7 +85,7 @@ describe("the era of a child process", () => {
       const connecting = yield* Effect.forkChild(
         connect(ScriptedStdioUpstream.config({ discover: "silent" }), "2026-07-28", contextOf("ada"))
       )
-      yield* until(() => children.started() === 1)
+      yield* eventually(Effect.sync(children.started), (started) => started === 1)
       yield* TestClock.adjust("5 seconds")
       const connection = yield* Fiber.join(connecting)
       assert.strictEqual(connection.era, "stateful")

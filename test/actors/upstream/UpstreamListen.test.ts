@@ -7,7 +7,8 @@ import type { UpstreamMessage } from "../../../src/actors/upstream/UpstreamConne
 import { metaKeys } from "../../../src/domain/protocol/Stateless.ts"
 import type { ScriptedCall } from "../../../src/testkit/index.ts"
 import * as StatelessUpstream from "../../support/StatelessUpstream.ts"
-import { callTool, contextOf, layer, until } from "./http.ts"
+import { eventually } from "../../support/Eventually.ts"
+import { callTool, contextOf, layer } from "./http.ts"
 
 const ada = contextOf("ada")
 
@@ -108,7 +109,7 @@ describe("the subscription to a server of 2026-07-28", () => {
       assert.deepStrictEqual(upstream.subscribed(), [["note://a"]])
       acknowledge(call, call.params["notifications"] as object)
       yield* Fiber.join(listening)
-      yield* until(() => upstream.subscribed().length === 0)
+      yield* eventually(Effect.sync(upstream.subscribed), (subscribed) => subscribed.length === 0)
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
