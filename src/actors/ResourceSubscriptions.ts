@@ -7,15 +7,22 @@ import { Effect } from "effect"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import type { UpstreamError } from "./upstream/UpstreamErrors.ts"
 
+/** A resource as its client names it (`{server}+{uri}` where several servers offer it), and as its server does. */
+export interface Resource {
+  readonly asked: string
+  readonly uri: string
+}
+
 /** Succeeds with the server's answer. */
 export type Change = (
   connection: UpstreamConnection,
-  uri: string,
+  resource: Resource,
   context: CallContext
 ) => Effect.Effect<unknown, UpstreamError>
 
 export interface ResourceSubscriptions {
-  readonly has: (server: string, uri: string) => boolean
+  /** What the client calls the resource of a server it wants to hear of; nothing where it does not. */
+  readonly names: (server: string, uri: string) => Iterable<string>
   readonly add: Change
   readonly remove: Change
   /** Tells a fresh conversation what the one before it knew. */
@@ -26,20 +33,27 @@ export interface ResourceSubscriptions {
 export const make = (
   onMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
 ): ResourceSubscriptions => {
-  const wanted = new Map<string, Set<string>>()
+  /** By server and its own URI: the client's names for it. */
+  const wanted = new Map<string, Map<string, Set<string>>>()
 
-  const urisOf = (server: string): ReadonlySet<string> => wanted.get(server) ?? new Set()
+  const urisOf = (server: string): Iterable<string> => wanted.get(server)?.keys() ?? []
 
-  const want = (server: string, uri: string): void => {
-    const uris = wanted.get(server)
-    if (uris === undefined) wanted.set(server, new Set([uri]))
-    else uris.add(uri)
+  const names: ResourceSubscriptions["names"] = (server, uri) => wanted.get(server)?.get(uri) ?? []
+
+  const want = (server: string, { asked, uri }: Resource): void => {
+    const uris = wanted.get(server) ?? new Map<string, Set<string>>()
+    wanted.set(server, uris.set(uri, new Set(uris.get(uri)).add(asked)))
   }
 
-  const forget = (server: string, uri: string): void => {
+  /** Whether the client has no name left for it. */
+  const forget = (server: string, { asked, uri }: Resource): boolean => {
     const uris = wanted.get(server)
+    const left = uris?.get(uri)
+    left?.delete(asked)
+    if (left !== undefined && left.size > 0) return false
     uris?.delete(uri)
     if (uris?.size === 0) wanted.delete(server)
+    return true
   }
 
   const tell = (
@@ -59,22 +73,24 @@ export const make = (
   }
 
   return {
-    has: (server, uri) => urisOf(server).has(uri),
-    add: (connection, uri, context) =>
+    names,
+    add: (connection, resource, context) =>
       Effect.suspend(() => {
-        const known = urisOf(connection.server).has(uri)
-        want(connection.server, uri)
-        return Effect.tapError(tell(connection, "resources/subscribe", uri, context), () =>
+        const { server } = connection
+        const known = new Set(names(server, resource.uri)).has(resource.asked)
+        want(server, resource)
+        return Effect.tapError(tell(connection, "resources/subscribe", resource.uri, context), () =>
           Effect.sync(() => {
-            if (!known) forget(connection.server, uri)
+            if (!known) forget(server, resource)
           })
         )
       }),
-    remove: (connection, uri, context) =>
-      Effect.suspend(() => {
-        forget(connection.server, uri)
-        return tell(connection, "resources/unsubscribe", uri, context)
-      }),
+    remove: (connection, resource, context) =>
+      Effect.suspend(() =>
+        forget(connection.server, resource)
+          ? tell(connection, "resources/unsubscribe", resource.uri, context)
+          : Effect.succeed({})
+      ),
     restore: (connection, context) =>
       Effect.suspend(() => {
         const uris = [...urisOf(connection.server)]

@@ -91,7 +91,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     connection: (server) => [...links.live()].find((live) => live.server === server),
     attribute: (server, message) => bridge.attribute(server, message),
     invalidate: (server, kinds) => lists.invalidate(server, kinds),
-    subscribed: (server, uri) => subscriptions.has(server, uri)
+    resourceNames: (server, uri) => subscriptions.names(server, uri)
   })
   const onSessionMessage = messages.ofSession
   const logLevel = SessionLogLevel.make({ live: () => links.live(), onSessionMessage })

@@ -31,8 +31,8 @@ export interface MessageOptions {
   /** Lets a call in flight ask on behalf of the session, see `EraBridge.attribute`. */
   readonly attribute: (server: string, message: JsonRpcRequest) => boolean
   readonly invalidate: (server: string, kinds: ReadonlyArray<ListKind>) => void
-  /** Whether the client wants to hear of this resource. */
-  readonly subscribed: (server: string, uri: string) => boolean
+  /** What the client calls a resource it wants to hear of, see `ResourceSubscriptions`. */
+  readonly resourceNames: (server: string, uri: string) => Iterable<string>
 }
 
 export const make = (options: MessageOptions): SessionMessages => {
@@ -67,7 +67,10 @@ export const make = (options: MessageOptions): SessionMessages => {
       case "notifications/cancelled":
         return questions.withdraw(server, message.params)
       case "notifications/resources/updated":
-        if (options.subscribed(server, String(message.params?.["uri"]))) events.publish(message)
+        // In the client's words: behind several servers the same URI may be another resource at each of them.
+        for (const uri of options.resourceNames(server, String(message.params?.["uri"]))) {
+          events.publish({ ...message, params: { ...message.params, uri } })
+        }
         return
       default: {
         const stale = listKinds.filter((kind) => lists[kind].changed === message.method)

@@ -103,7 +103,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     if (method === "resources/read") return yield* renamed(call, route, "uri")
     const connection = yield* reach(call, route.server, params)
     const change = method === "resources/subscribe" ? subscriptions.add : subscriptions.remove
-    return yield* change(connection, route.name, call.context)
+    return yield* change(connection, { asked: uri, uri: route.name }, call.context)
   })
 
   const unsupported = (call: Call): MethodNotSupported =>

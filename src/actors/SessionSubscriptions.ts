@@ -42,7 +42,7 @@ export const make = Effect.fnUntraced(function* ({ accessFor, catalog, links, on
   ) {
     const route = yield* catalog.resource(uri, accessFor(principal), context)
     const connection = yield* links.get(route.server, context)
-    yield* change(connection, route.name, context)
+    yield* change(connection, { asked: uri, uri: route.name }, context)
   })
 
   return {

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
+import { type JsonObject, notification } from "../../src/domain/protocol/JsonRpc.ts"
 import { type McpClient, type ScriptedCall, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
+import { requestOf } from "./StatelessClient.ts"
 
 /** A server of documents: resources on two pages, a template, a prompt with completion, log levels, subscriptions. */
 const documents = (name: string, own: ReadonlyArray<string>) =>
@@ -151,6 +152,31 @@ describe("defect 27: what MCP has besides tools", () => {
       assert.deepInclude(yield* bos.next, { method: "notifications/resources/list_changed" })
       yield* ada.request("resources/unsubscribe", { uri: "mem://one" })
       assert.strictEqual(docs.calls("resources/unsubscribe").length, 1)
+    })
+  )
+
+  it.live("a resource that several servers have is heard of by the name it was subscribed under, in both eras", () =>
+    Effect.gen(function* () {
+      const { ada, bo, docs, hub, wiki } = yield* start
+      const [adas, bos] = yield* Effect.all([ada.stream, bo.stream])
+      const updated = (uri: string) => notification("notifications/resources/updated", { uri })
+      yield* ada.request("resources/subscribe", { uri: "wiki+mem://both" })
+      yield* bo.request("resources/subscribe", { uri: "docs+mem://both" })
+      const notifications = { resourceSubscriptions: ["docs+mem://both", "wiki+mem://two"] }
+      const listening = yield* hub.http.open(requestOf(hub.bo, "subscriptions/listen", { notifications }))
+      const acknowledged = (yield* listening.next) as any
+      assert.deepStrictEqual(acknowledged.params.notifications, notifications)
+      // Ada's at one server, bo's at the other, and bo's second, stateless session at both.
+      yield* Effect.all([
+        docs.await(() => docs.calls("GET").length === 2),
+        wiki.await(() => wiki.calls("GET").length === 2)
+      ])
+      for (const uri of ["mem://both", "mem://two"]) wiki.push(updated(uri))
+      docs.push(updated("mem://both"))
+      assert.deepInclude(yield* adas.next, updated("wiki+mem://both"))
+      assert.deepInclude(yield* bos.next, updated("docs+mem://both"))
+      const heard = [yield* listening.next, yield* listening.next] as ReadonlyArray<any>
+      assert.deepStrictEqual(heard.map(({ params }) => params.uri).sort(), ["docs+mem://both", "wiki+mem://two"])
     })
   )
 
