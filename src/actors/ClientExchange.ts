@@ -1,6 +1,7 @@
 /**
- * The way back to the client: one POST (`ClientExchange`), or the session's GET stream (`EventSink`). The wire
- * implements them; the actor only calls them, so it never sees a socket.
+ * The way back to the client: one POST (`ClientExchange`), one connection of a stream that can be resumed
+ * (`EventWriter`), or a stream that ends with its connection (`EventSink`). The wire implements them; the actor only
+ * calls them, so it never sees a socket.
  */
 import type { Cause } from "effect"
 import type { RequestId } from "../domain/Ids.ts"
@@ -14,6 +15,12 @@ export interface ClientExchange {
   readonly fail: (error: RequestError, requestId: RequestId | undefined) => void
   /** A defect: the client learns only that it happened. */
   readonly die: (cause: Cause.Cause<unknown>, requestId: RequestId | undefined) => void
+}
+
+export interface EventWriter {
+  /** Writes one event; `json` is one line, or empty. False: the connection is gone or full, the event was not taken. */
+  readonly event: (id: string, json: string) => boolean
+  readonly end: () => void
 }
 
 export interface EventSink {

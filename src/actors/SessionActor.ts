@@ -12,7 +12,7 @@ import { Clock, Effect } from "effect"
 import type { SessionId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { JsonObject, JsonRpcResponse } from "../domain/protocol/JsonRpc.ts"
-import { eraOf } from "../domain/protocol/Versions.ts"
+import { eraOf, primesStreams } from "../domain/protocol/Versions.ts"
 import { Settings } from "../domain/Settings.ts"
 import * as Catalog from "./Catalog.ts"
 import * as ClientRequests from "./ClientRequests.ts"
@@ -29,6 +29,7 @@ import * as SessionIntake from "./SessionIntake.ts"
 import * as SessionLogLevel from "./SessionLogLevel.ts"
 import * as SessionMessages from "./SessionMessages.ts"
 import * as SessionNotifications from "./SessionNotifications.ts"
+import * as SessionReplay from "./SessionReplay.ts"
 import * as SessionRequests from "./SessionRequests.ts"
 import { type OpenOptions, type SessionSummary, targetText } from "./Sessions.ts"
 import * as SessionStreams from "./SessionStreams.ts"
@@ -50,6 +51,8 @@ export interface SessionActor extends SessionStreams.SessionStreams {
   readonly lastActiveAt: () => number
   readonly inFlight: () => number
   readonly streams: () => number
+  /** What is kept of event streams so that they can be resumed. */
+  readonly keptEvents: SessionReplay.SessionReplay["kept"]
   /** Succeeds when nothing is in flight. */
   readonly settled: Effect.Effect<void>
   /** Servers whose settings changed: their conversations end, lists are announced as changed. */
@@ -74,8 +77,14 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
 
   // What the session owns. Its scope closes these in the reverse order.
   const background = yield* SessionBackground.make(sessionId, open.principal)
+  const replay = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      SessionReplay.make({ sessionId, primes: primesStreams(protocolVersion), background: background.run })
+    ),
+    (streams) => Effect.sync(streams.end)
+  )
   const events = yield* Effect.acquireRelease(
-    Effect.sync(() => SessionEvents.make(era)),
+    Effect.sync(() => SessionEvents.make(era, replay)),
     (stream) => Effect.sync(stream.end)
   )
   const activity = SessionActivity.make(open.principal, yield* Clock.Clock)
@@ -123,7 +132,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     states: yield* RequestStates.make,
     parked: yield* ParkedCalls.make,
     questions,
-    sendNow: events.sendNow,
+    sendNow: events.ask,
     background: background.run,
     onMessage: messages.ofCall
   })
@@ -147,7 +156,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     end: options.end
   })
   const notify = SessionNotifications.make({ activity, background, intake, links, questions })
-  const streams = yield* SessionStreams.make({ sessionId, activity, background, events, subscriptions })
+  const streams = yield* SessionStreams.make({ sessionId, activity, background, events, replay, subscriptions })
 
   const summary = (): SessionSummary => {
     const principal = activity.principal()
@@ -183,6 +192,9 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     },
     attach: streams.attach,
     listen: streams.listen,
+    resumption: streams.resumption,
+    openAnswer: streams.openAnswer,
+    keptEvents: replay.kept,
     summary,
     lastActiveAt: activity.lastActiveAt,
     inFlight: activity.inFlight,

@@ -58,7 +58,7 @@ export const make = (options: MessageOptions): SessionMessages => {
         // Outside of a request there is no way to ask a stateless client.
         return way.reply(failure(message.id, undeclared(message.method)))
       }
-      return questions.ask(server, message, { ...way, send: events.sendNow })
+      return questions.ask(server, message, { ...way, send: events.ask })
     }
     switch (message.method) {
       case "notifications/progress":
@@ -88,7 +88,7 @@ export const make = (options: MessageOptions): SessionMessages => {
       return questions.ask(connection.server, message, {
         ...way,
         record: call.record,
-        send: (outgoing) => call.exchange.send(outgoing) || events.sendNow(outgoing)
+        send: (outgoing) => call.exchange.send(outgoing) || events.ask(outgoing)
       })
     }
     if (message.method === "notifications/progress") return void call.exchange.send(message)

@@ -246,7 +246,15 @@ const make = Effect.gen(function* () {
     Effect.forkScoped
   )
 
+  const kept = (what: "events" | "bytes"): number => {
+    let sum = 0
+    for (const { actor } of bySession.values()) sum += actor.keptEvents()[what]
+    return sum
+  }
+
   yield* metrics.gauge("mcphub_sessions", "Live user sessions", () => bySession.size)
+  yield* metrics.gauge("mcphub_kept_events", "Events kept for clients that come back", () => kept("events"))
+  yield* metrics.gauge("mcphub_kept_event_bytes", "Bytes of the events kept for clients", () => kept("bytes"))
 
   return Sessions.of({
     open,

@@ -1,21 +1,34 @@
 /**
- * The streams on which a client hears of what belongs to no request: the GET stream of a stateful session, and each
- * `subscriptions/listen` of a stateless one. A stream lives as long as the scope it is opened in, and a session with a
- * stream is not idle.
+ * The streams of a session towards its client: what belongs to no request goes to the GET stream of a stateful session
+ * and to each `subscriptions/listen` of a stateless one; the answer of a POST may be a stream of its own, and of the
+ * stateful revisions both can be resumed by GET. A connection counts as long as the scope it is opened in, and a session
+ * with a connection that streams is not idle.
  */
 import { Effect, type Scope } from "effect"
 import type { SessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
-import type { EventSink } from "./ClientExchange.ts"
+import type { EventSink, EventWriter } from "./ClientExchange.ts"
+import type { ReplayStream } from "./ReplayStream.ts"
 import { RequestTracker, type SessionClosed } from "./RequestTracker.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { ListenFilter, SessionEvents } from "./SessionEvents.ts"
+import type { Resumption, SessionReplay } from "./SessionReplay.ts"
 import type { SessionSubscriptions } from "./SessionSubscriptions.ts"
 
 export interface SessionStreams {
-  /** Makes the sink the session's event stream for the life of the caller's scope; the session is not idle meanwhile. */
-  readonly attach: (sink: EventSink) => Effect.Effect<void, SessionClosed, Scope.Scope>
+  /**
+   * Makes the writer the reader of the session's event stream, or of the stream it resumes, for the life of the caller's
+   * scope; the session is not idle meanwhile.
+   */
+  readonly attach: (
+    writer: EventWriter,
+    from?: Extract<Resumption, { readonly kind: "at" }>
+  ) => Effect.Effect<void, SessionClosed, Scope.Scope>
+  /** What the id of the last event a client has seen stands for in this session. */
+  readonly resumption: (lastEventId: string) => Resumption
+  /** A stream for the answer of one POST and what precedes it. */
+  readonly openAnswer: () => ReplayStream
   /**
    * Stateless clients: adds a stream that hears what it asks for, for the life of the caller's scope. `open` gets the
    * part of the filter that can be served and gives the stream, before anything is sent on it.
@@ -32,13 +45,14 @@ export interface StreamOptions {
   readonly activity: SessionActivity
   readonly background: SessionBackground
   readonly events: SessionEvents
+  readonly replay: SessionReplay
   readonly subscriptions: SessionSubscriptions
 }
 
 const listenMethod = "subscriptions/listen"
 
 export const make = Effect.fnUntraced(function* (options: StreamOptions) {
-  const { activity, background, events, sessionId, subscriptions } = options
+  const { activity, background, events, replay, sessionId, subscriptions } = options
   const tracker = yield* RequestTracker
 
   /** Counts a stream that stands, until the caller's scope closes. */
@@ -53,10 +67,12 @@ export const make = Effect.fnUntraced(function* (options: StreamOptions) {
   }
 
   return {
-    attach: Effect.fnUntraced(function* (sink) {
+    attach: Effect.fnUntraced(function* (writer, from) {
       if (activity.ending()) return yield* activity.closedError()
-      yield* opened(events.attach(sink))
+      yield* opened(from === undefined ? events.attach(writer) : from.stream.resume(writer, from.after))
     }),
+    resumption: replay.find,
+    openAnswer: () => replay.open("answer"),
     listen: Effect.fnUntraced(function* (filter, principal, open) {
       activity.seen(principal)
       if (activity.ending()) return yield* activity.closedError()

@@ -1,21 +1,26 @@
 /**
  * Every open event stream of the hub: written as server-sent events, kept alive by a comment every 15 s so that proxies
- * do not close them, counted for the gauge.
+ * do not close them, counted for the gauge. And the answers that take long enough to become one.
  *
  * Source: HTML Living Standard, server-sent events; MCP `basic/transports`.
  */
-import { Context, Effect, Layer, Schedule } from "effect"
+import { type Cause, Context, Effect, Layer, Schedule } from "effect"
 import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
 import type { WireReply, WireHeaders } from "./Wire.ts"
 
 export interface EventStream {
   readonly send: (message: JsonRpcMessage) => boolean
-  /** Sends JSON text that is known to be one line. */
-  readonly sendText: (json: string) => boolean
+  /** Sends JSON text that is known to be one line, or none, under an id. */
+  readonly event: (id: string, json: string) => boolean
   readonly end: () => void
+  /** Ends the connection, though not what it carries: the client is told to come back, and when. */
+  readonly pause: () => void
 }
 
 const keepAliveEvery = "15 seconds"
+const slowAfter = "1 second"
+/** Milliseconds; as long as `Retry-After` of a stopping hub. */
+const retryMs = 5_000
 
 export class EventStreams extends Context.Service<
   EventStreams,
@@ -23,6 +28,9 @@ export class EventStreams extends Context.Service<
     /** Headers and a comment leave at once. `onClosed` runs once, when either side has ended the stream. */
     readonly open: (reply: WireReply, headers: WireHeaders | undefined, onClosed: () => void) => EventStream
     readonly count: () => number
+    /** Calls back, once, in one to two seconds, unless it is taken back before. Costs no timer and no look at a clock. */
+    readonly whenSlow: (run: () => void) => void
+    readonly takeBack: (run: () => void) => void
   }
 >()("mcphub/http/EventStreams") {
   static readonly layer = Layer.effect(
@@ -34,8 +42,21 @@ export class EventStreams extends Context.Service<
         for (const write of open) write(": keep-alive\n\n")
       }).pipe(Effect.repeat(Schedule.spaced(keepAliveEvery)), Effect.forkScoped)
 
+      let waiting = new Set<() => void>()
+      let waitingLong = new Set<() => void>()
+      yield* Effect.suspend(() => {
+        const due = waitingLong
+        waitingLong = waiting
+        waiting = due.size === 0 ? due : new Set()
+        return Effect.forEach(due, (run) => Effect.catchCause(Effect.sync(run), reportSlow), { discard: true })
+      }).pipe(Effect.repeat(Schedule.spaced(slowAfter)), Effect.forkScoped)
+
       return EventStreams.of({
         count: () => open.size,
+        whenSlow: (run) => void waiting.add(run),
+        takeBack: (run) => {
+          if (!waiting.delete(run)) waitingLong.delete(run)
+        },
         open: (reply, headers, onClosed) => {
           const stream = reply.stream(headers)
           let closed = false
@@ -54,13 +75,18 @@ export class EventStreams extends Context.Service<
           open.add(write)
           reply.onAbort(finish)
           write(": open\n\n")
+          const end = (): void => {
+            if (closed) return
+            stream.end()
+            finish()
+          }
           return {
             send: (message) => write(`event: message\ndata: ${JSON.stringify(message)}\n\n`),
-            sendText: (json) => write(`event: message\ndata: ${json}\n\n`),
-            end: () => {
-              if (closed) return
-              stream.end()
-              finish()
+            event: (id, json) => write(`id: ${id}\nevent: message\ndata: ${json}\n\n`),
+            end,
+            pause: () => {
+              write(`retry: ${retryMs}\n\n`)
+              end()
             }
           }
         }
@@ -68,3 +94,6 @@ export class EventStreams extends Context.Service<
     })
   )
 }
+
+const reportSlow = (cause: Cause.Cause<never>): Effect.Effect<void> =>
+  Effect.logError("An answer that takes long could not become an event stream", cause)

@@ -1,6 +1,7 @@
 /**
  * The revisions with sessions (2025-03-26, 2025-06-18, 2025-11-25): `initialize` opens one, `Mcp-Session-Id` names it,
- * GET is its event stream, DELETE ends it. A client's disconnect is not a cancel here.
+ * GET is its event stream or goes on with one that broke (`Last-Event-ID`), DELETE ends it. A client's disconnect is
+ * not a cancel here.
  *
  * Source: MCP `basic/transports` and `basic/lifecycle` of those revisions.
  */
@@ -9,16 +10,27 @@ import { HubConfig } from "../domain/HubConfig.ts"
 import { WireSessionId } from "../domain/Ids.ts"
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import type { JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
-import { allowsBatch, assumedVersion, isStateful, negotiate, statefulVersions } from "../domain/protocol/Versions.ts"
+import {
+  allowsBatch,
+  assumedVersion,
+  isStateful,
+  negotiate,
+  primesStreams,
+  statefulVersions
+} from "../domain/protocol/Versions.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
+import type { EventWriter } from "../actors/ClientExchange.ts"
+import type { SessionClosed } from "../actors/RequestTracker.ts"
+import type { Resumption } from "../actors/SessionReplay.ts"
 import { Sessions } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
-import { EventStreams } from "./EventStreams.ts"
+import { type EventStream, EventStreams } from "./EventStreams.ts"
 import { objectOr } from "./JsonObjects.ts"
 import { anonymous, openSession } from "./OpenSession.ts"
 import * as PostExchange from "./PostExchange.ts"
 import type * as PostBody from "./PostBody.ts"
 import { invalidRequest, noSession, refuse, stopping } from "./Refusals.ts"
+import type { WireHeaders } from "./Wire.ts"
 
 const sessionHeader = "mcp-session-id"
 /** Visible ASCII, as the spec wants session ids, and of a length that fits a header. */
@@ -72,11 +84,9 @@ export const make = Effect.gen(function* () {
         clientInfo: { ...unnamed, ...objectOr(params["clientInfo"]) }
       },
       (actor) => {
-        const answer = PostExchange.make(
-          { reply, streams, headers: () => ({ [sessionHeader]: actor.wireId }), logDefect: runFork },
-          1,
-          false
-        )
+        const headers = (): WireHeaders => ({ [sessionHeader]: actor.wireId })
+        const open = (): EventStream => streams.open(reply, headers(), () => {})
+        const answer = PostExchange.make({ reply, open, headers, logDefect: runFork }, 1, false)
         actor.request(message, principal, answer.exchange(message.id))
       }
     )
@@ -127,7 +137,13 @@ export const make = Effect.gen(function* () {
       requests === 0
         ? undefined
         : PostExchange.make(
-            { reply, streams, headers: () => undefined, logDefect: runFork },
+            {
+              reply,
+              open: () => openAnswer(admitted, actor),
+              patience: mayTurnSlow(admitted, actor) ? streams : undefined,
+              headers: () => undefined,
+              logDefect: runFork
+            },
             requests,
             body.kind === "batch"
           )
@@ -139,7 +155,20 @@ export const make = Effect.gen(function* () {
     if (answer === undefined) reply.send(202, undefined)
   }
 
-  /** The session's event stream; the newest one takes over from an older one. */
+  /** Whether an answer that takes long may become a stream though no message precedes it. */
+  const mayTurnSlow = ({ request }: Admitted, { protocolVersion }: SessionActor): boolean =>
+    primesStreams(protocolVersion) && request.header("accept")?.includes("text/event-stream") === true
+
+  /** The answer as a stream that the session keeps; this reply is its first reader. */
+  const openAnswer = ({ reply }: Admitted, actor: SessionActor): PostExchange.AnswerStream => {
+    const answer = actor.openAnswer()
+    let leave = (): void => {}
+    const stream = streams.open(reply, undefined, () => leave())
+    leave = answer.begin(stream)
+    return answer
+  }
+
+  /** The session's event stream, or the stream of the last event seen; the newest reader takes over from an older one. */
   const listen = (admitted: Admitted): void => {
     const { request, reply } = admitted
     const accept = request.header("accept") ?? "*/*"
@@ -166,11 +195,34 @@ export const make = Effect.gen(function* () {
     }
     const actor = sessions.find(admitted.principal, admitted.target, request.header(sessionHeader)!)
     if (actor === undefined) return noSession(reply)
+    const lastEventId = request.header("last-event-id")
+    const from: Resumption = lastEventId ? actor.resumption(lastEventId) : { kind: "fresh" }
+    switch (from.kind) {
+      case "malformed":
+        return refuse(reply, 400, rpcCodes.invalidRequest, "event_id", "Last-Event-ID is not an id that this hub sent")
+      case "foreign":
+        return noSession(reply)
+      case "over":
+        // What tells a client of server-sent events to stop coming back (HTML Living Standard).
+        return reply.send(204, undefined)
+      case "fresh":
+        return read(admitted, "pause", (writer) => actor.attach(writer))
+      case "at":
+        return read(admitted, from.of === "session" ? "pause" : "end", (writer) => actor.attach(writer, from))
+    }
+  }
+
+  /** Makes the reply a reader of a stream for as long as both stand; a session's stream never comes to its end. */
+  const read = (
+    { reply }: Admitted,
+    ending: "end" | "pause",
+    attach: (writer: EventWriter) => Effect.Effect<void, SessionClosed, Scope.Scope>
+  ): void => {
     const lifetime = Scope.makeUnsafe()
     const stream = streams.open(reply, undefined, () => {
       runFork(Scope.close(lifetime, Exit.void))
     })
-    runFork(actor.attach(stream).pipe(Scope.provide(lifetime))).addObserver((exit) => {
+    runFork(attach({ event: stream.event, end: stream[ending] }).pipe(Scope.provide(lifetime))).addObserver((exit) => {
       if (Exit.isFailure(exit)) stream.end()
     })
   }

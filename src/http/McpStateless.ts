@@ -136,7 +136,17 @@ export const make = Effect.gen(function* () {
       error: (error) => (isOwn(error) ? errorToNew(error) : upstreamErrorToNew(error, message.params)),
       status: (error) => httpStatus(error, error.code === statelessCodes.headerMismatch ? "gate" : "call")
     }
-    const answer = PostExchange.make({ reply, streams, headers: () => undefined, logDefect: runFork, shape }, 1, false)
+    const answer = PostExchange.make(
+      {
+        reply,
+        open: () => streams.open(reply, undefined, nothing),
+        headers: () => undefined,
+        logDefect: runFork,
+        shape
+      },
+      1,
+      false
+    )
     const cancel = actor.request(message, principal, answer.exchange(message.id), {
       logLevel: meta.logLevel,
       header: request.header
@@ -191,6 +201,8 @@ export const make = Effect.gen(function* () {
 
   return { post } satisfies McpStateless
 })
+
+const nothing = (): void => {}
 
 /** Made by the hub, and so of this revision already but for the one code the stateful ones have. */
 const isOwn = ({ data }: JsonRpcErrorObject): boolean => isJsonObject(data) && data["origin"] === "hub"

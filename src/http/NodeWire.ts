@@ -53,12 +53,13 @@ const stream = (outgoing: ServerResponse): WireStream => {
   return {
     write: (text) => {
       if (!open) return false
-      outgoing.write(text)
+      // What was left unread before counts, and not this message, however large: nobody can have read it yet.
       if (outgoing.writableLength > maxUnreadBytes) {
         open = false
         outgoing.destroy()
         return false
       }
+      outgoing.write(text)
       return true
     },
     end: () => {

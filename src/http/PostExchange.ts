@@ -2,6 +2,9 @@
  * The way back for one POSTed request: a JSON body, unless a message has to precede the answer — then an event stream,
  * from that message on. A batch (2025-03-26) collects its answers in one array or sends them on one stream.
  *
+ * A stream can be resumed where the session keeps its messages; a JSON body cannot. So where the revision lets a stream
+ * begin without a message, an answer that takes long becomes one before its client can lose it.
+ *
  * Source: MCP `basic/transports`, "Sending Messages to the Server".
  */
 import { Cause, type Effect } from "effect"
@@ -11,16 +14,28 @@ import {
   isFailure,
   type JsonRpcErrorObject,
   type JsonRpcId,
+  type JsonRpcMessage,
   type JsonRpcResponse,
   success
 } from "../domain/protocol/JsonRpc.ts"
-import type { EventStream, EventStreams } from "./EventStreams.ts"
+import { hubCodes } from "../domain/protocol/ErrorCodes.ts"
+import type { EventStreams } from "./EventStreams.ts"
 import * as JsonRpcErrors from "./JsonRpcErrors.ts"
 import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
 
+/** The answer as a stream. */
+export interface AnswerStream {
+  /** False: it will never reach the client. */
+  readonly send: (message: JsonRpcMessage) => boolean
+  readonly end: () => void
+}
+
 export interface PostOptions {
   readonly reply: WireReply
-  readonly streams: EventStreams["Service"]
+  /** Makes the reply an event stream. */
+  readonly open: () => AnswerStream
+  /** Given where a long wait makes the answer a stream. */
+  readonly patience?: Pick<EventStreams["Service"], "whenSlow" | "takeBack"> | undefined
   /** Sent with whatever answer (the session id after initialize). */
   readonly headers: () => WireHeaders | undefined
   readonly logDefect: (effect: Effect.Effect<void>) => void
@@ -40,12 +55,12 @@ export interface PostReply {
 }
 
 export const make = (
-  { reply, streams, headers, logDefect, shape }: PostOptions,
+  { reply, open, patience, headers, logDefect, shape }: PostOptions,
   expected: number,
   batch: boolean
 ): PostReply => {
   const answers: Array<JsonRpcResponse> = []
-  let stream: EventStream | undefined
+  let stream: AnswerStream | undefined
   let gone = false
   let left = expected
   reply.onAbort(() => {
@@ -57,20 +72,24 @@ export const make = (
     return extra === undefined ? jsonType : { ...extra, ...jsonType }
   }
 
-  const openStream = (): EventStream => {
+  const openStream = (): AnswerStream => {
     if (stream === undefined) {
-      stream = streams.open(reply, headers(), () => {
-        gone = true
-      })
+      stream = open()
       for (const answer of answers) stream.send(answer)
     }
     return stream
   }
 
+  const turnSlow = (): void => {
+    if (!gone && left > 0) openStream()
+  }
+  patience?.whenSlow(turnSlow)
+
   const answer = (response: JsonRpcResponse): void => {
     left--
+    if (left === 0) patience?.takeBack(turnSlow)
     if (stream !== undefined) {
-      stream.send(response)
+      if (!stream.send(response) && response.id !== undefined) stream.send(failure(response.id, lost))
       if (left === 0) stream.end()
       return
     }
@@ -85,12 +104,13 @@ export const make = (
   const refuse = (id: JsonRpcId, error: JsonRpcErrorObject, retryAfterSeconds: number): void => {
     if (stream !== undefined || batch) return answer(failure(id, error))
     left--
+    patience?.takeBack(turnSlow)
     reply.send(429, JSON.stringify(failure(id, error)), { ...withType(), "retry-after": String(retryAfterSeconds) })
   }
 
   return {
     exchange: (id) => ({
-      send: (message) => !gone && openStream().send(message),
+      send: (message) => (stream === undefined && gone ? false : openStream().send(message)),
       succeed: (result) => answer(success(id, shape === undefined ? result : shape.result(result))),
       fail: (error, requestId) => {
         const own = JsonRpcErrors.toErrorObject(error, requestId)
@@ -106,3 +126,10 @@ export const make = (
     })
   }
 }
+
+/** In place of an answer that came while nobody was there to read it and that is too large to be kept. */
+const lost = JsonRpcErrors.refusal(
+  hubCodes.outcomeUnknown,
+  "answer_lost",
+  "The request was answered while the connection was lost, and the answer is too large to be kept; what it did is done"
+)

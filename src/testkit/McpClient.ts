@@ -54,6 +54,8 @@ export interface McpClient {
   readonly respond: (id: JsonRpcId, result: JsonObject) => Effect.Effect<RawAnswer>
   /** The GET stream. */
   readonly stream: Effect.Effect<OpenAnswer>
+  /** Goes on with the stream of the event that has this id (`Last-Event-ID`). */
+  readonly resume: (lastEventId: string) => Effect.Effect<OpenAnswer>
   /** DELETE; the status. */
   readonly end: Effect.Effect<number>
   /** What this client sends with every request: key, session id, revision. */
@@ -122,6 +124,9 @@ export const connect = Effect.fnUntraced(function* (
     return "result" in response ? (response.result as JsonObject) : yield* failureOf(answer.status, response.error)
   })
 
+  const listen = (more: Readonly<Record<string, string>>) =>
+    http.open({ method: "GET", path, headers: { ...headers, accept: "text/event-stream", ...more } })
+
   const client: McpClient = {
     sessionId,
     welcome,
@@ -140,7 +145,8 @@ export const connect = Effect.fnUntraced(function* (
     ),
     notify: (method, params) => send({ jsonrpc: "2.0", method, ...(params === undefined ? {} : { params }) }),
     respond: (id, result) => send({ jsonrpc: "2.0", id, result }),
-    stream: http.open({ method: "GET", path, headers: { ...headers, accept: "text/event-stream" } }),
+    stream: listen({}),
+    resume: (lastEventId) => listen({ "last-event-id": lastEventId }),
     end: Effect.map(http.send({ method: "DELETE", path, headers }), ({ status }) => status)
   }
   yield* client.notify("notifications/initialized")

@@ -23,12 +23,20 @@ export interface RawAnswer {
   readonly text: string
 }
 
+export interface StreamEvent {
+  /** Of the latest event that had one. */
+  readonly id: string | undefined
+  readonly data: string
+}
+
 /** An answer that may still be under way. */
 export interface OpenAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   /** The next message, of a JSON body or an event stream; fails with `Done` after the last. */
   readonly next: Effect.Effect<JsonRpcMessage, Cause.Done>
+  /** The next event of an event stream as it is, those without data included; fails with `Done` after the last. */
+  readonly event: Effect.Effect<StreamEvent, Cause.Done>
   /** All messages to the end. */
   readonly rest: Effect.Effect<ReadonlyArray<JsonRpcMessage>>
   /** Succeeds when the hub has ended the answer. */
@@ -82,14 +90,16 @@ export const make = (origin: string): Effect.Effect<RawHttp, never, Scope.Scope>
       open: Effect.fnUntraced(function* (request) {
         const { body, headers, statusCode } = yield* begin(request)
         const messages = yield* Queue.unbounded<JsonRpcMessage, Cause.Done>()
+        const events = yield* Queue.unbounded<StreamEvent, Cause.Done>()
         const take = (json: string) => {
           const value = JSON.parse(json) as JsonRpcMessage | ReadonlyArray<JsonRpcMessage>
           Queue.offerAllUnsafe(messages, Array.isArray(value) ? value : [value as JsonRpcMessage])
         }
         const closed = new Promise<void>((resolve) => body.once("close", () => resolve()))
         if (String(headers["content-type"]).startsWith("text/event-stream")) {
-          const decoder = SseDecoder.make(maxEvent, (event) => {
-            if (event.data !== "") take(event.data)
+          const decoder = SseDecoder.make(maxEvent, ({ data }) => {
+            Queue.offerUnsafe(events, { id: decoder.lastEventId(), data })
+            if (data !== "") take(data)
           })
           body.on("data", (chunk: Buffer) => void decoder.push(chunk))
         } else {
@@ -99,11 +109,15 @@ export const make = (origin: string): Effect.Effect<RawHttp, never, Scope.Scope>
             if (chunks.length > 0) take(Buffer.concat(chunks).toString())
           })
         }
-        body.once("close", () => Queue.endUnsafe(messages))
+        body.once("close", () => {
+          Queue.endUnsafe(messages)
+          Queue.endUnsafe(events)
+        })
         return {
           status: statusCode,
           headers: flat(headers),
           next: Queue.take(messages),
+          event: Queue.take(events),
           rest: Queue.collect(messages),
           ended: Effect.promise(() => closed),
           abandon: Effect.sync(() => void body.destroy())

@@ -1,7 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type ListenFilter, make } from "../../src/actors/SessionEvents.ts"
+import { type ListenFilter, make as makeEvents } from "../../src/actors/SessionEvents.ts"
+import * as SessionReplay from "../../src/actors/SessionReplay.ts"
+import { SessionId } from "../../src/domain/Ids.ts"
 import { type JsonObject, type JsonRpcMessage, notification, request } from "../../src/domain/protocol/JsonRpc.ts"
 import { stream } from "./streams.ts"
+
+const make = (era: "stateful" | "stateless") =>
+  makeEvents(
+    era,
+    SessionReplay.make({ sessionId: SessionId.make(crypto.randomUUID()), primes: true, background: () => {} })
+  )
 
 const message = (text: string) => notification("notifications/message", { level: "info", data: text })
 const changed = (list: string) => notification(`notifications/${list}/list_changed`)
@@ -94,26 +102,30 @@ describe("events of a session with a GET stream", () => {
     assert.strictEqual(newer.sent.length, 1)
   })
 
-  it("that ask the client something are sent now or not at all", () => {
+  it("that ask the client something wait for a reader that was there, and for none that never was", () => {
     const events = make("stateful")
     const asked = request("1", "elicitation/create")
-    assert.isFalse(events.sendNow(asked))
+    assert.isFalse(events.ask(asked))
     const one = stream()
-    events.attach(one)
+    const leave = events.attach(one)
     assert.deepStrictEqual(one.sent, [])
-    assert.isTrue(events.sendNow(asked))
+    assert.isTrue(events.ask(asked))
     assert.deepStrictEqual(one.sent, [asked])
-    one.refuse()
-    assert.isFalse(events.sendNow(asked))
+    leave()
+    assert.isTrue(events.ask(request("2", "elicitation/create")))
+    const next = stream()
+    events.attach(next)
+    assert.deepStrictEqual(next.sent, [request("2", "elicitation/create")])
+    events.end()
+    assert.isFalse(events.ask(asked))
   })
 
   it("end with the session: the stream is ended and nothing waits any more", () => {
     const events = make("stateful")
     const one = stream()
     events.attach(one)
-    one.refuse()
-    events.publish(message("1"))
     events.end()
+    events.publish(message("1"))
     assert.isTrue(one.ended())
     assert.isFalse(events.attached())
     const late = stream()

@@ -1,8 +1,10 @@
 /** The client's end of a session in tests: what it was sent, and a stream or a POST that takes only so much. */
-import type { ClientExchange, EventSink } from "../../src/actors/ClientExchange.ts"
+import type { ClientExchange, EventSink, EventWriter } from "../../src/actors/ClientExchange.ts"
 import type { JsonRpcMessage } from "../../src/domain/protocol/JsonRpc.ts"
 
-export interface TestStream extends EventSink {
+export interface TestStream extends EventSink, EventWriter {
+  /** Under which ids, where it has any; priming events are not messages. */
+  readonly ids: ReadonlyArray<string>
   readonly sent: ReadonlyArray<JsonRpcMessage>
   readonly ended: () => boolean
   /** From now on the stream is gone or full. */
@@ -11,14 +13,22 @@ export interface TestStream extends EventSink {
 
 export const stream = (room: number = Infinity): TestStream => {
   const sent: Array<JsonRpcMessage> = []
+  const ids: Array<string> = []
   let left = room
   let ended = false
+  const send = (message: JsonRpcMessage): boolean => {
+    if (left <= 0) return false
+    left--
+    sent.push(message)
+    return true
+  }
   return {
     sent,
-    send: (message) => {
-      if (left <= 0) return false
-      left--
-      sent.push(message)
+    ids,
+    send,
+    event: (id, json) => {
+      if (json !== "" && !send(JSON.parse(json) as JsonRpcMessage)) return false
+      ids.push(id)
       return true
     },
     end: () => void (ended = true),

@@ -5,7 +5,7 @@ import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from "
 import { Client as Client1 } from "@modelcontextprotocol/sdk/client/index.js"
 import { StreamableHTTPClientTransport as Transport1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import type { ClientCapabilities } from "@modelcontextprotocol/sdk/types.js"
+import { type ClientCapabilities, LoggingMessageNotificationSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Redacted } from "effect"
 import type { HubUser } from "../../src/testkit/index.ts"
 
@@ -42,3 +42,55 @@ export const sdk2 = (url: string, user: HubUser) =>
     }),
     (client) => Effect.promise(() => client.close())
   )
+
+/** What both generations do alike about connections that break. */
+export interface ResumingClient {
+  readonly callTool: (
+    name: string,
+    onprogress?: (progress: { readonly progress: number }) => void,
+    onresumptiontoken?: (token: string) => void
+  ) => Promise<unknown>
+}
+
+const reconnectionOptions = {
+  initialReconnectionDelay: 20,
+  maxReconnectionDelay: 200,
+  reconnectionDelayGrowFactor: 1.5,
+  maxRetries: 20
+}
+
+/** A connected client of the stateful revisions that comes back at once; `onLog` gets the data of log messages. */
+export const resuming = (
+  generation: "1.x" | "2.x",
+  url: string,
+  user: HubUser,
+  onLog: (data: unknown) => void = () => {},
+  fetchWith: typeof fetch = fetch
+) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const options = { requestInit: requestInit(user), reconnectionOptions, fetch: fetchWith }
+        const info = { name: `sdk-${generation}`, version: "1.0.0" }
+        if (generation === "1.x") {
+          const client = new Client1(info)
+          client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => onLog(params.data))
+          await client.connect(new Transport1(new URL(url), options) as Transport)
+          const callTool: ResumingClient["callTool"] = (name, onprogress, onresumptiontoken) =>
+            client.callTool({ name, arguments: {} }, undefined, defined({ onprogress, onresumptiontoken }))
+          return { client, callTool }
+        }
+        const client = new Client2(info, { capabilities: {}, versionNegotiation: { mode: "legacy" } })
+        client.setNotificationHandler("notifications/message", ({ params }) => onLog(params.data))
+        await client.connect(new Transport2(new URL(url), options))
+        const callTool: ResumingClient["callTool"] = (name, onprogress, onresumptiontoken) =>
+          client.callTool({ name, arguments: {} }, defined({ onprogress, onresumptiontoken }))
+        return { client, callTool }
+      }),
+      ({ client }) => Effect.promise(() => client.close())
+    ),
+    ({ callTool }): ResumingClient => ({ callTool })
+  )
+
+const defined = <A extends object>(options: A): { [K in keyof A]-?: NonNullable<A[K]> } =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never

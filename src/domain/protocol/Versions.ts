@@ -28,5 +28,11 @@ export const isStateful = (value: unknown): value is StatefulVersion =>
 /** The revision an `initialize` request gets: the one asked for when it is known, the latest otherwise. */
 export const negotiate = (requested: unknown): StatefulVersion => (isStateful(requested) ? requested : latestStateful)
 
+/**
+ * Event streams begin with an event that has an id and no data, and the answer of a POST may be such a stream from the
+ * start (MCP `basic/transports`, since 2025-11-25). Clients of older revisions take it for a broken message.
+ */
+export const primesStreams = (version: string): boolean => version >= "2025-11-25" && version < statelessVersion
+
 /** JSON-RPC batches exist in 2025-03-26 only. */
 export const allowsBatch = (version: StatefulVersion): boolean => version === "2025-03-26"
