@@ -18,7 +18,7 @@ import type { ClientExchange } from "./ClientExchange.ts"
 import { type ClientRequests, undeclared } from "./ClientRequests.ts"
 import { admitQuestions, questionsOf } from "./InputRequests.ts"
 import type { Ask, Outcome, ParkedCalls } from "./ParkedCalls.ts"
-import type { RequestError } from "./RequestErrors.ts"
+import { MethodNotSupported, type RequestError } from "./RequestErrors.ts"
 import type { Content, RequestStates, Subject } from "./RequestStates.ts"
 import type { UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import * as UpstreamRounds from "./UpstreamRounds.ts"
@@ -89,6 +89,11 @@ const objectAt = (value: JsonObject, field: string): JsonObject => {
   const found = value[field]
   return Predicate.isObject(found) ? (found as JsonObject) : {}
 }
+
+/** No server was told that the client knows tasks, so whatever task is meant is not this client's. */
+const noTasks = new MethodNotSupported({
+  message: "Tasks are carried between clients and servers of revision 2025-11-25 alone; call the tool without one"
+})
 
 export const make = (options: BridgeOptions): EraBridge => {
   const { background, era, parked, states } = options
@@ -169,8 +174,10 @@ export const make = (options: BridgeOptions): EraBridge => {
   })
 
   const carry: EraBridge["carry"] = (call, connection, params, send) => {
+    const { method } = call.message
+    if (method.startsWith("tasks/") && (era === "stateless" || connection.era === "stateless")) return noTasks
     if (era === "stateful" && connection.era === "stateless") return rounds(call, connection, params, send)
-    if (era === "stateless" && connection.era === "stateful" && interactiveMethods.has(call.message.method)) {
+    if (era === "stateless" && connection.era === "stateful" && interactiveMethods.has(method)) {
       return park(call, connection, params, send)
     }
     const sent = send(params, (message) => options.onMessage(call, connection, message))

@@ -131,6 +131,25 @@ describe("a client of 2026-07-28 on a server of 2026-07-28", () => {
       })
   )
 
+  it.live("tasks are neither declared to the server nor asked of it, nor taken from it", () =>
+    Effect.gen(function* () {
+      const { hub, upstream } = yield* start({
+        tools: { long: (call) => call.result({ resultType: "task", task: { taskId: "t-1", status: "working" } }) }
+      })
+      const extensions = { "io.modelcontextprotocol/tasks": {}, "x.test/own": {} }
+      const options = { path: "/mcp/notes", capabilities: { extensions } }
+      const called = yield* ask(hub.http, hub.ada, "tools/call", { name: "long", arguments: {} }, options)
+      assert.strictEqual(called.error.code, 1502)
+      const meta = upstream.calls("tools/call")[0]!.body!.params!["_meta"] as JsonObject
+      assert.deepStrictEqual(meta[metaKeys.clientCapabilities], { extensions: { "x.test/own": {} } })
+      for (const method of ["tasks/get", "tasks/update", "tasks/cancel"]) {
+        const answer = yield* ask(hub.http, hub.bo, method, { taskId: "t-1" }, options)
+        assert.deepStrictEqual([answer.status, answer.error.code], [404, -32601])
+        assert.strictEqual(upstream.calls(method).length, 0)
+      }
+    })
+  )
+
   it.live("going away closes the server's stream", () =>
     Effect.gen(function* () {
       const closed = yield* Deferred.make<void>()

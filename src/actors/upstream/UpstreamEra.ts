@@ -29,9 +29,12 @@ export interface UpstreamEra {
 
 const otherThan = (era: Era): Era => (era === "stateful" ? "stateless" : "stateful")
 
-/** A client is described in the words of the era that is spoken, and never as able to do what cannot be carried to it. */
+/**
+ * A client is described in the words of the era that is spoken, and never as able to do what cannot be carried to it: of
+ * the stateless revision that is tasks, whoever declares them.
+ */
 const heardIn = (era: Era, options: ConnectOptions): ConnectOptions =>
-  eraOf(options.protocolVersion) === era
+  era === "stateful" && eraOf(options.protocolVersion) === era
     ? options
     : { ...options, clientCapabilities: clientCapabilitiesAcross(options.clientCapabilities) }
 

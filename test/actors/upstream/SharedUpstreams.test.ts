@@ -131,6 +131,53 @@ describe("a shared conversation", () => {
     }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
   )
 
+  it.effect("tells of a resource only who asked for it, and gives it up when the last of them does", () =>
+    Effect.gen(function* () {
+      const streams = yield* Queue.unbounded<ScriptedCall>()
+      const server = yield* ScriptedHttpUpstream.make({
+        methods: {
+          GET: (call) => {
+            call.open()
+            Queue.offerUnsafe(streams, call)
+          },
+          "resources/subscribe": (call) =>
+            call.params["uri"] === "note://secret" ? call.error(-32602, "No") : call.result({}),
+          "resources/unsubscribe": (call) => call.result({})
+        }
+      })
+      const ada = yield* acquire("shared", server.url, "ada")
+      const bo = yield* acquire("shared", server.url, "bo")
+      const change = (holder: typeof ada, what: "subscribe" | "unsubscribe", uri: string) =>
+        holder.connection.request({
+          method: `resources/${what}`,
+          params: { uri },
+          context: contextOf("ada"),
+          onMessage: () => {}
+        })
+      for (const uri of ["note://a", "note://both"]) yield* change(ada, "subscribe", uri)
+      for (const uri of ["note://b", "note://both"]) yield* change(bo, "subscribe", uri)
+      yield* Effect.flip(change(bo, "subscribe", "note://secret"))
+      const stream = yield* Queue.take(streams)
+      const updated = (uri: string) =>
+        stream.event({ jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri } })
+      for (const uri of ["note://secret", "note://a", "note://b", "note://both"]) updated(uri)
+      yield* Effect.all([ada.next, ada.next, bo.next, bo.next])
+      const heard = ({ heard: messages }: typeof ada) => messages.map(({ params }) => params!["uri"])
+      assert.deepStrictEqual(heard(ada), ["note://a", "note://both"])
+      assert.deepStrictEqual(heard(bo), ["note://b", "note://both"])
+      const givenUp = () => server.calls("resources/unsubscribe").map(({ body }) => body!.params!["uri"])
+      assert.deepStrictEqual(yield* change(bo, "unsubscribe", "note://both"), {})
+      assert.deepStrictEqual(givenUp(), [])
+      yield* change(ada, "unsubscribe", "note://both")
+      assert.deepStrictEqual(givenUp(), ["note://both"])
+      // Who leaves takes what nobody else wants with them.
+      yield* bo.release
+      assert.deepStrictEqual(givenUp(), ["note://both", "note://b"])
+      updated("note://a")
+      yield* ada.next
+    }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
+  )
+
   it.effect("that could not be opened is opened by the next who asks, not remembered as broken", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make()
