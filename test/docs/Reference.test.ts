@@ -134,7 +134,8 @@ describe("docs/user/troubleshooting.md", () => {
       .map(read)
     const everywhere = [
       ...sources,
-      ...files("src/actors")
+      ...["src/actors", "src/domain/protocol"]
+        .flatMap((folder) => files(folder))
         .filter((path) => path.endsWith(".ts"))
         .map(read)
     ].join("\n")
