@@ -8,12 +8,23 @@ import { Effect } from "effect"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { statelessCodes } from "../../domain/protocol/StatelessErrors.ts"
 import { eraOf, statelessVersion } from "../../domain/protocol/Versions.ts"
+import type { ServerConfig } from "../../domain/ServerConfig.ts"
 import type { UpstreamInfo } from "./UpstreamConnection.ts"
 import { discovered, offered } from "./StatelessEnvelope.ts"
 import { type EraNotSpoken, eraNotSpoken, type UpstreamErrorResponse, UpstreamUnavailable } from "./UpstreamErrors.ts"
 
 export const unusable = (server: string, what: string): UpstreamUnavailable =>
   new UpstreamUnavailable({ server, reason: "initialize", message: `Server ${server} ${what}` })
+
+/** Milliseconds: servers of the other era may well leave `server/discover` unanswered. */
+const discoverMs = 5_000
+
+/**
+ * How long an answer to `server/discover` is waited for, of the time there is to connect: at most half where the other era
+ * is still to be tried, all of it where the settings leave no other.
+ */
+export const patienceFor = (config: ServerConfig, initTimeout: number): number =>
+  config.era === "stateless" ? initTimeout : Math.min(discoverMs, initTimeout / 2)
 
 /**
  * A server of sessions knows `initialize`; who refuses it with one of these may know the stateless revision alone. A

@@ -10,7 +10,7 @@
 import { Effect, Predicate } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { isStateful, latestStateful } from "../../domain/protocol/Versions.ts"
-import { discoveredInfo, discoverRefused, initializeRefused } from "./EraEvidence.ts"
+import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "./EraEvidence.ts"
 import type { StdioConversation } from "./StdioConversation.ts"
 import type { ConnectOptions, UpstreamInfo } from "./UpstreamConnection.ts"
 import { type EraNotSpoken, eraNotSpoken, UpstreamErrorResponse, UpstreamUnavailable } from "./UpstreamErrors.ts"
@@ -25,9 +25,6 @@ export interface HandshakeOptions {
   /** Text of the server without the user's secrets. */
   readonly scrub: (text: string) => string
 }
-
-/** Milliseconds for `server/discover`, which servers of the other era may well leave unanswered. */
-const discoverMs = 5_000
 
 type Handshake = Effect.Effect<UpstreamInfo, UpstreamUnavailable | EraNotSpoken>
 
@@ -69,8 +66,7 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
 export const discover = (handshake: HandshakeOptions): Handshake => {
   const { conversation, initTimeout, lastWords, options } = handshake
   const { config, context, name } = options
-  // Where the settings leave no other era, a server that is slow to start gets the time it needs.
-  const duration = config.era === "stateless" ? initTimeout : Math.min(discoverMs, initTimeout)
+  const duration = patienceFor(config, initTimeout)
   const other = (reason: UpstreamUnavailable["reason"], message: string) =>
     Effect.fail(eraNotSpoken("stateless", unavailable(name, reason, message)))
   return conversation.request({ method: "server/discover", params: undefined, context, onMessage: () => {} }).pipe(

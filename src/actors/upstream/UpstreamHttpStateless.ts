@@ -14,6 +14,7 @@ import { standardHeaders } from "../../domain/protocol/StandardHeaders.ts"
 import { isJsonObject } from "../../domain/protocol/Stateless.ts"
 import { statelessCodes } from "../../domain/protocol/StatelessErrors.ts"
 import { statelessVersion } from "../../domain/protocol/Versions.ts"
+import { HubConfig } from "../../domain/HubConfig.ts"
 import { RequestTracker } from "../RequestTracker.ts"
 import {
   discoveredInfo,
@@ -21,6 +22,7 @@ import {
   eraLost,
   noLongerSpoken,
   offersNothingElse,
+  patienceFor,
   wantsSameAgain
 } from "./EraEvidence.ts"
 import { outgoing } from "./StatelessEnvelope.ts"
@@ -42,9 +44,6 @@ import * as UpstreamHttpWire from "./UpstreamHttpWire.ts"
 import * as UpstreamListen from "./UpstreamListen.ts"
 import type { UserPools } from "./UserPools.ts"
 
-/** Milliseconds for `server/discover`; what remains of the time to connect is for `initialize`. */
-const discoverMs = 5_000
-
 /** More pages than any server has; one that repeats its cursor does not keep the hub reading. */
 const maxPages = 50
 
@@ -62,6 +61,7 @@ export const connect = Effect.fnUntraced(function* (
 > {
   const { name: server } = options
   const tracker = yield* RequestTracker
+  const patience = patienceFor(options.config, (yield* HubConfig).initTimeout)
   const services = yield* Effect.context<never>()
   const onLate = () => tracker.lateResponse(server)
   const wire = yield* UpstreamHttpWire.make(options, statelessVersion)
@@ -136,8 +136,8 @@ export const connect = Effect.fnUntraced(function* (
       Effect.mapError((error) => refused(server, error, sent.status)),
       // Servers that know no such request may well leave it unanswered.
       Effect.timeoutOrElse({
-        duration: discoverMs,
-        orElse: () => Effect.fail(eraNotSpoken("stateless", silent(server)))
+        duration: patience,
+        orElse: () => Effect.fail(eraNotSpoken("stateless", silent(server, patience)))
       }),
       Effect.flatMap((result) => discoveredInfo(server, result))
     )
@@ -220,11 +220,11 @@ export const connect = Effect.fnUntraced(function* (
   }
 })
 
-const silent = (server: string): UpstreamUnavailable =>
+const silent = (server: string, afterMs: number): UpstreamUnavailable =>
   new UpstreamUnavailable({
     server,
     reason: "timeout",
-    message: `Server ${server} did not answer server/discover within ${discoverMs} ms; check its log`
+    message: `Server ${server} did not answer server/discover within ${afterMs} ms; check its log`
   })
 
 /** What a failed `server/discover` says about the era. */

@@ -1,6 +1,6 @@
 /** Which era an HTTP server is spoken to in, and for how long what was found out is believed: real servers, the test's clock. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import type { ServerConfig } from "../../../src/domain/ServerConfig.ts"
 import type { CallContext, ConnectOptions } from "../../../src/actors/upstream/UpstreamConnection.ts"
@@ -105,6 +105,17 @@ describe("the era of an HTTP server", () => {
       assert.strictEqual((yield* connect(config, old)).era, "stateless")
       assert.strictEqual((yield* connect(config, recent)).era, "stateless")
     }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
+  it.effect("a server that leaves discovery unanswered is asked to initialize while there is time to", () =>
+    Effect.gen(function* () {
+      const upstream = yield* ScriptedHttpUpstream.make({ methods: { "server/discover": () => undefined } })
+      const connect = yield* chooser
+      const connecting = yield* Effect.forkChild(connect({ url: upstream.url }, recent))
+      yield* upstream.await(({ body }) => body?.method === "server/discover")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(connecting)).era, "stateful")
+    }).pipe(Effect.scoped, Effect.provide(layer({ initTimeout: 2_000 })))
   )
 
   it.effect("refused credentials, overload and outages say nothing about the era", () =>
