@@ -71,15 +71,30 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
     return links.get(server, call.context)
   }
 
+  /** Answers of a stateless server, or for a stateless client, in words that the client knows. */
+  const translated = (
+    { context, message: { method } }: Call,
+    connection: UpstreamConnection,
+    params: JsonObject | undefined,
+    send: Send
+  ): Send => {
+    if (era === "stateful" && connection.era === "stateful") return send
+    const tool = Effect.suspend(() =>
+      catalog.toolOf({ server: connection.server, name: String(params?.["name"]) }, context)
+    )
+    const outputSchema = Effect.map(tool, (listed) => listed?.["outputSchema"])
+    return (sent, onMessage) =>
+      send(sent, onMessage).pipe(
+        Effect.flatMap((result) => EraProjection.resultFor(era, connection, method, result, outputSchema)),
+        Effect.mapError(EraProjection.errorFor(era, connection, method))
+      )
+  }
+
   const carry: Carrier["carry"] = (call, server, params) => {
     const { record } = call
     const { method } = call.message
     return Effect.flatMap(reach(call, server, params), (connection) => {
       const extend = settings.current().mcpServers[server]?.options?.resetTimeoutOnProgress === true
-      const outputSchema = Effect.map(
-        catalog.toolOf({ server, name: String(params?.["name"]) }, call.context),
-        (tool) => tool?.["outputSchema"]
-      )
       const sendPlain: Send = (sent, onMessage) =>
         connection.request({
           method,
@@ -94,12 +109,7 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
       const send: Send = telemetry.enabled
         ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => sendPlain(next, onMessage))
         : sendPlain
-      const carried = bridge.carry(call, connection, params, (sent, onMessage) =>
-        send(sent, onMessage).pipe(
-          Effect.flatMap((result) => EraProjection.resultFor(era, connection, method, result, outputSchema)),
-          Effect.mapError(EraProjection.errorFor(era, connection, method))
-        )
-      )
+      const carried = bridge.carry(call, connection, params, translated(call, connection, params, send))
       const level = call.said?.logLevel
       return level === undefined ? carried : Effect.andThen(logLevel.want(call, connection, level), carried)
     })

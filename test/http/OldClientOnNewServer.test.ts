@@ -1,10 +1,13 @@
 /** Clients of the revisions with sessions on a server of 2026-07-28 alone, through the whole hub. */
 import { assert, describe, it } from "@effect/vitest"
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Fiber } from "effect"
+import { runtimeCommand } from "../../src/cli/sample/RuntimeCommand.ts"
 import type { JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
 import { metaKeys } from "../../src/domain/protocol/Stateless.ts"
 import { type RawHttp, type ScriptedCall, TestHub } from "../../src/testkit/index.ts"
 import * as StatelessUpstream from "../support/StatelessUpstream.ts"
+import { sdk1 } from "./OfficialClients.ts"
 
 const asking = (call: ScriptedCall, inputRequests: JsonObject, requestState?: string): void =>
   call.result({ resultType: "input_required", inputRequests, ...(requestState === undefined ? {} : { requestState }) })
@@ -128,6 +131,33 @@ describe("a client with sessions on a server of 2026-07-28", () => {
       yield* ada.respond(question.id, { action: "accept" })
       const { result } = (yield* answer.next) as any
       assert.deepStrictEqual(result.structuredContent, { answered: { v: { action: "accept" } } })
+    })
+  )
+
+  it.live("that is a child process: each user has one of their own, which asks its own user", () =>
+    Effect.gen(function* () {
+      const program = runtimeCommand(new URL("../actors/upstream/programs/stdio-eras.ts", import.meta.url))
+      const notes = { type: "stdio", ...program, env: { LEGACY: "reject" } } as const
+      const hub = yield* TestHub.make({ servers: { notes } })
+      const pids = yield* Effect.forEach(
+        ["ada", "bo"] as const,
+        Effect.fnUntraced(function* (name) {
+          const { client } = yield* sdk1(hub.url, hub[name], { elicitation: {} }, (own) =>
+            own.setRequestHandler(ElicitRequestSchema, () => ({ action: "accept", content: { name } }))
+          )
+          const call = (tool: string) =>
+            Effect.map(
+              Effect.promise(() => client.callTool({ name: `notes-${tool}`, arguments: {} })),
+              ({ content }) => JSON.parse((content as ReadonlyArray<{ readonly text: string }>)[0]!.text)
+            )
+          assert.strictEqual(yield* call("ask"), name)
+          const { era, pid } = yield* call("pid")
+          assert.strictEqual(era, "modern")
+          return pid
+        }),
+        { concurrency: 2 }
+      )
+      assert.strictEqual(new Set(pids).size, 2)
     })
   )
 

@@ -23,6 +23,8 @@ export interface StatelessUpstream extends ScriptedHttp {
   readonly subscribed: () => ReadonlyArray<ReadonlyArray<string>>
   /** The first time, past or to come, that exactly these resources are subscribed to on one stream. */
   readonly awaitSubscribed: (uris: ReadonlyArray<string>) => Effect.Effect<void>
+  /** Tells every subscription that a list has changed; how many were told. */
+  readonly changed: (list: "tools" | "prompts" | "resources") => number
   /** Tells whoever subscribed to it that a resource has changed; how many were told. */
   readonly updated: (uri: string) => number
 }
@@ -114,6 +116,13 @@ export const make = (options: StatelessOptions = {}): Effect.Effect<StatelessUps
       ...upstream,
       subscribed: () => [...open].map(({ uris }) => uris),
       awaitSubscribed: (uris) => Effect.suspend(() => Deferred.await(waiterOf(uris))),
+      changed: (list) => {
+        for (const { id, send } of open) {
+          const params = { _meta: { [metaKeys.subscriptionId]: id } }
+          send({ method: `notifications/${list}/list_changed`, params })
+        }
+        return open.size
+      },
       updated: (uri) => {
         const told = [...open].filter(({ uris }) => uris.includes(uri))
         for (const { id, send } of told) {
