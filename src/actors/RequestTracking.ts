@@ -111,9 +111,11 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
       if (!running.has(request.requestId)) return
       const { code, kind } = errorRow(error)
       request.errorCode = code
+      // Taken first: a fiber that ends at once releases the request.
+      const { answer } = request
       settle(request, outcome, kind)
       interrupt(request)
-      request.answer(Exit.fail(error))
+      answer(Exit.fail(error))
     }
 
     function timeOut(request: RunningRequest, timeoutMs: number): void {
@@ -136,6 +138,7 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
     const finish = (request: RunningRequest, exit: Exit.Exit<unknown, unknown>): void => {
       const [outcome, errorKind] = outcomeOf(request, exit)
       if (settle(request, outcome, errorKind)) request.answer(exit)
+      request.release()
     }
 
     const start = (
@@ -145,7 +148,8 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
       done: (exit: Exit.Exit<unknown, unknown>, record: RequestRecord) => void
     ): RunningRequest => {
       const request = open(options)
-      request.answer = (exit) => done(exit, request)
+      const answer = (exit: Exit.Exit<unknown, unknown>): void => done(exit, request)
+      request.answer = answer
       const fiber = fork(Effect.suspend(() => use(request)))
       request.fiber = fiber
       fiber.addObserver((exit) => finish(request, exit))
@@ -186,8 +190,8 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
           Effect.callback((resume) => {
             const fork = Effect.runForkWith(caller.context as never) as Fork
             const request = start(options, use as never, fork, resume as never)
-            const fiber = request.fiber!
-            if (fiber.pollUnsafe() !== undefined) return
+            const { fiber } = request
+            if (fiber === undefined) return
             return Effect.suspend(() => {
               settle(request, "cancelled", "cancelled")
               return Fiber.interrupt(fiber)
@@ -207,7 +211,9 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
           const request = open(options)
           const result = Deferred.makeUnsafe<unknown, RequestEnd | RequestFailed>()
           request.byHand = true
-          request.answer = (exit) => Deferred.doneUnsafe(result, exit as Exit.Exit<unknown, RequestEnd | RequestFailed>)
+          const answer = (exit: Exit.Exit<unknown, unknown>): void =>
+            void Deferred.doneUnsafe(result, exit as Exit.Exit<unknown, RequestEnd | RequestFailed>)
+          request.answer = answer
           return { requestId: request.requestId, result: Deferred.await(result) }
         }),
       completeRequest: (requestId, result) =>
