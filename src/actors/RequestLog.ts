@@ -17,11 +17,21 @@ const bounded = (text: string | undefined): string | null => (text === undefined
 const level = (outcome: RequestOutcome): string =>
   outcome === "completed" ? "info" : outcome === "failed" || outcome === "timedOut" ? "error" : "warn"
 
+/** ISO 8601, made once for all the requests that end in one millisecond. */
+const makeClockText = (): ((millis: number) => string) => {
+  let last = Number.NaN
+  let text = ""
+  return (millis) => {
+    if (millis !== last) text = new Date((last = millis)).toISOString()
+    return text
+  }
+}
+
 /** The line of one ended request. Absent values are null, so that every line has every key. */
-const format = ({ durationMs, endedAt, errorKind, outcome, record }: EndedRequest): string =>
+const format = ({ durationMs, errorKind, outcome, record }: EndedRequest, time: string): string =>
   logLine(
     JSON.stringify({
-      time: new Date(endedAt).toISOString(),
+      time,
       level: level(outcome),
       msg: "request",
       requestId: record.requestId,
@@ -46,10 +56,11 @@ export class RequestLog extends Context.Service<RequestLog, { readonly ended: (r
     Effect.gen(function* () {
       const { logRequests } = yield* HubConfig
       const output = yield* LogOutput
+      const timeText = makeClockText()
       return {
         ended: (request) => {
           if (logRequests === "off" || (logRequests === "errors" && request.outcome === "completed")) return
-          output.line(format(request))
+          output.line(format(request, timeText(request.endedAt)))
         }
       }
     })

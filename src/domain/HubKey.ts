@@ -5,7 +5,7 @@
  * that still hold the text open the hub as well. The digest never leaves the database layer: people tell keys apart by
  * name and id.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Effect, Redacted, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { KeyId, UserId } from "./Ids.ts"
@@ -40,7 +40,7 @@ const keyText = /^mcphub_[A-Za-z0-9_-]{16,200}$/
 export const isKeyText = (text: string): boolean => keyText.test(text)
 
 /** Digest of a key's text as stored in `keyValue`; also the cache key, so that no plaintext is held. */
-export const keyDigest = (text: string): string => `sha256:${createHash("sha256").update(text).digest("hex")}`
+export const keyDigest = (text: string): string => `sha256:${hash("sha256", text)}`
 
 /** First twelve characters, three stars, last four: how the old hub showed keys. */
 export const maskKey = (key: Redacted.Redacted<string>): string => {

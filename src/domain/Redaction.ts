@@ -15,10 +15,14 @@ export const excerpt = (text: string, length: number): string =>
   text.length <= length ? scrub(text) : scrub(text.slice(0, length + 128)).slice(0, length)
 
 const unsafe = /[\u007f-\u009f\u2028\u2029]/g
+/** What a line may have to be changed for: looked for in one pass, since nearly no line has it. */
+const suspect = /cphub_|[\u007f-\u009f\u2028\u2029]/i
 
 /**
  * One line of JSON that is safe in a terminal and in any log reader: JSON escapes newlines and ESC, this escapes the
  * other control characters (CSI as one character, line separators) and removes keys.
  */
 export const logLine = (json: string): string =>
-  scrub(json).replace(unsafe, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+  suspect.test(json)
+    ? scrub(json).replace(unsafe, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    : json

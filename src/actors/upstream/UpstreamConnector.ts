@@ -97,12 +97,11 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         request: (call) =>
           Effect.suspend(() => {
             const started = clock.monotonicTimeNanosUnsafe()
-            return Effect.onExit(connection.request(call), (exit) =>
-              Effect.sync(() => {
-                const elapsedMs = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
-                metrics.upstreamCallEnded(call.method, kindOf(exit), elapsedMs)
-              })
-            )
+            return Effect.onExit(connection.request(call), (exit) => {
+              const elapsedMs = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+              metrics.upstreamCallEnded(call.method, kindOf(exit), elapsedMs)
+              return Effect.void
+            })
           })
       })
 

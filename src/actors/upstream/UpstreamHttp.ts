@@ -102,30 +102,29 @@ const connect = Effect.fnUntraced(function* (
         })
       )
 
-  const request = (call: UpstreamCall) =>
-    alive(
-      Effect.suspend(() => {
-        session.remember(call.context)
-        const pending = calls.open(call)
-        const send = wire.send({
-          method: "POST",
-          context: call.context,
-          body: pending.body,
-          onMessage: (message) => calls.route(message, pending),
-          onLate,
-          onSend: () => void (pending.sent = true)
-        })
-        return session.within(send, call.context).pipe(
-          Effect.flatMap((end) => conclude(answers, pending, end)),
-          Effect.mapError(lost),
-          Effect.onExit((exit) => {
-            calls.close(pending)
-            const untold = pending.sent && pending.response === undefined && Exit.hasInterrupts(exit)
-            return untold ? cancel(pending.id, call.context) : Effect.void
-          })
-        )
+  const request = (call: UpstreamCall): Effect.Effect<unknown, UpstreamError> =>
+    Effect.suspend(() => {
+      if (Deferred.isDoneUnsafe(closed)) return Effect.fail(connectionGone(server))
+      session.remember(call.context)
+      const pending = calls.open(call)
+      const send = wire.send({
+        method: "POST",
+        context: call.context,
+        body: pending.body,
+        onMessage: (message) => calls.route(message, pending),
+        onLate,
+        onSend: () => void (pending.sent = true)
       })
-    )
+      return session.within(send, call.context).pipe(
+        Effect.flatMap((end) => conclude(answers, pending, end)),
+        Effect.mapError(lost),
+        Effect.onExit((exit) => {
+          calls.close(pending)
+          const untold = pending.sent && pending.response === undefined && Exit.hasInterrupts(exit)
+          return untold ? cancel(pending.id, call.context) : Effect.void
+        })
+      )
+    })
 
   const tell = (send: Effect.Effect<ExchangeEnd, UpstreamError>, by: CallContext) =>
     alive(

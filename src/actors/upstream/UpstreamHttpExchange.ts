@@ -75,6 +75,14 @@ export const exchange = (request: ExchangeRequest): Effect.Effect<ExchangeEnd, E
     return Effect.sync(() => running.giveUp())
   })
 
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+/** Lower case, without parameters. */
+const mediaType = (value: string | undefined): string => {
+  if (value === undefined || value === "application/json") return value ?? ""
+  return value.split(";", 1)[0]!.trim().toLowerCase()
+}
+
 const headerText = (value: string | Array<string> | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value
 
@@ -141,7 +149,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     // 1xx responses announce themselves and are followed by the real one.
     if (status < 200) return
-    const contentType = (headerText(headers["content-type"]) ?? "").split(";", 1)[0]!.trim().toLowerCase()
+    const contentType = mediaType(headerText(headers["content-type"]))
     const cookies = headers["set-cookie"]
     this.head = {
       status,
@@ -179,9 +187,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     let text: string
     try {
-      text = new TextDecoder("utf-8", { fatal: true }).decode(
-        this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks)
-      )
+      text = utf8.decode(this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks))
     } catch {
       return this.refuse("sent an answer that is not UTF-8; report this to its author")
     }

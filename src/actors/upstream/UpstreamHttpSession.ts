@@ -160,15 +160,21 @@ export const make = Effect.fnUntraced(function* (
       return Effect.andThen(Effect.forkIn(work, scope), Deferred.await(current))
     })
 
-  const within = Effect.fnUntraced(function* (
+  const within: UpstreamHttpSession["within"] = (send, by) =>
+    Effect.suspend(() => {
+      if (wire.sessionId === undefined) return send
+      const first = generation
+      return Effect.flatMap(send, (end) =>
+        end.head.status === 404 ? inNewSession(send, first, by) : Effect.succeed(end)
+      )
+    })
+
+  const inNewSession = Effect.fnUntraced(function* (
     send: Effect.Effect<ExchangeEnd, WireError>,
+    failed: number,
     by: CallContext
   ): Effect.fn.Return<ExchangeEnd, UpstreamError> {
-    const first = generation
-    const stateful = wire.sessionId !== undefined
-    const end = yield* send
-    if (end.head.status !== 404 || !stateful) return end
-    yield* renew(first, by)
+    yield* renew(failed, by)
     const again = yield* send
     if (again.head.status !== 404) return again
     yield* Deferred.succeed(closed, "session refused twice")

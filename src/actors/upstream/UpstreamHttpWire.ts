@@ -62,6 +62,16 @@ interface Address {
 /** What the transport itself writes; configured headers of these names are left out. */
 const reserved = new Set([...connectionHeaders, "accept", "content-type", "cookie"])
 
+/** Whether a configured header is sent as it is, and what it stands for otherwise; worked out once a name. */
+type HeaderRole = "sent" | "agent" | "cookie" | "left-out"
+
+const roleOf = (name: string): HeaderRole => {
+  const lower = name.toLowerCase()
+  if (lower === "cookie") return "cookie"
+  if (lower === "user-agent") return "agent"
+  return reserved.has(lower) || lower.startsWith("mcp-param-") ? "left-out" : "sent"
+}
+
 /** More than any server needs; a server that keeps inventing names does not grow the jar. */
 const maxCookies = 50
 
@@ -82,6 +92,8 @@ export const make = Effect.fnUntraced(function* (
     )
 
   let cookies: ReadonlyArray<Cookies.Cookie> = []
+  /** By name as configured; names come from the server's entry and the hub, so there are few. */
+  const roles = new Map<string, HeaderRole>()
 
   const headerList = (
     request: WireRequest,
@@ -92,10 +104,15 @@ export const make = Effect.fnUntraced(function* (
     let cookie = ""
     let agent = false
     for (const name in configured) {
-      const lower = name.toLowerCase()
-      if (lower === "cookie") cookie = configured[name]!
-      else if (lower === "user-agent") agent = true
-      if (!reserved.has(lower) && !lower.startsWith("mcp-param-")) list.push(name, configured[name]!)
+      let role = roles.get(name)
+      if (role === undefined) roles.set(name, (role = roleOf(name)))
+      if (role === "left-out") continue
+      if (role === "cookie") {
+        cookie = configured[name]!
+        continue
+      }
+      if (role === "agent") agent = true
+      list.push(name, configured[name]!)
     }
     if (!agent) list.push("user-agent", `mcphub/${version}`)
     if (request.method !== "DELETE") {
@@ -125,35 +142,36 @@ export const make = Effect.fnUntraced(function* (
     request.onHead?.(head)
   }
 
-  const send = Effect.fnUntraced(function* (request: WireRequest): Effect.fn.Return<ExchangeEnd, WireError> {
-    const address = templated ? yield* locate(request.context) : home
+  const send = (request: WireRequest): Effect.Effect<ExchangeEnd, WireError> =>
+    templated
+      ? Effect.flatMap(locate(request.context), (address) => sendTo(address, request))
+      : Effect.suspend(() => sendTo(home, request))
+
+  const sendTo = (address: Address, request: WireRequest): Effect.Effect<ExchangeEnd, WireError> => {
     // The session belongs to the host that issued it.
-    if (address.origin !== home.origin) return yield* sessionLost(server)
-    const configured = yield* upstreamHeaders.headers({
-      server,
-      config,
-      context: request.context,
-      protocolVersion: wire.protocolVersion,
-      body: request.body
+    if (address.origin !== home.origin) return Effect.fail(sessionLost(server))
+    const { body, context } = request
+    const wanted = upstreamHeaders.headers({ server, config, context, protocolVersion: wire.protocolVersion, body })
+    return Effect.flatMap(wanted, (configured) => {
+      request.onSend?.()
+      return exchange({
+        server,
+        pool,
+        method: request.method,
+        path: address.path,
+        headers: headerList(request, configured, address.url),
+        body: body ?? null,
+        maxBytes: maxUpstreamBytes,
+        endless: request.endless ?? false,
+        abrupt: request.abrupt ?? false,
+        headOnly: request.headOnly ?? false,
+        running: wire.running,
+        onHead: (head) => onHead(request, address.url, head),
+        onMessage: request.onMessage,
+        onLate: request.onLate
+      })
     })
-    request.onSend?.()
-    return yield* exchange({
-      server,
-      pool,
-      method: request.method,
-      path: address.path,
-      headers: headerList(request, configured, address.url),
-      body: request.body ?? null,
-      maxBytes: maxUpstreamBytes,
-      endless: request.endless ?? false,
-      abrupt: request.abrupt ?? false,
-      headOnly: request.headOnly ?? false,
-      running: wire.running,
-      onHead: (head) => onHead(request, address.url, head),
-      onMessage: request.onMessage,
-      onLate: request.onLate
-    })
-  })
+  }
 
   const wire: UpstreamHttpWire = {
     send,
