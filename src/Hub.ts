@@ -7,6 +7,7 @@
 import { Effect, type FileSystem, Layer, type Path, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import * as SessionRegistry from "./actors/SessionRegistry.ts"
+import { AuditTrail } from "./actors/AuditTrail.ts"
 import { HubMetrics } from "./actors/HubMetrics.ts"
 import { LogOutput } from "./actors/LogOutput.ts"
 import { RequestLog } from "./actors/RequestLog.ts"
@@ -61,6 +62,9 @@ const makeActors = (replace: Replacements) => {
     Layer.provideMerge(makeUpstreams(replace)),
     replaced,
     Layer.provideMerge([RequestTracker.layer, UserLimits.layer]),
+    replaced,
+    // Below the tracker, so closed after it: the last requests that end are written too.
+    Layer.provideMerge(AuditTrail.layer),
     replaced,
     // Off, and free, without OTEL_EXPORTER_OTLP_ENDPOINT.
     Layer.provideMerge(OtlpExport.layer),

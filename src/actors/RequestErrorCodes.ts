@@ -13,11 +13,14 @@ export interface ErrorRow {
   readonly origin: "hub" | "upstream"
 }
 
-const row = (code: number, kind: string, origin: "hub" | "upstream" = "hub", retryable = false): ErrorRow => ({
+/** Whose an error is, by its kind: those that a server caused are named after it. */
+export const originOf = (kind: string): "hub" | "upstream" => (kind.startsWith("upstream_") ? "upstream" : "hub")
+
+const row = (code: number, kind: string, retryable = false): ErrorRow => ({
   code,
   kind,
   retryable,
-  origin
+  origin: originOf(kind)
 })
 
 export const errorRow = (error: RequestError): ErrorRow => {
@@ -33,7 +36,7 @@ export const errorRow = (error: RequestError): ErrorRow => {
     case "OutOfPlace":
       return row(rpcCodes.invalidRequest, "invalid_request")
     case "UserOverloaded":
-      return row(hubCodes.overloaded, "overloaded", "hub", true)
+      return row(hubCodes.overloaded, "overloaded", true)
     case "RequestTimeout":
       return row(hubCodes.timeout, "timeout")
     case "RequestCancelled":
@@ -41,13 +44,13 @@ export const errorRow = (error: RequestError): ErrorRow => {
     case "SessionClosed":
       return row(hubCodes.sessionClosed, "session_closed")
     case "UpstreamUnavailable":
-      return row(hubCodes.upstreamUnavailable, "upstream_unavailable", "upstream", true)
+      return row(hubCodes.upstreamUnavailable, "upstream_unavailable", true)
     case "UpstreamFailed":
       return error.reason === "bad-header"
         ? row(hubCodes.upstreamFailed, "bad_header_value")
-        : row(hubCodes.upstreamFailed, `upstream_${error.reason.replaceAll("-", "_")}`, "upstream")
+        : row(hubCodes.upstreamFailed, `upstream_${error.reason.replaceAll("-", "_")}`)
     case "UpstreamErrorResponse":
-      return row(error.code, "upstream_error", "upstream")
+      return row(error.code, "upstream_error")
     case "ClientCapabilityMissing":
       return row(hubCodes.notAllowed, capabilityMissing)
     case "CredentialMissing":

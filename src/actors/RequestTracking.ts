@@ -8,6 +8,7 @@ import { Cause, Clock, Deferred, Effect, Exit, Fiber, Option, type Scope } from 
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { SessionId, UserId } from "../domain/Ids.ts"
 import { makeMint } from "../domain/RequestId.ts"
+import { AuditTrail } from "./AuditTrail.ts"
 import { HubMetrics } from "./HubMetrics.ts"
 import * as RequestDeadlines from "./RequestDeadlines.ts"
 import { errorRow } from "./RequestErrorCodes.ts"
@@ -60,6 +61,7 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
     const config = yield* HubConfig
     const clock = yield* Clock.Clock
     const log = yield* RequestLog
+    const audit = yield* AuditTrail
     const metrics = yield* HubMetrics
     const mint = makeMint()
     const statistics = new RequestStatistics()
@@ -94,6 +96,7 @@ export const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | 
       const ended: EndedRequest = { record: request, outcome, durationMs, endedAt, errorKind }
       metrics.requestEnded(request.method, outcome, errorKind, durationMs)
       log.ended(ended)
+      audit.ended(ended)
       for (const listener of listeners) listener(ended)
       return true
     }

@@ -9,6 +9,7 @@ import type { RequestId, SessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { JsonObject, JsonRpcId, JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
 import { Telemetry, type TracedRequest } from "../domain/Telemetry.ts"
+import { AuditTrail } from "./AuditTrail.ts"
 import type { Said } from "./Call.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
 import type { ClientRequests } from "./ClientRequests.ts"
@@ -24,7 +25,7 @@ export interface SessionIntake {
   /** Starts the request; the result cancels it. */
   readonly request: (message: JsonRpcRequest, principal: Principal, exchange: ClientExchange, said?: Said) => () => void
   /** `notifications/cancelled` of the client. */
-  readonly cancel: (params: JsonObject | undefined) => void
+  readonly cancel: (params: JsonObject | undefined, principal: Principal) => void
 }
 
 export interface IntakeOptions {
@@ -45,6 +46,7 @@ const crashWindowMs = 60_000
 export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
   const { activity, background, protocolVersion, questions, requests, sessionId } = options
   const tracker = yield* RequestTracker
+  const audit = yield* AuditTrail
   const limits = yield* UserLimits
   const hub = yield* HubConfig
   const clock = yield* Clock.Clock
@@ -128,10 +130,10 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       background.run(tracker.endWith(started.requestId, "cancelled", "The client closed the response stream"))
   }
 
-  const cancel: SessionIntake["cancel"] = (params) => {
+  const cancel: SessionIntake["cancel"] = (params, principal) => {
     const named = byClientId.get(params?.["requestId"] as JsonRpcId)
     // An id in flight twice names nothing in particular; nothing is cancelled then.
-    if (named?.size !== 1) return
+    if (named?.size !== 1) return audit.refused("cancel_ignored", principal, sessionId, "notifications/cancelled")
     for (const record of named)
       background.run(tracker.endWith(record.requestId, "cancelled", "The client cancelled the request"))
   }

@@ -23,7 +23,7 @@ export const make = ({ activity, background, intake, links, questions }: Notific
   const handle = (message: JsonRpcNotification, context: CallContext): Effect.Effect<void> => {
     switch (message.method) {
       case "notifications/cancelled":
-        return Effect.sync(() => intake.cancel(message.params))
+        return Effect.sync(() => intake.cancel(message.params, context.principal))
       case "notifications/progress":
         return Effect.sync(() => questions.progress(message.params))
       case "notifications/initialized":

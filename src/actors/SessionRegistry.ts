@@ -65,6 +65,8 @@ const make = Effect.gen(function* () {
 
   const entries = new Map<string, Entry>()
   const bySession = new Map<string, Entry>()
+  /** Under the wire ids minted here. */
+  const byMinted = new Map<string, Entry>()
   const opening = new Map<string, Deferred.Deferred<SessionActor.SessionActor, SessionLimitReached>>()
   const ended = new Set<string>()
   let draining = false
@@ -96,11 +98,13 @@ const make = Effect.gen(function* () {
     const entry: Entry = { key, actor, scope, gone }
     entries.set(key, entry)
     bySession.set(sessionId, entry)
+    if (options.adopt === undefined) byMinted.set(wireId, entry)
     const openedAt = clock.currentTimeMillisUnsafe()
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         if (entries.get(key) === entry) entries.delete(key)
         bySession.delete(sessionId)
+        if (byMinted.get(wireId) === entry) byMinted.delete(wireId)
         metrics.sessionEnded(clock.currentTimeMillisUnsafe() - openedAt)
       })
     )
@@ -260,6 +264,10 @@ const make = Effect.gen(function* () {
     open,
     find: (principal, target, wireId) => entries.get(keyOf(principal, target, wireId))?.actor,
     ended: (principal, target, wireId) => ended.has(keyOf(principal, target, wireId)),
+    foreign: (principal, wireId) => {
+      const found = byMinted.get(wireId)?.actor
+      return found === undefined || found.principal().userId === principal.userId ? undefined : found.sessionId
+    },
     close,
     closeUser: (userId, reason) => closeWhere((principal) => principal.userId === userId, reason),
     closeKey: (keyId, reason) => closeWhere((principal) => principal.keyId === keyId, reason),

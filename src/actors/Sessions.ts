@@ -79,6 +79,11 @@ export class Sessions extends Context.Service<
     readonly find: (principal: Principal, target: Target, wireId: string) => SessionActor | undefined
     /** Whether this wire id named a session of this principal that has ended: it is never adopted again. */
     readonly ended: (principal: Principal, target: Target, wireId: string) => boolean
+    /**
+     * The session of another user that lives under this wire id, which the hub minted: nobody comes by it honestly. Ids
+     * that clients invent are labels and may be anybody's.
+     */
+    readonly foreign: (principal: Principal, wireId: string) => SessionId | undefined
     /** Ends a session: interrupts its requests, closes its scope, resolves when everything is gone. */
     readonly close: (sessionId: SessionId, reason: string) => Effect.Effect<void, SessionNotFound>
     readonly closeUser: (userId: UserId, reason: string) => Effect.Effect<number>

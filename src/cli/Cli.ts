@@ -8,6 +8,7 @@ import { Cause, Console, Effect, Exit, Runtime } from "effect"
 import { CliError, Command } from "effect/cli"
 import { defaults } from "../domain/HubConfig.ts"
 import { CheckFailed, CliFailure } from "./CliFailure.ts"
+import { AuditCommand } from "./commands/AuditCommand.ts"
 import { ConfigCommand } from "./commands/ConfigCommand.ts"
 import { ConnectCommand } from "./commands/ConnectCommand.ts"
 import { DoctorCommand } from "./commands/DoctorCommand.ts"
@@ -39,6 +40,7 @@ const mcphub = Command.make("mcphub").pipe(
     ServerCommand,
     SessionCommand,
     RequestCommand,
+    AuditCommand,
     ConfigCommand
   ]),
   Command.withGlobalFlags(globalFlags)

@@ -39,6 +39,8 @@ export interface HubConfigShape {
   readonly drainMs: number
   readonly logLevel: LogLevel.LogLevel
   readonly logRequests: "all" | "errors" | "off"
+  /** Days (UTC) whose audit rows are kept, besides the current one; 0 writes none. */
+  readonly auditRetentionDays: number
   /** Between server and tool in exposed names. */
   readonly nameSeparator: string
   /** Extra `Host` / `Origin` host names accepted besides loopback and the bound address. */
@@ -65,6 +67,7 @@ export const defaults: HubConfigShape = {
   drainMs: 35_000,
   logLevel: "Info",
   logRequests: "all",
+  auditRetentionDays: 90,
   nameSeparator: "-",
   allowedHosts: [],
   version: "3.0.0-alpha.1"
@@ -111,6 +114,7 @@ const variables = {
   drainMs: duration("DRAIN_MS", 0, defaults.drainMs),
   logLevel: choice("LOG_LEVEL", LogLevel.values, defaults.logLevel),
   logRequests: choice("LOG_REQUESTS", ["all", "errors", "off"], defaults.logRequests),
+  auditRetentionDays: integer("AUDIT_RETENTION_DAYS", 0, 400, defaults.auditRetentionDays),
   nameSeparator: parsed(
     "NAME_SEPARATOR",
     "one to three of the characters - _ . /",

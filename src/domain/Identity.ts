@@ -1,8 +1,11 @@
 /**
- * Users, keys, groups, provisioning and authentication together: on a database, or in memory.
+ * Users, keys, groups, provisioning, audit trail and authentication together: on a database, or in memory.
  */
 import { Layer } from "effect"
 import type { SqlClient } from "effect/sql"
+import type { AuditLog } from "./AuditLog.ts"
+import * as AuditLogMemory from "./AuditLogMemory.ts"
+import * as AuditLogSql from "./AuditLogSql.ts"
 import type { Credentials } from "./Credentials.ts"
 import type { Groups } from "./Groups.ts"
 import * as GroupsMemory from "./GroupsMemory.ts"
@@ -20,11 +23,11 @@ import type { Users } from "./Users.ts"
 import * as UsersMemory from "./UsersMemory.ts"
 import * as UsersSql from "./UsersSql.ts"
 
-export type Repositories = Users | HubKeys | Groups | Provisioning
+export type Repositories = Users | HubKeys | Groups | Provisioning | AuditLog
 
 /** What administration needs, without the cache of `Principals`. Needs the migrated tables. */
 export const layerRepositories: Layer.Layer<Repositories, never, SqlClient.SqlClient | KeyEvents | Credentials> =
-  Layer.mergeAll(UsersSql.layer, HubKeysSql.layer, GroupsSql.layer, ProvisioningSql.layer)
+  Layer.mergeAll(UsersSql.layer, HubKeysSql.layer, GroupsSql.layer, ProvisioningSql.layer, AuditLogSql.layer)
 
 /** Everything on the database. Needs the migrated tables. */
 export const layer: Layer.Layer<Repositories | Principals, never, SqlClient.SqlClient | KeyEvents | Credentials> =
@@ -32,9 +35,13 @@ export const layer: Layer.Layer<Repositories | Principals, never, SqlClient.SqlC
 
 /** The same for administration, in memory, gone with the process. */
 export const layerRepositoriesMemory: Layer.Layer<Repositories | KeyEvents | MemoryStore, never, Credentials> =
-  Layer.mergeAll(UsersMemory.layer, HubKeysMemory.layer, GroupsMemory.layer, ProvisioningMemory.layer).pipe(
-    Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer])
-  )
+  Layer.mergeAll(
+    UsersMemory.layer,
+    HubKeysMemory.layer,
+    GroupsMemory.layer,
+    ProvisioningMemory.layer,
+    AuditLogMemory.layer
+  ).pipe(Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer]))
 
 /** Everything in memory, gone with the process. */
 export const layerMemory: Layer.Layer<Repositories | Principals | KeyEvents | MemoryStore, never, Credentials> =

@@ -78,6 +78,14 @@ export const checkSettings = (document: unknown, environment: EnvironmentRecord,
     if (!isUnknownKey) problems.push({ path, reason })
     else if (!silentServerKeys.has(lastKey(path))) warnings.push({ path, reason })
   }
+  for (const [index, group] of (isRecord(document) && Array.isArray(document["groups"])
+    ? document["groups"]
+    : []
+  ).entries()) {
+    // A word that is misspelt must not switch a rule off.
+    if (!isRecord(group) || group["audit"] === undefined || group["audit"] === "required") continue
+    problems.push({ path: `groups[${index}].audit`, reason: 'Expected "required", or no such key' })
+  }
   const servers = isRecord(document) && isRecord(document["mcpServers"]) ? document["mcpServers"] : {}
   for (const [name, config] of Object.entries(servers)) {
     // An entry of the wrong shape is reported above, and there is nothing more to say about it.

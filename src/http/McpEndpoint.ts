@@ -7,6 +7,7 @@
  */
 import { Cause, Context, Effect, Exit, Layer, Redacted } from "effect"
 import { resolveTarget } from "../domain/Access.ts"
+import { auditRequired } from "../domain/AuditPolicy.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { Principals } from "../domain/Principals.ts"
@@ -14,6 +15,8 @@ import { Settings } from "../domain/Settings.ts"
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import { messageEra } from "../domain/protocol/Admission.ts"
 import { assumedVersion, eraOf } from "../domain/protocol/Versions.ts"
+import { AuditTrail } from "../actors/AuditTrail.ts"
+import { HubMetrics } from "../actors/HubMetrics.ts"
 import type { Target } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
 import { isForeignSite, presentedKey } from "./Authentication.ts"
@@ -29,6 +32,7 @@ import {
   methodNotAllowed,
   noTarget,
   refuse,
+  unaudited,
   unauthorized,
   unavailable
 } from "./Refusals.ts"
@@ -51,10 +55,19 @@ const make = Effect.gen(function* () {
   const hub = yield* HubConfig
   const principals = yield* Principals
   const settings = yield* Settings
+  const audit = yield* AuditTrail
+  const metrics = yield* HubMetrics
+  const rejections = metrics.counter("mcphub_keys_rejected_total", "Requests without a key that opens the hub")
   const stateful = yield* McpStateful.make
   const stateless = yield* McpStateless.make
   const services = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(services)
+
+  /** Only counted: a row for every guess would let strangers fill the audit trail. */
+  const rejectKey = (reply: WireReply): void => {
+    rejections.increment()
+    unauthorized(reply)
+  }
 
   const handle = (request: WireRequest, unguarded: WireReply): boolean => {
     const path = matchPath(request.path)
@@ -66,7 +79,7 @@ const make = Effect.gen(function* () {
     }
     const presented = presentedKey(request, hub.allowQueryKey)
     if (presented.kind === "none") {
-      unauthorized(reply)
+      rejectKey(reply)
       return true
     }
     if (presented.kind === "conflict") {
@@ -81,7 +94,7 @@ const make = Effect.gen(function* () {
     runFork(principals.authenticate(Redacted.make(presented.key))).addObserver((exit) => {
       if (Exit.isSuccess(exit)) return guarded(reply, () => admit(request, reply, exit.value, path))(undefined)
       const error = Exit.findErrorOption(exit)
-      if (error._tag === "Some" && error.value._tag === "KeyRejected") return unauthorized(reply)
+      if (error._tag === "Some" && error.value._tag === "KeyRejected") return rejectKey(reply)
       unavailable(reply, "The hub cannot check keys at the moment; try again", 2)
     })
     return true
@@ -123,6 +136,8 @@ const make = Effect.gen(function* () {
 
   const post = (admitted: Admitted): void => {
     const { request, reply } = admitted
+    if (!audit.writable() && auditRequired(admitted.target, admitted.principal.groups, settings.current()))
+      return unaudited(reply)
     const rejected = PostBody.checkHeaders(request)
     if (rejected !== undefined)
       return refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)

@@ -18,6 +18,7 @@ import {
   primesStreams,
   statefulVersions
 } from "../domain/protocol/Versions.ts"
+import { AuditTrail } from "../actors/AuditTrail.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
 import type { EventWriter } from "../actors/ClientExchange.ts"
 import type { SessionClosed } from "../actors/RequestTracker.ts"
@@ -48,10 +49,18 @@ export const make = Effect.gen(function* () {
   const hub = yield* HubConfig
   const sessions = yield* Sessions
   const streams = yield* EventStreams
+  const audit = yield* AuditTrail
   const services = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(services)
 
   const unnamed = anonymous(hub.version)
+
+  /** The one 404; who presents another user's id is written down, and is not told. */
+  const notTheirs = ({ principal, reply, request }: Admitted, id: string): void => {
+    const theirs = sessions.foreign(principal, id)
+    if (theirs !== undefined) audit.refused("session_owner_mismatch", principal, theirs, request.method)
+    noSession(reply)
+  }
 
   const post: McpStateful["post"] = (admitted, messages) => {
     const { reply, request } = admitted
@@ -108,7 +117,7 @@ export const make = Effect.gen(function* () {
     if (!legalSessionId.test(id)) return noSession(reply)
     const actor = sessions.find(principal, target, id)
     if (actor !== undefined) return then(actor)
-    if (!hub.sessionAdopt || minted.test(id) || sessions.ended(principal, target, id)) return noSession(reply)
+    if (!hub.sessionAdopt || minted.test(id) || sessions.ended(principal, target, id)) return notTheirs(admitted, id)
     const version = request.header("mcp-protocol-version")
     const client = {
       protocolVersion: isStateful(version) ? version : assumedVersion,
@@ -181,7 +190,8 @@ export const make = Effect.gen(function* () {
         "A GET is answered with text/event-stream only"
       )
     }
-    if (request.header(sessionHeader) === undefined) {
+    const id = request.header(sessionHeader)
+    if (id === undefined) {
       return refuse(
         reply,
         405,
@@ -193,8 +203,8 @@ export const make = Effect.gen(function* () {
         }
       )
     }
-    const actor = sessions.find(admitted.principal, admitted.target, request.header(sessionHeader)!)
-    if (actor === undefined) return noSession(reply)
+    const actor = sessions.find(admitted.principal, admitted.target, id)
+    if (actor === undefined) return notTheirs(admitted, id)
     const lastEventId = request.header("last-event-id")
     const from: Resumption = lastEventId ? actor.resumption(lastEventId) : { kind: "fresh" }
     switch (from.kind) {
@@ -227,13 +237,14 @@ export const make = Effect.gen(function* () {
     })
   }
 
-  const remove = ({ request, reply, principal, target }: Admitted): void => {
+  const remove = (admitted: Admitted): void => {
+    const { request, reply, principal, target } = admitted
     const id = request.header(sessionHeader)
     if (id === undefined) {
       return refuse(reply, 400, rpcCodes.invalidRequest, "session_required", "Mcp-Session-Id names the session to end")
     }
     const actor = sessions.find(principal, target, id)
-    if (actor === undefined) return noSession(reply)
+    if (actor === undefined) return notTheirs(admitted, id)
     runFork(sessions.close(actor.sessionId, "ended by the client")).addObserver((exit) =>
       Exit.isSuccess(exit) ? reply.send(204, undefined) : noSession(reply)
     )

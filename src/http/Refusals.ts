@@ -42,6 +42,17 @@ export const unavailable = (reply: WireReply, message: string, retryAfterSeconds
 export const stopping = (reply: WireReply): void =>
   unavailable(reply, "The hub is stopping; send this again in a moment", 5)
 
+/** Whoever may do nothing that is not written down. */
+export const unaudited = (reply: WireReply): void =>
+  refuse(
+    reply,
+    503,
+    1503,
+    "audit_unavailable",
+    "The audit trail cannot be written at the moment and a group of this user requires it; try again",
+    { "retry-after": "2" }
+  )
+
 /** One answer for unknown, ended and other people's sessions. */
 export const noSession = (reply: WireReply): void =>
   refuse(reply, 404, rpcCodes.invalidRequest, "session_not_found", "Session not found; initialize a new one")

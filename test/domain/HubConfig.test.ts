@@ -38,6 +38,7 @@ describe("HubConfig", () => {
         DRAIN_MS: "0",
         LOG_LEVEL: "debug",
         LOG_REQUESTS: "errors",
+        AUDIT_RETENTION_DAYS: "30",
         NAME_SEPARATOR: "__",
         ALLOWED_HOSTS: "hub.example, HUB.internal"
       })
@@ -58,6 +59,7 @@ describe("HubConfig", () => {
         maxBodyBytes: 8 * 1024 * 1024,
         maxUpstreamBytes: 1_048_576,
         drainMs: 0,
+        auditRetentionDays: 30,
         logLevel: "Debug",
         logRequests: "errors",
         nameSeparator: "__",

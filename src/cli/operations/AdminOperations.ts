@@ -4,6 +4,7 @@
  */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
+import { AuditOperations } from "./AuditOperations.ts"
 import { GroupOperations } from "./GroupOperations.ts"
 import { KeyOperations, NewKey } from "./KeyOperations.ts"
 import { LiveOperations } from "./LiveOperations.ts"
@@ -52,6 +53,7 @@ export const StoredOperations = UserOperations.merge(
   KeyOperations,
   GroupOperations,
   ProvisionOperations,
+  AuditOperations,
   DatabaseOperations
 )
 

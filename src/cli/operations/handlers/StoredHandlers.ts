@@ -1,5 +1,6 @@
 /** The handlers that work with and without a running hub: on the database, the settings and the upstream servers. */
 import { Layer } from "effect"
+import { AuditHandlers } from "./AuditHandlers.ts"
 import { DatabaseHandlers } from "./DatabaseHandlers.ts"
 import { GroupHandlers } from "./GroupHandlers.ts"
 import { KeyHandlers } from "./KeyHandlers.ts"
@@ -12,6 +13,7 @@ export const StoredHandlers = Layer.mergeAll(
   KeyHandlers,
   GroupHandlers,
   ProvisionHandlers,
+  AuditHandlers,
   DatabaseHandlers,
   ServerHandlers
 )

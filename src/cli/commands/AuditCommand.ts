@@ -1,0 +1,131 @@
+/** `mcphub audit …`: who did what, where, and how it ended. */
+import { Clock, Console, Effect, Option } from "effect"
+import { CliError, Command, Flag } from "effect/cli"
+import { auditOutcomes } from "../../domain/AuditEvent.ts"
+import { withAdmin } from "../Admin.ts"
+import { JsonFlag } from "../GlobalFlags.ts"
+import type { AuditView } from "../operations/AuditOperations.ts"
+import { print, table } from "../Output.ts"
+import { onlyUser } from "./UserFlag.ts"
+
+const head = ["time", "user", "outcome", "method", "server", "target", "took", "error"]
+
+const cells = (row: AuditView): ReadonlyArray<string> => [
+  row.time.slice(0, 19).replace("T", " "),
+  row.username,
+  row.outcome,
+  row.method,
+  row.server ?? "-",
+  row.target ?? "-",
+  `${Math.round(row.durationMs)} ms`,
+  row.errorKind ?? ""
+]
+
+const rowTable = (rows: ReadonlyArray<AuditView>): string =>
+  table(
+    head,
+    rows.map((row) => cells(row)),
+    "No rows"
+  )
+
+/** Without the head, for rows that follow. */
+const more = (rows: ReadonlyArray<AuditView>): string => rowTable(rows).split("\n").slice(1).join("\n")
+
+const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
+
+/** `15m`, or a time such as `2026-11-23T09:00:00Z`; undefined for anything else. */
+const sinceTime = (text: string, now: number): number | undefined => {
+  const ago = /^(\d{1,6})([smhd])$/.exec(text)
+  if (ago !== null) return now - Number(ago[1]) * seconds[ago[2]!]! * 1_000
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(time) ? undefined : time
+}
+
+const since = Flag.String("since").pipe(
+  Flag.withMetavar("TIME"),
+  Flag.withDescription("Only what ended since then: 90s, 15m, 2h, 7d ago, or a time such as 2026-11-23T09:00:00Z"),
+  Flag.mapEffect((text) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const time = sinceTime(text, now)
+      return time === undefined
+        ? Effect.fail(
+            new CliError.InvalidValue({
+              option: "since",
+              value: text,
+              expected: "90s, 15m, 2h, 7d or a time such as 2026-11-23T09:00:00Z",
+              kind: "flag"
+            })
+          )
+        : Effect.succeed(time)
+    })
+  ),
+  Flag.optional,
+  Flag.map(Option.getOrNull)
+)
+
+const limit = Flag.Int("limit").pipe(
+  Flag.withDescription("This many rows at most, the latest ones (1 to 10000)"),
+  Flag.filter(
+    (count) => count >= 1 && count <= 10_000,
+    () => "Expected a whole number from 1 to 10000"
+  ),
+  Flag.withDefault(50)
+)
+
+/** Rows of one question while following. */
+const page = 1_000
+
+const tail = Command.make(
+  "tail",
+  {
+    user: onlyUser("rows"),
+    server: Flag.String("server").pipe(
+      Flag.withDescription("Only what went to this server"),
+      Flag.optional,
+      Flag.map(Option.getOrNull)
+    ),
+    outcome: Flag.Literals("outcome", auditOutcomes).pipe(
+      Flag.withDescription("Only what ended like this"),
+      Flag.optional,
+      Flag.map(Option.getOrNull)
+    ),
+    since,
+    limit,
+    follow: Flag.Boolean("follow").pipe(
+      Flag.withAlias("f"),
+      Flag.withDescription("Go on with every new row until stopped; with --json one document a line"),
+      Flag.withDefault(false)
+    )
+  },
+  ({ follow, limit, ...only }) =>
+    withAdmin(
+      Effect.fnUntraced(function* (admin) {
+        const rows = yield* admin.auditTail({ ...only, after: null, limit })
+        if (!follow) return yield* print(rows, () => rowTable(rows))
+        const json = yield* JsonFlag
+        const show = (rows: ReadonlyArray<AuditView>, text: (rows: ReadonlyArray<AuditView>) => string) =>
+          rows.length === 0
+            ? Effect.void
+            : Console.log(json ? rows.map((row) => JSON.stringify(row)).join("\n") : text(rows))
+        yield* show(rows, rowTable)
+        let after = rows.at(-1)?.seq ?? 0
+        while (true) {
+          const next = yield* admin.auditTail({ ...only, after, limit: page })
+          yield* show(next, more)
+          after = next.at(-1)?.seq ?? after
+          if (next.length < page) yield* Effect.sleep("1 second")
+        }
+      })
+    )
+).pipe(
+  Command.withDescription("Show the latest rows of the audit trail"),
+  Command.withExamples([
+    { command: "mcphub audit tail --user ada --since 1h", description: "What ada did in the last hour" },
+    { command: "mcphub audit tail --outcome failed --follow --json", description: "Every failure as it happens" }
+  ])
+)
+
+export const AuditCommand = Command.make("audit").pipe(
+  Command.withDescription("Read who did what, where, and how it ended"),
+  Command.withSubcommands([tail])
+)
