@@ -45,8 +45,8 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
   let failing = false
   let written = 0
   let lost = 0
-  /** What was lost before the database went away, and whether the log says that more is being lost. */
-  let lostBefore = 0
+  /** Of the lost rows, those the log has given the number of; and whether it says that more are being lost. */
+  let told = 0
   let saidLosing = false
 
   const add = (event: AuditEvent): void => {
@@ -57,19 +57,18 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
 
   /** A line when rows cannot be written any more, one when the first is lost, and one when they can again. */
   const say = Effect.fnUntraced(function* (fails: boolean) {
-    if (fails && !failing) {
-      failing = true
-      lostBefore = lost
-      saidLosing = false
-      yield* Effect.logWarning("The audit trail cannot be written; its rows wait for the database")
-    }
-    if (fails && !saidLosing && lost > lostBefore) {
+    const before = failing
+    failing = fails
+    if (fails) {
+      if (!before) yield* Effect.logWarning("The audit trail cannot be written; its rows wait for the database")
+      if (saidLosing || lost === told) return
       saidLosing = true
       yield* Effect.logError(`${capacity} audit rows wait for the database and no more can: further ones are lost`)
-    }
-    if (!fails && failing) {
-      failing = false
-      yield* Effect.logWarning(`The audit trail is written again; ${lost - lostBefore} rows were lost`)
+    } else if (before || lost > told) {
+      const since = lost - told
+      told = lost
+      saidLosing = false
+      yield* Effect.logWarning(`The audit trail is written again; ${since} rows were lost`)
     }
   })
 
@@ -86,6 +85,7 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
       if (Cause.hasInterrupts(exit.cause)) return yield* Effect.interrupt
       if (!Cause.hasDies(exit.cause)) return false
       lost += batch.length
+      told += batch.length
       yield* Effect.logError(`${batch.length} audit rows could not be written and are lost`, exit.cause)
     } else written += batch.length
     waiting.splice(0, batch.length)
@@ -110,7 +110,7 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
 
   const farewell = Effect.gen(function* () {
     yield* Effect.timeoutOption(flush, farewellLimit)
-    const left = waiting.length + (failing ? lost - lostBefore : 0)
+    const left = waiting.length + lost - told
     if (left > 0) yield* Effect.logError(`${left} audit rows are lost: the database does not answer`)
   })
 
