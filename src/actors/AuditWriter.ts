@@ -117,8 +117,9 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
   const retain = Effect.gen(function* () {
     yield* log.retain(yield* Clock.currentTimeMillis, retentionDays)
   }).pipe(
-    // Also what is no passing failure: the hub serves without it, and the rows stay.
-    Effect.catchCause((cause) => Effect.logWarning("Old audit rows could not be removed; trying again later", cause)),
+    Effect.catch(() => Effect.logWarning("Old audit rows could not be removed: the database is away")),
+    // The hub serves without it, and the rows stay.
+    Effect.catchDefect((defect) => Effect.logError("Old audit rows could not be removed", defect)),
     Effect.repeat(Schedule.spaced(retainEvery))
   )
 

@@ -2,8 +2,8 @@
  * How the legacy tables are read and written from every repository: quoted camelCase columns, `timestamp without time
  * zone` holding UTC whatever the session's time zone, and `user_groups.servers` as a comma list or as `text[]`.
  */
-import { Effect } from "effect"
-import type { SqlClient, SqlError, Statement } from "effect/sql"
+import { Cause, Effect } from "effect"
+import { type SqlClient, SqlError, type Statement } from "effect/sql"
 import { DatabaseUnavailable } from "./IdentityErrors.ts"
 
 /**
@@ -15,6 +15,16 @@ const passing = /^(?:08|57P0|53|25006|55P03|57014|40|42P01|3F000)/
 const sqlState = (cause: unknown): string =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string" ? cause.code : ""
 
+const canPass = ({ reason }: SqlError.SqlError): boolean =>
+  reason.isRetryable || reason._tag === "AuthenticationError" || passing.test(sqlState(reason.cause))
+
+/** A connection lost within a transaction fails its rollback too, and the library makes defects of both. */
+const sqlErrorsIn = (cause: Cause.Cause<unknown>): ReadonlyArray<SqlError.SqlError> =>
+  cause.reasons.flatMap((reason) => {
+    const error = Cause.isFailReason(reason) ? reason.error : Cause.isDieReason(reason) ? reason.defect : undefined
+    return SqlError.isSqlError(error) ? [error] : []
+  })
+
 /**
  * A database that cannot answer is an expected failure; any other SQL failure is a defect. The driver's detail is
  * left out of it, since it may quote a row.
@@ -22,14 +32,21 @@ const sqlState = (cause: unknown): string =>
 export const orUnavailable = <A, E, R>(
   effect: Effect.Effect<A, E | SqlError.SqlError, R>
 ): Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseUnavailable, R> =>
-  Effect.catchTag(effect as Effect.Effect<A, SqlError.SqlError, R>, "SqlError", ({ reason }) => {
-    const state = sqlState(reason.cause)
-    return reason.isRetryable || reason._tag === "AuthenticationError" || passing.test(state)
-      ? Effect.fail(
-          new DatabaseUnavailable({ message: "The database does not answer; check DATABASE_URL and the server" })
-        )
-      : Effect.die(new Error(`A statement failed: ${reason._tag} ${state} ${reason.message ?? ""}`.trimEnd()))
-  }) as Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseUnavailable, R>
+  Effect.catchCause(effect, (cause): Effect.Effect<never, Exclude<E, SqlError.SqlError> | DatabaseUnavailable> => {
+    const errors = sqlErrorsIn(cause)
+    const [first] = errors
+    const isExpected = cause.reasons.some((reason) => Cause.isFailReason(reason) && !SqlError.isSqlError(reason.error))
+    if (first === undefined || isExpected) return Effect.failCause(cause as Cause.Cause<Exclude<E, SqlError.SqlError>>)
+    if (errors.some(canPass)) {
+      return Effect.fail(
+        new DatabaseUnavailable({ message: "The database does not answer; check DATABASE_URL and the server" })
+      )
+    }
+    const { reason } = first
+    return Effect.die(
+      new Error(`A statement failed: ${reason._tag} ${sqlState(reason.cause)} ${reason.message ?? ""}`.trimEnd())
+    )
+  })
 
 /** Milliseconds since the epoch as the value of a legacy time column. */
 export const time = (sql: SqlClient.SqlClient, millis: number): Statement.Fragment =>

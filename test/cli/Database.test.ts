@@ -9,6 +9,7 @@ import * as Database from "../../src/cli/database/Database.ts"
 import { HubKeys } from "../../src/domain/HubKeys.ts"
 import * as Identity from "../../src/domain/Identity.ts"
 import { KeyEvents } from "../../src/domain/KeyEvents.ts"
+import { orUnavailable } from "../../src/domain/LegacySql.ts"
 import * as Migrations from "../../src/domain/migrations/Migrations.ts"
 import { Principals } from "../../src/domain/Principals.ts"
 import { Users } from "../../src/domain/Users.ts"
@@ -163,6 +164,20 @@ if (hasPostgres) {
           assert.strictEqual((yield* sql`select 1 as one`).length, 1)
         }).pipe(Effect.provide(here), Effect.scoped)
         yield* Scope.close(scope, Exit.void)
+      }).pipe(Effect.scoped, Effect.provide(Postgres.layer))
+    )
+
+    it.live("a connection that is lost within a transaction is a typed failure, as it is outside of one", () =>
+      Effect.gen(function* () {
+        const databaseUrl = yield* (yield* Postgres).database
+        yield* Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          const lost = sql`select pg_terminate_backend(pg_backend_pid())`
+          for (const statement of [lost, sql.withTransaction(lost)]) {
+            assert.strictEqual((yield* Effect.flip(orUnavailable(statement)))._tag, "DatabaseUnavailable")
+          }
+          assert.strictEqual((yield* sql`select 1 as one`).length, 1)
+        }).pipe(Effect.provide(Database.layerPostgres(databaseUrl)))
       }).pipe(Effect.scoped, Effect.provide(Postgres.layer))
     )
 

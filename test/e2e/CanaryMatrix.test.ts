@@ -307,6 +307,8 @@ it.live(
       }
       const tables = yield* dump(hub.dataDir)
       assert.include(tables.get("public.mcphub_keys") ?? "", "sha256:")
+      // What every user did is there, with the names and without the contents.
+      assert.include(tables.get("mcphub_hub.audit_log") ?? "", '"method":"tools/call"')
       for (const [table, rows] of tables) places[`table ${table}`] = rows
       for (const [place, text] of Object.entries(places)) assert.deepStrictEqual(canaries.foundIn(text), [], place)
       assert.deepStrictEqual(canaries.filesWith(hub.dataDir), [], "files of the data folder")
