@@ -12,7 +12,11 @@ export const dump = (dataDir: string): Effect.Effect<ReadonlyMap<string, string>
     const rows = yield* Effect.forEach(tables, ({ name, schema }) =>
       Effect.map(
         sql`select * from ${sql(schema)}.${sql(name)}`,
-        (found) => [`${schema}.${name}`, JSON.stringify(found)] as const
+        (found) =>
+          [
+            `${schema}.${name}`,
+            JSON.stringify(found, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value))
+          ] as const
       )
     )
     return new Map(rows)
