@@ -75,7 +75,7 @@ const make = Effect.gen(function* () {
           from turn cross join jsonb_to_recordset(${jsonb(sql, events)}) as e("time" float8, "id" text, "kind" text,
             "userId" uuid, "username" text, "keyId" uuid, "sessionId" uuid, "server" text, "method" text,
             "target" text, "outcome" text, "durationMs" float8, "errorCode" integer, "errorKind" text, "origin" text)
-          on conflict ("id", "time") do nothing`
+          on conflict ("time", "id") do nothing`
       },
       // A day may have been dropped by hand: it is looked for again.
       (effect) => Effect.tapCause(effect, () => Effect.sync(() => (made = new Set()))),

@@ -26,12 +26,10 @@ const statements: ReadonlyArray<string> = [
     "errorCode" integer,
     "errorKind" text,
     "origin" text,
-    primary key ("id", "time")
+    primary key ("time", "id")
   ) partition by range ("time")`,
   `create index "audit_log_seq_index" on "mcphub_hub"."audit_log" ("seq")`,
-  `create index "audit_log_user_index" on "mcphub_hub"."audit_log" ("userId", "seq")`,
-  // Rows come in the order of time, so a few pages say which block holds which hour.
-  `create index "audit_log_time_index" on "mcphub_hub"."audit_log" using brin ("time")`
+  `create index "audit_log_user_index" on "mcphub_hub"."audit_log" ("userId", "seq")`
 ]
 
 export const auditTables = Effect.gen(function* () {
