@@ -11,6 +11,7 @@ export { Readiness } from "./http/Operations.ts"
 export { HubServer, ListenFailed } from "./http/runtime/NodeServer.ts"
 
 // Living things.
+export { AuditTrail, type AuditTrailShape, type SecurityEvent } from "./actors/AuditTrail.ts"
 export { HubMetrics, type Labels } from "./actors/HubMetrics.ts"
 export { LogOutput, LogSink } from "./actors/LogOutput.ts"
 export type { ClientExchange, EventSink } from "./actors/ClientExchange.ts"
@@ -75,6 +76,8 @@ export { UserPools } from "./actors/upstream/UserPools.ts"
 
 // Identity.
 export { type Access, type AccessTarget, type ToolGrant } from "./domain/Access.ts"
+export { AuditEvent, type AuditRow } from "./domain/AuditEvent.ts"
+export { AuditLog, type AuditQuery } from "./domain/AuditLog.ts"
 export { Credentials } from "./domain/Credentials.ts"
 export { Group } from "./domain/Group.ts"
 export { Groups } from "./domain/Groups.ts"
