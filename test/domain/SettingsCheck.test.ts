@@ -8,6 +8,15 @@ const server = (config: unknown, environment?: Record<string, string>) =>
   problems({ mcpServers: { one: config } }, environment)
 
 describe("SettingsCheck", () => {
+  it("a group requires the audit trail, or the key is misspelt and refused", () => {
+    const groups = (audit: unknown) =>
+      problems({ mcpServers: {}, groups: [{ name: "dev" }, { name: "finance", audit }] })
+    assert.deepStrictEqual(groups("required"), [])
+    for (const wrong of ["require", true, null]) {
+      assert.deepStrictEqual(groups(wrong), ['groups[1].audit: Expected "required", or no such key'])
+    }
+  })
+
   it("a file of the old hub is accepted as it is, keys it adds included", () => {
     const document = {
       mcpServers: {

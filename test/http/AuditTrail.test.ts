@@ -1,13 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Queue } from "effect"
 import { AuditTrail } from "../../src/actors/AuditTrail.ts"
 import { HubMetrics } from "../../src/actors/HubMetrics.ts"
+import { RequestTracker } from "../../src/actors/RequestTracker.ts"
 import { AuditLog } from "../../src/domain/AuditLog.ts"
 import * as AuditLogMemory from "../../src/domain/AuditLogMemory.ts"
 import { Groups } from "../../src/domain/Groups.ts"
 import { DatabaseUnavailable } from "../../src/domain/IdentityErrors.ts"
-import { McpClient, type RunningHub, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
+import { McpClient, type RawHttp, type RunningHub, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 import { holdingUpstream } from "./HoldingUpstream.ts"
+import { requestOf } from "./StatelessClient.ts"
 
 type Running = RunningHub & { readonly services: Context.Context<AuditLog | HubMetrics> }
 
@@ -141,6 +143,44 @@ describe("the audit trail of a hub", () => {
         ["bo", "tools/call", "files-hold", "completed", null]
       ])
     })
+  )
+
+  it.live(
+    "has the end of a call whose client went away: cancelled without sessions, and what became of it with them",
+    () =>
+      Effect.gen(function* () {
+        const { arrived, upstream } = yield* holdingUpstream()
+        const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
+        const bo = yield* hub.connect(hub.bo)
+        const params = { name: "files-hold", arguments: {}, _meta: { progressToken: "mine" } }
+        /** The client opens its call, hears of progress, and goes away. */
+        const goAway = Effect.fnUntraced(function* (open: Effect.Effect<RawHttp.OpenAnswer>) {
+          const opening = yield* Effect.forkChild(open)
+          const call = yield* Queue.take(arrived)
+          call.event({
+            jsonrpc: "2.0",
+            method: "notifications/progress",
+            params: { progressToken: call.progressToken, progress: 1 }
+          })
+          yield* (yield* Fiber.join(opening)).abandon
+          return call
+        })
+        const meta = { progressToken: "mine" }
+        yield* goAway(hub.http.open(requestOf(hub.ada, "tools/call", { name: "files-hold", arguments: {} }, { meta })))
+        yield* upstream.await(({ body }) => body?.method === "notifications/cancelled")
+        const bos = yield* goAway(bo.open({ jsonrpc: "2.0", id: 1, method: "tools/call", params }))
+        const ended = yield* Deferred.make<void>()
+        Context.get(hub.services, RequestTracker).onEnded(({ record }) => {
+          if (record.requestId === bos.received.headers["x-mcphub-request-id"]) Deferred.doneUnsafe(ended, Effect.void)
+        })
+        bos.content({})
+        yield* Deferred.await(ended)
+        const calls = (yield* rowsOf(hub)).filter((row) => row.method === "tools/call")
+        assert.deepStrictEqual(brief(calls), [
+          ["ada", "tools/call", "files-hold", "cancelled", "cancelled"],
+          ["bo", "tools/call", "files-hold", "completed", null]
+        ])
+      })
   )
 
   it.live("counts keys that open nothing and keeps no row of them", () =>
