@@ -46,6 +46,7 @@ export const errorRow = (error: RequestError): ErrorRow => {
     case "UpstreamUnavailable":
       return row(hubCodes.upstreamUnavailable, "upstream_unavailable", true)
     case "UpstreamFailed":
+      if (error.reason === "blocked") return row(hubCodes.upstreamFailed, "address_blocked")
       return error.reason === "bad-header"
         ? row(hubCodes.upstreamFailed, "bad_header_value")
         : row(hubCodes.upstreamFailed, `upstream_${error.reason.replaceAll("-", "_")}`)

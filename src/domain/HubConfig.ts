@@ -3,6 +3,7 @@
  * the start naming the variable, the shape of what was found and what is allowed.
  */
 import { Context, Effect, Layer, LogLevel } from "effect"
+import type { IpNetwork } from "effect/net"
 import {
   bytes,
   choice,
@@ -14,6 +15,7 @@ import {
   parsed,
   readVariables
 } from "./ConfigVariables.ts"
+import { networksFromText } from "./UpstreamAddresses.ts"
 
 export interface HubConfigShape {
   readonly host: string
@@ -34,6 +36,8 @@ export interface HubConfigShape {
   readonly maxSessionsPerUser: number
   readonly maxInflightPerUser: number
   readonly maxChildrenPerUser: number
+  /** Wrong keys one address may present per minute before it is answered 429; valid keys are never counted. */
+  readonly wrongKeysPerMinute: number
   readonly maxBodyBytes: number
   readonly maxUpstreamBytes: number
   readonly drainMs: number
@@ -45,6 +49,8 @@ export interface HubConfigShape {
   readonly nameSeparator: string
   /** Extra `Host` / `Origin` host names accepted besides loopback and the bound address. */
   readonly allowedHosts: ReadonlyArray<string>
+  /** Networks in which upstreams may be although the host name in their url is a public one. */
+  readonly allowedNetworks: ReadonlyArray<IpNetwork.IpNetwork>
   readonly version: string
 }
 
@@ -62,6 +68,7 @@ export const defaults: HubConfigShape = {
   maxSessionsPerUser: 100,
   maxInflightPerUser: 256,
   maxChildrenPerUser: 32,
+  wrongKeysPerMinute: 60,
   maxBodyBytes: 4 * 1024 * 1024,
   maxUpstreamBytes: 64 * 1024 * 1024,
   drainMs: 35_000,
@@ -70,6 +77,7 @@ export const defaults: HubConfigShape = {
   auditRetentionDays: 90,
   nameSeparator: "-",
   allowedHosts: [],
+  allowedNetworks: [],
   version: "3.0.0-alpha.1"
 }
 
@@ -109,6 +117,7 @@ const variables = {
   maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 1, 1_000_000, defaults.maxSessionsPerUser),
   maxInflightPerUser: integer("MAX_INFLIGHT_PER_USER", 1, 1_000_000, defaults.maxInflightPerUser),
   maxChildrenPerUser: integer("MAX_CHILDREN_PER_USER", 0, 100_000, defaults.maxChildrenPerUser),
+  wrongKeysPerMinute: integer("WRONG_KEYS_PER_MINUTE", 1, 1_000_000, defaults.wrongKeysPerMinute),
   maxBodyBytes: bytes("MAX_BODY_BYTES", 1_024, defaults.maxBodyBytes),
   maxUpstreamBytes: bytes("MAX_UPSTREAM_BYTES", 1_024, defaults.maxUpstreamBytes),
   drainMs: duration("DRAIN_MS", 0, defaults.drainMs),
@@ -126,6 +135,12 @@ const variables = {
     "host names or IP addresses, separated by commas",
     hostNames,
     defaults.allowedHosts
+  ),
+  allowedNetworks: parsed(
+    "ALLOWED_NETWORKS",
+    "networks such as 10.0.0.0/8 or single addresses, separated by commas",
+    networksFromText,
+    defaults.allowedNetworks
   )
 }
 

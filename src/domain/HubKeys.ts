@@ -92,6 +92,10 @@ export class HubKeys extends Context.Service<
      * owner deactivated. For `Principals`; everything else asks that.
      */
     readonly principal: (key: Redacted.Redacted<string>) => Effect.Effect<Option.Option<Principal>, DatabaseUnavailable>
+    /** For each of the given keys whether there is such a row at all, valid or not, in one read. For `KeyGuard`. */
+    readonly exist: (
+      keys: ReadonlyArray<Redacted.Redacted<string>>
+    ) => Effect.Effect<ReadonlyArray<boolean>, DatabaseUnavailable>
     /** Those of the given keys that do not open the hub now, as the events that say so. */
     readonly unusable: (
       keys: ReadonlyArray<{ readonly keyId: KeyId; readonly userId: UserId }>

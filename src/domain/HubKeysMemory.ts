@@ -186,6 +186,14 @@ const make = Effect.gen(function* () {
       })
     }),
 
+    exist: (keys) =>
+      Effect.sync(() =>
+        keys.map((key) => {
+          const text = Redacted.value(key)
+          return isKeyText(text) && byDigest(keyDigest(text)) !== undefined
+        })
+      ),
+
     unusable: Effect.fn("HubKeys.unusable")(function* (keys) {
       const now = yield* Clock.currentTimeMillis
       return keys.flatMap(({ keyId, userId }) =>

@@ -264,6 +264,16 @@ const make = Effect.gen(function* () {
       })
     }, orUnavailable),
 
+    exist: Effect.fn("HubKeys.exist")(function* (keys) {
+      const texts = keys.map((key) => Redacted.value(key)).map((text) => (isKeyText(text) ? text : undefined))
+      const asked = texts.flatMap((text) => (text === undefined ? [] : [keyDigest(text), text]))
+      const rows = yield* sql<{ readonly value: string }>`
+        select k."keyValue" as "value" from "mcphub_keys" as k
+        where k."keyValue" in (select jsonb_array_elements_text(${jsonb(sql, asked)}))`
+      const found = new Set(rows.map((row) => row.value))
+      return texts.map((text) => text !== undefined && (found.has(keyDigest(text)) || found.has(text)))
+    }, orUnavailable),
+
     unusable: Effect.fn("HubKeys.unusable")(function* (keys) {
       const now = yield* Clock.currentTimeMillis
       const rows = yield* sql<{ readonly keyId: KeyId }>`

@@ -24,6 +24,7 @@ import { isKeyText, keyDigest } from "./HubKey.ts"
 import { HubKeys } from "./HubKeys.ts"
 import { KeyId, UserId } from "./Ids.ts"
 import { KeyEvents, type KeyNews } from "./KeyEvents.ts"
+import * as KeyGuard from "./KeyGuard.ts"
 import type { Principal } from "./Principal.ts"
 import { PrincipalCache, type SeenKey, timeToLive } from "./PrincipalCache.ts"
 
@@ -93,7 +94,15 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
   const cache = new PrincipalCache()
   const waiting = new Map<string, Deferred.Deferred<Principal, KeyRejected | IdentityUnavailable>>()
   const lookups = yield* Semaphore.make(concurrentLookups)
+  const guard = yield* KeyGuard.make(keys)
   const changes = yield* PubSub.unbounded<KeyEvent>()
+
+  const find = (key: Redacted.Redacted<string>) =>
+    Effect.flatMap(guard.admits(key), (admitted) =>
+      admitted
+        ? Effect.tap(lookups.withPermit(keys.principal(key)), (found) => Effect.sync(() => guard.settle(found)))
+        : Effect.succeedNone
+    )
 
   const read = (
     digest: string,
@@ -102,7 +111,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
     Effect.suspend(() => {
       const generation = cache.generation
       return Effect.flatMap(
-        Effect.mapError(keys.principal(key), () => unavailable),
+        Effect.mapError(find(key), () => unavailable),
         (found) => {
           // Something changed while the database was read: what it said may be from before.
           if (cache.generation !== generation) return read(digest, key)
@@ -125,7 +134,6 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       const answer = Deferred.makeUnsafe<Principal, KeyRejected | IdentityUnavailable>()
       waiting.set(digest, answer)
       return read(digest, key).pipe(
-        lookups.withPermit,
         Effect.timeoutOrElse({ duration: deadline, orElse: () => Effect.fail(unavailable) }),
         Effect.onExit((exit) => {
           waiting.delete(digest)

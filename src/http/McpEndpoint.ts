@@ -30,13 +30,17 @@ import {
   foreignSite,
   invalidRequest,
   methodNotAllowed,
+  noEventTransport,
+  noSession,
   noTarget,
   refuse,
+  tooManyWrongKeys,
   unaudited,
   unauthorized,
   unavailable
 } from "./Refusals.ts"
 import type { WireReply, WireRequest } from "./Wire.ts"
+import * as WrongKeys from "./WrongKeys.ts"
 
 export class McpEndpoint extends Context.Service<
   McpEndpoint,
@@ -58,15 +62,17 @@ const make = Effect.gen(function* () {
   const audit = yield* AuditTrail
   const metrics = yield* HubMetrics
   const rejections = metrics.counter("mcphub_keys_rejected_total", "Requests without a key that opens the hub")
+  const wrongKeys = yield* WrongKeys.make
   const stateful = yield* McpStateful.make
   const stateless = yield* McpStateless.make
   const services = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(services)
 
   /** Only counted: a row for every guess would let strangers fill the audit trail. */
-  const rejectKey = (reply: WireReply): void => {
+  const rejectKey = (reply: WireReply, waitSeconds?: number): void => {
     rejections.increment()
-    unauthorized(reply)
+    if (waitSeconds === undefined) unauthorized(reply)
+    else tooManyWrongKeys(reply, waitSeconds)
   }
 
   const handle = (request: WireRequest, unguarded: WireReply): boolean => {
@@ -94,7 +100,9 @@ const make = Effect.gen(function* () {
     runFork(principals.authenticate(Redacted.make(presented.key))).addObserver((exit) => {
       if (Exit.isSuccess(exit)) return guarded(reply, () => admit(request, reply, exit.value, path))(undefined)
       const error = Exit.findErrorOption(exit)
-      if (error._tag === "Some" && error.value._tag === "KeyRejected") return rejectKey(reply)
+      if (error._tag === "Some" && error.value._tag === "KeyRejected") {
+        return rejectKey(reply, wrongKeys.count(request.address))
+      }
       unavailable(reply, "The hub cannot check keys at the moment; try again", 2)
     })
     return true
@@ -116,6 +124,7 @@ const make = Effect.gen(function* () {
     }
 
   const admit = (request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): void => {
+    if (path.old !== undefined) return path.old === "sse" ? noEventTransport(reply) : noSession(reply)
     if (path.user !== undefined && path.user !== principal.username && path.user !== principal.userId)
       return noTarget(reply)
     const target: Target | undefined =

@@ -5,14 +5,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { maxUnreadBytes, type WireReply, type WireRequest, type WireStream } from "./Wire.ts"
 
-/** How long bytes of a refused body are still taken in. */
+/** How long, and how many, bytes of a refused body are still taken in. */
 const lingerMs = 100
+const lingerBytes = 256 * 1024
 
 const emptyQuery = new URLSearchParams()
 
 export const request = (incoming: IncomingMessage, path: string, query: string): WireRequest => ({
   method: incoming.method ?? "GET",
   path,
+  address: incoming.socket.remoteAddress ?? "",
   query: query === "" ? emptyQuery : new URLSearchParams(query),
   header: (name) => {
     const value = incoming.headers[name.toLowerCase()]
@@ -84,6 +86,11 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
     })
     outgoing.end(body)
     if (unread) {
+      let left = lingerBytes
+      incoming.on("data", (chunk: Buffer) => {
+        left -= chunk.length
+        if (left < 0) incoming.pause()
+      })
       incoming.resume()
       const lingering = setTimeout(() => incoming.destroy(), lingerMs)
       incoming.once("close", () => clearTimeout(lingering))

@@ -36,6 +36,13 @@ export const unauthorized = (reply: WireReply): void =>
     connection: "close"
   })
 
+/** Instead of `unauthorized`, for an address from which too many wrong keys have come. */
+export const tooManyWrongKeys = (reply: WireReply, retryAfterSeconds: number): void =>
+  refuse(reply, 429, 1429, "too_many_wrong_keys", "Too many wrong MCPHub keys came from this address; check the key", {
+    "retry-after": String(retryAfterSeconds),
+    connection: "close"
+  })
+
 export const unavailable = (reply: WireReply, message: string, retryAfterSeconds: number): void =>
   refuse(reply, 503, 1503, "unavailable", message, { "retry-after": String(retryAfterSeconds) })
 
@@ -56,6 +63,16 @@ export const unaudited = (reply: WireReply): void =>
 /** One answer for unknown, ended and other people's sessions. */
 export const noSession = (reply: WireReply): void =>
   refuse(reply, 404, rpcCodes.invalidRequest, "session_not_found", "Session not found; initialize a new one")
+
+/** The two endpoints of the HTTP+SSE transport (revision 2024-11-05). A session of it is not found, whoever asks. */
+export const noEventTransport = (reply: WireReply): void =>
+  refuse(
+    reply,
+    410,
+    rpcCodes.invalidRequest,
+    "transport_gone",
+    "The HTTP+SSE transport is not served here; use streamable HTTP with POST to /mcp"
+  )
 
 /** One answer for targets that do not exist and targets this user may not address. */
 export const noTarget = (reply: WireReply): void =>

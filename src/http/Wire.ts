@@ -9,6 +9,8 @@ export interface WireRequest {
   readonly query: URLSearchParams
   /** By name in any case; several of one name joined by a comma. */
   readonly header: (name: string) => string | undefined
+  /** The address of whoever holds the other end of the connection: the client, or a proxy before it. */
+  readonly address: string
   /** Calls back once: the whole body, or why there is none. */
   readonly body: (limit: number, done: (body: Uint8Array | "too-large" | "aborted") => void) => void
 }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Exit, Layer, Redacted } from "effect"
+import { IpNetwork } from "effect/net"
 import { ConfigInvalid, type Overrides } from "../../src/domain/ConfigVariables.ts"
 import { defaults, HubConfig, readHubConfig } from "../../src/domain/HubConfig.ts"
 import { HubSecrets } from "../../src/domain/HubSecrets.ts"
@@ -40,7 +41,9 @@ describe("HubConfig", () => {
         LOG_REQUESTS: "errors",
         AUDIT_RETENTION_DAYS: "30",
         NAME_SEPARATOR: "__",
-        ALLOWED_HOSTS: "hub.example, HUB.internal"
+        WRONG_KEYS_PER_MINUTE: "10",
+        ALLOWED_HOSTS: "hub.example, HUB.internal",
+        ALLOWED_NETWORKS: "10.0.0.0/8, fd12::1"
       })
       assert.deepStrictEqual(config, {
         host: "0.0.0.0",
@@ -63,7 +66,9 @@ describe("HubConfig", () => {
         logLevel: "Debug",
         logRequests: "errors",
         nameSeparator: "__",
+        wrongKeysPerMinute: 10,
         allowedHosts: ["hub.example", "hub.internal"],
+        allowedNetworks: ["10.0.0.0/8", "fd12::1/128"].map(IpNetwork.fromStringUnsafe),
         version: defaults.version
       })
     })

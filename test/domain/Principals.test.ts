@@ -17,6 +17,8 @@ interface Reads {
   before: Effect.Effect<void, DatabaseUnavailable>
   after: Effect.Effect<void>
   writes: Array<number>
+  /** Statements that ask for several keys together. */
+  asked: number
 }
 
 const watched = (reads: Reads) =>
@@ -29,6 +31,11 @@ const watched = (reads: Reads) =>
           Effect.suspend(() => {
             reads.count++
             return Effect.andThen(reads.before, keys.principal(key)).pipe(Effect.tap(reads.after))
+          }),
+        exist: (asked) =>
+          Effect.suspend(() => {
+            reads.asked++
+            return Effect.andThen(reads.before, keys.exist(asked))
           }),
         unusable: (asked) => Effect.andThen(reads.before, keys.unusable(asked)),
         recordUse: (uses) =>
@@ -47,7 +54,7 @@ const run = <A, E>(
   test: (reads: Reads) => Effect.Effect<A, E, Identity.Repositories | Principals | Scope.Scope>
 ): Effect.Effect<A, E> =>
   Effect.suspend(() => {
-    const reads: Reads = { count: 0, before: Effect.void, after: Effect.void, writes: [] }
+    const reads: Reads = { count: 0, before: Effect.void, after: Effect.void, writes: [], asked: 0 }
     const layer = Principals.layer.pipe(
       Layer.provide(watched(reads)),
       Layer.provideMerge(Identity.layerRepositoriesMemory),
@@ -135,6 +142,69 @@ describe("Principals", () => {
         yield* keys.insert({ userId: ada.id, name: "late", key })
         yield* settle
         assert.strictEqual((yield* principals.authenticate(key)).userId, ada.id)
+      })
+    )
+  )
+
+  it.effect("A35: guessing reads the database at a bounded rate, whatever comes, and turns no valid key away", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { ada, adas, bo, bos } = yield* adaAndBo
+        const principals = yield* Principals
+        yield* principals.authenticate(adas.key)
+        reads.count = 0
+        let guessed = 0
+        const guess = Effect.suspend(() =>
+          Effect.flip(principals.authenticate(Redacted.make(`mcphub_${String(guessed++).padStart(64, "0")}`)))
+        )
+        const flood = yield* Effect.forEach(Array.from({ length: 6_000 }), () => Effect.forkChild(guess))
+        // Nobody has presented bo's key before, and a flood is under way.
+        const bos1 = yield* Effect.forkChild(principals.authenticate(bos.key))
+        yield* settle
+        assert.strictEqual((yield* principals.authenticate(adas.key)).userId, ada.id)
+        yield* TestClock.adjust("250 millis")
+        assert.strictEqual((yield* Fiber.join(bos1)).userId, bo.id)
+        const errors = yield* Effect.forEach(flood, Fiber.join)
+        assert.isTrue(errors.every((error) => error._tag === "KeyRejected"))
+        assert.strictEqual(guessed, 6_000)
+        // One hundred at once are looked up each on its own, the rest in statements of five thousand, and bo's key.
+        assert.deepStrictEqual([reads.count, reads.asked], [101, 2])
+
+        for (let second = 0; second < 4; second++) {
+          const more = yield* Effect.forEach(Array.from({ length: 1_000 }), () => Effect.forkChild(guess))
+          yield* TestClock.adjust("1 second")
+          yield* Effect.forEach(more, Fiber.join)
+        }
+        assert.isAtMost(reads.count - 101, 4 * 20)
+        assert.isAtMost(reads.asked - 2, 4 * 4)
+      })
+    )
+  )
+
+  it.effect("A35: keys that are asked for together wait no longer than the database may take", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { bos } = yield* adaAndBo
+        const principals = yield* Principals
+        const guesses = Array.from({ length: 110 }, (_, i) => Redacted.make(`mcphub_${String(i).padStart(64, "0")}`))
+        yield* Effect.forEach(guesses.slice(10), (key) => Effect.flip(principals.authenticate(key)))
+        reads.before = Effect.fail(new DatabaseUnavailable({ message: "down" }))
+        const waiting = yield* Effect.forkChild(Effect.flip(principals.authenticate(bos.key)))
+        yield* settle
+        yield* TestClock.adjust("250 millis")
+        assert.strictEqual((yield* Fiber.join(waiting))._tag, "IdentityUnavailable")
+        reads.before = Effect.never
+        const hanging = yield* Effect.forEach([...guesses.slice(0, 10), bos.key], (key) =>
+          Effect.forkChild(Effect.flip(principals.authenticate(key)))
+        )
+        yield* settle
+        yield* TestClock.adjust("3 seconds")
+        for (const fiber of hanging) {
+          assert.strictEqual((yield* Fiber.join(fiber))._tag, "IdentityUnavailable")
+        }
+        reads.before = Effect.void
+        yield* TestClock.adjust("10 seconds")
+        assert.isDefined(yield* principals.authenticate(bos.key))
       })
     )
   )

@@ -285,6 +285,25 @@ for (const [place, store] of stores) {
         })
       )
 
+      it.effect("A35: which of many keys exist is asked in one read, whoever owns them", () =>
+        Effect.gen(function* () {
+          const { ada, bo } = yield* adaAndBo
+          const keys = yield* HubKeys
+          const [adas, bos] = [yield* keys.create({ userId: ada.id }), yield* keys.create({ userId: bo.id })]
+          yield* keys.revoke(bos.row.id)
+          const digest = `sha256:${createHash("sha256").update(Redacted.value(adas.key)).digest("hex")}`
+          const asked = [
+            token("mcphub_" + "0".repeat(64)),
+            adas.key,
+            token("'; drop table users"),
+            bos.key,
+            token(digest)
+          ]
+          assert.deepStrictEqual(yield* keys.exist(asked), [false, true, false, true, false])
+          assert.deepStrictEqual(yield* keys.exist([]), [])
+        })
+      )
+
       it.effect("a token value that cannot stand in a header is refused without being shown", () =>
         Effect.gen(function* () {
           const { ada } = yield* adaAndBo

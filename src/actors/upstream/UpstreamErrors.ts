@@ -26,11 +26,24 @@ export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>
 /** The request left the hub and no valid answer came back. */
 export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("UpstreamFailed", {
   server: Schema.String,
-  reason: Schema.Literals(["closed", "protocol", "too-large", "redirect", "status", "session", "bad-header"]),
+  reason: Schema.Literals([
+    "closed",
+    "protocol",
+    "too-large",
+    "redirect",
+    "status",
+    "session",
+    "bad-header",
+    "blocked"
+  ]),
   /** How far the exchange had come. */
   phase: Schema.Literals(["send", "headers", "body", "stream"]),
   message: Schema.String
 }) {}
+
+/** Failures that only the operator can mend: trying again changes nothing. */
+export const isForOperator = ({ reason }: UpstreamFailed): boolean =>
+  reason === "redirect" || reason === "bad-header" || reason === "blocked"
 
 /** The upstream answered with a JSON-RPC error, which passes through unchanged. */
 export class UpstreamErrorResponse extends Schema.TaggedError<UpstreamErrorResponse>()("UpstreamErrorResponse", {

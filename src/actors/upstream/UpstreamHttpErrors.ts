@@ -2,6 +2,7 @@
  * What went wrong on the way to an HTTP upstream, as the typed errors of the ports. Messages name the server as
  * configured and a remedy; never a url, a header or anything the upstream wrote.
  */
+import { AddressBlocked } from "./AddressGuard.ts"
 import { UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
 
 /** How far an exchange had come: `queued` means that no byte has left. */
@@ -34,6 +35,7 @@ export const transportError = (
   phase: Phase
 ): UpstreamUnavailable | UpstreamFailed => {
   if (error.code === "UND_ERR_INVALID_ARG" || error.code === "UND_ERR_NOT_SUPPORTED") return badHeader(server)
+  if (error instanceof AddressBlocked) return addressBlocked(server)
   if (phase === "queued") {
     const reason = connectReason(error)
     return new UpstreamUnavailable({ server, reason, message: `Server ${server} ${connectMessages[reason]}` })
@@ -54,6 +56,14 @@ export const badHeader = (server: string): UpstreamFailed =>
     reason: "bad-header",
     phase: "send",
     message: `A header for server ${server} has a value HTTP cannot carry; check its headers and the service tokens they use`
+  })
+
+const addressBlocked = (server: string): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "blocked",
+    phase: "send",
+    message: `The host of server ${server} leads to an address inside the hub's own network or to a cloud's metadata service, which the hub does not connect to; write the address itself into its url, or list its network in ALLOWED_NETWORKS`
   })
 
 export const closedError = (server: string, phase: UpstreamFailed["phase"], what: string): UpstreamFailed =>

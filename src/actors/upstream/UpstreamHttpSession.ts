@@ -18,7 +18,7 @@ import {
 import { statefulVersions } from "../../domain/protocol/Versions.ts"
 import type { CallContext, ConnectOptions, UpstreamInfo } from "./UpstreamConnection.ts"
 import { initializeRefused, unusable } from "./EraEvidence.ts"
-import { type EraNotSpoken, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import { type EraNotSpoken, isForOperator, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
 import { type AnswerOptions, conclude, retryAfterMs } from "./UpstreamHttpAnswer.ts"
 import { connectionGone, sessionLost, statusError } from "./UpstreamHttpErrors.ts"
 import type { ExchangeEnd } from "./UpstreamHttpExchange.ts"
@@ -197,7 +197,7 @@ export const make = Effect.fnUntraced(function* (
 /** Nothing was executed yet, so a failed opening is safe to repeat; what the operator must mend keeps its own reason. */
 const unopened = (server: string, error: UpstreamError): UpstreamError | EraNotSpoken => {
   if (error._tag === "UpstreamErrorResponse") return initializeRefused(error)
-  if (error._tag !== "UpstreamFailed" || error.reason === "redirect" || error.reason === "bad-header") return error
+  if (error._tag !== "UpstreamFailed" || isForOperator(error)) return error
   return new UpstreamUnavailable({
     server,
     reason: error.reason === "status" ? "status" : "initialize",

@@ -35,7 +35,7 @@ import type {
   UpstreamConnection,
   UpstreamInfo
 } from "./UpstreamConnection.ts"
-import { type EraNotSpoken, eraNotSpoken, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import { type EraNotSpoken, eraNotSpoken, isForOperator, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
 import type { UpstreamHeaders } from "./UpstreamHeaders.ts"
 import { conclude } from "./UpstreamHttpAnswer.ts"
 import * as UpstreamHttpCalls from "./UpstreamHttpCalls.ts"
@@ -240,7 +240,7 @@ const refused = (server: string, error: UpstreamError, status: number): Upstream
           })
         : discoverRefused(error)
     case "UpstreamFailed": {
-      if (error.reason === "redirect" || error.reason === "bad-header") return error
+      if (isForOperator(error)) return error
       const broken = error.reason === "status" && status >= 500
       const unavailable = new UpstreamUnavailable({
         server,

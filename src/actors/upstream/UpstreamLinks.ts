@@ -62,7 +62,9 @@ const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: 
 
 /** What the user or the operator mends at any moment, and nothing was sent for, needs no pause. */
 const deservesPause = (error: UpstreamError): boolean =>
-  error._tag !== "CredentialMissing" && !(error._tag === "UpstreamUnavailable" && error.reason === "disabled")
+  error._tag !== "CredentialMissing" &&
+  !(error._tag === "UpstreamUnavailable" && error.reason === "disabled") &&
+  !(error._tag === "UpstreamFailed" && error.reason === "blocked")
 
 export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const session = yield* Effect.scope

@@ -12,6 +12,7 @@ import type { Socket } from "node:net"
 import { buildConnector, Pool, type Dispatcher } from "undici"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import type { UserId } from "../../domain/Ids.ts"
+import * as AddressGuard from "./AddressGuard.ts"
 
 /** Milliseconds until TCP and TLS must stand; a dead address fails a call in less than two seconds. */
 const connectTimeoutMs = 1_800
@@ -71,11 +72,12 @@ export class UserPools extends Context.Service<
 const make = Effect.fnUntraced(function* () {
   const config = yield* HubConfig
   const counters = { pools: 0, open: 0, connects: 0, requests: 0 }
+  const addresses = AddressGuard.make(yield* AddressGuard.NameLookup, config.allowedNetworks)
   const connections = 2 * config.maxInflightPerUser + config.maxSessionsPerUser
 
   const open = (key: PoolKey) => {
     const pool = new Pool(key.origin, {
-      connect: countingConnector(counters),
+      connect: countingConnector(counters, addresses),
       connections,
       pipelining: 1,
       keepAliveTimeout: keepAliveMs,
@@ -115,12 +117,17 @@ const make = Effect.fnUntraced(function* () {
 })
 
 /** undici's own timer ticks in half seconds and would miss the bound, so the connector carries an exact one. */
-const countingConnector = (counters: { open: number; connects: number }): buildConnector.connector => {
-  const connect = buildConnector({ allowH2: false, timeout: 0 }) as unknown as (
+const countingConnector = (
+  counters: { open: number; connects: number },
+  addresses: AddressGuard.AddressGuard
+): buildConnector.connector => {
+  const connect = buildConnector({ allowH2: false, timeout: 0, lookup: addresses.lookup }) as unknown as (
     options: buildConnector.Options,
     callback: buildConnector.Callback
   ) => Socket
   return (options, callback) => {
+    const blocked = addresses.literal(options.hostname)
+    if (blocked !== undefined) return void queueMicrotask(() => callback(blocked, null))
     const socket = connect(options, ((error: Error | null, connected: Socket) => {
       clearTimeout(timer)
       if (error === null) {

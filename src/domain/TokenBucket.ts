@@ -1,0 +1,46 @@
+/**
+ * A bucket of tokens that refills steadily: how often something may happen, with some of it at once. Plain and
+ * synchronous; the caller brings the time, from a clock that never jumps.
+ */
+export interface BucketSize {
+  /** Tokens of a full bucket. */
+  readonly capacity: number
+  readonly perSecond: number
+}
+
+export class TokenBucket {
+  readonly #size: BucketSize
+  #tokens: number
+  #at: number
+
+  /** A full bucket. `now`, here and below: milliseconds of a monotonic clock. */
+  constructor(size: BucketSize, now: number) {
+    this.#size = size
+    this.#tokens = size.capacity
+    this.#at = now
+  }
+
+  /** Takes a token if there is one. */
+  take(now: number): boolean {
+    this.#refill(now)
+    if (this.#tokens < 1) return false
+    this.#tokens--
+    return true
+  }
+
+  /** Gives a token back that was not used up after all. */
+  give(): void {
+    this.#tokens = Math.min(this.#size.capacity, this.#tokens + 1)
+  }
+
+  /** Milliseconds until there is a token. */
+  wait(now: number): number {
+    this.#refill(now)
+    return Math.max(0, Math.ceil(((1 - this.#tokens) / this.#size.perSecond) * 1000))
+  }
+
+  #refill(now: number): void {
+    this.#tokens = Math.min(this.#size.capacity, this.#tokens + ((now - this.#at) / 1000) * this.#size.perSecond)
+    this.#at = now
+  }
+}
