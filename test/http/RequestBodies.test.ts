@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { createConnection } from "node:net"
 import { gzipSync } from "node:zlib"
 import { type RawHttp, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 
@@ -54,13 +55,38 @@ describe("the body of a POST", () => {
       }
       const chunked = yield* post(flood())
       assert.strictEqual(chunked.status, 413)
-      // What stays in the buffers of two sockets, and no more: what is still taken in after the answer has a bound too.
       assert.isBelow(sent, 512)
       const bomb = gzipSync(new Uint8Array(64 * 1024 * 1024), { level: 9 })
       const packed = yield* post(bomb.subarray(0, 60 * 1024), { "content-encoding": "gzip" })
       assert.strictEqual(packed.status, 415)
       const fits = `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"pad":"${"x".repeat(60 * 1024)}"}}`
       assert.strictEqual((yield* post(fits)).status, 200)
+      assert.deepStrictEqual(yield* bo.request("ping"), {})
+    })
+  )
+
+  it.live("A20: that goes on after the answer is taken in up to a bound, and then the connection ends", () =>
+    Effect.gen(function* () {
+      const { ada, bo, hub } = yield* start(64 * 1024)
+      const { hostname, port } = new URL(hub.url)
+      const pushed = yield* Effect.callback<{ readonly bytes: number; readonly answer: string }>((resume) => {
+        const socket = createConnection(Number(port), hostname)
+        const chunk = Buffer.concat([Buffer.from("10000\r\n"), Buffer.alloc(0x10000, 0x20), Buffer.from("\r\n")])
+        let answer = ""
+        const push = () => {
+          while (!socket.destroyed && socket.write(chunk));
+        }
+        socket.setEncoding("latin1").on("data", (text: string) => (answer += text))
+        socket.on("error", () => {})
+        socket.on("drain", push)
+        socket.on("close", () => resume(Effect.succeed({ bytes: socket.bytesWritten - socket.writableLength, answer })))
+        const headers = Object.entries({ ...ada.headers, host: "127.0.0.1", "transfer-encoding": "chunked" })
+        socket.write(`POST /mcp HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`)
+        push()
+      })
+      assert.match(pushed.answer, /^HTTP\/1.1 413 /)
+      // The limit, what is taken in afterwards, and the buffers of two sockets.
+      assert.isBelow(pushed.bytes, 12 * 1024 * 1024)
       assert.deepStrictEqual(yield* bo.request("ping"), {})
     })
   )
