@@ -100,7 +100,8 @@ describe("what cannot stand in a header", () => {
         // As the old hub wrote it: in clear, unchecked.
         const { keys: rows } = Context.get(hub.services, MemoryStore)
         const bo = yield* hub.connect(hub.bo)
-        for (const text of bad) {
+        // A space before it is harmless after "Bearer".
+        for (const text of bad.filter((one) => !one.startsWith(" "))) {
           const { key, row } = yield* keys.create({ userId: hub.ada.user.id })
           rows.set(row.id, { ...rows.get(row.id)!, tokens: { GITHUB_TOKEN: text } })
           const ada = yield* hub.connect({ key })
