@@ -25,7 +25,12 @@ export interface Answered {
 let ids = 0
 
 /** The request as it goes out. */
-export const requestOf = (user: HubUser, method: string, params: JsonObject = {}, options: ClientOptions = {}) => {
+export const requestOf = (
+  user: Pick<HubUser, "key">,
+  method: string,
+  params: JsonObject = {},
+  options: ClientOptions = {}
+) => {
   const message = {
     jsonrpc: "2.0",
     id: ++ids,

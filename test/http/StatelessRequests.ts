@@ -1,55 +1,39 @@
-/** Requests of revision 2026-07-28 as a client sends them, every header and field replaceable. */
+/** Requests of revision 2026-07-28 that need not be right: any header can be replaced or left out, and any revision claimed. */
 import { Effect } from "effect"
-import type { JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
-import { type HubUser, McpClient, type RunningHub } from "../../src/testkit/index.ts"
+import type { JsonObject, JsonRpcResponse } from "../../src/domain/protocol/JsonRpc.ts"
+import { metaKeys } from "../../src/domain/protocol/Stateless.ts"
+import type { HubUser, RunningHub } from "../../src/testkit/index.ts"
+import { type ClientOptions, requestOf } from "./StatelessClient.ts"
 
-export const revision = "2026-07-28"
-
-export interface StatelessOptions {
+export interface StatelessOptions extends Pick<ClientOptions, "capabilities"> {
   /** Besides, or instead of, what a well-behaved client sends; undefined leaves a header out. */
   readonly headers?: Readonly<Record<string, string | undefined>>
-  readonly capabilities?: JsonObject
+  /** Default 2026-07-28. */
   readonly version?: string
-  readonly path?: string
 }
 
-export interface StatelessAnswer {
-  readonly status: number
-  readonly result: any
-  readonly error: { readonly code: number; readonly message: string; readonly data: any } | undefined
-}
-
-/** One POST, from a user's own key. */
+/** One POST after another, from a user's own key; what is said first holds for each of them. */
 export const stateless =
   (hub: RunningHub, user: Pick<HubUser, "key">, defaults: StatelessOptions = {}) =>
-  (method: string, params: JsonObject = {}, options: StatelessOptions = {}): Effect.Effect<StatelessAnswer> => {
-    const { capabilities = {}, headers = {}, path = "/mcp", version = revision } = { ...defaults, ...options }
-    const name = params["name"] ?? params["uri"]
-    const all = {
-      ...McpClient.clientHeaders(user.key),
-      "mcp-protocol-version": version,
-      "mcp-method": method,
-      ...(typeof name === "string" ? { "mcp-name": name } : {}),
-      ...headers
+  (method: string, params: JsonObject = {}, options: StatelessOptions = {}) => {
+    const { capabilities, headers, version } = { ...defaults, ...options }
+    const request = requestOf(user, method, params, {
+      ...(capabilities === undefined ? {} : { capabilities }),
+      ...(version === undefined ? {} : { meta: { [metaKeys.protocolVersion]: version } })
+    })
+    const all = new Headers(request.headers)
+    if (version !== undefined) all.set("mcp-protocol-version", version)
+    for (const [name, value] of Object.entries(headers ?? {})) {
+      if (value === undefined) all.delete(name)
+      else all.set(name, value)
     }
-    const _meta = {
-      "io.modelcontextprotocol/protocolVersion": version,
-      "io.modelcontextprotocol/clientCapabilities": capabilities,
-      "io.modelcontextprotocol/clientInfo": { name: "stateless", version: "1.0.0" },
-      ...(params["_meta"] as JsonObject | undefined)
-    }
-    return hub.http
-      .open({
-        path,
-        headers: Object.fromEntries(
-          Object.entries(all).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]))
-        ),
-        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { ...params, _meta } })
-      })
-      .pipe(
-        Effect.flatMap(({ rest, status }) =>
-          Effect.map(rest, (messages) => ({ status, last: messages.at(-1) as any }))
-        ),
-        Effect.map(({ last, status }) => ({ status, result: last?.result, error: last?.error }))
-      )
+    return Effect.gen(function* () {
+      const { rest, status } = yield* hub.http.open({ ...request, headers: Object.fromEntries(all) })
+      const last = (yield* rest).at(-1) as JsonRpcResponse | undefined
+      return {
+        status,
+        result: last !== undefined && "result" in last ? (last.result as any) : undefined,
+        error: last !== undefined && "error" in last ? (last.error as { code: number; data: any }) : undefined
+      }
+    })
   }

@@ -35,7 +35,13 @@ import type {
   UpstreamConnection,
   UpstreamInfo
 } from "./UpstreamConnection.ts"
-import { type EraNotSpoken, eraNotSpoken, isForOperator, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import {
+  type EraNotSpoken,
+  eraNotSpoken,
+  isForOperator,
+  type UpstreamError,
+  UpstreamUnavailable
+} from "./UpstreamErrors.ts"
 import type { UpstreamHeaders } from "./UpstreamHeaders.ts"
 import { conclude } from "./UpstreamHttpAnswer.ts"
 import * as UpstreamHttpCalls from "./UpstreamHttpCalls.ts"
