@@ -30,6 +30,8 @@ const tasks = {
   types: (args) => tsc(["-p", ".", ...args]),
   // Deno finds the type declarations of the SDK's 1.x line only by the `paths` of deno.json.
   "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test"]]),
+  // Which test guards against which hazard, from the titles of the tests into docs/internals/hazards.md.
+  hazards: () => inRoot(commandFor(root, join(root, "test", "docs", "Hazards.ts"), [])),
   build: () => tsc(["-p", "tsconfig.build.json"]),
   ok
 }

@@ -37,7 +37,7 @@ const start = Effect.fnUntraced(function* (host: string, allowed = "") {
 const blockedIn = (error: McpClient.McpFailure) => {
   assert.strictEqual(error.code, 1502)
   assert.deepInclude(error.data as object, {
-    kind: "address_blocked",
+    kind: "upstream_blocked",
     origin: "hub",
     retryable: false,
     server: "files"
