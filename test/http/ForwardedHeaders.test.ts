@@ -6,7 +6,7 @@ import { HubSecrets } from "../../src/domain/HubSecrets.ts"
 import { Users } from "../../src/domain/Users.ts"
 import { MemoryStore } from "../../src/domain/MemoryStore.ts"
 import { readContext, verifyContext } from "../../src/domain/UpstreamAuthor.ts"
-import { McpClient, type RawHttp, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
+import { type McpClient, type RawHttp, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 import { stateless } from "./StatelessRequests.ts"
 
 const forged = (other: string): Record<string, string> => ({
