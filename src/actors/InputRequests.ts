@@ -18,6 +18,9 @@ export interface Questions {
   readonly requestState: unknown
 }
 
+/** More at once is no question but a flood. */
+const maxQuestions = 100
+
 /** The questions of an `input_required` result; `undefined` of any other. */
 export const questionsOf = (result: unknown): Questions | undefined => {
   if (!isJsonObject(result) || result["resultType"] !== "input_required") return undefined
@@ -42,6 +45,9 @@ export const admitQuestions = Effect.fnUntraced(function* (
   const invalid = (what: string) =>
     new UpstreamFailed({ server, reason: "protocol", phase: "body", message: `Server ${server} ${what}` })
   if (!interactiveMethods.has(method)) return yield* invalid(`asked for input in answer to ${method}, which takes none`)
+  if (Object.keys(inputRequests).length > maxQuestions) {
+    return yield* invalid(`asked for more than ${maxQuestions} inputs at once`)
+  }
   const asked: Record<string, JsonObject> = {}
   for (const [key, one] of Object.entries(inputRequests)) {
     if (!isJsonObject(one) || clientCapability(String(one["method"])) === undefined) {

@@ -85,7 +85,8 @@ describe("a client with sessions on a server of 2026-07-28", () => {
                 error: { code: -32021, message: "no", data: { requiredCapabilities: { roots: {} } } }
               })
             ),
-          odd: (call) => asking(call, { o: { method: "tools/list" } })
+          odd: (call) => asking(call, { o: { method: "tools/list" } }),
+          flood: (call) => asking(call, Object.fromEntries(Array.from({ length: 101 }, (_, key) => [key, form])))
         }
       })
       const ada = yield* hub.connect(hub.ada, { capabilities: { elicitation: {} } })
@@ -102,7 +103,9 @@ describe("a client with sessions on a server of 2026-07-28", () => {
           server: "notes"
         })
       }
-      assert.strictEqual((yield* Effect.flip(ada.callTool("notes-odd"))).code, 1502)
+      for (const tool of ["odd", "flood"]) {
+        assert.strictEqual((yield* Effect.flip(ada.callTool(`notes-${tool}`))).code, 1502)
+      }
       const before = upstream.calls("tools/call").length
       const task = yield* Effect.flip(ada.request("tools/call", { name: "notes-visit", arguments: {}, task: {} }))
       assert.strictEqual(task.code, -32602)

@@ -42,10 +42,14 @@ export const initializeRefused = (error: UpstreamErrorResponse): UpstreamUnavail
   return statelessRefusals.has(code) ? eraNotSpoken("stateful", refusal) : refusal
 }
 
+/** What can be a revision; anything else that a server writes in its place is not repeated. */
+const revisionLike = /^[\w.-]{1,32}$/
+
 const otherRevisions = (server: string, supported: ReadonlyArray<string>): UpstreamUnavailable | EraNotSpoken => {
+  const offers = supported.filter((version) => revisionLike.test(version)).slice(0, 5)
   const refusal = unusable(
     server,
-    `speaks only revisions of MCP that this hub does not (it offers ${supported.slice(0, 5).join(", ")})`
+    `speaks only revisions of MCP that this hub does not (it offers ${offers.length === 0 ? "none" : offers.join(", ")})`
   )
   return supported.some((version) => eraOf(version) === "stateful") ? eraNotSpoken("stateless", refusal) : refusal
 }

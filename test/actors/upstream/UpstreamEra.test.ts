@@ -174,7 +174,7 @@ describe("the era of an HTTP server", () => {
               JSON.stringify({
                 jsonrpc: "2.0",
                 id: call.id,
-                error: { code: -32022, message: "Unsupported", data: { supported: ["2031-01-01"] } }
+                error: { code: -32022, message: "Unsupported", data: { supported: ["2031-01-01", "no revision\n"] } }
               })
             )
         }
@@ -182,7 +182,7 @@ describe("the era of an HTTP server", () => {
       const connect = yield* chooser
       const neither = yield* Effect.flip(connect({ url: upstream.url }, recent))
       assert.strictEqual(neither._tag, "UpstreamUnavailable")
-      assert.include(neither.message, "2031-01-01")
+      assert.include(neither.message, "it offers 2031-01-01)")
       const before = upstream.calls("server/discover").length
       const named = yield* Effect.flip(connect({ url: upstream.url, era: "stateful" }, recent))
       assert.match(named.message, /only the stateful era, remove "era"/)
