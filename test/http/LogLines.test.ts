@@ -29,48 +29,52 @@ const hostile =
   '\u001b[2J\u001b]0;owned\u0007\r\n{"time":"2026-01-01","level":"info","user":"bo"}\n\u009b31m\u2028\u0000=cmd'
 
 describe("the log", () => {
-  it.live("A42, A02: keeps one line a request, whatever a client puts into names, headers and paths, and no key", () =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const { hub, text } = yield* start
-        const ada = yield* hub.connect(hub.ada, {
-          clientInfo: { name: hostile, version: hostile },
-          headers: { "user-agent": "Mozilla %1b[31m\tmcphub" }
+  it.live(
+    "A42, A02, A33: keeps one line a request, whatever a client or a server writes, and neither key nor token",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const { hub, text } = yield* start
+          const ada = yield* hub.connect(hub.ada, {
+            clientInfo: { name: hostile, version: hostile },
+            headers: { "user-agent": "Mozilla %1b[31m\tmcphub" }
+          })
+          const bo = yield* hub.connect(hub.bo)
+          const post = (method: string, params: object) => ada.send({ jsonrpc: "2.0", id: 1, method, params })
+          yield* post("tools/call", { name: hostile, arguments: { secret: "canary-argument" } })
+          const failed = yield* post("tools/call", { name: "files-fail", arguments: {} })
+          assert.include(failed.text, "forged")
+          assert.notInclude(failed.text, "canary")
+          yield* post(hostile, {})
+          yield* post("resources/read", { uri: `file:///${hostile}` })
+          yield* post("prompts/get", { name: hostile })
+          yield* ada.notify(hostile, { secret: "canary-argument" })
+          yield* bo.callTool("files-echo", { text: "canary-argument" })
+          const key = Redacted.value(hub.bo.key)
+          const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+          const headers = { "content-type": "application/json", "mcp-session-id": bo.sessionId }
+          assert.strictEqual((yield* hub.http.send({ path: `/mcp?key=${key}`, headers, body })).status, 200)
+          yield* hub.http.send({ path: `/mcp/%0a%1b[31m?key=${key}`, headers, body })
+          return { text, ids: [hub.ada.user.id, hub.bo.user.id] }
         })
-        const bo = yield* hub.connect(hub.bo)
-        const post = (method: string, params: object) => ada.send({ jsonrpc: "2.0", id: 1, method, params })
-        yield* post("tools/call", { name: hostile, arguments: { secret: "canary-argument" } })
-        yield* post("tools/call", { name: "files-fail", arguments: {} })
-        yield* post(hostile, {})
-        yield* post("resources/read", { uri: `file:///${hostile}` })
-        yield* post("prompts/get", { name: hostile })
-        yield* ada.notify(hostile, { secret: "canary-argument" })
-        yield* bo.callTool("files-echo", { text: "canary-argument" })
-        const key = Redacted.value(hub.bo.key)
-        const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
-        const headers = { "content-type": "application/json", "mcp-session-id": bo.sessionId }
-        assert.strictEqual((yield* hub.http.send({ path: `/mcp?key=${key}`, headers, body })).status, 200)
-        yield* hub.http.send({ path: `/mcp/%0a%1b[31m?key=${key}`, headers, body })
-        return { text, ids: [hub.ada.user.id, hub.bo.user.id] }
-      })
-    ).pipe(
-      // The hub has stopped, and what it had to say is written.
-      Effect.map(({ ids, text }) => {
-        const lines = text()
-          .split("\n")
-          .filter((line) => line !== "")
-        const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
-        const requests = parsed.filter(({ msg }) => msg === "request")
-        assert.isAtLeast(requests.length, 8)
-        for (const { userId } of requests) assert.include(ids, userId)
-        // eslint-disable-next-line no-control-regex
-        assert.notMatch(lines.join(""), /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/)
-        assert.notMatch(text(), /mcphub_[0-9a-f]{16}|canary/)
-        for (const line of lines) assert.isBelow(line.length, 4_000)
-        assert.isTrue(requests.some(({ target }) => String(target).includes("owned")))
-        const forged = requests.filter(({ user }) => user === "bo").map(({ userId }) => userId)
-        assert.deepStrictEqual([...new Set(forged)], [ids[1]])
-      })
-    )
+      ).pipe(
+        // The hub has stopped, and what it had to say is written.
+        Effect.map(({ ids, text }) => {
+          const lines = text()
+            .split("\n")
+            .filter((line) => line !== "")
+          const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+          const requests = parsed.filter(({ msg }) => msg === "request")
+          assert.isAtLeast(requests.length, 8)
+          for (const { userId } of requests) assert.include(ids, userId)
+          // eslint-disable-next-line no-control-regex
+          assert.notMatch(lines.join(""), /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/)
+          assert.notMatch(text(), /mcphub_[0-9a-f]{16}|canary/)
+          for (const line of lines) assert.isBelow(line.length, 4_000)
+          assert.isTrue(requests.some(({ target }) => String(target).includes("owned")))
+          const forged = requests.filter(({ user }) => user === "bo").map(({ userId }) => userId)
+          assert.deepStrictEqual([...new Set(forged)], [ids[1]])
+        })
+      )
   )
 })
