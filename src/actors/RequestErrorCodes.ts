@@ -46,7 +46,6 @@ export const errorRow = (error: RequestError): ErrorRow => {
     case "UpstreamUnavailable":
       return row(hubCodes.upstreamUnavailable, "upstream_unavailable", true)
     case "UpstreamFailed":
-      if (error.reason === "blocked") return row(hubCodes.upstreamFailed, "upstream_blocked")
       return error.reason === "bad-header"
         ? row(hubCodes.upstreamFailed, "bad_header_value")
         : row(hubCodes.upstreamFailed, `upstream_${error.reason.replaceAll("-", "_")}`)

@@ -38,7 +38,7 @@ const blockedIn = (error: McpClient.McpFailure) => {
   assert.strictEqual(error.code, 1502)
   assert.deepInclude(error.data as object, {
     kind: "upstream_blocked",
-    origin: "hub",
+    origin: "upstream",
     retryable: false,
     server: "files"
   })
