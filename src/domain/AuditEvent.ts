@@ -11,8 +11,16 @@ import { SessionId, UserId } from "./Ids.ts"
 export const AuditKind = Schema.Literals(["request", "notification", "security"])
 export type AuditKind = typeof AuditKind.Type
 
-/** The outcomes of requests, and `refused` of what never became one. */
-export const auditOutcomes = ["completed", "failed", "timedOut", "cancelled", "sessionClosed", "refused"] as const
+/** The outcomes of requests, `unknown` of those a killed hub has left, and `refused` of what never became one. */
+export const auditOutcomes = [
+  "completed",
+  "failed",
+  "timedOut",
+  "cancelled",
+  "sessionClosed",
+  "unknown",
+  "refused"
+] as const
 export const AuditOutcome = Schema.Literals(auditOutcomes)
 export type AuditOutcome = typeof AuditOutcome.Type
 
@@ -34,6 +42,7 @@ export const AuditEvent = Schema.Struct({
   /** The name of the tool or prompt as the client gave it. */
   target: Schema.NullOr(Schema.String),
   outcome: AuditOutcome,
+  /** 0 where the end is unknown. */
   durationMs: Schema.Number,
   errorCode: Schema.NullOr(Schema.Number),
   /** `timeout`, `upstream_failed`, …; for a refusal what was refused, such as `session_owner_mismatch`. */

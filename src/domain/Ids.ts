@@ -23,6 +23,11 @@ export type SessionId = typeof SessionId.Type
 export const WireSessionId = Schema.String.pipe(Schema.brand("WireSessionId"))
 export type WireSessionId = typeof WireSessionId.Type
 
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Whether a wire id looks like those the hub mints: an unknown one has ended, and is never adopted as a label. */
+export const isMinted = (wireId: string): boolean => uuid.test(wireId)
+
 /** `user-{userId}-{sessionId}-{method}-{timestamp}-{random}`, see RequestId.ts. */
 export const RequestId = Schema.String.pipe(Schema.brand("RequestId"))
 export type RequestId = typeof RequestId.Type

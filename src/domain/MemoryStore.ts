@@ -1,12 +1,14 @@
 /**
- * The rows behind the memory layers of users, keys and groups: for embedders and tests that want no database.
+ * The rows behind the memory layers of users, keys, groups and sessions: for embedders and tests that want no database.
  *
- * Rows are immutable values in maps, replaced on change, so a snapshot is a copy of three maps.
+ * Rows are immutable values in maps, replaced on change, so a snapshot is a copy of the maps.
  */
 import { Context, Effect, Layer } from "effect"
 import type { Group } from "./Group.ts"
 import type { HubKey } from "./HubKey.ts"
+import type { InFlightRequest } from "./InFlightRequests.ts"
 import type { GroupId, KeyId, UserId } from "./Ids.ts"
+import type { StoredSession } from "./SessionStore.ts"
 import type { User } from "./User.ts"
 
 export interface MemoryUser extends User {
@@ -20,17 +22,36 @@ export interface MemoryKey extends Omit<HubKey, "tokenNames"> {
   readonly tokens: Readonly<Record<string, string>>
 }
 
+export interface MemorySession extends StoredSession {
+  /** The hub that serves it. */
+  readonly owner: string
+  readonly endedAt?: number | undefined
+}
+
+export interface MemoryInFlight {
+  readonly owner: string
+  readonly request: InFlightRequest
+  /** Milliseconds since the epoch. */
+  readonly writtenAt: number
+}
+
 export class MemoryStore extends Context.Service<
   MemoryStore,
   {
     readonly users: Map<UserId, MemoryUser>
     readonly keys: Map<KeyId, MemoryKey>
     readonly groups: Map<GroupId, Group>
+    /** By digest. */
+    readonly sessions: Map<string, MemorySession>
+    /** By request id. */
+    readonly inFlight: Map<string, MemoryInFlight>
   }
 >()("mcphub/domain/MemoryStore") {
   static readonly layer: Layer.Layer<MemoryStore> = Layer.effect(
     MemoryStore,
-    Effect.sync(() => MemoryStore.of({ users: new Map(), keys: new Map(), groups: new Map() }))
+    Effect.sync(() =>
+      MemoryStore.of({ users: new Map(), keys: new Map(), groups: new Map(), sessions: new Map(), inFlight: new Map() })
+    )
   )
 }
 

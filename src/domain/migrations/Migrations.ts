@@ -8,13 +8,17 @@ import { Effect, Layer } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { auditTables } from "./AuditTables.ts"
 import { groupTools } from "./GroupTools.ts"
+import { inFlight } from "./InFlight.ts"
 import { legacyTables } from "./LegacyTables.ts"
+import { sessions } from "./Sessions.ts"
 
 /** All migrations in order; add to the end, never change one that was released. */
 export const migrations = {
   "0001_legacy_tables": legacyTables,
   "0002_group_tools": groupTools,
-  "0003_audit_log": auditTables
+  "0003_audit_log": auditTables,
+  "0004_sessions": sessions,
+  "0005_in_flight": inFlight
 }
 
 /** Any fixed number: it only has to be the same in every hub. */
