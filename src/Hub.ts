@@ -10,6 +10,7 @@ import * as SessionRegistry from "./actors/SessionRegistry.ts"
 import { AuditTrail } from "./actors/AuditTrail.ts"
 import { HubMetrics } from "./actors/HubMetrics.ts"
 import { LogOutput } from "./actors/LogOutput.ts"
+import * as LostRequests from "./actors/LostRequests.ts"
 import { RequestLog } from "./actors/RequestLog.ts"
 import { RequestTracker } from "./actors/RequestTracker.ts"
 import { UserLimits } from "./actors/UserLimits.ts"
@@ -59,6 +60,7 @@ const makeActors = (replace: Replacements) => {
   const replaced = Layer.provideMerge(replace)
   return SessionRegistry.layer.pipe(
     replaced,
+    Layer.provideMerge(LostRequests.layer),
     Layer.provideMerge(makeUpstreams(replace)),
     replaced,
     Layer.provideMerge([RequestTracker.layer, UserLimits.layer]),

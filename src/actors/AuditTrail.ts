@@ -10,7 +10,9 @@ import type { AuditEvent, AuditKind } from "../domain/AuditEvent.ts"
 import type { AuditLog } from "../domain/AuditLog.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { SessionId } from "../domain/Ids.ts"
+import type { InFlightRequest } from "../domain/InFlightRequests.ts"
 import type { Principal } from "../domain/Principal.ts"
+import { hubCodes } from "../domain/protocol/ErrorCodes.ts"
 import { excerpt } from "../domain/Redaction.ts"
 import * as AuditWriter from "./AuditWriter.ts"
 import type { HubMetrics } from "./HubMetrics.ts"
@@ -27,6 +29,8 @@ export type SecurityEvent =
 export interface AuditTrailShape {
   /** A request or notification has ended. */
   readonly ended: (request: EndedRequest) => void
+  /** A hub was killed while the request ran. */
+  readonly lost: (request: InFlightRequest) => void
   /** `method` is MCP's, or the HTTP method where no message was read. */
   readonly refused: (event: SecurityEvent, principal: Principal, sessionId: SessionId, method: string) => void
   /** Whether rows can be written at the moment, as far as is known. */
@@ -37,6 +41,7 @@ export interface AuditTrailShape {
 
 const off: AuditTrailShape = {
   ended: () => {},
+  lost: () => {},
   refused: () => {},
   writable: () => false,
   flush: Effect.void
@@ -83,6 +88,20 @@ const fromRequest = ({ durationMs, endedAt, errorKind, outcome, record }: EndedR
   origin: errorKind === undefined ? null : originOf(errorKind)
 })
 
+const fromLost = ({ startedAt: _startedAt, ...request }: InFlightRequest, time: number): AuditEvent => ({
+  ...request,
+  id: request.requestId,
+  time,
+  kind: "request",
+  method: stored(request.method),
+  target: request.target === null ? null : stored(request.target),
+  outcome: "unknown",
+  durationMs: 0,
+  errorCode: hubCodes.outcomeUnknown,
+  errorKind: "outcome_unknown",
+  origin: "hub"
+})
+
 const make = Effect.gen(function* () {
   const { auditRetentionDays } = yield* HubConfig
   if (auditRetentionDays === 0) return off
@@ -90,6 +109,7 @@ const make = Effect.gen(function* () {
   const writer = yield* AuditWriter.make({ retentionDays: auditRetentionDays })
   return {
     ended: (request) => writer.add(fromRequest(request)),
+    lost: (request) => writer.add(fromLost(request, clock.currentTimeMillisUnsafe())),
     refused: (event, { keyId, userId, username }, sessionId, method) =>
       writer.add({
         id: `event-${randomUUID()}`,

@@ -24,7 +24,7 @@ const everything: JsonObject = {
 export const make = Effect.fnUntraced(function* (open: OpenOptions, links: UpstreamLinks) {
   const hub = yield* HubConfig
   const era = eraOf(open.protocolVersion)
-  let initialized = open.adopt !== undefined
+  let initialized = open.adopt !== undefined || open.recovered !== undefined
 
   /** Capabilities and instructions of what is behind the endpoint. */
   const offer = Effect.fnUntraced(function* (call: Call) {

@@ -1,17 +1,12 @@
 /**
  * The resources one session wants to hear about, by server: told to stateful servers one by one (`resources/subscribe`),
  * to stateless ones as the whole set (`subscriptions/listen`), and again to whatever conversation takes the place of one
- * that ended.
+ * that ended, also after a restart of the hub.
  */
 import { Effect } from "effect"
+import type { Resource, SessionMemory } from "./SessionMemory.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import type { UpstreamError } from "./upstream/UpstreamErrors.ts"
-
-/** A resource as its client names it (`{server}+{uri}` where several servers offer it), and as its server does. */
-export interface Resource {
-  readonly asked: string
-  readonly uri: string
-}
 
 /** Succeeds with the server's answer. */
 export type Change = (
@@ -31,31 +26,9 @@ export interface ResourceSubscriptions {
 
 /** `onMessage`: what a server sends beside its answer. */
 export const make = (
+  { forget, names, urisOf, want }: SessionMemory,
   onMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
 ): ResourceSubscriptions => {
-  /** By server and its own URI: the client's names for it. */
-  const wanted = new Map<string, Map<string, Set<string>>>()
-
-  const urisOf = (server: string): Iterable<string> => wanted.get(server)?.keys() ?? []
-
-  const names: ResourceSubscriptions["names"] = (server, uri) => wanted.get(server)?.get(uri) ?? []
-
-  const want = (server: string, { asked, uri }: Resource): void => {
-    const uris = wanted.get(server) ?? new Map<string, Set<string>>()
-    wanted.set(server, uris.set(uri, new Set(uris.get(uri)).add(asked)))
-  }
-
-  /** Whether the client has no name left for it. */
-  const forget = (server: string, { asked, uri }: Resource): boolean => {
-    const uris = wanted.get(server)
-    const left = uris?.get(uri)
-    left?.delete(asked)
-    if (left !== undefined && left.size > 0) return false
-    uris?.delete(uri)
-    if (uris?.size === 0) wanted.delete(server)
-    return true
-  }
-
   const tell = (
     connection: UpstreamConnection,
     method: "resources/subscribe" | "resources/unsubscribe",

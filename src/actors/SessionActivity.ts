@@ -32,11 +32,12 @@ export interface SessionActivity {
   readonly closedError: (requestId?: RequestId) => SessionClosed
 }
 
-export const make = (openedBy: Principal, clock: Clock.Clock): SessionActivity => {
-  const createdAt = clock.currentTimeMillisUnsafe()
+/** `began`: when an earlier run of the hub opened the session, in milliseconds since the epoch. */
+export const make = (openedBy: Principal, clock: Clock.Clock, began?: number): SessionActivity => {
+  const createdAt = began ?? clock.currentTimeMillisUnsafe()
   const waiting: Array<() => void> = []
   let principal = openedBy
-  let lastActiveAt = createdAt
+  let lastActiveAt = clock.currentTimeMillisUnsafe()
   let inFlight = 0
   let streams = 0
   let ending: string | undefined

@@ -11,6 +11,7 @@
 import { Clock, Effect } from "effect"
 import type { SessionId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
+import type { StoredClient } from "../domain/SessionStore.ts"
 import type { JsonObject, JsonRpcResponse } from "../domain/protocol/JsonRpc.ts"
 import { eraOf, primesStreams } from "../domain/protocol/Versions.ts"
 import { Settings } from "../domain/Settings.ts"
@@ -18,6 +19,7 @@ import * as Catalog from "./Catalog.ts"
 import * as ClientRequests from "./ClientRequests.ts"
 import * as EraBridge from "./EraBridge.ts"
 import * as ParkedCalls from "./ParkedCalls.ts"
+import { welcomeBack } from "./RecoveredSession.ts"
 import * as RequestStates from "./RequestStates.ts"
 import { RequestTracker } from "./RequestTracker.ts"
 import * as ServerLists from "./ServerLists.ts"
@@ -27,6 +29,7 @@ import * as SessionBackground from "./SessionBackground.ts"
 import * as SessionEvents from "./SessionEvents.ts"
 import * as SessionIntake from "./SessionIntake.ts"
 import * as SessionLogLevel from "./SessionLogLevel.ts"
+import * as SessionMemory from "./SessionMemory.ts"
 import * as SessionMessages from "./SessionMessages.ts"
 import * as SessionNotifications from "./SessionNotifications.ts"
 import * as SessionReplay from "./SessionReplay.ts"
@@ -48,6 +51,9 @@ export interface SessionActor extends SessionStreams.SessionStreams {
   /** The client answers a question of an upstream. */
   readonly answer: (response: JsonRpcResponse, principal: Principal) => void
   readonly summary: () => SessionSummary
+  /** What of the client outlives this process, and how often it has changed. */
+  readonly remembered: () => StoredClient
+  readonly revision: () => number
   readonly lastActiveAt: () => number
   readonly inFlight: () => number
   readonly streams: () => number
@@ -87,7 +93,9 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     Effect.sync(() => SessionEvents.make(era, replay)),
     (stream) => Effect.sync(stream.end)
   )
-  const activity = SessionActivity.make(open.principal, yield* Clock.Clock)
+  const earlier = open.recovered?.session
+  const activity = SessionActivity.make(open.principal, yield* Clock.Clock, earlier?.createdAt)
+  const memory = SessionMemory.make(earlier?.client)
   const questions = ClientRequests.make(open.capabilities)
 
   // Servers speak to the session at any time, so their way in stands before the links to them, and looks up what is
@@ -103,7 +111,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     resourceNames: (server, uri) => subscriptions.names(server, uri)
   })
   const onSessionMessage = messages.ofSession
-  const logLevel = SessionLogLevel.make({ live: () => links.live(), onSessionMessage })
+  const logLevel = SessionLogLevel.make({ memory, live: () => links.live(), onSessionMessage })
 
   const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
     protocolVersion,
@@ -143,6 +151,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     accessFor,
     catalog,
     links,
+    memory,
     onSessionMessage
   })
   const requests = yield* SessionRequests.make({ open, accessFor, catalog, links, bridge, logLevel, subscriptions })
@@ -170,6 +179,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       protocolVersion,
       client: { name: nameOf(open.clientInfo, "name"), version: nameOf(open.clientInfo, "version") },
       adopted: era === "stateful" && open.adopt !== undefined,
+      recovered: earlier !== undefined,
       state: activity.inFlight() > 0 || activity.streams() > 0 ? "active" : "idle",
       createdAt: activity.createdAt,
       lastActiveAt: activity.lastActiveAt(),
@@ -196,6 +206,13 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     openAnswer: streams.openAnswer,
     keptEvents: replay.kept,
     summary,
+    remembered: () => ({
+      capabilities: open.capabilities,
+      clientInfo: open.clientInfo,
+      logLevel: memory.logLevel(),
+      subscriptions: memory.subscriptions()
+    }),
+    revision: memory.revision,
     lastActiveAt: activity.lastActiveAt,
     inFlight: activity.inFlight,
     streams: activity.streams,
@@ -213,6 +230,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       events.end()
     })
   }
+  if (earlier !== undefined) welcomeBack({ principal: open.principal, background, events, links, memory, messages })
   return actor
 })
 

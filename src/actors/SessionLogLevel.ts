@@ -6,6 +6,7 @@
 import { Effect } from "effect"
 import { type LogLevel, lowest } from "../domain/protocol/LogLevels.ts"
 import type { Call } from "./Call.ts"
+import type { SessionMemory } from "./SessionMemory.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import type { UpstreamErrorResponse } from "./upstream/UpstreamErrors.ts"
 
@@ -21,6 +22,8 @@ export interface SessionLogLevel {
 }
 
 export interface LogLevelOptions {
+  /** Holds what a stateful client has set. */
+  readonly memory: SessionMemory
   readonly live: () => Iterable<UpstreamConnection>
   readonly onSessionMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
 }
@@ -29,8 +32,7 @@ export interface LogLevelOptions {
 const logs = ({ era, info }: UpstreamConnection): boolean => era === "stateful" && "logging" in info.capabilities
 
 export const make = (options: LogLevelOptions): SessionLogLevel => {
-  /** What a stateful client has set. */
-  let chosen: string | undefined
+  const { memory } = options
   /** The level last set on a stateful conversation on behalf of stateless requests. */
   const levels = new WeakMap<UpstreamConnection, LogLevel>()
 
@@ -41,7 +43,7 @@ export const make = (options: LogLevelOptions): SessionLogLevel => {
 
   return {
     set: Effect.fnUntraced(function* (level, context) {
-      chosen = level
+      memory.setLogLevel(level)
       const refusals = yield* Effect.forEach(
         [...options.live()].filter(logs),
         (connection) => tell(connection, level, context).pipe(Effect.as(undefined), Effect.catch(Effect.succeed)),
@@ -50,18 +52,15 @@ export const make = (options: LogLevelOptions): SessionLogLevel => {
       const refusal = refusals.find((error) => error?._tag === "UpstreamErrorResponse")
       if (refusal !== undefined) return yield* refusal
     }),
-    chosen: () => chosen,
-    onOpen: (connection, context) =>
-      chosen === undefined || !logs(connection)
+    chosen: memory.logLevel,
+    onOpen: (connection, context) => {
+      const level = memory.logLevel()
+      return level === undefined || !logs(connection)
         ? Effect.void
         : Effect.ignore(
-            connection.request({
-              method: "logging/setLevel",
-              params: { level: chosen },
-              context,
-              onMessage: () => {}
-            })
-          ),
+            connection.request({ method: "logging/setLevel", params: { level }, context, onMessage: () => {} })
+          )
+    },
     want: (call, connection, level) => {
       const known = levels.get(connection)
       if (!logs(connection)) return Effect.void

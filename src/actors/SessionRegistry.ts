@@ -6,6 +6,9 @@
  * whatever the reason, is always the same two steps: end its requests with a typed reason, then close its scope. One
  * fiber looks for sessions that are idle or whose key has expired; a message costs the registry one map look-up and no
  * reference counting, because the actor itself knows what keeps it busy.
+ *
+ * Sessions of the stateful revisions are written down (`SessionJournal`), and an id that is not here is looked for there
+ * (`SessionRecovery`): a restart does not end a session, only its conversations with servers.
  */
 import { randomUUID } from "node:crypto"
 import { Clock, Deferred, Effect, Exit, Layer, Schedule, Scope, Stream } from "effect"
@@ -13,9 +16,13 @@ import { HubConfig } from "../domain/HubConfig.ts"
 import { SessionId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { Principals } from "../domain/Principals.ts"
+import { sessionDigest } from "../domain/SessionStore.ts"
 import { Settings, type SettingsValue } from "../domain/Settings.ts"
+import { eraOf } from "../domain/protocol/Versions.ts"
 import { HubMetrics } from "./HubMetrics.ts"
 import * as SessionActor from "./SessionActor.ts"
+import * as SessionJournal from "./SessionJournal.ts"
+import * as SessionRecovery from "./SessionRecovery.ts"
 import {
   HubDraining,
   type OpenOptions,
@@ -33,6 +40,8 @@ interface Entry {
   readonly scope: Scope.Closeable
   /** Done when the scope has closed and everything of the session is gone. */
   readonly gone: Deferred.Deferred<void>
+  /** Absent for stateless clients, whose actors need no session id to be found. */
+  readonly journal: SessionJournal.JournalEntry | undefined
 }
 
 /** A session idle for this long gives way when its user opens one more than allowed. */
@@ -70,6 +79,18 @@ const make = Effect.gen(function* () {
   const opening = new Map<string, Deferred.Deferred<SessionActor.SessionActor, SessionLimitReached>>()
   const ended = new Set<string>()
   let draining = false
+  let recoveries = 0
+
+  const journal = yield* SessionJournal.make({
+    live: function* () {
+      for (const { journal } of entries.values()) if (journal !== undefined) yield journal
+    },
+    lost: (digest) =>
+      Effect.suspend(() => {
+        const entry = [...entries.values()].find(({ journal }) => journal?.digest === digest)
+        return entry === undefined ? Effect.void : end(entry, "the session was ended, or goes on, in another hub")
+      })
+  })
 
   const rememberEnd = (key: string): void => {
     ended.add(key)
@@ -86,7 +107,7 @@ const make = Effect.gen(function* () {
     const gone = yield* Deferred.make<void>()
     yield* Effect.addFinalizer(() => Deferred.succeed(gone, undefined))
     yield* Effect.acquireRelease(takePlace(options.principal), () => Effect.sync(() => limits.give(user, "sessions")))
-    const sessionId = SessionId.make(randomUUID())
+    const sessionId = options.recovered?.session.sessionId ?? SessionId.make(randomUUID())
     const actor = yield* SessionActor.make({
       open: options,
       sessionId,
@@ -95,7 +116,10 @@ const make = Effect.gen(function* () {
         runFork(Effect.ignore(close(sessionId, reason)))
       }
     })
-    const entry: Entry = { key, actor, scope, gone }
+    const { userId, keyId } = options.principal
+    const digest = sessionDigest(userId, keyId, targetText(options.target), wireId)
+    const isStored = eraOf(options.protocolVersion) === "stateful"
+    const entry: Entry = { key, actor, scope, gone, journal: isStored ? { digest, actor } : undefined }
     entries.set(key, entry)
     bySession.set(sessionId, entry)
     if (options.adopt === undefined) byMinted.set(wireId, entry)
@@ -103,7 +127,7 @@ const make = Effect.gen(function* () {
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         if (entries.get(key) === entry) entries.delete(key)
-        bySession.delete(sessionId)
+        if (bySession.get(sessionId) === entry) bySession.delete(sessionId)
         if (byMinted.get(wireId) === entry) byMinted.delete(wireId)
         metrics.sessionEnded(clock.currentTimeMillisUnsafe() - openedAt)
       })
@@ -149,11 +173,22 @@ const make = Effect.gen(function* () {
     )
   }, Effect.uninterruptible)
 
-  /** Ends for good: an adopted label does not come back to life under the same id. */
+  /** Ends for good: the id does not come back to life, not even after a restart. */
   const endForGood = (entry: Entry, reason: string): Effect.Effect<void> => {
     rememberEnd(entry.key)
-    return end(entry, reason)
+    return endWritten(entry, reason, "end")
   }
+
+  const endWritten = (entry: Entry, reason: string, how: "end" | "forget"): Effect.Effect<void> => {
+    const { journal: written } = entry
+    const ending = end(entry, reason)
+    return written === undefined
+      ? ending
+      : Effect.all([journal.ended([written.digest], how), ending], { concurrency: "unbounded", discard: true })
+  }
+
+  /** A label of the client's own may be adopted again after its idle time; a minted id is as unknown as any. */
+  const endIdle = (entry: Entry): Effect.Effect<void> => endWritten(entry, "idle", "forget")
 
   const close: Sessions["Service"]["close"] = (sessionId, reason) =>
     Effect.suspend(() => {
@@ -163,10 +198,14 @@ const make = Effect.gen(function* () {
         : endForGood(entry, reason)
     })
 
-  const closeWhere = (matches: (principal: Principal) => boolean, reason: string): Effect.Effect<number> =>
+  const closeWhere = (
+    matches: (principal: Principal) => boolean,
+    reason: string,
+    how: (entry: Entry, reason: string) => Effect.Effect<void> = endForGood
+  ): Effect.Effect<number> =>
     Effect.suspend(() => {
       const matching = [...bySession.values()].filter(({ actor }) => matches(actor.principal()))
-      return Effect.forEach(matching, (entry) => endForGood(entry, reason), {
+      return Effect.forEach(matching, (entry) => how(entry, reason), {
         concurrency: "unbounded",
         discard: true
       }).pipe(Effect.as(matching.length))
@@ -176,7 +215,7 @@ const make = Effect.gen(function* () {
     if (draining) {
       return yield* new HubDraining({ message: "The hub is stopping; connect again in a moment", retryAfterSeconds: 5 })
     }
-    const wireId = options.adopt ?? randomUUID()
+    const wireId = options.recovered?.wireId ?? options.adopt ?? randomUUID()
     const key = keyOf(options.principal, options.target, wireId)
     const live = entries.get(key)
     if (live !== undefined) return live.actor
@@ -184,7 +223,7 @@ const make = Effect.gen(function* () {
     if (pending !== undefined) return yield* Deferred.await(pending)
     const deferred = Deferred.makeUnsafe<SessionActor.SessionActor, SessionLimitReached>()
     opening.set(key, deferred)
-    return yield* Effect.uninterruptible(
+    const actor = yield* Effect.uninterruptible(
       Effect.gen(function* () {
         const scope = yield* Scope.fork(registry)
         const starting = start(key, wireId, options, scope).pipe(Scope.provide(scope), Effect.provideContext(services))
@@ -195,7 +234,14 @@ const make = Effect.gen(function* () {
         return yield* exit
       })
     )
+    // Before the client learns its id: from then on it counts on it.
+    const written = entries.get(key)?.journal
+    if (written !== undefined) yield* journal.opened(written)
+    if (options.recovered !== undefined) recoveries++
+    return actor
   })
+
+  const { recover } = yield* SessionRecovery.make({ claim: journal.claim, open })
 
   const drain: Sessions["Service"]["drain"] = Effect.fnUntraced(function* (limitMs) {
     draining = true
@@ -203,7 +249,8 @@ const make = Effect.gen(function* () {
       concurrency: "unbounded",
       discard: true
     }).pipe(Effect.timeoutOption(limitMs))
-    yield* closeWhere(() => true, "the hub is stopping")
+    yield* journal.flush
+    yield* closeWhere(() => true, "the hub is stopping", end)
   })
 
   const watch = Effect.suspend(() => {
@@ -213,7 +260,7 @@ const make = Effect.gen(function* () {
       const { actor } = entry
       if (actor.principal().expiresAt <= now) ends.push(endForGood(entry, "the key has expired"))
       else if (actor.inFlight() === 0 && actor.streams() === 0 && now - actor.lastActiveAt() >= hub.sessionIdleMs) {
-        ends.push(end(entry, "idle"))
+        ends.push(endIdle(entry))
       }
     }
     // Each in a fiber of its own: one that closes slowly must not delay what is due next.
@@ -259,10 +306,16 @@ const make = Effect.gen(function* () {
   yield* metrics.gauge("mcphub_sessions", "Live user sessions", () => bySession.size)
   yield* metrics.gauge("mcphub_kept_events", "Events kept for clients that come back", () => kept("events"))
   yield* metrics.gauge("mcphub_kept_event_bytes", "Bytes of the events kept for clients", () => kept("bytes"))
+  yield* metrics.total(
+    "mcphub_sessions_recovered_total",
+    "Sessions that went on after a restart, or came from another hub",
+    () => recoveries
+  )
 
   return Sessions.of({
     open,
     find: (principal, target, wireId) => entries.get(keyOf(principal, target, wireId))?.actor,
+    recover,
     ended: (principal, target, wireId) => ended.has(keyOf(principal, target, wireId)),
     foreign: (principal, wireId) => {
       const found = byMinted.get(wireId)?.actor

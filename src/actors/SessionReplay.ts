@@ -1,9 +1,10 @@
 /**
  * The event streams of one session that can be resumed, found again by the id of an event.
  *
- * An id reads `{session}.{kind}{stream}.{position}`. The first part is the same for all streams of the session, so that
+ * An id reads `{session}.{kind}{epoch}{stream}.{position}`. The first part is the same for all streams of the session, so that
  * an id of another session is told from one of a stream that is not kept any more; it is no secret and opens nothing,
- * because streams are looked up only in the session that the client has been admitted to.
+ * because streams are looked up only in the session that the client has been admitted to. The name of an answer's stream
+ * also says which requests it answers (`AnsweredIds`).
  *
  * A stream that has ended is kept for five to ten minutes, or until room is needed. What is not read by then is gone.
  *
@@ -12,6 +13,8 @@
 import { createHash, randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import type { SessionId } from "../domain/Ids.ts"
+import type { JsonRpcId } from "../domain/protocol/JsonRpc.ts"
+import * as AnsweredIds from "./AnsweredIds.ts"
 import { ReplayStream } from "./ReplayStream.ts"
 
 /** Of all streams of a session. */
@@ -30,13 +33,16 @@ export type Resumption =
   | { readonly kind: "fresh" }
   /** An answer of which nothing is left to be sent. */
   | { readonly kind: "over" }
+  /** An answer that was under way when the hub was restarted: nobody knows what became of these requests. */
+  | { readonly kind: "lost"; readonly ids: ReadonlyArray<JsonRpcId> }
   /** An event of another session. */
   | { readonly kind: "foreign" }
   /** Not an id that the hub has ever made. */
   | { readonly kind: "malformed" }
 
 export interface SessionReplay {
-  readonly open: (kind: StreamKind) => ReplayStream
+  /** `ids`: of the requests that an answer is for. */
+  readonly open: (kind: StreamKind, ids?: ReadonlyArray<JsonRpcId>) => ReplayStream
   readonly find: (lastEventId: string) => Resumption
   /** The stream can be resumed no more. */
   readonly forget: (stream: ReplayStream) => void
@@ -53,7 +59,8 @@ export interface ReplayOptions {
   readonly background: (effect: Effect.Effect<unknown>) => void
 }
 
-const wellFormed = /^([0-9a-f]{16})\.([sa])([0-9a-f]{16})\.(0|[1-9][0-9]{0,14})$/
+const wellFormed =
+  /^([0-9a-f]{16})\.([sa])([0-9a-f]{8})([0-9a-f]{8}(?:~([A-Za-z0-9_-]{2,512}))?)\.(0|[1-9][0-9]{0,14})$/
 
 export const make = ({ background, primes, sessionId }: ReplayOptions): SessionReplay => {
   const streams = new Map<string, ReplayStream>()
@@ -116,20 +123,29 @@ export const make = ({ background, primes, sessionId }: ReplayOptions): SessionR
     background(expire)
   }
 
+  /** Of a stream that is not here. */
+  const gone = (kind: string, madeIn: string, idsText: string | undefined): Resumption => {
+    if (kind === "s") return { kind: "fresh" }
+    const ids = madeIn === epoch || idsText === undefined ? undefined : AnsweredIds.idsOf(idsText)
+    return ids === undefined ? { kind: "over" } : { kind: "lost", ids }
+  }
+
   return {
-    open: (kind) => {
+    open: (kind, ids = []) => {
       const number = (++made).toString(16).padStart(8, "0")
-      const name = `${ownPart()}.${kind === "session" ? "s" : "a"}${epoch}${number}`
+      const idsText = ids.length === 0 ? "" : AnsweredIds.textOf(ids)
+      const plain = `${ownPart()}.${kind === "session" ? "s" : "a"}${epoch}${number}`
+      const name = idsText === "" ? plain : `${plain}~${idsText}`
       const stream = new ReplayStream({ name, room, primes, onEnd })
       streams.set(name, stream)
       return stream
     },
     find: (lastEventId) => {
-      const [, own, kind, name, digits] = wellFormed.exec(lastEventId) ?? []
+      const [, own, kind, madeIn, rest, idsText, digits] = wellFormed.exec(lastEventId) ?? []
       if (own === undefined) return { kind: "malformed" }
       if (own !== ownPart()) return { kind: "foreign" }
-      const stream = streams.get(`${own}.${kind}${name}`)
-      if (stream === undefined) return { kind: kind === "s" ? "fresh" : "over" }
+      const stream = streams.get(`${own}.${kind}${madeIn}${rest}`)
+      if (stream === undefined) return gone(kind!, madeIn!, idsText)
       const after = Number(digits)
       if (!stream.knows(after)) return { kind: "malformed" }
       return stream.isOverAfter(after)

@@ -7,6 +7,7 @@
 import { Effect, type Scope } from "effect"
 import type { SessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
+import type { JsonRpcId } from "../domain/protocol/JsonRpc.ts"
 import type { EventSink, EventWriter } from "./ClientExchange.ts"
 import type { ReplayStream } from "./ReplayStream.ts"
 import { RequestTracker, type SessionClosed } from "./RequestTracker.ts"
@@ -28,7 +29,7 @@ export interface SessionStreams {
   /** What the id of the last event a client has seen stands for in this session. */
   readonly resumption: (lastEventId: string) => Resumption
   /** A stream for the answer of one POST and what precedes it. */
-  readonly openAnswer: () => ReplayStream
+  readonly openAnswer: (ids: ReadonlyArray<JsonRpcId>) => ReplayStream
   /**
    * Stateless clients: adds a stream that hears what it asks for, for the life of the caller's scope. `open` gets the
    * part of the filter that can be served and gives the stream, before anything is sent on it.
@@ -72,7 +73,7 @@ export const make = Effect.fnUntraced(function* (options: StreamOptions) {
       yield* opened(from === undefined ? events.attach(writer) : from.stream.resume(writer, from.after))
     }),
     resumption: replay.find,
-    openAnswer: () => replay.open("answer"),
+    openAnswer: (ids) => replay.open("answer", ids),
     listen: Effect.fnUntraced(function* (filter, principal, open) {
       activity.seen(principal)
       if (activity.ending()) return yield* activity.closedError()

@@ -10,6 +10,7 @@ import type { Catalog } from "./Catalog.ts"
 import * as ResourceSubscriptions from "./ResourceSubscriptions.ts"
 import type { AccessFor } from "./SessionAccess.ts"
 import type { ListenFilter } from "./SessionEvents.ts"
+import type { SessionMemory } from "./SessionMemory.ts"
 import type { CallContext, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
 
@@ -17,6 +18,7 @@ export interface SubscriptionOptions {
   readonly accessFor: AccessFor
   readonly catalog: Catalog
   readonly links: UpstreamLinks
+  readonly memory: SessionMemory
   readonly onSessionMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
 }
 
@@ -30,9 +32,15 @@ export interface SessionSubscriptions extends ResourceSubscriptions.ResourceSubs
   readonly unsubscribe: (principal: Principal, context: CallContext, uris: ReadonlyArray<string>) => Effect.Effect<void>
 }
 
-export const make = Effect.fnUntraced(function* ({ accessFor, catalog, links, onSessionMessage }: SubscriptionOptions) {
+export const make = Effect.fnUntraced(function* ({
+  accessFor,
+  catalog,
+  links,
+  memory,
+  onSessionMessage
+}: SubscriptionOptions) {
   const hub = yield* HubConfig
-  const resources = ResourceSubscriptions.make(onSessionMessage)
+  const resources = ResourceSubscriptions.make(memory, onSessionMessage)
 
   const ask = Effect.fnUntraced(function* (
     principal: Principal,

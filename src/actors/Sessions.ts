@@ -5,8 +5,9 @@
  * unknown id are one and the same `SessionNotFound`. `SessionRegistry` is the local layer.
  */
 import { Context, type Effect, Schema } from "effect"
-import type { SessionId, UserId, WireSessionId } from "../domain/Ids.ts"
+import type { KeyId, SessionId, UserId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
+import type { StoredSession } from "../domain/SessionStore.ts"
 import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
 import type { StatefulVersion, statelessVersion } from "../domain/protocol/Versions.ts"
 import type { SessionActor } from "./SessionActor.ts"
@@ -34,6 +35,11 @@ export class HubDraining extends Schema.TaggedError<HubDraining>()("HubDraining"
   retryAfterSeconds: Schema.Number
 }) {}
 
+/** Whether there is such a session cannot be said at the moment: 503 with Retry-After. */
+export class SessionsUnavailable extends Schema.TaggedError<SessionsUnavailable>()("SessionsUnavailable", {
+  message: Schema.String
+}) {}
+
 export interface UpstreamSummary {
   readonly server: string
   readonly state: "connecting" | "connected" | "failed" | "closed"
@@ -45,13 +51,15 @@ export interface SessionSummary {
   readonly sessionId: SessionId
   readonly userId: UserId
   readonly username: string
-  readonly keyId: string
+  readonly keyId: KeyId
   readonly keyName: string
   readonly target: string
   readonly protocolVersion: string
   readonly client: { readonly name: string; readonly version: string }
   /** The client brought its own id and no initialize. */
   readonly adopted: boolean
+  /** It began in an earlier run of the hub, or in another hub. */
+  readonly recovered: boolean
   readonly state: "active" | "idle"
   /** Milliseconds since the epoch. */
   readonly createdAt: number
@@ -69,7 +77,15 @@ export interface OpenOptions {
   readonly clientInfo: JsonObject
   /** A label the client brought (R35); minted when absent. */
   readonly adopt?: WireSessionId | undefined
+  /** What an earlier run of the hub has left of it, under the id the client has. */
+  readonly recovered?: { readonly wireId: WireSessionId; readonly session: StoredSession } | undefined
 }
+
+/** `ended`: it was ended on purpose. `unknown`: there is none for this principal and target. */
+export type Recovered =
+  | { readonly kind: "live"; readonly actor: SessionActor }
+  | { readonly kind: "ended" }
+  | { readonly kind: "unknown" }
 
 export class Sessions extends Context.Service<
   Sessions,
@@ -77,6 +93,15 @@ export class Sessions extends Context.Service<
     readonly open: (options: OpenOptions) => Effect.Effect<SessionActor, SessionLimitReached | HubDraining>
     /** The live session of this very user, key and target, without an effect: the data path's way. */
     readonly find: (principal: Principal, target: Target, wireId: string) => SessionActor | undefined
+    /**
+     * The session of an id that `find` does not know, built again from what was written down of it: after a restart, or
+     * when it was opened in another hub. Two requests at once get one actor.
+     */
+    readonly recover: (
+      principal: Principal,
+      target: Target,
+      wireId: string
+    ) => Effect.Effect<Recovered, SessionLimitReached | HubDraining | SessionsUnavailable>
     /** Whether this wire id named a session of this principal that has ended: it is never adopted again. */
     readonly ended: (principal: Principal, target: Target, wireId: string) => boolean
     /**
@@ -92,7 +117,10 @@ export class Sessions extends Context.Service<
     readonly size: () => number
     /** The hub is stopping: no new session, no new request. */
     readonly draining: () => boolean
-    /** Refuses new sessions, waits for requests in flight up to the limit, closes everything. */
+    /**
+     * Refuses new sessions, waits for requests in flight up to the limit, closes everything. What was written down of
+     * the sessions stays: the next hub goes on with them.
+     */
     readonly drain: (limitMs: number) => Effect.Effect<void>
   }
 >()("mcphub/actors/Sessions") {}

@@ -7,9 +7,9 @@
  */
 import { Effect, Exit, Scope } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
-import { WireSessionId } from "../domain/Ids.ts"
-import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
-import type { JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
+import { isMinted, WireSessionId } from "../domain/Ids.ts"
+import { hubCodes, rpcCodes } from "../domain/protocol/ErrorCodes.ts"
+import { failure, type JsonRpcId, type JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
 import {
   allowsBatch,
   assumedVersion,
@@ -27,7 +27,8 @@ import { Sessions } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
 import { type EventStream, EventStreams } from "./EventStreams.ts"
 import { objectOr } from "./JsonObjects.ts"
-import { anonymous, openSession } from "./OpenSession.ts"
+import * as JsonRpcErrors from "./JsonRpcErrors.ts"
+import { anonymous, openSession, recoverSession } from "./OpenSession.ts"
 import * as PostExchange from "./PostExchange.ts"
 import type * as PostBody from "./PostBody.ts"
 import { invalidRequest, noSession, refuse, stopping } from "./Refusals.ts"
@@ -36,8 +37,13 @@ import type { WireHeaders } from "./Wire.ts"
 const sessionHeader = "mcp-session-id"
 /** Visible ASCII, as the spec wants session ids, and of a length that fits a header. */
 const legalSessionId = /^[\x21-\x7e]{1,256}$/
-/** Ids this hub mints: an unknown one has ended, so its client must initialize again rather than be adopted. */
-const minted = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** What became of a request that was in flight when the hub was restarted. It is not sent again. */
+const outcomeUnknown = JsonRpcErrors.refusal(
+  hubCodes.outcomeUnknown,
+  "outcome_unknown",
+  "The hub was restarted while this request was in flight, and whether it was executed is unknown; repeat it only if it may be done twice"
+)
 
 export interface McpStateful {
   readonly post: (admitted: Admitted, messages: PostBody.Messages) => void
@@ -101,9 +107,26 @@ export const make = Effect.gen(function* () {
     )
   }
 
+  /** A session that is there: live, or left by an earlier run of the hub; otherwise what to do without. */
+  const withExisting = (
+    admitted: Admitted,
+    id: string,
+    then: (actor: SessionActor) => void,
+    otherwise: (ended: boolean) => void
+  ): void => {
+    const { principal, reply, target } = admitted
+    if (!legalSessionId.test(id)) return noSession(reply)
+    const actor = sessions.find(principal, target, id)
+    if (actor !== undefined) return then(actor)
+    if (sessions.ended(principal, target, id)) return otherwise(true)
+    recoverSession(sessions, runFork, admitted, id, (recovered) =>
+      recovered.kind === "live" ? then(recovered.actor) : otherwise(recovered.kind === "ended")
+    )
+  }
+
   /** The session of the header: found, adopted where the id is a label of the client's own (R35), or 404. */
   const withSession = (admitted: Admitted, then: (actor: SessionActor) => void): void => {
-    const { request, reply, principal, target } = admitted
+    const { request, reply } = admitted
     const id = request.header(sessionHeader)
     if (id === undefined) {
       return refuse(
@@ -114,17 +137,16 @@ export const make = Effect.gen(function* () {
         "Mcp-Session-Id is needed; send initialize first"
       )
     }
-    if (!legalSessionId.test(id)) return noSession(reply)
-    const actor = sessions.find(principal, target, id)
-    if (actor !== undefined) return then(actor)
-    if (!hub.sessionAdopt || minted.test(id) || sessions.ended(principal, target, id)) return notTheirs(admitted, id)
-    const version = request.header("mcp-protocol-version")
-    const client = {
-      protocolVersion: isStateful(version) ? version : assumedVersion,
-      capabilities: {},
-      clientInfo: unnamed
-    }
-    openSession(sessions, runFork, admitted, { ...client, adopt: WireSessionId.make(id) }, then)
+    withExisting(admitted, id, then, (ended) => {
+      if (ended || !hub.sessionAdopt || isMinted(id)) return notTheirs(admitted, id)
+      const version = request.header("mcp-protocol-version")
+      const client = {
+        protocolVersion: isStateful(version) ? version : assumedVersion,
+        capabilities: {},
+        clientInfo: unnamed
+      }
+      openSession(sessions, runFork, admitted, { ...client, adopt: WireSessionId.make(id) }, then)
+    })
   }
 
   const deliver = (admitted: Admitted, actor: SessionActor, body: PostBody.Messages): void => {
@@ -139,7 +161,8 @@ export const make = Effect.gen(function* () {
       )
     }
     const items = body.kind === "batch" ? body.items : [body.item]
-    const requests = items.filter((item) => item.kind === "request").length
+    const ids = items.flatMap((item) => (item.kind === "request" ? [item.message.id] : []))
+    const requests = ids.length
     // Answers and cancellations still get through: requests in flight may be waiting for them.
     if (requests > 0 && sessions.draining()) return stopping(reply)
     const answer =
@@ -148,7 +171,7 @@ export const make = Effect.gen(function* () {
         : PostExchange.make(
             {
               reply,
-              open: () => openAnswer(admitted, actor),
+              open: () => openAnswer(admitted, actor, ids),
               patience: mayTurnSlow(admitted, actor) ? streams : undefined,
               headers: () => undefined,
               logDefect: runFork
@@ -169,8 +192,12 @@ export const make = Effect.gen(function* () {
     primesStreams(protocolVersion) && request.header("accept")?.includes("text/event-stream") === true
 
   /** The answer as a stream that the session keeps; this reply is its first reader. */
-  const openAnswer = ({ reply }: Admitted, actor: SessionActor): PostExchange.AnswerStream => {
-    const answer = actor.openAnswer()
+  const openAnswer = (
+    { reply }: Admitted,
+    actor: SessionActor,
+    ids: ReadonlyArray<JsonRpcId>
+  ): PostExchange.AnswerStream => {
+    const answer = actor.openAnswer(ids)
     let leave = (): void => {}
     const stream = streams.open(reply, undefined, () => leave())
     leave = answer.begin(stream)
@@ -203,8 +230,16 @@ export const make = Effect.gen(function* () {
         }
       )
     }
-    const actor = sessions.find(admitted.principal, admitted.target, id)
-    if (actor === undefined) return notTheirs(admitted, id)
+    withExisting(
+      admitted,
+      id,
+      (actor) => stream(admitted, actor),
+      () => notTheirs(admitted, id)
+    )
+  }
+
+  const stream = (admitted: Admitted, actor: SessionActor): void => {
+    const { reply, request } = admitted
     const lastEventId = request.header("last-event-id")
     const from: Resumption = lastEventId ? actor.resumption(lastEventId) : { kind: "fresh" }
     switch (from.kind) {
@@ -212,6 +247,12 @@ export const make = Effect.gen(function* () {
         return refuse(reply, 400, rpcCodes.invalidRequest, "event_id", "Last-Event-ID is not an id that this hub sent")
       case "foreign":
         return noSession(reply)
+      case "lost": {
+        // A stream like any other, whose events have ids: a client that comes back after the last of them is done.
+        const answer = openAnswer(admitted, actor, from.ids)
+        for (const id of from.ids) answer.send(failure(id, outcomeUnknown))
+        return answer.end()
+      }
       case "over":
         // What tells a client of server-sent events to stop coming back (HTML Living Standard).
         return reply.send(204, undefined)
@@ -238,16 +279,17 @@ export const make = Effect.gen(function* () {
   }
 
   const remove = (admitted: Admitted): void => {
-    const { request, reply, principal, target } = admitted
+    const { request, reply } = admitted
     const id = request.header(sessionHeader)
     if (id === undefined) {
       return refuse(reply, 400, rpcCodes.invalidRequest, "session_required", "Mcp-Session-Id names the session to end")
     }
-    const actor = sessions.find(principal, target, id)
-    if (actor === undefined) return notTheirs(admitted, id)
-    runFork(sessions.close(actor.sessionId, "ended by the client")).addObserver((exit) =>
-      Exit.isSuccess(exit) ? reply.send(204, undefined) : noSession(reply)
-    )
+    const end = (actor: SessionActor): void => {
+      runFork(sessions.close(actor.sessionId, "ended by the client")).addObserver((exit) =>
+        Exit.isSuccess(exit) ? reply.send(204, undefined) : noSession(reply)
+      )
+    }
+    withExisting(admitted, id, end, () => notTheirs(admitted, id))
   }
 
   return { post, listen, remove } satisfies McpStateful

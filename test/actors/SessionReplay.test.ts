@@ -9,12 +9,20 @@ import { SessionId } from "../../src/domain/Ids.ts"
 import { notification } from "../../src/domain/protocol/JsonRpc.ts"
 import { stream as reader } from "./streams.ts"
 
-const make = (options: { readonly primes?: boolean; readonly background?: (effect: Effect.Effect<unknown>) => void }) =>
+interface Options {
+  readonly sessionId?: string
+  readonly primes?: boolean
+  readonly background?: (effect: Effect.Effect<unknown>) => void
+}
+
+const make = (options: Options) =>
   SessionReplay.make({
-    sessionId: SessionId.make(crypto.randomUUID()),
+    sessionId: SessionId.make(options.sessionId ?? crypto.randomUUID()),
     primes: options.primes ?? true,
     background: options.background ?? (() => {})
   })
+
+type Replay = SessionReplay.SessionReplay
 
 const message = (data: unknown) => notification("notifications/message", { level: "info", data })
 const dataOf = (sent: ReadonlyArray<any>): ReadonlyArray<any> => sent.map(({ params }) => params.data)
@@ -111,7 +119,7 @@ describe("an event stream that can be resumed", () => {
   it("has ids that no other stream has, and each is found again at its place", () => {
     const replay = make({})
     const readers = [reader(), reader(), reader()]
-    const streams = (["session", "answer", "answer"] as const).map(replay.open)
+    const streams = (["session", "answer", "answer"] as const).map((kind) => replay.open(kind))
     streams.forEach((stream, index) => stream.begin(readers[index]!))
     for (let n = 0; n < 5; n++) for (const stream of streams) stream.send(message(n))
     const ids = readers.flatMap((one) => one.ids)
@@ -162,6 +170,32 @@ describe("an event stream that can be resumed", () => {
     assert.strictEqual(ada.find(answered.ids[0]!).kind, "at")
     assert.strictEqual(ada.find(answered.ids[1]!).kind, "over")
     assert.deepStrictEqual(bos.sent, [])
+  })
+
+  it("tells an answer that an earlier run of the hub has left, with the requests it was for", () => {
+    const [before, now, bo] = ["ada", "ada", "bo"].map((sessionId) => make({ sessionId })) as [Replay, Replay, Replay]
+    const ids = [1, -7, "r\u00f8d \u0000 \ud83d\ude80", "x".repeat(100)]
+    const idIn = (replay: Replay, kind: "session" | "answer", answered?: ReadonlyArray<string | number>) => {
+      const one = reader()
+      replay.open(kind, answered).begin(one)
+      return one.ids[0]!
+    }
+    const lost = idIn(before, "answer", ids)
+    assert.match(lost, /^[\x21-\x7e]{1,640}$/)
+    assert.strictEqual(before.find(lost).kind, "at")
+    assert.deepStrictEqual(now.find(lost), { kind: "lost", ids })
+    assert.strictEqual(bo.find(lost).kind, "foreign")
+    assert.strictEqual(now.find(idIn(before, "session")).kind, "fresh")
+    // Too many to be named, and what the hub has never made.
+    const many = idIn(
+      before,
+      "answer",
+      Array.from({ length: 100 }, (_, index) => `request ${index}`)
+    )
+    assert.strictEqual(now.find(many).kind, "over")
+    const forge = (text: string) => lost.replace(/~[^.]+/, `~${Buffer.from(text).toString("base64url")}`)
+    for (const forged of ["{}", "[{}]", "[null]", "[1.5]", "nonsense"])
+      assert.strictEqual(now.find(forge(forged)).kind, "over", forged)
   })
 
   it("keeps its latest messages within its bounds, and what is left still comes in order", () => {

@@ -9,7 +9,9 @@ import { type ClientCapabilities, LoggingMessageNotificationSchema } from "@mode
 import { Effect, Redacted } from "effect"
 import type { HubUser } from "../../src/testkit/index.ts"
 
-const requestInit = (user: HubUser) => ({ headers: { authorization: `Bearer ${Redacted.value(user.key)}` } })
+const requestInit = (user: Pick<HubUser, "key">) => ({
+  headers: { authorization: `Bearer ${Redacted.value(user.key)}` }
+})
 
 /** A connected client of SDK 1.x; `prepare` sets its handlers before it connects. */
 export const sdk1 = (
@@ -52,24 +54,25 @@ export interface ResumingClient {
   ) => Promise<unknown>
 }
 
-const reconnectionOptions = {
+const reconnection = {
   initialReconnectionDelay: 20,
   maxReconnectionDelay: 200,
-  reconnectionDelayGrowFactor: 1.5,
-  maxRetries: 20
+  reconnectionDelayGrowFactor: 1.5
 }
 
 /** A connected client of the stateful revisions that comes back at once; `onLog` gets the data of log messages. */
 export const resuming = (
   generation: "1.x" | "2.x",
   url: string,
-  user: HubUser,
+  user: Pick<HubUser, "key">,
   onLog: (data: unknown) => void = () => {},
-  fetchWith: typeof fetch = fetch
+  fetchWith: typeof fetch = fetch,
+  maxRetries = 20
 ) =>
   Effect.map(
     Effect.acquireRelease(
       Effect.promise(async () => {
+        const reconnectionOptions = { ...reconnection, maxRetries }
         const options = { requestInit: requestInit(user), reconnectionOptions, fetch: fetchWith }
         const info = { name: `sdk-${generation}`, version: "1.0.0" }
         if (generation === "1.x") {

@@ -41,7 +41,7 @@ const show = Command.make("show", { id }, ({ id }) =>
           ["target", session.target],
           ["protocol", session.protocolVersion],
           ["state", session.state],
-          ["created", minute(session.createdAt)],
+          ["created", minute(session.createdAt) + (session.recovered ? ", before the hub's last start" : "")],
           ["last active", minute(session.lastActiveAt)],
           ["streams", String(session.streams)]
         ]),

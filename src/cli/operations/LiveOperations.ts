@@ -13,6 +13,8 @@ export const SessionView = Schema.Struct({
   protocolVersion: Schema.String,
   client: Schema.Struct({ name: Schema.String, version: Schema.String }),
   adopted: Schema.Boolean,
+  /** It began in an earlier run of the hub, or in another hub. */
+  recovered: Schema.Boolean,
   state: Schema.String,
   /** ISO 8601, UTC. */
   createdAt: Schema.String,
