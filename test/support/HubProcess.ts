@@ -17,6 +17,8 @@ export interface HubProcessOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   /** A folder of an earlier hub; default: a new one. */
   readonly folder?: string | undefined
+  /** The port of an earlier hub; default: a free one. */
+  readonly port?: number | undefined
 }
 
 /** One line of the hub's log. */
@@ -82,7 +84,7 @@ export const parseMetrics = (text: string): ReadonlyMap<string, number> => {
 export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}) {
   const home = options.folder ?? (yield* folder)
   const dataDir = join(home, "data")
-  const args = ["start", "--data", dataDir, "--port", "0"]
+  const args = ["start", "--data", dataDir, "--port", String(options.port ?? 0)]
   const write = (flag: string, name: string, document: object | undefined) => {
     if (document === undefined) return
     writeFileSync(join(home, name), JSON.stringify(document))

@@ -10,6 +10,8 @@ export interface SdkClient {
   /** `tools/call`: the text of the first content and the structured content. */
   readonly call: (name: string, args?: Record<string, unknown>) => Effect.Effect<ToolAnswer>
   readonly toolNames: Effect.Effect<ReadonlyArray<string>>
+  /** As the client has it now. */
+  readonly sessionId: () => string | undefined
 }
 
 export interface ToolAnswer {
@@ -34,7 +36,8 @@ const answerOf = (result: unknown): ToolAnswer => {
   return { text: content?.[0]?.text ?? "", structured: structuredContent, isError: isError === true }
 }
 
-const shape = (client: Calling): SdkClient => ({
+const shape = (client: Calling, sessionId: () => string | undefined): SdkClient => ({
+  sessionId,
   call: (name, args = {}) => Effect.promise(() => client.callTool({ name, arguments: args }).then(answerOf)),
   toolNames: Effect.promise(() => client.listTools().then(({ tools }) => tools.map((tool) => tool.name).sort()))
 })
@@ -66,5 +69,5 @@ export const connect = (
       await transport.terminateSession().catch(() => {})
       await client.close()
     })
-  ).pipe(Effect.map(({ client }) => shape(client as unknown as Calling)))
+  ).pipe(Effect.map(({ client, transport }) => shape(client as unknown as Calling, () => transport.sessionId)))
 }
