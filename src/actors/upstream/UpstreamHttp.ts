@@ -24,9 +24,13 @@ import * as UpstreamHttpStateless from "./UpstreamHttpStateless.ts"
 import * as UpstreamHttpWire from "./UpstreamHttpWire.ts"
 import { UserPools } from "./UserPools.ts"
 
-/** Milliseconds for telling an upstream that a call is cancelled, and for taking leave of it. */
+/** Milliseconds for telling an upstream that a call is cancelled. */
 const cancelMs = 2_000
-const leaveMs = 600
+/**
+ * How long the server has to hear that its session has ended, in turns of the event loop that are this many milliseconds
+ * apart: one long wait would be over as soon as a hub that stood still goes on, before anything was sent.
+ */
+const leave = { everyMs: 100, turns: 6 }
 
 export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly open: OpenIn }>()(
   "mcphub/actors/upstream/UpstreamHttp"
@@ -139,7 +143,7 @@ const connect = Effect.fnUntraced(function* (
       )
     )
 
-  const leave = Effect.suspend(() =>
+  const sayGoodbye = Effect.suspend(() =>
     wire.sessionId === undefined
       ? Effect.void
       : wire.send({
@@ -156,10 +160,10 @@ const connect = Effect.fnUntraced(function* (
       Deferred.doneUnsafe(closed, Effect.succeed("session ended"))
       for (const running of wire.running) if (!running.brief) running.close()
       return Effect.interruptible(
-        Effect.all([Fiber.awaitAll(cancels), leave], { concurrency: "unbounded", discard: true })
+        Effect.all([Fiber.awaitAll(cancels), sayGoodbye], { concurrency: "unbounded", discard: true })
       )
     }).pipe(
-      Effect.timeoutOption(leaveMs),
+      Effect.raceFirst(Effect.repeat(Effect.sleep(leave.everyMs), { times: leave.turns - 1 })),
       Effect.andThen(
         Effect.sync(() => {
           for (const running of wire.running) running.close()
