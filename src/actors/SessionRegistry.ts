@@ -4,8 +4,9 @@
  *
  * Keys are (user, key, target, wire id): looking up another user's id finds nothing, by construction. Ending a session,
  * whatever the reason, is always the same two steps: end its requests with a typed reason, then close its scope. One
- * fiber looks for sessions that are idle or whose key has expired; a message costs the registry one map look-up and no
- * reference counting, because the actor itself knows what keeps it busy.
+ * fiber looks for idle sessions; that a key has been revoked or has expired is told by `Principals`, which knows whether
+ * it was extended meanwhile. A message costs the registry one map look-up and no reference counting, because the actor
+ * itself knows what keeps it busy.
  *
  * Sessions of the stateful revisions are written down (`SessionJournal`), and an id that is not here is looked for there
  * (`SessionRecovery`): a restart does not end a session, only its conversations with servers.
@@ -48,7 +49,7 @@ interface Entry {
 const evictableAfterMs = 60_000
 /** A finalizer that hangs must not hang whoever ends the session. */
 const closeLimit = "5 seconds"
-/** How often idle sessions and expired keys are looked for: an expired key ends its sessions within a second. */
+/** How often idle sessions are looked for. */
 const watchEvery = "500 millis"
 /** Ended ids remembered, so that a label is not adopted again after its end. */
 const endedCapacity = 10_000
@@ -258,8 +259,7 @@ const make = Effect.gen(function* () {
     const ends: Array<Effect.Effect<void>> = []
     for (const entry of entries.values()) {
       const { actor } = entry
-      if (actor.principal().expiresAt <= now) ends.push(endForGood(entry, "the key has expired"))
-      else if (actor.inFlight() === 0 && actor.streams() === 0 && now - actor.lastActiveAt() >= hub.sessionIdleMs) {
+      if (actor.inFlight() === 0 && actor.streams() === 0 && now - actor.lastActiveAt() >= hub.sessionIdleMs) {
         ends.push(endIdle(entry))
       }
     }
@@ -275,7 +275,7 @@ const make = Effect.gen(function* () {
         ? closeWhere(
             (principal) =>
               principal.userId === event.userId && (event.keyId === undefined || principal.keyId === event.keyId),
-            "the key was revoked"
+            "the key was revoked or has expired"
           )
         : Effect.void
     ),

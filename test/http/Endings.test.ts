@@ -109,6 +109,34 @@ describe("the end of a key", () => {
     })
   )
 
+  it.effect("a key that was extended keeps its sessions beyond the old end, though their clients are silent", () =>
+    Effect.gen(function* () {
+      const { bo, hub, sessions } = yield* start
+      const keys = Context.get(hub.services, HubKeys)
+      const [extended, expiring] = ["a1", "b2"].map((digits) => Redacted.make(`mcphub_${digits.repeat(32)}`))
+      const insert = (name: string, userId: typeof hub.ada.user.id, key: typeof extended) =>
+        keys.insert({ userId, name, key: key!, expiresAt: 60_000 })
+      const row = yield* insert("extended", hub.ada.user.id, extended)
+      yield* insert("expiring", hub.bo.user.id, expiring)
+      const long = yield* hub.connect({ key: extended! })
+      const short = yield* hub.connect({ key: expiring! })
+      const [stream, ends] = yield* Effect.all([long.stream, short.stream])
+      yield* TestClock.adjust("59 seconds")
+      yield* keys.extend(row.id, 1)
+      yield* TestClock.adjust("2 seconds")
+      yield* ends.ended
+      assert.strictEqual((yield* long.send(call("echo"))).status, 200)
+      assert.deepStrictEqual((yield* sessions.list).map(({ keyName }) => keyName).sort(), [
+        "extended",
+        "first",
+        "first"
+      ])
+      yield* long.end
+      yield* stream.ended
+      yield* bo.end
+    })
+  )
+
   for (const [what, act] of ways) {
     it.live(`a key ${what} ends what its sessions share at the upstreams within a second, sockets and children`, () =>
       Effect.gen(function* () {
