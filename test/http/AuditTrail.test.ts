@@ -5,6 +5,7 @@ import { HubMetrics } from "../../src/actors/HubMetrics.ts"
 import { RequestTracker } from "../../src/actors/RequestTracker.ts"
 import { AuditLog } from "../../src/domain/AuditLog.ts"
 import * as AuditLogMemory from "../../src/domain/AuditLogMemory.ts"
+import { HubKeys } from "../../src/domain/HubKeys.ts"
 import { Groups } from "../../src/domain/Groups.ts"
 import { DatabaseUnavailable } from "../../src/domain/IdentityErrors.ts"
 import { McpClient, type RawHttp, type RunningHub, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
@@ -73,17 +74,21 @@ describe("the audit trail of a hub", () => {
       const bo = yield* hub.connect(hub.bo)
       const ended = yield* hub.connect(hub.ada)
       yield* ended.end
-      const as = (user: "ada" | "bo", id: string, method = "POST") =>
+      const present = (key: typeof hub.ada.key, id: string, method: string) =>
         hub.http.send({
           method,
           path: "/mcp",
-          headers: { ...McpClient.clientHeaders(hub[user].key), "mcp-session-id": id },
+          headers: { ...McpClient.clientHeaders(key), "mcp-session-id": id },
           body: method === "POST" ? '{"jsonrpc":"2.0","id":1,"method":"ping"}' : undefined
         })
+      const as = (user: "ada" | "bo", id: string, method = "POST") => present(hub[user].key, id, method)
+      const adasOther = yield* Context.get(hub.services, HubKeys).create({ userId: hub.ada.user.id })
       for (const method of ["POST", "GET", "DELETE"]) {
         assert.strictEqual((yield* as("bo", ada.sessionId, method)).status, 404)
         assert.strictEqual((yield* as("bo", ended.sessionId, method)).status, 404)
         assert.strictEqual((yield* as("bo", "00000000-0000-4000-8000-000000000000", method)).status, 404)
+        // Her own session under her other key is out of reach, and nobody else's.
+        assert.strictEqual((yield* present(adasOther.key, ada.sessionId, method)).status, 404)
       }
       assert.strictEqual((yield* as("ada", ada.sessionId)).status, 200)
       // A label is anybody's: two users with the same one are no mismatch.
