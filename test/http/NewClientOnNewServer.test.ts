@@ -58,6 +58,33 @@ describe("a client of 2026-07-28 on a server of 2026-07-28", () => {
     })
   )
 
+  it.live("the server's state goes to that server alone, also when its tool has become another's", () =>
+    Effect.gen(function* () {
+      const { hub, upstream } = yield* start({ tools: { who: asksOnce } })
+      const other = yield* StatelessUpstream.make({ tools: { who: asksOnce } })
+      const call = { name: "who", arguments: {} }
+      const [ada, bo] = yield* Effect.all(
+        [hub.ada, hub.bo].map((user) => ask(hub.http, user, "tools/call", call, elicits))
+      )
+      yield* hub.setSettings({ mcpServers: { mail: { url: other.url } } })
+      for (const [user, first] of [
+        [hub.ada, ada!],
+        [hub.bo, bo!]
+      ] as const) {
+        const retry = { inputResponses: { who: { action: "accept" } }, requestState: first.result.requestState }
+        const refused = yield* ask(hub.http, user, "tools/call", { ...call, ...retry }, elicits)
+        assert.strictEqual(refused.error.code, -32602)
+        // Anew, the name leads to where it belongs now.
+        const anew = yield* ask(hub.http, user, "tools/call", call, elicits)
+        assert.strictEqual(anew.result.resultType, "input_required")
+      }
+      assert.strictEqual(upstream.calls("tools/call").length, 2)
+      const theirs = other.calls("tools/call").map(({ body }) => body!.params!)
+      assert.strictEqual(theirs.length, 2)
+      for (const params of theirs) assert.notProperty(params, "requestState")
+    })
+  )
+
   it.live(
     "which asks for what the request did not declare is refused with -32021, and what it refuses itself, too",
     () =>

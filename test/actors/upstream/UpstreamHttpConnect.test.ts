@@ -218,6 +218,22 @@ describe("opening a connection over HTTP", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
+  it.live("a token that leads to another host ends the conversation there, and nothing of it goes to either", () =>
+    Effect.gen(function* () {
+      const server = yield* ScriptedHttpUpstream.make()
+      const { port } = new URL(server.url)
+      const config = { url: `http://\${USER_HOST}:${port}/mcp` }
+      const at = (host: string) => contextOf("ada", { HOST: host })
+      const connection = yield* connect(server.url, at("127.0.0.1"), { config })
+      yield* callTool(connection, at("127.0.0.1"), "echo")
+      const before = server.received.length
+      const error = yield* Effect.flip(callTool(connection, at("localhost"), "echo"))
+      assert.deepInclude(error, { _tag: "UpstreamFailed", reason: "session" })
+      assert.strictEqual(server.received.length, before)
+      yield* callTool(connection, at("127.0.0.1"), "echo")
+    }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
   it.live("an address that is not http or https is refused", () =>
     Effect.gen(function* () {
       for (const url of ["ftp://127.0.0.1/mcp", "not a url", "http://user:secret@127.0.0.1/mcp"]) {

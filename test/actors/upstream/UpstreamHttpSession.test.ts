@@ -233,6 +233,23 @@ describe("a session with an HTTP upstream", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
+  it.live("what a conversation of several users sends on its own account is its owner's, whoever called last", () =>
+    Effect.gen(function* () {
+      const server = yield* ScriptedHttpUpstream.make()
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const connection = yield* connect(server.url, contextOf("ada"))
+          yield* callTool(connection, contextOf("ada"), "echo")
+          yield* callTool(connection, contextOf("bo"), "echo")
+        })
+      )
+      const users = (method: string) => server.calls(method).map(({ headers }) => headers["x-mcphub-user-id"])
+      const [adas, bos] = users("tools/call")
+      assert.notStrictEqual(adas, bos)
+      assert.deepStrictEqual(users("DELETE"), [adas])
+    }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
   it.live("notifications and answers are accepted by the server before they succeed", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make()
