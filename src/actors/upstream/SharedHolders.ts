@@ -2,9 +2,13 @@
  * The sessions that hold one shared conversation, and what each of them hears of it: everything that concerns the server
  * as a whole, and changes of a resource only who asked for that resource. Toward the server the holders are one: it is
  * subscribed to the union of what they want, and a resource is given up when the last of them has no more use for it.
+ *
+ * A question that comes with no call is for one person, and whose call prompted it cannot be known: it is put to the only
+ * session of the only user there can be, or to nobody, and then the server hears that.
  */
 import { Effect, type Scope } from "effect"
-import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
+import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import { failure, type JsonObject, type JsonRpcResponse, success } from "../../domain/protocol/JsonRpc.ts"
 import type { CallContext, UpstreamCall, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
 
 export type Listener = (message: UpstreamMessage) => void
@@ -25,12 +29,24 @@ export interface SharedHolders {
   ) => Effect.Effect<UpstreamConnection, never, Scope.Scope>
 }
 
+export interface HoldersOptions {
+  /** Whether all holders are sessions of one user. */
+  readonly oneUser: boolean
+  /** Answers the server in the holders' place. */
+  readonly answer: (response: JsonRpcResponse) => void
+}
+
+const notAsked = {
+  code: rpcCodes.methodNotFound,
+  message: "Several sessions share this conversation; ask on the stream of the request it is about"
+}
+
 /** Milliseconds for giving up, on leaving, what nobody else wants to hear of. */
 const leaveMs = 2_000
 
 const uriOf = (params: JsonObject | undefined): string => String(params?.["uri"])
 
-export const make = (): SharedHolders => {
+export const make = ({ answer, oneUser }: HoldersOptions): SharedHolders => {
   const holders = new Set<Holder>()
 
   const union = (): ReadonlyArray<string> => [...new Set([...holders].flatMap(({ uris }) => [...uris]))]
@@ -38,6 +54,13 @@ export const make = (): SharedHolders => {
   const isWanted = (uri: string): boolean => [...holders].some(({ uris }) => uris.has(uri))
 
   const onMessage: Listener = (message) => {
+    if ("id" in message) {
+      if (message.method === "ping") return answer(success(message.id, {}))
+      const [only, ...others] = holders
+      return oneUser && only !== undefined && others.length === 0
+        ? only.hear(message)
+        : answer(failure(message.id, notAsked))
+    }
     const isUpdate = message.method === "notifications/resources/updated"
     for (const holder of holders) {
       if (!isUpdate || holder.uris.has(uriOf(message.params))) holder.hear(message)

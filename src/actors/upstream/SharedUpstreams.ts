@@ -7,7 +7,7 @@
  * server's settings have changed: what was made with them goes as soon as nobody holds it. A capability class belongs in
  * the key because a stateful upstream hears the client's capabilities once.
  */
-import { Clock, Context, Effect, Equal, Hash, Layer, RcMap, type Scope, Stream } from "effect"
+import { Clock, Context, Deferred, Effect, Equal, FiberSet, Hash, Layer, RcMap, type Scope, Stream } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import type { Principal } from "../../domain/Principal.ts"
 import { type KeyEvent, Principals } from "../../domain/Principals.ts"
@@ -92,8 +92,18 @@ export class SharedUpstreams extends Context.Service<
       let ends: ReadonlyArray<readonly [KeyEvent, at: number]> = []
 
       const lookup = Effect.fnUntraced(function* (key: SharedKey) {
-        const holders = SharedHolders.make()
+        const opened = yield* Deferred.make<UpstreamConnection>()
+        const runFork = yield* FiberSet.makeRuntime<never>()
+        const { context } = key.options
+        const holders = SharedHolders.make({
+          oneUser: key.owner !== undefined,
+          answer: (response) =>
+            void runFork(
+              Effect.ignore(Effect.flatMap(Deferred.await(opened), (asking) => asking.respond(response, context)))
+            )
+        })
         const connection = yield* connector.connect({ ...key.options, onMessage: holders.onMessage })
+        yield* Deferred.succeed(opened, connection)
         yield* connection.closed.pipe(
           Effect.andThen(Effect.suspend(() => RcMap.invalidate(map, key))),
           Effect.forkScoped

@@ -178,6 +178,51 @@ describe("a shared conversation", () => {
     }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
   )
 
+  it.effect(
+    "asks the only session of one user what comes with no call, and never one of several, nor another user",
+    () =>
+      Effect.gen(function* () {
+        const streams = yield* Queue.unbounded<ScriptedCall>()
+        const server = yield* ScriptedHttpUpstream.make({
+          methods: {
+            GET: (call) => {
+              call.open()
+              Queue.offerUnsafe(streams, call)
+            }
+          }
+        })
+        const ask = Effect.fnUntraced(function* (stream: ScriptedCall, id: string, method = "elicitation/create") {
+          stream.event({ jsonrpc: "2.0", id, method, params: { message: "ada, delete the repository?" } })
+          return () => server.await(({ body }) => body?.id === id && body.method === undefined)
+        })
+        const options = { clientCapabilities: { elicitation: {} } }
+
+        // Shared by users: ada alone holds it first, and even then it may be about somebody who has just left.
+        const ada = yield* acquire("shared", server.url, "ada", options)
+        const everyones = yield* Queue.take(streams)
+        const alone = yield* (yield* ask(everyones, "q-1"))()
+        assert.strictEqual((alone.body as any).error.code, -32601)
+        const bo = yield* acquire("shared", server.url, "bo", options)
+        const both = yield* (yield* ask(everyones, "q-2"))()
+        assert.strictEqual((both.body as any).error.code, -32601)
+        assert.deepStrictEqual((yield* (yield* ask(everyones, "p-1", "ping"))()).body!.result, {})
+        assert.strictEqual(server.received.filter(({ body }) => body?.id === "p-1").length, 1)
+
+        const one = yield* acquire("user", server.url, "ada", options)
+        const own = yield* Queue.take(streams)
+        yield* ask(own, "q-3")
+        assert.strictEqual(((yield* one.next) as { readonly id?: unknown }).id, "q-3")
+        const other = yield* acquire("user", server.url, "ada", options)
+        const unclear = yield* (yield* ask(own, "q-4"))()
+        assert.strictEqual((unclear.body as any).error.code, -32601)
+
+        assert.deepStrictEqual(
+          [ada, bo, one, other].map(({ heard }) => heard.length),
+          [0, 0, 1, 0]
+        )
+      }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
+  )
+
   it.effect("that could not be opened is opened by the next who asks, not remembered as broken", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make()
