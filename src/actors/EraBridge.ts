@@ -72,7 +72,7 @@ const subjectOf = ({ context, message, principal }: Call): Subject => ({
   userId: principal.userId,
   sessionId: context.sessionId,
   method: message.method,
-  name: String(message.params?.["name"] ?? message.params?.["uri"] ?? "")
+  params: message.params
 })
 
 /** A retry is a new request with a progress token of its own: what it is told carries that one. */

@@ -1,21 +1,23 @@
 /**
  * The `requestState` a stateless client carries between the rounds of one request: sealed (AES-256-GCM), bound to the
- * user, the session, the method and the name it was made for, expiring, and good for one use. What comes back is
- * attacker-controlled; anything that is not exactly what was given out is one and the same refusal.
+ * user, the session and the request it was made for (method and parameters), expiring, and good for one use. What comes
+ * back is attacker-controlled; anything that is not exactly what was given out is one and the same refusal.
  *
  * Source: MCP 2026-07-28, multi round-trip requests.
  */
-import { randomUUID } from "node:crypto"
+import { createHash, randomUUID } from "node:crypto"
 import { Clock, Effect, Redacted, Schema } from "effect"
 import { Credentials } from "../domain/Credentials.ts"
 import type { SessionId, UserId } from "../domain/Ids.ts"
+import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
+import { requestClass } from "../domain/protocol/Stateless.ts"
 import { InvalidParams } from "./RequestErrors.ts"
 
 const Sealed = Schema.Struct({
   nonce: Schema.String,
   session: Schema.String,
-  method: Schema.String,
-  name: Schema.String,
+  /** Digest of the request. */
+  request: Schema.String,
   /** Milliseconds since the epoch. */
   expires: Schema.Number,
   /** A call parked in this process … */
@@ -31,7 +33,8 @@ export interface Subject {
   readonly userId: UserId
   readonly sessionId: SessionId
   readonly method: string
-  readonly name: string
+  /** With or without what a retry adds to them. */
+  readonly params: JsonObject | undefined
 }
 
 export interface RequestStates {
@@ -44,6 +47,9 @@ export interface RequestStates {
 export const stateLifeMs = 10 * 60_000
 const maxUsed = 10_000
 const purpose = "requestState"
+
+const digestOf = ({ method, params }: Subject): string =>
+  createHash("sha256").update(requestClass(method, params)).digest("base64url")
 
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Sealed))
 
@@ -69,21 +75,21 @@ export const make = Effect.gen(function* () {
   }
 
   const states: RequestStates = {
-    seal: ({ userId, sessionId, method, name }, content) =>
+    seal: (subject, content) =>
       Effect.suspend(() => {
         const expires = clock.currentTimeMillisUnsafe() + stateLifeMs
-        const text = JSON.stringify({ nonce: randomUUID(), session: sessionId, method, name, expires, ...content })
-        return credentials.seal(userId, purpose, Redacted.make(text))
+        const made = { nonce: randomUUID(), session: subject.sessionId, request: digestOf(subject), expires }
+        return credentials.seal(subject.userId, purpose, Redacted.make(JSON.stringify({ ...made, ...content })))
       }),
-    open: Effect.fnUntraced(function* ({ userId, sessionId, method, name }, state) {
+    open: Effect.fnUntraced(function* (subject, state) {
       // Text that was never sealed would be read as it is: a state must be sealed.
       if (typeof state !== "string" || !state.startsWith("enc:")) return yield* refused
-      const opened = yield* credentials.open(userId, purpose, state).pipe(
+      const opened = yield* credentials.open(subject.userId, purpose, state).pipe(
         Effect.flatMap((text) => decode(Redacted.value(text))),
         Effect.mapError(() => refused)
       )
       const now = clock.currentTimeMillisUnsafe()
-      const fits = opened.session === sessionId && opened.method === method && opened.name === name
+      const fits = opened.session === subject.sessionId && opened.request === digestOf(subject)
       if (!fits || opened.expires <= now || !useOnce(opened.nonce, opened.expires, now)) return yield* refused
       return opened
     })

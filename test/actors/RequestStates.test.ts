@@ -10,7 +10,7 @@ const adas: RequestStates.Subject = {
   userId: UserId.make("ada"),
   sessionId: SessionId.make("session-of-ada"),
   method: "tools/call",
-  name: "notes-search"
+  params: { name: "notes-search", arguments: { query: "mine", options: { limit: 3, deep: true } } }
 }
 
 const refused = (states: RequestStates.RequestStates, subject: RequestStates.Subject, state: unknown) =>
@@ -35,7 +35,7 @@ describe("the state a client carries between rounds", () => {
   )
 
   it.effect(
-    "is refused, always in the same words, for another user, session, method or name, and then still opens",
+    "A44: is refused, always in the same words, for another user, session, method or arguments, and then still opens",
     () =>
       Effect.gen(function* () {
         const states = yield* RequestStates.make
@@ -44,11 +44,22 @@ describe("the state a client carries between rounds", () => {
           { userId: UserId.make("bo") },
           { sessionId: SessionId.make("session-of-bo") },
           { method: "prompts/get" },
-          { name: "notes-delete" }
+          { params: { ...adas.params, name: "notes-delete" } },
+          { params: { ...adas.params, arguments: { query: "mine", options: { limit: 300, deep: true } } } },
+          { params: { name: "notes-search" } },
+          { params: undefined }
         ]
         const messages = yield* Effect.forEach(others, (other) => refused(states, { ...adas, ...other }, state))
         assert.strictEqual(new Set(messages).size, 1)
-        assert.strictEqual((yield* states.open(adas, state)).job, "job-7")
+        // A retry as clients send it: with the answers, and its keys in whatever order.
+        const retry = {
+          arguments: { options: { deep: true, limit: 3 }, query: "mine" },
+          _meta: { progressToken: 2 },
+          inputResponses: { "elicitation-1": { action: "accept" } },
+          requestState: state,
+          name: "notes-search"
+        }
+        assert.strictEqual((yield* states.open({ ...adas, params: retry }, state)).job, "job-7")
         assert.strictEqual(yield* refused(states, adas, state), messages[0])
       }).pipe(Effect.provide(credentials))
   )
@@ -60,8 +71,7 @@ describe("the state a client carries between rounds", () => {
       const plain = JSON.stringify({
         nonce: "1",
         session: adas.sessionId,
-        method: adas.method,
-        name: adas.name,
+        request: "made up",
         expires: 9e15
       })
       const credential = yield* (yield* Credentials).seal(adas.userId, "GITHUB_TOKEN", Redacted.make(plain))

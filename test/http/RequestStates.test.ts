@@ -94,6 +94,7 @@ describe("the requestState of a 2026-07-28 client", () => {
         })
       )
       yield* refused("for another tool", bo("tools/call", { ...answer(bos, "bo"), name: "files-other" }))
+      yield* refused("for other arguments", bo("tools/call", { ...answer(bos, "bo"), arguments: { all: true } }))
       assert.deepStrictEqual(heard, [])
 
       // Whoever was asked can still answer, each for themselves.

@@ -137,6 +137,15 @@ export const paramsToOld = (params: JsonObject | undefined): JsonObject | undefi
  */
 export const capabilityClass = (clientCapabilities: JsonObject): string => JSON.stringify(sorted(clientCapabilities))
 
+/**
+ * What a request asks for, apart from what it says of itself and of its earlier rounds: equal for a request and its
+ * retries, whatever the order of their keys; meant to be hashed.
+ */
+export const requestClass = (method: string, params: JsonObject = {}): string => {
+  const { _meta: _, inputResponses: _responses, requestState: _state, ...asked } = params
+  return JSON.stringify([method, sorted(asked)])
+}
+
 const sorted = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(sorted)
   if (!isJsonObject(value)) return value
