@@ -41,6 +41,7 @@ export interface ParkedCalls {
     exchange: ClientExchange,
     inputResponses: JsonObject
   ) => Effect.Effect<Outcome, RequestError>
+  /** Calls that are open, whether a POST waits for them or not. */
   readonly parked: () => number
 }
 
@@ -64,10 +65,18 @@ interface Job {
   parkedUntil: Fiber.Fiber<void> | undefined
 }
 
+/** Of one call at a time: more is no question but a flood. */
+const maxQuestions = 100
+
 /** How long is waited for more questions after one. */
 const breath = "20 millis"
 
 const maxBacklog = 256
+
+const tooMany = {
+  code: rpcCodes.internal,
+  message: "Too many questions of this call wait for an answer"
+}
 
 const lost = new InvalidParams({
   message: "The call this requestState belongs to has ended; send the request anew without it"
@@ -108,7 +117,7 @@ export const make = Effect.gen(function* () {
       return job.fiber === undefined ? Effect.void : Fiber.interrupt(job.fiber)
     })
 
-  /** One round: the POST waits for the next outcome, and takes the call with it when it is interrupted. */
+  /** One round: the POST waits for the next outcome. */
   const round = Effect.fnUntraced(function* (job: Job, exchange: ClientExchange) {
     const waiter = Deferred.makeUnsafe<Outcome, RequestError>()
     job.exchange = exchange
@@ -117,7 +126,7 @@ export const make = Effect.gen(function* () {
     const exit = job.exit
     if (exit !== undefined) finish(job, exit)
     else tell(job)
-    const outcome = yield* Deferred.await(waiter).pipe(Effect.onInterrupt(() => kill(job)))
+    const outcome = yield* Deferred.await(waiter)
     job.exchange = undefined
     if (outcome.kind === "asked") {
       job.parkedUntil = yield* kill(job).pipe(Effect.delay(stateLifeMs), Effect.forkIn(session))
@@ -125,8 +134,12 @@ export const make = Effect.gen(function* () {
     return outcome
   })
 
+  /** Whatever moment the POST is interrupted in, it takes its call with it: nobody else waits for it. */
+  const owned = <A>(job: Job, effect: Effect.Effect<A, RequestError>) => Effect.onInterrupt(effect, () => kill(job))
+
   const asking = (job: Job): Ask => ({
     question: (message, reply) => {
+      if (job.questions.size >= maxQuestions) return reply(failure(message.id, tooMany))
       const key = `${message.method.split("/")[0]}-${++job.asked}`
       job.questions.set(key, { message, reply })
       // Questions asked in one breath go out together; they may come in several packets.
@@ -162,7 +175,7 @@ export const make = Effect.gen(function* () {
         parkedUntil: undefined
       }
       jobs.set(job.id, job)
-      return run(asking(job)).pipe(
+      const started = run(asking(job)).pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
             // The fiber's end between rounds waits here for the retry, up to the park limit.
@@ -176,6 +189,7 @@ export const make = Effect.gen(function* () {
           return round(job, exchange)
         })
       )
+      return owned(job, started)
     })
 
   const resume: ParkedCalls["resume"] = (id, exchange, inputResponses) =>
@@ -191,7 +205,7 @@ export const make = Effect.gen(function* () {
         job.questions.delete(key)
         question.reply(response(question.message, answer))
       }
-      return Effect.andThen(stopClock, round(job, exchange))
+      return owned(job, Effect.andThen(stopClock, round(job, exchange)))
     })
 
   yield* Effect.addFinalizer(() => Effect.forEach([...jobs.values()], kill, { discard: true }))

@@ -152,6 +152,24 @@ describe("a call that asks", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("asks a hundred questions at once and no more: the upstream hears that of the others", () =>
+    Effect.gen(function* () {
+      const calls = yield* ParkedCalls.make
+      const call = yield* upstreamCall
+      const first = yield* Effect.forkChild(calls.start(post(), call.run))
+      for (let id = 1; id <= 102; id++) yield* call.elicit(id)
+      yield* aBreath
+      const asked = yield* Fiber.join(first)
+      assert(asked.kind === "asked")
+      assert.strictEqual(Object.keys(asked.inputRequests).length, 100)
+      const message = "Too many questions of this call wait for an answer"
+      assert.deepStrictEqual(call.replies, [
+        failure(101, { code: -32603, message }),
+        failure(102, { code: -32603, message })
+      ])
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("that ends between rounds keeps its outcome, good or bad, for the retry", () =>
     Effect.gen(function* () {
       const calls = yield* ParkedCalls.make
@@ -217,6 +235,34 @@ describe("a parked call", () => {
       const { call, job, key } = yield* parkedCall(calls)
       const waiting = yield* Effect.forkChild(calls.resume(job, post(), { [key]: {} }), { startImmediately: true })
       yield* Fiber.interrupt(waiting)
+      yield* call.interrupted
+      assert.strictEqual(calls.parked(), 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("ends when its retry is given up while it is told what it missed", () =>
+    Effect.gen(function* () {
+      const calls = yield* ParkedCalls.make
+      const { call, job, key } = yield* parkedCall(calls)
+      const ask = yield* call.ask
+      ask.send(notification("notifications/message", { data: "meanwhile" }))
+      const gone = yield* Deferred.make<Fiber.Fiber<unknown, unknown>>()
+      const exchange = post()
+      const leaving = {
+        ...exchange,
+        send: () => {
+          fiber.interruptUnsafe()
+          return true
+        }
+      }
+      const fiber = yield* Effect.forkChild(
+        Effect.andThen(
+          Effect.suspend(() => Deferred.await(gone)),
+          calls.resume(job, leaving, { [key]: {} })
+        )
+      )
+      yield* Deferred.succeed(gone, fiber)
+      yield* Fiber.await(fiber)
       yield* call.interrupted
       assert.strictEqual(calls.parked(), 0)
     }).pipe(Effect.scoped)
