@@ -8,6 +8,7 @@
  * Source: MCP 2026-07-28, multi round-trip requests.
  */
 import { Effect, Predicate } from "effect"
+import type { UserId } from "../domain/Ids.ts"
 import { interactiveMethods } from "../domain/protocol/Admission.ts"
 import { failure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../domain/protocol/JsonRpc.ts"
 import { clientCapability } from "../domain/protocol/Methods.ts"
@@ -18,7 +19,7 @@ import type { ClientExchange } from "./ClientExchange.ts"
 import { type ClientRequests, undeclared } from "./ClientRequests.ts"
 import { admitQuestions, questionsOf } from "./InputRequests.ts"
 import type { Ask, Outcome, ParkedCalls } from "./ParkedCalls.ts"
-import { MethodNotSupported, type RequestError } from "./RequestErrors.ts"
+import { MethodNotSupported, type RequestError, UserOverloaded } from "./RequestErrors.ts"
 import type { Content, RequestStates, Subject } from "./RequestStates.ts"
 import type { UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import * as UpstreamRounds from "./UpstreamRounds.ts"
@@ -61,6 +62,8 @@ export interface BridgeOptions {
   readonly states: RequestStates
   readonly parked: ParkedCalls
   readonly questions: ClientRequests
+  /** A place among the calls that a user may leave open at servers while nobody waits for them. */
+  readonly openCalls: { readonly take: (user: UserId) => boolean; readonly give: (user: UserId) => void }
   readonly sendNow: UpstreamRounds.RoundsOptions["sendNow"]
   /** Runs in the session's scope. */
   readonly background: (effect: Effect.Effect<unknown, unknown>) => void
@@ -95,8 +98,13 @@ const noTasks = new MethodNotSupported({
   message: "Tasks are carried between clients and servers of revision 2025-11-25 alone; call the tool without one"
 })
 
+const tooManyOpen = new UserOverloaded({
+  message: "This user has as many calls open as allowed, waiting for answers; answer one of them, or wait",
+  retryAfterSeconds: 1
+})
+
 export const make = (options: BridgeOptions): EraBridge => {
-  const { background, era, parked, states } = options
+  const { background, era, openCalls, parked, states } = options
   const rounds = UpstreamRounds.make(options)
 
   /** Calls that may park, by server. */
@@ -140,15 +148,26 @@ export const make = (options: BridgeOptions): EraBridge => {
 
   /** A stateless client's call to a stateful upstream: its questions park the call. */
   const park = (call: Call, connection: UpstreamConnection, params: JsonObject | undefined, send: Send) => {
-    const run = (ask: Ask) => {
+    const { userId } = call.principal
+    const run = (ask: Ask): Effect.Effect<unknown, RequestError> => {
       const asks = (message: JsonRpcRequest): void => question(call, connection, ask, message)
-      const inFlight = asking.get(connection.server) ?? new Set()
-      asking.set(connection.server, inFlight.add(asks))
-      const ended = Effect.sync(() => {
-        inFlight.delete(asks)
-        if (inFlight.size === 0) asking.delete(connection.server)
+      const begin = Effect.suspend(() => {
+        if (!openCalls.take(userId)) return tooManyOpen
+        const inFlight = asking.get(connection.server) ?? new Set()
+        asking.set(connection.server, inFlight.add(asks))
+        return Effect.void
       })
-      return Effect.ensuring(parkable(ask, asks), ended)
+      const end = Effect.sync(() => {
+        const inFlight = asking.get(connection.server)
+        inFlight?.delete(asks)
+        if (inFlight?.size === 0) asking.delete(connection.server)
+        openCalls.give(userId)
+      })
+      return Effect.acquireUseRelease(
+        begin,
+        () => parkable(ask, asks),
+        () => end
+      )
     }
     const parkable = (ask: Ask, asks: (message: JsonRpcRequest) => void) =>
       send(params, (message) => {

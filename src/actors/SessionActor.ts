@@ -9,6 +9,7 @@
  * Here the parts are put together; each part's own file says what it does.
  */
 import { Clock, Effect } from "effect"
+import { HubConfig } from "../domain/HubConfig.ts"
 import type { SessionId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { StoredClient } from "../domain/SessionStore.ts"
@@ -38,6 +39,7 @@ import { type OpenOptions, type SessionSummary, targetText } from "./Sessions.ts
 import * as SessionStreams from "./SessionStreams.ts"
 import * as SessionSubscriptions from "./SessionSubscriptions.ts"
 import * as UpstreamLinks from "./upstream/UpstreamLinks.ts"
+import { UserLimits } from "./UserLimits.ts"
 
 export interface SessionActor extends SessionStreams.SessionStreams {
   readonly sessionId: SessionId
@@ -57,6 +59,8 @@ export interface SessionActor extends SessionStreams.SessionStreams {
   readonly lastActiveAt: () => number
   readonly inFlight: () => number
   readonly streams: () => number
+  /** Whether ending it would take something from its user: a request, a stream, or a call that waits for an answer. */
+  readonly inUse: () => boolean
   /** What is kept of event streams so that they can be resumed. */
   readonly keptEvents: SessionReplay.SessionReplay["kept"]
   /** Succeeds when nothing is in flight. */
@@ -134,11 +138,18 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     onMessage: onSessionMessage
   })
   const catalog = yield* Catalog.make({ lists, era, direct: open.target.kind === "server" })
+  const limits = yield* UserLimits
+  const { maxInflightPerUser } = yield* HubConfig
+  const parked = yield* ParkedCalls.make
   const bridge: EraBridge.EraBridge = EraBridge.make({
     era,
     capabilities: open.capabilities,
     states: yield* RequestStates.make,
-    parked: yield* ParkedCalls.make,
+    parked,
+    openCalls: {
+      take: (user) => limits.take(user, "openCalls", maxInflightPerUser),
+      give: (user) => limits.give(user, "openCalls")
+    },
     questions,
     sendNow: events.ask,
     background: background.run,
@@ -167,6 +178,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const notify = SessionNotifications.make({ activity, background, intake, links, questions })
   const streams = yield* SessionStreams.make({ sessionId, activity, background, events, replay, subscriptions })
 
+  const inUse = (): boolean => activity.inFlight() > 0 || activity.streams() > 0 || parked.parked() > 0
+
   const summary = (): SessionSummary => {
     const principal = activity.principal()
     return {
@@ -180,7 +193,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       client: { name: nameOf(open.clientInfo, "name"), version: nameOf(open.clientInfo, "version") },
       adopted: era === "stateful" && open.adopt !== undefined,
       recovered: earlier !== undefined,
-      state: activity.inFlight() > 0 || activity.streams() > 0 ? "active" : "idle",
+      state: inUse() ? "active" : "idle",
       createdAt: activity.createdAt,
       lastActiveAt: activity.lastActiveAt(),
       inFlight: activity.inFlight(),
@@ -216,6 +229,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     lastActiveAt: activity.lastActiveAt,
     inFlight: activity.inFlight,
     streams: activity.streams,
+    inUse,
     settled: activity.settled,
     reconfigure: Effect.fnUntraced(function* (servers) {
       for (const server of servers) {

@@ -63,8 +63,7 @@ export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions)
   const fresh = new Set<JournalEntry>()
   let failing = false
 
-  const activeAt = ({ actor }: JournalEntry, now: number): number =>
-    actor.inFlight() > 0 || actor.streams() > 0 ? now : actor.lastActiveAt()
+  const activeAt = ({ actor }: JournalEntry, now: number): number => (actor.inUse() ? now : actor.lastActiveAt())
 
   const rowOf = ({ actor, digest }: JournalEntry, lastActiveAt: number): StoredSession | undefined => {
     const client = actor.remembered()

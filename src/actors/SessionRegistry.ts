@@ -154,7 +154,7 @@ const make = Effect.gen(function* () {
     let oldest: Entry | undefined
     for (const entry of entries.values()) {
       const { actor } = entry
-      if (actor.principal().userId !== principal.userId || actor.inFlight() > 0 || actor.streams() > 0) continue
+      if (actor.principal().userId !== principal.userId || actor.inUse()) continue
       if (actor.lastActiveAt() > before || actor.lastActiveAt() >= (oldest?.actor.lastActiveAt() ?? Infinity)) continue
       oldest = entry
     }
@@ -259,7 +259,7 @@ const make = Effect.gen(function* () {
     const ends: Array<Effect.Effect<void>> = []
     for (const entry of entries.values()) {
       const { actor } = entry
-      if (actor.inFlight() === 0 && actor.streams() === 0 && now - actor.lastActiveAt() >= hub.sessionIdleMs) {
+      if (!actor.inUse() && now - actor.lastActiveAt() >= hub.sessionIdleMs) {
         ends.push(endIdle(entry))
       }
     }

@@ -1,11 +1,13 @@
 /**
- * The user's bulkhead: how many sessions, requests in flight and child processes one user holds, over all their
- * sessions and keys. Counting is exact and synchronous; whoever takes a place gives it back in a finalizer beside it.
+ * The user's bulkhead: how many sessions, requests in flight, calls that wait for an answer of theirs and child processes
+ * one user holds, over all their sessions and keys. Counting is exact and synchronous; whoever takes a place gives it back in a finalizer beside it.
  */
 import { Context, Effect, Layer } from "effect"
 import type { UserId } from "../domain/Ids.ts"
 
-export type Limited = "sessions" | "inFlight" | "children"
+export type Limited = "sessions" | "inFlight" | "openCalls" | "children"
+
+const none: Readonly<Record<Limited, number>> = { sessions: 0, inFlight: 0, openCalls: 0, children: 0 }
 
 export class UserLimits extends Context.Service<
   UserLimits,
@@ -26,11 +28,11 @@ export class UserLimits extends Context.Service<
 
 const make = (): UserLimits["Service"] => {
   const users = new Map<UserId, Record<Limited, number>>()
-  const totals: Record<Limited, number> = { sessions: 0, inFlight: 0, children: 0 }
+  const totals = { ...none }
   return {
     take: (user, what, max) => {
       let counts = users.get(user)
-      if (counts === undefined) users.set(user, (counts = { sessions: 0, inFlight: 0, children: 0 }))
+      if (counts === undefined) users.set(user, (counts = { ...none }))
       if (counts[what] >= max) return false
       counts[what]++
       totals[what]++
@@ -41,7 +43,7 @@ const make = (): UserLimits["Service"] => {
       if (counts === undefined || counts[what] === 0) return
       counts[what]--
       totals[what]--
-      if (counts.sessions === 0 && counts.inFlight === 0 && counts.children === 0) users.delete(user)
+      if (counts.sessions + counts.inFlight + counts.openCalls + counts.children === 0) users.delete(user)
     },
     taken: (user, what) => users.get(user)?.[what] ?? 0,
     total: (what) => totals[what]

@@ -41,7 +41,12 @@ const upstream = (era: Era) => {
 }
 
 /** A session's bridge for clients of one era. */
-const session = Effect.fnUntraced(function* (era: Era, capabilities: JsonObject = { elicitation: {} }) {
+const session = Effect.fnUntraced(function* (
+  era: Era,
+  capabilities: JsonObject = { elicitation: {} },
+  allowed = Infinity
+) {
+  let open = 0
   const tracker = yield* RequestTracker
   const questions = ClientRequests.make(capabilities)
   const runFork = yield* FiberSet.makeRuntime<never, unknown, unknown>()
@@ -52,6 +57,7 @@ const session = Effect.fnUntraced(function* (era: Era, capabilities: JsonObject 
     capabilities,
     states: yield* RequestStates.make,
     parked,
+    openCalls: { take: () => open < allowed && ++open > 0, give: () => void open-- },
     questions,
     background: (effect) => void runFork(effect),
     sendNow: () => false,
@@ -324,6 +330,7 @@ describe("a stateless client of a stateful upstream", () => {
           carry(connection, search, () => Effect.never),
           { startImmediately: true }
         )
+        yield* Effect.yieldNow
         assert.isFalse(bridge.attribute("mail", question))
         const listing = yield* Effect.forkChild(
           carry(connection, {}, () => Effect.never, { method: "tools/list" }),
@@ -338,6 +345,7 @@ describe("a stateless client of a stateful upstream", () => {
             { startImmediately: true }
           )
         }
+        yield* Effect.yieldNow
         assert.isFalse(bridge.attribute("notes", question))
         assert.isUndefined(listing.pollUnsafe())
       })

@@ -6,7 +6,7 @@ import { UserId } from "../../src/domain/Ids.ts"
 const ada = UserId.make("ada")
 const bo = UserId.make("bo")
 
-const kinds: ReadonlyArray<Limited> = ["sessions", "inFlight", "children"]
+const kinds: ReadonlyArray<Limited> = ["sessions", "inFlight", "openCalls", "children"]
 
 describe("UserLimits", () => {
   it.effect("a user gets as many places as allowed, and a new one for each given back; bo has all of his", () =>
@@ -36,7 +36,7 @@ describe("UserLimits", () => {
       assert.isFalse(limits.take(ada, "inFlight", 1))
       assert.deepStrictEqual(
         kinds.map((kind) => limits.taken(ada, kind)),
-        [1, 1, 0]
+        [1, 1, 0, 0]
       )
       limits.give(ada, "inFlight")
       assert.isTrue(limits.take(ada, "inFlight", 1))

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import type { HubConfigShape } from "../../src/domain/HubConfig.ts"
 import { HubKeys } from "../../src/domain/HubKeys.ts"
 import { ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 import { stateless } from "./StatelessRequests.ts"
@@ -14,7 +15,7 @@ const answer = (state: unknown, from: string) => ({
 })
 
 /** An upstream whose tool `confirm` asks a human first, and which tells what the human said. */
-const start = Effect.gen(function* () {
+const starting = Effect.fnUntraced(function* (config: Partial<HubConfigShape>) {
   let asked = 0
   const heard: Array<unknown> = []
   const upstream = yield* ScriptedHttpUpstream.make({
@@ -32,7 +33,7 @@ const start = Effect.gen(function* () {
       }
     }
   })
-  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
+  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } }, config })
   const ada = stateless(hub, hub.ada, { capabilities })
   const bo = stateless(hub, hub.bo, { capabilities })
   const ask = (client: typeof ada) =>
@@ -49,6 +50,8 @@ const start = Effect.gen(function* () {
   })
   return { upstream, hub, ada, bo, ask, refused, heard }
 })
+
+const start = starting({})
 
 /** Under the test clock: questions asked in one breath go out together, so somebody has to turn it. */
 const waits = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -136,6 +139,39 @@ describe("the requestState of a 2026-07-28 client", () => {
       assert.deepStrictEqual(heard, ["bo"])
       yield* upstream.await(({ body }) => body?.method === "notifications/cancelled")
     })
+  )
+
+  it.live("A34: may be left open as often as requests may be in flight; one more is 429, and bo has all of his", () =>
+    Effect.gen(function* () {
+      const { ada, ask, bo, heard, upstream } = yield* starting({ maxInflightPerUser: 2 })
+      const states = [yield* ask(ada), yield* ask(ada)]
+      const refused = yield* ada("tools/call", confirm)
+      assert.strictEqual(refused.status, 429)
+      assert.strictEqual(refused.error?.code, 1429)
+      assert.strictEqual(upstream.calls("tools/call").length, 2)
+      const bos = yield* ask(bo)
+      assert.isDefined((yield* ada("tools/call", answer(states[0], "ada"))).result)
+      states.push(yield* ask(ada))
+      assert.isDefined((yield* bo("tools/call", answer(bos, "bo"))).result)
+      for (const state of states.slice(1)) assert.isDefined((yield* ada("tools/call", answer(state, "ada"))).result)
+      assert.deepStrictEqual(heard, ["ada", "bo", "ada", "ada"])
+    })
+  )
+
+  it.effect(
+    "keeps its session while somebody thinks, however short sessions may be idle and however many there are",
+    () =>
+      Effect.gen(function* () {
+        const { ada, ask, heard, hub } = yield* starting({ sessionIdleMs: 120_000, maxSessionsPerUser: 2 })
+        const state = yield* waits(ask(ada))
+        yield* TestClock.adjust("4 minutes")
+        for (let session = 1; session <= 3; session++) {
+          yield* hub.connect(hub.ada)
+          yield* TestClock.adjust("90 seconds")
+        }
+        assert.isDefined((yield* ada("tools/call", answer(state, "ada"))).result)
+        assert.deepStrictEqual(heard, ["ada"])
+      })
   )
 
   it.live("A18: a question to one user is answered by nobody else, whatever id is guessed", () =>
