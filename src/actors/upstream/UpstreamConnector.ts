@@ -67,15 +67,21 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       }
 
       const connect: Connect = Effect.fnUntraced(function* (options) {
-        health.connecting(options.name)
-        const connection = yield* open(options).pipe(
-          Effect.tapError((error) => Effect.sync(() => health.failed(options.name, error.message))),
-          Effect.onInterrupt(() =>
-            Effect.sync(() => health.failed(options.name, "The connection attempt was abandoned"))
-          )
+        const { name } = options
+        const scope = yield* Effect.scope
+        // What fails because its own session closes says nothing about the server.
+        const failed = (reason: string) =>
+          Effect.sync(() => (scope.state._tag === "Closed" ? undefined : health.failed(name, reason)))
+        const connection = yield* Effect.acquireUseRelease(
+          Effect.sync(() => health.connecting(name)),
+          () => Effect.tapError(open(options), ({ message }) => failed(message)),
+          () => Effect.sync(() => health.attempted(name))
         )
-        health.connected(options.name)
-        yield* Effect.addFinalizer(() => Effect.sync(() => health.closed(options.name)))
+        yield* Effect.acquireRelease(
+          Effect.sync(() => health.connected(name)),
+          () => Effect.sync(() => health.closed(name))
+        )
+        yield* Effect.forkScoped(Effect.flatMap(connection.closed, failed))
         return measured(connection)
       })
 

@@ -1,29 +1,36 @@
 /**
- * What is known of each configured upstream server: its state and why, seen over all sessions. Written by connections
- * as they come and go, read by `server ls`, `/readyz`, metrics and the admin API.
+ * What is known of each configured upstream server, over all sessions: its state, and why the last thing that went wrong
+ * did. Written by `UpstreamConnector` as conversations come and go, read by `mcphub server ls`.
  */
-import { Clock, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { type ServerType, serverType } from "../../domain/ServerConfig.ts"
 import { Settings } from "../../domain/Settings.ts"
 
 export interface ServerStatus {
   readonly name: string
   readonly type: ServerType
-  /** `unknown`: nobody has connected yet (connections are lazy). */
+  /**
+   * `connected` while somebody has a conversation, however others fare; `connecting` while only attempts are under way;
+   * `failed` when the last attempt failed or a conversation broke off, and none succeeded since; `unknown` when nobody has
+   * tried, or all have hung up in order (connections are lazy).
+   */
   readonly state: "unknown" | "connecting" | "connected" | "failed" | "disabled"
+  /** What went wrong last, until a conversation opens. */
   readonly reason?: string | undefined
   readonly connections: number
   readonly tools?: number | undefined
-  /** Milliseconds since the epoch of the last change of state. */
-  readonly since?: number | undefined
 }
 
 export class UpstreamHealth extends Context.Service<
   UpstreamHealth,
   {
+    /** An attempt begins. */
     readonly connecting: (server: string) => void
+    /** An attempt ended, however it did. */
+    readonly attempted: (server: string) => void
     readonly connected: (server: string) => void
     readonly closed: (server: string) => void
+    /** An attempt failed, or a conversation ended by itself. */
     readonly failed: (server: string, reason: string) => void
     readonly tools: (server: string, count: number) => void
     readonly status: Effect.Effect<ReadonlyArray<ServerStatus>>
@@ -33,40 +40,30 @@ export class UpstreamHealth extends Context.Service<
     UpstreamHealth,
     Effect.gen(function* () {
       const settings = yield* Settings
-      const clock = yield* Clock.Clock
-      const seen = new Map<string, Seen>()
+      const all = new Map<string, Seen>()
 
-      const update = (server: string, change: Partial<Seen>): void => {
-        const before = seen.get(server) ?? { state: "unknown", connections: 0, since: clock.currentTimeMillisUnsafe() }
-        const since =
-          change.state === undefined || change.state === before.state ? before.since : clock.currentTimeMillisUnsafe()
-        seen.set(server, { ...before, ...change, since })
+      const seen = (server: string): Seen => {
+        const known = all.get(server) ?? { attempts: 0, connections: 0, reason: undefined, tools: undefined }
+        all.set(server, known)
+        return known
       }
-      const connections = (server: string): number => seen.get(server)?.connections ?? 0
 
       return UpstreamHealth.of({
-        connecting: (server) => {
-          if (connections(server) === 0) update(server, { state: "connecting" })
+        connecting: (server) => void seen(server).attempts++,
+        attempted: (server) => void seen(server).attempts--,
+        connected: (server) => {
+          const of = seen(server)
+          of.connections++
+          of.reason = undefined
         },
-        connected: (server) =>
-          update(server, { state: "connected", connections: connections(server) + 1, reason: undefined }),
-        // With its last conversation gone a server is idle, not broken.
-        closed: (server) => {
-          const left = Math.max(0, connections(server) - 1)
-          update(
-            server,
-            left === 0 && seen.get(server)?.state === "connected"
-              ? { connections: 0, state: "unknown" }
-              : { connections: left }
-          )
-        },
-        failed: (server, reason) => update(server, { state: "failed", reason }),
-        tools: (server, count) => update(server, { tools: count }),
+        closed: (server) => void seen(server).connections--,
+        failed: (server, reason) => void (seen(server).reason = reason),
+        tools: (server, count) => void (seen(server).tools = count),
         status: Effect.sync(() =>
           Object.entries(settings.current().mcpServers).map(([name, config]): ServerStatus => {
-            const type = serverType(config)
-            if (config.enabled === false) return { name, type, state: "disabled", connections: connections(name) }
-            return { name, type, ...(seen.get(name) ?? { state: "unknown", connections: 0 }) }
+            const { connections, reason, tools, ...of } = seen(name)
+            const state = config.enabled === false ? "disabled" : stateOf({ connections, reason, ...of })
+            return { name, type: serverType(config), state, reason, connections, tools }
           })
         )
       })
@@ -74,4 +71,15 @@ export class UpstreamHealth extends Context.Service<
   )
 }
 
-type Seen = Omit<ServerStatus, "name" | "type">
+interface Seen {
+  attempts: number
+  connections: number
+  reason: string | undefined
+  tools: number | undefined
+}
+
+const stateOf = ({ attempts, connections, reason }: Omit<Seen, "tools">): ServerStatus["state"] => {
+  if (connections > 0) return "connected"
+  if (attempts > 0) return "connecting"
+  return reason === undefined ? "unknown" : "failed"
+}

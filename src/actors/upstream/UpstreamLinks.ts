@@ -55,6 +55,11 @@ interface Failure {
 
 const firstPause = 1_000
 const longestPause = 30_000
+/**
+ * In `INIT_TIMEOUT`s. The transports keep that limit themselves and can say more when it passes; here is the end of what
+ * they do not count: a question in the other era before it, and what happens on the hub's own side.
+ */
+const longestOpening = 2
 const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: string) => boolean): Isolation => {
   if (config.isolation !== undefined) return config.isolation
   return serverType(config) !== "stdio" && keepsNoState(name) ? "user" : "session"
@@ -117,12 +122,12 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     const connection = yield* connecting.pipe(
       Scope.provide(scope),
       Effect.timeoutOrElse({
-        duration: hub.initTimeout,
+        duration: longestOpening * hub.initTimeout,
         orElse: () =>
           new UpstreamUnavailable({
             server,
             reason: "timeout",
-            message: `Server ${server} was not initialized within ${hub.initTimeout} ms`
+            message: `Server ${server} was not initialized within ${longestOpening * hub.initTimeout} ms`
           })
       })
     )
