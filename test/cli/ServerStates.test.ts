@@ -47,7 +47,7 @@ inFolder(
       const bo = (yield* json(["user", "add", "bo", "--key"], { cwd })).key.key
       const call = (key: string, name: string, args: object = {}) =>
         post(hub, key, "s", { id: 1, method: "tools/call", params: { name, arguments: args } }).pipe(
-          Effect.flatMap((answer) => Effect.promise(() => answer.json()))
+          Effect.flatMap((answer) => Effect.promise((): Promise<any> => answer.json()))
         )
       // A name is known once a list has been read: bo's own server process is what must outlive ada's.
       assert.deepInclude(yield* call(bo, "dies-set-context", { project: "bo's" }), { id: 1 })
