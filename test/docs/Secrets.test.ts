@@ -9,6 +9,7 @@ const forbidden: Readonly<Record<string, RegExp>> = {
   ),
   "a path of a developer's machine": new RegExp(["(^|[\\s\"'`(=:])/work", "(main|shared|briefs|node24)\\b"].join("/")),
   "a shared folder outside the repository": new RegExp(["\\.\\.", "shared/"].join("/")),
+  "a conflict of a merge": new RegExp(`^(${"<".repeat(7)}|${">".repeat(7)}) `, "m"),
   "a key that looks real": /mcphub_(?=[0-9a-f]{64})(?!([0-9a-f])\1{63})[0-9a-f]{64}/
 }
 
@@ -17,7 +18,7 @@ const found = (text: string): ReadonlyArray<string> =>
   Object.entries(forbidden).flatMap(([what, pattern]) => (pattern.test(text) ? [what] : []))
 
 describe("the repository", () => {
-  it("defect 35: holds no real-looking key, no registry address and no path of a machine", () => {
+  it("defect 35: holds no real-looking key, no registry address, no path of a machine and no half-done merge", () => {
     const paths = files()
     assert.include(paths, "package-lock.json")
     assert.include(paths, "deno.lock")
@@ -37,6 +38,7 @@ describe("the repository", () => {
     assert.deepStrictEqual(found(`see ${["..", "shared", "x.md"].join("/")}`), [
       "a shared folder outside the repository"
     ])
+    assert.deepStrictEqual(found(`one\n${"<".repeat(7)} HEAD\ntwo`), ["a conflict of a merge"])
     assert.deepStrictEqual(found(`mcphub_${"0".repeat(64)} is a placeholder, ./docs/x.md a path`), [])
   })
 })
