@@ -42,12 +42,6 @@ export const isKeyText = (text: string): boolean => keyText.test(text)
 /** Digest of a key's text as stored in `keyValue`; also the cache key, so that no plaintext is held. */
 export const keyDigest = (text: string): string => `sha256:${hash("sha256", text)}`
 
-/** First twelve characters, three stars, last four: how the old hub showed keys. */
-export const maskKey = (key: Redacted.Redacted<string>): string => {
-  const text = Redacted.value(key)
-  return `${text.slice(0, 12)}***${text.slice(-4)}`
-}
-
 /** A new key's text from 32 random bytes. */
 export const mintKey: Effect.Effect<Redacted.Redacted<string>, never, SecureRandom.SecureRandom> = Effect.gen(
   function* () {

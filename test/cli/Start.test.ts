@@ -37,7 +37,8 @@ describe("starting", () => {
         .trimEnd()
         .split("\n")
         .map((line) => JSON.parse(line))
-      assert.deepInclude(log[0], { level: "info", msg: "The hub listens", url: again.url })
+      const settings = `${join(cwd, "mcp_settings.json")} is missing: sample server`
+      assert.deepInclude(log[0], { level: "info", msg: "The hub listens", url: again.url, settings })
       assert.deepInclude(log.at(-1), { level: "info", msg: "The hub stops" })
       assert.notInclude(again.stderr(), key)
     })

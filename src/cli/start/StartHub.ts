@@ -4,6 +4,7 @@
  * Whatever fails names its file, variable, port or database and the remedy, and leaves nothing running. Closing the
  * scope is the shutdown: the listener drains, sessions end, the door and the database close.
  */
+import { existsSync } from "node:fs"
 import process from "node:process"
 import { Console, Context, Effect, Layer, Option, Scope } from "effect"
 import { SettingsFile } from "../../domain/SettingsFile.ts"
@@ -55,9 +56,18 @@ const foundation = Effect.fnUntraced(function* ({ overrides, place }: StartOptio
 /** The first and the last line of a hub's log, and what several hubs on one database must know. */
 const logged = Effect.fnUntraced(function* (place: Workspace, url: string) {
   const isEmbedded = place.secrets.databaseUrl === undefined
+  // A misspelt --settings must not pass for a hub that has lost its servers.
+  const settings = existsSync(place.settingsFile)
+    ? place.settingsFile
+    : `${place.settingsFile} is missing: sample server`
   yield* Effect.acquireRelease(
     Effect.logInfo("The hub listens").pipe(
-      Effect.annotateLogs({ url, database: isEmbedded ? "embedded" : "PostgreSQL", dataDir: place.dataDir })
+      Effect.annotateLogs({
+        url,
+        database: isEmbedded ? "embedded" : "PostgreSQL",
+        dataDir: place.dataDir,
+        settings
+      })
     ),
     () => Effect.logInfo("The hub stops")
   )
