@@ -1,11 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import {
-  clientCapabilitiesAcross,
-  discoverResult,
-  initializeResult,
-  serverCapabilitiesAcross
-} from "../../src/domain/protocol/Capabilities.ts"
+import { clientCapabilitiesAcross, serverCapabilitiesAcross } from "../../src/domain/protocol/Capabilities.ts"
 import type { JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
 import { cacheableMethods, resultToNew } from "../../src/domain/protocol/Projection.ts"
 import {
@@ -265,39 +260,6 @@ describe("Projection of errors", () => {
 
 describe("Capabilities", () => {
   const tasks = "io.modelcontextprotocol/tasks"
-
-  it.prop(
-    "initialize → discover → initialize loses nothing but tasks and a _meta that is empty",
-    { extra: Json, capabilities: Json, meta: Json, instructions: Schema.String },
-    ({ extra, capabilities, meta, instructions }) => {
-      const { tasks: _, extensions: _extensions, ...declared } = safe(capabilities)
-      const { resultType: _t, supportedVersions: _s, ttlMs: _l, cacheScope: _c, _meta: _m, ...rest } = safe(extra)
-      const kept = safe(meta)
-      const original = {
-        ...rest,
-        protocolVersion: "2025-11-25",
-        capabilities: { ...declared, tasks: { list: {} }, extensions: { [tasks]: {}, "x/y": {} } },
-        serverInfo: { name: "s", version: "2", title: "S" },
-        instructions,
-        ...(Object.keys(kept).length === 0 ? {} : { _meta: kept })
-      }
-      const there = discoverResult(original, ["2026-07-28"])
-      assert.deepStrictEqual(there["supportedVersions"], ["2026-07-28"])
-      assert.isFalse("serverInfo" in there || "protocolVersion" in there)
-      assert.deepStrictEqual(initializeResult(there, "2025-11-25", hub), {
-        ...original,
-        capabilities: { ...declared, extensions: { "x/y": {} } }
-      })
-    }
-  )
-
-  it("a server that does not introduce itself has the hub's name to old clients", () => {
-    assert.deepStrictEqual(initializeResult({ capabilities: { tools: {} } }, "2025-06-18", hub), {
-      protocolVersion: "2025-06-18",
-      capabilities: { tools: {} },
-      serverInfo: hub
-    })
-  })
 
   it("no side is offered what the other cannot carry", () => {
     assert.deepStrictEqual(serverCapabilitiesAcross({ tools: {}, tasks: {}, extensions: { [tasks]: {} } }), {

@@ -8,7 +8,7 @@
  */
 import { tasksExtension } from "./Admission.ts"
 import type { JsonObject } from "./JsonRpc.ts"
-import { isJsonObject, metaKeys, metaOf } from "./Stateless.ts"
+import { isJsonObject } from "./Stateless.ts"
 
 /** A server's capabilities as a client of the other era sees them; the same in both directions. */
 export const serverCapabilitiesAcross = (capabilities: JsonObject): JsonObject => withoutTasks(capabilities)
@@ -56,47 +56,4 @@ const withoutTasks = (capabilities: JsonObject): JsonObject => {
   const { [tasksExtension]: _tasks, ...others } = extensions
   const { extensions: _all, ...rest } = kept
   return Object.keys(others).length === 0 ? rest : { ...rest, extensions: others }
-}
-
-/** What an `initialize` result says, as the result of `server/discover`, not to be kept. */
-export const discoverResult = (initializeResult: JsonObject, supportedVersions: ReadonlyArray<string>): JsonObject => {
-  const { protocolVersion: _, serverInfo, capabilities, ...rest } = initializeResult
-  const meta = { ...metaOf(rest), ...(isJsonObject(serverInfo) ? { [metaKeys.serverInfo]: serverInfo } : {}) }
-  return {
-    ...rest,
-    resultType: "complete",
-    supportedVersions: [...supportedVersions],
-    capabilities: serverCapabilitiesAcross(isJsonObject(capabilities) ? capabilities : {}),
-    ttlMs: 0,
-    cacheScope: "private",
-    ...(Object.keys(meta).length === 0 ? {} : { _meta: meta })
-  }
-}
-
-/**
- * What a `server/discover` result says, as the result of `initialize` in the given revision. A server need not introduce
- * itself any more, and old clients insist on a name: `otherwise` is it then.
- */
-export const initializeResult = (
-  discovered: JsonObject,
-  protocolVersion: string,
-  otherwise: JsonObject
-): JsonObject => {
-  const {
-    resultType: _,
-    supportedVersions: _versions,
-    ttlMs: _ttl,
-    cacheScope: _scope,
-    _meta: _all,
-    capabilities,
-    ...rest
-  } = discovered
-  const { [metaKeys.serverInfo]: serverInfo, ...meta } = metaOf(discovered) ?? {}
-  return {
-    ...rest,
-    protocolVersion,
-    capabilities: serverCapabilitiesAcross(isJsonObject(capabilities) ? capabilities : {}),
-    serverInfo: isJsonObject(serverInfo) ? serverInfo : otherwise,
-    ...(Object.keys(meta).length === 0 ? {} : { _meta: meta })
-  }
 }
