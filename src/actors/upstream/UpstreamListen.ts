@@ -2,8 +2,9 @@
  * The subscription of one connection to a stateless upstream: a `subscriptions/listen` that stays open for as long as the
  * connection does, for changes of the lists the server announces and of the resources somebody wants to hear about.
  *
- * Another set of resources is another subscription, which stands before the one it replaces is closed. A subscription
- * that ends is opened again after a growing pause; what changed in between is not known, so everything counts as changed.
+ * Another set of resources is another subscription, which stands before the one it replaces is closed, if that one ever
+ * stood. A subscription that ends is opened again after a growing pause; what changed in between is not known, so
+ * everything counts as changed.
  * Waiting for the acknowledgement is bounded on its own: a server that never gives one holds up nobody.
  *
  * Source: MCP 2026-07-28 `basic/utilities/subscriptions`.
@@ -67,10 +68,12 @@ interface Subscription {
   readonly filter: JsonObject
   /** What the server accepted of the resources, while a stream stands. */
   accepted: ReadonlySet<unknown> | undefined
+  /** A stream has broken, and nobody has been told yet that anything may have changed. */
+  missed: boolean
   fiber: Fiber.Fiber<void> | undefined
 }
 
-const nothing: Subscription = { wanted: "{}", filter: {}, accepted: undefined, fiber: undefined }
+const nothing: Subscription = { wanted: "{}", filter: {}, accepted: undefined, missed: false, fiber: undefined }
 
 export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect.fn.Return<Listen, never, Scope.Scope> {
   const { capabilities, server } = options
@@ -119,7 +122,6 @@ export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect
 
   const run = Effect.fnUntraced(function* (subscription: Subscription) {
     let quiet = 0
-    let before = false
     while (true) {
       let honored: JsonObject | undefined
       const onMessage = (message: UpstreamMessage): void => {
@@ -130,10 +132,13 @@ export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect
         honored = (message.params?.["notifications"] ?? {}) as JsonObject
         const uris = honored["resourceSubscriptions"]
         subscription.accepted = new Set(Array.isArray(uris) ? uris : [])
-        if (subscription === current) retire()
+        if (subscription === current) {
+          subscription.missed ||= replaced.some(({ missed }) => missed)
+          retire()
+        }
         settle(subscription, answerFor)
-        if (before) announceAll(subscription)
-        before = true
+        if (subscription.missed) announceAll(subscription)
+        subscription.missed = false
       }
       const error = yield* options
         .send({
@@ -143,6 +148,7 @@ export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect
           onMessage
         })
         .pipe(Effect.match({ onFailure: (failure) => failure, onSuccess: () => undefined }))
+      subscription.missed ||= subscription.accepted !== undefined
       subscription.accepted = undefined
       if (error === undefined) {
         settle(subscription, () =>
@@ -161,8 +167,10 @@ export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect
   })
 
   const replace = Effect.fnUntraced(function* (filter: JsonObject, wanted: string) {
-    replaced = [...replaced, current]
-    const next: Subscription = { wanted, filter, accepted: undefined, fiber: undefined }
+    const next: Subscription = { wanted, filter, accepted: undefined, missed: current.missed, fiber: undefined }
+    // One without a stream misses nothing by being closed; a server that acknowledges none would gather them.
+    if (current.accepted === undefined) current.fiber?.interruptUnsafe()
+    else replaced = [...replaced, current]
     current = next
     next.fiber = yield* Effect.forkIn(run(next), scope)
   })

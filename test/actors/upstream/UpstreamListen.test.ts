@@ -94,6 +94,60 @@ describe("the subscription to a server of 2026-07-28", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
+  it.live("that is never acknowledged is closed when another takes its place", () =>
+    Effect.gen(function* () {
+      let open = 0
+      const asked = yield* Queue.unbounded<unknown>()
+      const upstream = yield* StatelessUpstream.make({
+        methods: {
+          "subscriptions/listen": (call) => {
+            open++
+            call.open()
+            call.response.once("close", () => void open--)
+            Queue.offerUnsafe(asked, urisOf(call))
+          }
+        }
+      })
+      const { connection } = yield* connect(upstream.url)
+      assert.isUndefined(yield* Queue.take(asked))
+      for (let count = 1; count <= 5; count++) {
+        const uris = Array.from({ length: count }, (_, index) => `note://${index}`)
+        yield* Effect.forkChild(Effect.ignore(connection.listen!(uris, ada)))
+        assert.deepStrictEqual(yield* Queue.take(asked), uris)
+      }
+      const left = yield* eventually(
+        Effect.sync(() => open),
+        (streams) => streams === 1
+      )
+      assert.strictEqual(left, 1)
+    }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
+  it.effect("that broke and is replaced before it was opened again counts as changed all the same", () =>
+    Effect.gen(function* () {
+      const streams = yield* Queue.unbounded<ScriptedCall>()
+      const upstream = yield* StatelessUpstream.make({
+        tools: { plain: (call) => call.content({ ok: true }) },
+        methods: {
+          "subscriptions/listen": (call) => {
+            acknowledge(call, call.params["notifications"] as object)
+            if (urisOf(call) !== undefined) Queue.offerUnsafe(streams, call)
+          }
+        }
+      })
+      const { connection, heard } = yield* connect(upstream.url)
+      yield* connection.listen!(["note://a"], ada)
+      const first = yield* Queue.take(streams)
+      first.end()
+      // The test's clock stands, so it is not opened again; its end is known here once later calls have been answered.
+      for (let call = 1; call <= 3; call++) yield* callTool(connection, ada, "plain")
+      yield* connection.listen!(["note://a", "note://b"], ada)
+      const changed: Array<unknown> = []
+      while (!changed.includes("note://a")) changed.push((yield* Queue.take(heard)).params?.["uri"])
+      assert.include(changed, "note://a")
+    }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
   it.live("to another set of resources stands before the one it replaces is closed", () =>
     Effect.gen(function* () {
       const upstream = yield* StatelessUpstream.make()
