@@ -50,6 +50,9 @@ export interface ClientRequests {
   readonly pending: () => number
 }
 
+/** Of one session; the clock of a call stands still while it asks, so that time alone would not end a flood. */
+const maxPending = 1024
+
 /** An upstream asks for what the client has not offered. */
 export const undeclared = (method: string): JsonRpcErrorObject => ({
   code: rpcCodes.methodNotFound,
@@ -71,6 +74,10 @@ export const make = (capabilities: JsonObject): ClientRequests => {
     const capability = clientCapability(message.method)
     if (capability === undefined || !(capability in capabilities)) {
       return asking.reply(failure(message.id, undeclared(message.method)))
+    }
+    if (asked.size >= maxPending) {
+      const refusal = { code: rpcCodes.internal, message: "Too many questions to this client wait for an answer" }
+      return asking.reply(failure(message.id, refusal))
     }
     const id = randomUUID()
     const pending: Pending = { ...asking, server, upstreamId: message.id }

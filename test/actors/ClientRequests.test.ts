@@ -54,6 +54,22 @@ describe("a question of an upstream to the client", () => {
     assert.strictEqual(questions.pending(), 0)
   })
 
+  it("is refused where a thousand and more of the session wait for an answer, until one has got its own", () => {
+    const [adas, bos] = [make({ elicitation: {} }), make({ elicitation: {} })]
+    const flood = asker()
+    for (let id = 1; id <= 1025; id++) adas.ask("notes", elicit(id), flood.asking)
+    assert.strictEqual(adas.pending(), 1024)
+    assert.strictEqual(sentTo(flood.to).length, 1024)
+    const message = "Too many questions to this client wait for an answer"
+    assert.deepStrictEqual(flood.answers, [failure(1025, { code: -32603, message })])
+    const bo = asker()
+    bos.ask("notes", elicit(1), bo.asking)
+    assert.strictEqual(sentTo(bo.to).length, 1, "another session's questions are not counted")
+    adas.answer(success(sentTo(flood.to)[0]!.id, {}))
+    adas.ask("notes", elicit(1026), flood.asking)
+    assert.strictEqual(sentTo(flood.to).length, 1025)
+  })
+
   it("is answered once, and only in the session that was asked", () => {
     const [adas, bos] = [make({ elicitation: {} }), make({ elicitation: {} })]
     const notes = asker()
