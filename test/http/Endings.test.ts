@@ -180,6 +180,9 @@ describe("the end of a key", () => {
         bos.call.content({ fine: true })
         assert.deepStrictEqual((yield* bos.answer).result.structuredContent, { fine: true })
         assert.deepInclude((yield* bo.callTool("notes-get-data")).value, { project: "apollo" })
+        // What he shares is still there for his next session, too.
+        const later = yield* hub.connect(hub.bo)
+        assert.deepInclude((yield* later.callTool("notes-get-data")).value, { project: "apollo" })
       })
     )
   }

@@ -63,6 +63,22 @@ describe("UserPools", () => {
     }).pipe(Effect.scoped, Effect.provide(UserPools.layer))
   )
 
+  it.live("what a user sends to one origin reaches no other, and each user's goes by a socket of their own", () =>
+    Effect.gen(function* () {
+      const servers = yield* Effect.all([ScriptedHttpUpstream.make(), ScriptedHttpUpstream.make()])
+      const pools = yield* UserPools
+      for (const server of servers) {
+        server.script("GET", (call) => call.status(200))
+        for (const user of [ada, bo]) yield* Effect.flatMap(pools.acquire(user, server.origin), get)
+      }
+      assert.deepStrictEqual(
+        servers.map(({ received }) => received.length),
+        [2, 2]
+      )
+      assert.deepInclude(pools.stats(), { pools: 4, connects: 4 })
+    }).pipe(Effect.scoped, Effect.provide(UserPools.layer))
+  )
+
   it.effect("a pool outlives a session by a moment, for the next one, and then closes its sockets", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make({ methods: { GET: (call) => call.status(200) } })
