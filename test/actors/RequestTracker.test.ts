@@ -105,6 +105,10 @@ describe("RequestTracker", () => {
         const second = yield* hanging(call(ada))
         const elsewhere = yield* hanging(call(ada, { sessionId: SessionId.make("other") }))
         const bos = yield* hanging(call(bo))
+        const sessionsOf = (requests: ReadonlyArray<RequestRecord>) =>
+          requests.map(({ sessionId }) => String(sessionId))
+        assert.deepStrictEqual(sessionsOf(yield* tracker.pendingBySession(SessionId.make("other"))), ["other"])
+        assert.deepStrictEqual(sessionsOf(yield* tracker.pendingByUser(bo.userId)), ["session-of-bo"])
         assert.strictEqual(yield* tracker.cleanupSession(SessionId.make("session-of-ada"), "it was idle"), 2)
         for (const { fiber, interrupted } of [first, second]) {
           assert.isTrue(yield* Deferred.isDone(interrupted))

@@ -111,6 +111,21 @@ describe("a server's list", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("that two users want at the same time is asked for by each of them, and each gets their own", () =>
+    Effect.gen(function* () {
+      const one = yield* holding()
+      const hub = yield* upstreams({ notes: { url: one.url } })
+      const [ada, bo] = [yield* hub.session("ada"), yield* hub.session("bo")]
+      const adas = yield* Effect.forkChild(ada.list("notes"))
+      const first = yield* one.arrived
+      const bos = yield* Effect.forkChild(bo.list("notes"))
+      const second = yield* one.arrived
+      for (const call of [second, first]) call.result(tools(`of-${call.received.headers["x-mcphub-user-id"]}`))
+      assert.deepStrictEqual(names(yield* Fiber.join(adas)), ["of-ada-id"])
+      assert.deepStrictEqual(names(yield* Fiber.join(bos)), ["of-bo-id"])
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("is believed for five minutes where changes are announced, for five seconds where they are not", () =>
     Effect.gen(function* () {
       const answer = { "tools/list": (call: ScriptedCall) => call.result(tools("a")) }

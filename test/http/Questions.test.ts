@@ -176,6 +176,49 @@ describe("a question of an upstream", () => {
     })
   )
 
+  it.live("outside any call is answered to the server that asked, also when several ask under one id", () =>
+    Effect.gen(function* () {
+      const [files, mail] = yield* Effect.all([ScriptedHttpUpstream.make(), ScriptedHttpUpstream.make()])
+      const hub = yield* TestHub.make({ servers: { files: { url: files.url }, mail: { url: mail.url } } })
+      const capabilities = { roots: {} }
+      const [ada, bo] = yield* Effect.all([
+        hub.connect(hub.ada, { capabilities }),
+        hub.connect(hub.bo, { capabilities })
+      ])
+      const streams = yield* Effect.all([ada.stream, bo.stream])
+      const servers = [files, mail]
+      for (const client of [ada, bo]) for (const name of ["files", "mail"]) yield* client.callTool(`${name}-echo`)
+      for (const server of servers) yield* server.await(() => server.calls("GET").length === 2)
+      const asked: Array<() => Effect.Effect<unknown>> = []
+      for (const [index, server] of servers.entries()) {
+        assert.strictEqual(server.push({ jsonrpc: "2.0", id: "outside", method: "roots/list" }), 2)
+        for (const [client, stream, user] of [
+          [ada, streams[0], "ada"],
+          [bo, streams[1], "bo"]
+        ] as const) {
+          const question = (yield* stream.next) as any
+          const roots = [{ uri: `file:///${user}/${index}` }]
+          asked.unshift(() => client.respond(question.id, { roots }))
+        }
+      }
+      for (const answer of asked) yield* answer()
+      for (const [index, server] of servers.entries()) {
+        const answers = () => server.received.filter(({ body }) => body?.id === "outside")
+        yield* server.await(() => answers().length === 2)
+        for (const [user, name] of [
+          [hub.ada, "ada"],
+          [hub.bo, "bo"]
+        ] as const) {
+          const own = answers().filter(({ headers }) => headers["x-mcphub-user-id"] === user.user.id)
+          assert.deepStrictEqual(
+            own.map(({ body }) => body!.result),
+            [{ roots: [{ uri: `file:///${name}/${index}` }] }]
+          )
+        }
+      }
+    })
+  )
+
   it.effect("whose asker has gone leaves nothing behind", () =>
     Effect.gen(function* () {
       const { hub } = yield* start

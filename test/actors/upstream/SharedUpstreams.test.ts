@@ -170,7 +170,8 @@ describe("a shared conversation", () => {
       assert.deepStrictEqual(givenUp(), [])
       yield* change(ada, "unsubscribe", "note://both")
       assert.deepStrictEqual(givenUp(), ["note://both"])
-      // Who leaves takes what nobody else wants with them.
+      // Who leaves takes what nobody else wants with them, and nothing else.
+      yield* change(bo, "subscribe", "note://a")
       yield* bo.release
       assert.deepStrictEqual(givenUp(), ["note://both", "note://b"])
       updated("note://a")

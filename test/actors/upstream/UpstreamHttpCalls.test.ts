@@ -173,6 +173,32 @@ describe("calls over HTTP", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
+  it.live("progress that names a call which asked for none is counted and shown to nobody", () =>
+    Effect.gen(function* () {
+      const server = yield* ScriptedHttpUpstream.make({
+        tools: {
+          guess: (call) => {
+            call.event({
+              jsonrpc: "2.0",
+              method: "notifications/progress",
+              params: { progressToken: call.id, progress: 1 }
+            })
+            call.content({ done: true })
+          }
+        }
+      })
+      const got: Array<UpstreamMessage> = []
+      const onMessage = (message: UpstreamMessage) => void got.push(message)
+      for (const user of ["ada", "bo"]) {
+        const connection = yield* connect(server.url, contextOf(user), { onMessage })
+        const result = yield* callTool(connection, contextOf(user), "guess", {}, { onMessage })
+        assert.deepStrictEqual(contentOf(result), { done: true })
+      }
+      assert.deepStrictEqual(got, [])
+      assert.strictEqual(yield* lateResponses, 2)
+    }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
   it.live("B06: an answer with another id is counted and ignored, the right one still arrives", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make({
@@ -251,7 +277,7 @@ describe("calls over HTTP", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
-  it.live("a batched answer of revision 2025-03-26 is taken apart", () =>
+  it.live("a batched answer of revision 2025-03-26 is taken apart, and the first of two answers in it wins", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make({
         tools: {
@@ -261,7 +287,8 @@ describe("calls over HTTP", () => {
               "application/json",
               JSON.stringify([
                 { jsonrpc: "2.0", method: "notifications/message", params: { data: "hello" } },
-                { jsonrpc: "2.0", id: call.id, result: { structuredContent: { ok: true } } }
+                { jsonrpc: "2.0", id: call.id, result: { structuredContent: { ok: true } } },
+                { jsonrpc: "2.0", id: call.id, result: { structuredContent: { ok: "again" } } }
               ])
             )
         }
@@ -276,6 +303,7 @@ describe("calls over HTTP", () => {
         { onMessage: (message) => void got.push(message) }
       )
       assert.deepStrictEqual(contentOf(result), { ok: true })
+      assert.strictEqual(yield* lateResponses, 1)
       assert.deepStrictEqual(
         got.map((message) => message.method),
         ["notifications/message"]
