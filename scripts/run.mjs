@@ -32,6 +32,8 @@ const tasks = {
   "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test"]]),
   // Which test guards against which hazard, from the titles of the tests into docs/internals/hazards.md.
   hazards: () => inRoot(commandFor(root, join(root, "test", "docs", "Hazards.ts"), [])),
+  // Breaks each rule that keeps users apart, in a copy, and asks whether a test notices: half an hour, for the night.
+  mutate: (args) => inRoot(commandFor(root, join(root, "test", "mutation", "run.ts"), args)),
   build: () => tsc(["-p", "tsconfig.build.json"]),
   ok
 }

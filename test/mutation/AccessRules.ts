@@ -1,0 +1,236 @@
+/** What a user may reach: groups, targets, grants of tools, for lists and for calls alike. */
+import type { Mutation } from "./Mutation.ts"
+
+const access = "src/domain/Access.ts"
+const catalog = "src/actors/Catalog.ts"
+const decided = "test/domain/Access.test.ts"
+const seen = "test/actors/Catalog.test.ts"
+const targets = "test/http/Targets.test.ts"
+
+export const accessRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "a user all of whose groups are inactive reaches everything",
+    file: access,
+    find: "if (groups.length === 0) return",
+    replace: "if (!groups.some((group) => group.isActive)) return",
+    tests: [decided]
+  },
+  {
+    wrong: "an inactive group gives access",
+    file: access,
+    find: "    groups.filter((group) => group.isActive),\n",
+    replace: "    groups,\n",
+    tests: [decided]
+  },
+  {
+    wrong: "an inactive group is a target",
+    file: access,
+    find: "group.isActive && group.name === target.name",
+    replace: "group.name === target.name",
+    tests: [decided]
+  },
+  {
+    wrong: "the target of any group is all groups",
+    file: access,
+    find: "group.isActive && group.name === target.name",
+    replace: "group.isActive",
+    tests: [decided]
+  },
+  {
+    wrong: "a disabled server can be reached",
+    file: access,
+    find: "config.enabled === false ? [] : [name]",
+    replace: "[name]",
+    tests: [decided]
+  },
+  {
+    wrong: "an unknown group is everything",
+    file: access,
+    find: "if (shared === undefined) return undefined",
+    replace: "if (shared === undefined) return accessOf(groups, settings)",
+    tests: [decided]
+  },
+  {
+    wrong: "a group of the settings gives what the user may not reach",
+    file: access,
+    find: "new Map([...accessOf(groups, settings)].filter(([server]) => shared.has(server)))",
+    replace: 'new Map<string, ToolGrant>([...shared].map((server) => [server, "all"]))',
+    tests: [decided]
+  },
+  {
+    wrong: "a group of the settings without a server in reach is a target",
+    file: access,
+    find: "access.size === 0 && shared.size > 0 ? undefined : access",
+    replace: "access",
+    tests: [decided]
+  },
+  {
+    wrong: "any server is a target",
+    file: access,
+    find: "return grant === undefined ? undefined : new Map([[target.name, grant]])",
+    replace: 'return new Map([[target.name, grant ?? "all"]])',
+    tests: [decided]
+  },
+  {
+    wrong: "the target of one server gives all its tools",
+    file: access,
+    find: "new Map([[target.name, grant]])",
+    replace: 'new Map([[target.name, "all" as const]])',
+    tests: [decided]
+  },
+  {
+    wrong: "a group's tools do not matter",
+    file: access,
+    find: 'group.tools === undefined || group.tools.length === 0 ? "all" : new Set(group.tools)',
+    replace: '"all"',
+    tests: [decided]
+  },
+  {
+    wrong: "the tools of a second group replace those of the first",
+    file: access,
+    find: "new Set([...known, ...grant])",
+    replace: "grant",
+    tests: [decided]
+  },
+  {
+    wrong: "a grant admits every tool",
+    file: access,
+    find: 'grant === "all" || grant.has(tool)',
+    replace: "grant !== undefined || grant.has(tool)",
+    tests: [decided]
+  },
+  {
+    wrong: "a target that has gone admits everything",
+    file: access,
+    find: "accessTo(target, groups, settings) ?? nothing",
+    replace: "accessTo(target, groups, settings) ?? accessOf([], settings)",
+    tests: [decided]
+  },
+  {
+    wrong: "the list shows tools that are not granted",
+    file: catalog,
+    find: '        if (kind === "tools" && !admits(access, server, key)) continue\n',
+    replace: "",
+    tests: [seen]
+  },
+  {
+    wrong: "a tool that is not granted can be called",
+    file: catalog,
+    find: 'kind === "prompts" || admits(access, route.server, route.name)',
+    replace: "true",
+    tests: [seen]
+  },
+  {
+    wrong: "a tool that is not granted can be called behind its server's endpoint",
+    file: catalog,
+    find: "server === undefined || !permitted({ server, name }) ? unknown()",
+    replace: "server === undefined ? unknown()",
+    tests: [targets]
+  },
+  {
+    wrong: "a tool that is not granted can be called once it is known",
+    file: catalog,
+    find: "return permitted(only) ? Effect.succeed(only) : unknown()",
+    replace: "return Effect.succeed(only)",
+    tests: [seen]
+  },
+  {
+    wrong: "a tool that is not granted can be called when it is looked for",
+    file: catalog,
+    find: "found.filter(permitted)",
+    replace: "found",
+    tests: [seen]
+  },
+  {
+    wrong: "a tool that is not granted can be called by its bare name",
+    file: catalog,
+    find: " && permitted({ server, name }) ? [{ server, name }]",
+    replace: " ? [{ server, name }]",
+    tests: [seen]
+  },
+  {
+    wrong: "a tool that is switched off is there",
+    file: catalog,
+    find: "      !isSwitchedOff(settings.current().mcpServers[server], server, tool, separator)\n",
+    replace: "      true\n",
+    tests: [seen]
+  },
+  {
+    wrong: "a name that two servers have leads to the first",
+    file: catalog,
+    find: "bare.length === 1 ? bare[0]!",
+    replace: "bare.length > 0 ? bare[0]!",
+    tests: [seen]
+  },
+  {
+    wrong: "a URI names a server out of reach",
+    file: catalog,
+    find: "    for (const server of access.keys()) {\n      if (uri.startsWith(",
+    replace: "    for (const server of Object.keys(settings.current().mcpServers)) {\n      if (uri.startsWith(",
+    tests: [seen]
+  },
+  {
+    wrong: "resources are looked for at servers out of reach",
+    file: catalog,
+    find: '[load("resources", access.keys(), context),',
+    replace: '[load("resources", Object.keys(settings.current().mcpServers), context),',
+    tests: [seen]
+  },
+  {
+    wrong: "templates are looked for at servers out of reach",
+    file: catalog,
+    find: 'load("templates", access.keys(), context)],',
+    replace: 'load("templates", Object.keys(settings.current().mcpServers), context)],',
+    tests: [seen]
+  },
+  {
+    wrong: "completion goes to templates of servers out of reach",
+    file: catalog,
+    find: 'const loaded = yield* load("templates", access.keys(), context)',
+    replace: 'const loaded = yield* load("templates", Object.keys(settings.current().mcpServers), context)',
+    tests: [seen]
+  },
+  {
+    wrong: "a session keeps the groups it was opened with",
+    file: "src/actors/SessionAccess.ts",
+    find: "decided.groups !== groups || ",
+    replace: "",
+    tests: [targets]
+  },
+  {
+    wrong: "a session keeps the settings it was opened with",
+    file: "src/actors/SessionAccess.ts",
+    find: " || decided.settings !== current",
+    replace: "",
+    tests: [targets, "test/http/SettingsChange.test.ts"]
+  },
+  {
+    wrong: "everybody reaches what the first user to be decided for reaches",
+    file: "src/actors/SessionAccess.ts",
+    find: "  return ({ groups }) => {\n",
+    replace: "  return ({ groups }) => {\n    groups = (globalThis as any).everybodysGroups ??= groups\n",
+    tests: [targets]
+  },
+  {
+    wrong: "a target out of reach is not unknown",
+    file: "src/http/McpEndpoint.ts",
+    find: "resolveTarget(path.target, principal.groups, settings.current())",
+    replace:
+      '(resolveTarget(path.target, principal.groups, settings.current()) ?? { kind: "server", name: path.target })',
+    tests: [targets]
+  },
+  {
+    wrong: "a target is resolved without the user's groups",
+    file: "src/http/McpEndpoint.ts",
+    find: "resolveTarget(path.target, principal.groups, settings.current())",
+    replace: "resolveTarget(path.target, [], settings.current())",
+    tests: [targets]
+  },
+  {
+    wrong: "another user's name in the address does not matter",
+    file: "src/http/McpEndpoint.ts",
+    find: "path.user !== undefined && path.user !== principal.username && path.user !== principal.userId",
+    replace: "false",
+    tests: ["test/http/Keys.test.ts"]
+  }
+]

@@ -1,0 +1,370 @@
+/** Which call an id, a token, an answer or a state belongs to, and who may cancel, answer or resume it. */
+import { everybodys, type Mutation } from "./Mutation.ts"
+
+const questions = "src/actors/ClientRequests.ts"
+const parked = "src/actors/ParkedCalls.ts"
+const states = "src/actors/RequestStates.ts"
+const intake = "src/actors/SessionIntake.ts"
+const http = "src/actors/upstream/UpstreamHttpCalls.ts"
+const stdio = "src/actors/upstream/StdioConversation.ts"
+const tracking = "src/actors/RequestTracking.ts"
+const messages = "src/actors/SessionMessages.ts"
+const asked = "test/actors/ClientRequests.test.ts"
+const sealed = "test/actors/RequestStates.test.ts"
+const exchanges = "test/http/Exchanges.test.ts"
+const httpCalls = "test/actors/upstream/UpstreamHttpCalls.test.ts"
+const stdioCalls = "test/actors/upstream/UpstreamStdio.test.ts"
+const tracked = "test/actors/RequestTracker.test.ts"
+const streamed = "test/http/EventStream.test.ts"
+
+const downstream: ReadonlyArray<Mutation> = [
+  {
+    wrong: "a question is answered by another session",
+    file: questions,
+    find: "const asked = new Map<JsonRpcId, Pending>()",
+    replace: `const asked: Map<JsonRpcId, Pending> = ${everybodys("Asked")}`,
+    tests: [asked]
+  },
+  {
+    wrong: "a question goes out under the upstream's own id",
+    file: questions,
+    find: "const id = randomUUID()",
+    replace: "const id = String(message.id)",
+    tests: [asked]
+  },
+  {
+    wrong: "an answer reaches the upstream under the hub's id",
+    file: questions,
+    find: "success(pending.upstreamId, response.result)",
+    replace: "success(response.id, response.result)",
+    tests: [asked]
+  },
+  {
+    wrong: "a question is answered twice",
+    file: questions,
+    find: "    asked.delete(id)\n",
+    replace: "",
+    tests: [asked]
+  },
+  {
+    wrong: "a server takes another server's question back",
+    file: questions,
+    find: "pending.server !== server || ",
+    replace: "",
+    tests: [asked]
+  },
+  {
+    wrong: "a request that ends takes other requests' questions back",
+    file: questions,
+    find: "if (pending.record !== record) continue",
+    replace: "",
+    tests: [asked]
+  },
+  {
+    wrong: "the client is asked what it did not declare",
+    file: questions,
+    find: "if (capability === undefined || !(capability in capabilities)) {",
+    replace: "if (capability === undefined) {",
+    tests: [asked]
+  },
+  {
+    wrong: "the client's progress on a question carries the hub's token",
+    file: questions,
+    find: "{ ...params, progressToken: known.token }",
+    replace: "{ ...params }",
+    tests: [asked]
+  },
+  {
+    wrong: "a question is sent to the session's stream though its call has one",
+    file: messages,
+    find: "send: (outgoing) => call.exchange.send(outgoing) || events.ask(outgoing)",
+    replace: "send: (outgoing) => events.ask(outgoing)",
+    tests: ["test/http/Questions.test.ts"]
+  },
+  {
+    wrong: "progress of a call goes to the session's stream",
+    file: messages,
+    find: "return void call.exchange.send(message)",
+    replace: "return void events.publish(message)",
+    tests: [exchanges, streamed]
+  },
+  {
+    wrong: "log messages of a call go to the session's stream",
+    file: messages,
+    find: "if (wanted) call.exchange.send(message)",
+    replace: "if (wanted) events.publish(message)",
+    tests: [exchanges, streamed]
+  },
+  {
+    wrong: "an answer carries another id than its request",
+    file: "src/http/PostExchange.ts",
+    find: "answer(success(id, shape",
+    replace: "answer(success(1, shape",
+    tests: [exchanges]
+  },
+  {
+    wrong: "a cancelled id that is in flight twice cancels both",
+    file: intake,
+    find: "if (named?.size !== 1) return",
+    replace: "if (named === undefined) return",
+    tests: [exchanges]
+  },
+  {
+    wrong: "a session cancels another session's request by its id",
+    file: intake,
+    find: "const byClientId = new Map<JsonRpcId, Set<RequestRecord>>()",
+    replace: `const byClientId: Map<JsonRpcId, Set<RequestRecord>> = ${everybodys("Requests")}`,
+    tests: [exchanges]
+  },
+  {
+    wrong: "a cancel that names nothing is not written down",
+    file: intake,
+    find: 'return audit.refused("cancel_ignored", principal, sessionId, "notifications/cancelled")',
+    replace: "return",
+    tests: ["test/http/AuditTrail.test.ts"]
+  },
+  {
+    wrong: "the requests of all users count as one's",
+    file: "src/actors/UserLimits.ts",
+    find: "counts[what] >= max",
+    replace: "totals[what] >= max",
+    tests: ["test/actors/UserLimits.test.ts"]
+  },
+  {
+    wrong: "requests of all users are limited together",
+    file: intake,
+    find: 'limits.take(principal.userId, "inFlight"',
+    replace: 'limits.take("" as never, "inFlight"',
+    tests: ["test/http/Limits.test.ts"]
+  },
+  {
+    wrong: "one user's cleanup ends everybody's requests",
+    file: tracking,
+    find: "cleanup((request) => request.userId === userId, detail)",
+    replace: "cleanup(() => true, detail)",
+    tests: [tracked]
+  },
+  {
+    wrong: "one session's cleanup ends everybody's requests",
+    file: tracking,
+    find: "cleanup((request) => request.sessionId === sessionId, detail)",
+    replace: "cleanup(() => true, detail)",
+    tests: [tracked]
+  },
+  {
+    wrong: "one session's cleanup ends the user's other sessions' requests",
+    file: tracking,
+    find: "cleanup((request) => request.sessionId === sessionId, detail)",
+    replace:
+      "cleanup((request) => request.userId === [...running.values()].find((one) => one.sessionId === sessionId)?.userId, detail)",
+    tests: [tracked]
+  },
+  {
+    wrong: "a user sees everybody's requests",
+    file: tracking,
+    find: "pendingWhere((request) => request.userId === userId)",
+    replace: "pendingWhere(() => true)",
+    tests: [tracked]
+  },
+  {
+    wrong: "a session sees everybody's requests",
+    file: tracking,
+    find: "pendingWhere((request) => request.sessionId === sessionId)",
+    replace: "pendingWhere(() => true)",
+    tests: [tracked]
+  }
+]
+
+const rounds: ReadonlyArray<Mutation> = [
+  {
+    wrong: "a state opens for another user",
+    file: states,
+    find: "credentials.seal(userId, purpose,",
+    replace: 'credentials.seal("" as never, purpose,',
+    also: [
+      { file: states, find: "credentials.open(userId, purpose,", replace: 'credentials.open("" as never, purpose,' }
+    ],
+    tests: [sealed]
+  },
+  {
+    wrong: "a state opens in another session",
+    file: states,
+    find: "opened.session === sessionId && ",
+    replace: "",
+    tests: [sealed]
+  },
+  {
+    wrong: "a state opens for another method",
+    file: states,
+    find: " && opened.method === method",
+    replace: "",
+    tests: [sealed]
+  },
+  {
+    wrong: "a state opens for another name",
+    file: states,
+    find: " && opened.name === name",
+    replace: "",
+    tests: [sealed]
+  },
+  { wrong: "a state never expires", file: states, find: " || opened.expires <= now", replace: "", tests: [sealed] },
+  {
+    wrong: "a state opens twice",
+    file: states,
+    find: " || !useOnce(opened.nonce, opened.expires, now)",
+    replace: "",
+    tests: [sealed]
+  },
+  {
+    wrong: "a state need not be sealed",
+    file: states,
+    find: ' || !state.startsWith("enc:")',
+    replace: "",
+    tests: [sealed]
+  },
+  {
+    wrong: "a session's end ends another's parked calls",
+    file: parked,
+    find: "const jobs = new Map<string, Job>()",
+    replace: `const jobs: Map<string, Job> = ${everybodys("Jobs")}`,
+    tests: ["test/actors/ParkedCalls.test.ts"]
+  },
+  {
+    wrong: "two retries resume one parked call",
+    file: parked,
+    find: "job === undefined || job.waiter !== undefined",
+    replace: "job === undefined",
+    tests: ["test/actors/ParkedCalls.test.ts"]
+  },
+  {
+    wrong: "a parked call is never given up",
+    file: parked,
+    find: "job.parkedUntil = yield* kill(job).pipe(",
+    replace: "job.parkedUntil = yield* Effect.never.pipe(",
+    tests: ["test/actors/ParkedCalls.test.ts"]
+  },
+  {
+    wrong: "a question outside of a call's stream goes to any of several calls",
+    file: "src/actors/EraBridge.ts",
+    find: "if (inFlight.length !== 1) return false",
+    replace: "if (inFlight.length === 0) return false",
+    tests: ["test/actors/EraBridge.test.ts"]
+  },
+  {
+    wrong: "one server's state is handed to another",
+    file: "src/actors/SessionRequests.ts",
+    find: "retry.server === undefined || retry.server === route.server",
+    replace: "true",
+    tests: ["test/http/NewClientOnNewServer.test.ts", "test/http/RequestStates.test.ts"]
+  },
+  {
+    wrong: "a retry is told of progress under the first request's token",
+    file: "src/actors/EraBridge.ts",
+    find: "progressToken !== undefined && exchange.send({ ...message, params: { ...message.params, progressToken } })",
+    replace: "exchange.send(message)",
+    tests: ["test/actors/EraBridge.test.ts"]
+  }
+]
+
+const upstream: ReadonlyArray<Mutation> = [
+  {
+    wrong: "the client's progress token leaves the hub",
+    file: http,
+    find: "token === undefined ? params : withProgressToken(params!, id)",
+    replace: "params",
+    tests: [httpCalls]
+  },
+  {
+    wrong: "progress comes under the hub's token",
+    file: http,
+    find: "progressToken: pending.token } })",
+    replace: "} })",
+    tests: [httpCalls]
+  },
+  {
+    wrong: "all calls have one id",
+    file: http,
+    find: "const id = ++lastId",
+    replace: "const id = 1",
+    tests: [httpCalls]
+  },
+  {
+    wrong: "an answer with another id is taken",
+    file: http,
+    find: "          classified.message.id !== origin.id ||\n",
+    replace: "",
+    tests: [httpCalls]
+  },
+  {
+    wrong: "a second answer replaces the first",
+    file: http,
+    find: "          origin.response !== undefined ||\n",
+    replace: "",
+    tests: [httpCalls]
+  },
+  {
+    wrong: "progress without a token reaches the call that asked for none",
+    file: http,
+    find: "pending?.token === undefined || pending.response !== undefined",
+    replace: "pending === undefined || pending.response !== undefined",
+    tests: [httpCalls]
+  },
+  {
+    wrong: "a message on a call's stream goes to the connection",
+    file: http,
+    find: "else if (origin === undefined) onMessage(message)",
+    replace: "else if (true) onMessage(message)",
+    tests: [httpCalls]
+  },
+  {
+    wrong: "all calls on a child's channel have one id",
+    file: stdio,
+    find: "const id = ++lastId",
+    replace: "const id = 1",
+    tests: ["test/actors/upstream/StdioConversation.test.ts"]
+  },
+  {
+    wrong: "the client's progress token reaches the child",
+    file: stdio,
+    find: "{ progressToken: `${tokenPrefix}${id}` }",
+    replace: "{ progressToken: clientToken }",
+    tests: [stdioCalls]
+  },
+  {
+    wrong: "progress of a child comes under the hub's token",
+    file: stdio,
+    find: "{ ...params, progressToken: entry.clientToken }",
+    replace: "{ ...params }",
+    tests: [stdioCalls]
+  },
+  {
+    wrong: "a child's question is guessed to belong to one of several calls",
+    file: stdio,
+    find: "calls.length === 1 ? calls[0]!.call",
+    replace: "calls.length > 0 ? calls[0]!.call",
+    tests: [stdioCalls]
+  },
+  {
+    wrong: "a child's question is answered twice",
+    file: stdio,
+    find: "if (!serverRequests.delete(response.id as JsonRpcId)) return Effect.void",
+    replace: "",
+    tests: ["test/actors/upstream/StdioConversation.test.ts"]
+  },
+  {
+    wrong: "a client's cancel reaches a child under an id of the hub's",
+    file: stdio,
+    find: 'method === "notifications/cancelled" || ',
+    replace: "",
+    tests: ["test/actors/upstream/StdioConversation.test.ts"]
+  },
+  {
+    wrong: "a child's answer is given twice",
+    file: stdio,
+    find: "    pending.delete(response.id as number)\n",
+    replace: "",
+    tests: [stdioCalls]
+  }
+]
+
+export const callRules: ReadonlyArray<Mutation> = [...downstream, ...rounds, ...upstream]

@@ -1,0 +1,252 @@
+/** Who gets in, at the endpoint and at the operator's door, and what must be written down before anything is done. */
+import type { Mutation } from "./Mutation.ts"
+
+const cache = "src/domain/PrincipalCache.ts"
+const principals = "src/domain/Principals.ts"
+const guard = "src/domain/KeyGuard.ts"
+const wrongKeys = "src/http/WrongKeys.ts"
+const endpoint = "src/http/McpEndpoint.ts"
+const door = "src/http/LocalDoor.ts"
+const trail = "src/actors/AuditTrail.ts"
+const identity = "test/domain/Principals.test.ts"
+const guessing = "test/http/KeyGuessing.test.ts"
+const audited = "test/http/AuditTrail.test.ts"
+const beside = "test/cli/BesideHub.test.ts"
+
+export const keyRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "an expired key opens the hub while it is remembered",
+    file: cache,
+    find: "Math.min(now + timeToLive, principal.expiresAt)",
+    replace: "now + timeToLive",
+    tests: [identity]
+  },
+  {
+    wrong: "a key is remembered for ever",
+    file: cache,
+    find: "now >= entry.until",
+    replace: "now < 0",
+    tests: [identity]
+  },
+  {
+    wrong: "what changes for a whole user is not forgotten",
+    file: cache,
+    find: "event.keyId === undefined || event.keyId === keyId",
+    replace: "event.keyId === keyId",
+    tests: [identity]
+  },
+  {
+    wrong: "what changes for one key is not forgotten",
+    file: cache,
+    find: "event.keyId === undefined || event.keyId === keyId",
+    replace: "event.keyId === undefined",
+    tests: [identity]
+  },
+  {
+    wrong: "a key made after it was rejected stays rejected",
+    file: cache,
+    find: "    this.generation++\n    this.#rejected.clear()\n",
+    replace: "    this.generation++\n",
+    tests: [identity]
+  },
+  {
+    wrong: "a change heard of during a read does not count",
+    file: cache,
+    find: "    this.generation++\n    this.#rejected.clear()\n",
+    replace: "    this.#rejected.clear()\n",
+    tests: [identity]
+  },
+  {
+    wrong: "a read that a change overtook is believed",
+    file: principals,
+    find: "if (cache.generation !== generation) return read(digest, key)",
+    replace: "",
+    tests: [identity]
+  },
+  {
+    wrong: "news of a change leaves what is remembered",
+    file: principals,
+    find: "      cache.apply(event)\n",
+    replace: "",
+    tests: [identity]
+  },
+  {
+    wrong: "answers from before a lost connection are still believed",
+    file: cache,
+    find: "    this.generation++\n    this.#entries.clear()\n    this.#digests.clear()\n",
+    replace: "    this.generation++\n",
+    tests: [identity]
+  },
+  {
+    wrong: "a read from before a lost connection is still believed",
+    file: cache,
+    find: "    this.generation++\n    this.#entries.clear()\n",
+    replace: "    this.#entries.clear()\n",
+    tests: [identity]
+  },
+  {
+    wrong: "a key is not looked at again at its expiry",
+    file: cache,
+    find: "keys.filter((key) => key.checkAt <= now)",
+    replace: "[]",
+    tests: [identity]
+  },
+  {
+    wrong: "all keys are the first one's",
+    file: principals,
+    find: "const digest = keyDigest(text)\n    const now",
+    replace: 'const digest = ""\n    const now',
+    tests: [identity]
+  },
+  {
+    wrong: "two keys looked up at once get one answer",
+    file: principals,
+    find: "const pending = waiting.get(digest)",
+    replace: "const pending = [...waiting.values()][0]",
+    tests: [identity]
+  },
+  {
+    wrong: "valid keys are refused while others guess",
+    file: guard,
+    find: "          const exists = Deferred.makeUnsafe<boolean, DatabaseUnavailable>()\n",
+    replace:
+      "          if (bucket !== undefined) return Effect.succeed(false)\n          const exists = Deferred.makeUnsafe<boolean, DatabaseUnavailable>()\n",
+    tests: [identity]
+  },
+  {
+    wrong: "keys asked for together get each other's answers",
+    file: guard,
+    find: "exit.value[index] === true",
+    replace: "exit.value[asked.length - 1 - index] === true",
+    tests: [identity]
+  },
+  {
+    wrong: "guessing reads the database at any rate",
+    file: guard,
+    find: "if (bucket.take(monotonic())) return",
+    replace: "if (bucket !== undefined) return",
+    tests: [identity]
+  },
+  {
+    wrong: "valid keys use up what guessing may read",
+    file: guard,
+    find: 'if (found._tag === "Some") bucket.give()',
+    replace: "",
+    tests: [identity]
+  },
+  {
+    wrong: "valid keys are refused behind an address that guesses",
+    file: endpoint,
+    find: "const known = principals.peek(presented.key)\n",
+    replace:
+      "const wait = wrongKeys.count(request.address)\n    if (wait !== undefined) {\n      rejectKey(reply, wait)\n      return true\n    }\n    const known = principals.peek(presented.key)\n",
+    tests: [guessing]
+  },
+  {
+    wrong: "all addresses share one allowance of wrong keys",
+    file: wrongKeys,
+    find: "const site = siteOf(address)",
+    replace: 'const site = ""',
+    tests: [guessing]
+  },
+  {
+    wrong: "wrong keys are never too many",
+    file: wrongKeys,
+    find: "bucket.take(now) ? undefined",
+    replace: "bucket.take(now) || true ? undefined",
+    tests: [guessing]
+  },
+  {
+    wrong: "two keys in one request are no conflict",
+    file: "src/http/Authentication.ts",
+    find: 'if (key !== undefined && key !== candidate) return { kind: "conflict" }',
+    replace: "",
+    tests: ["test/http/Keys.test.ts"]
+  },
+  {
+    wrong: "a foreign Host or Origin is served",
+    file: endpoint,
+    find: "if (isForeignSite(request, hub)) {",
+    replace: "if (false) {",
+    tests: ["test/http/Keys.test.ts"]
+  },
+  {
+    wrong: "without an audit trail nothing is refused",
+    file: trail,
+    find: "  writable: () => false,\n",
+    replace: "  writable: () => true,\n",
+    tests: [audited, "test/actors/AuditTrail.test.ts"]
+  },
+  {
+    wrong: "users who need the audit trail are served without it",
+    file: endpoint,
+    find: "!audit.writable() && auditRequired",
+    replace: "false && auditRequired",
+    tests: [audited]
+  },
+  {
+    wrong: "users who need no audit trail are refused without it",
+    file: endpoint,
+    find: "!audit.writable() && auditRequired(admitted.target, admitted.principal.groups, settings.current())",
+    replace: "!audit.writable()",
+    tests: [audited]
+  },
+  {
+    wrong: "an audit trail that fails counts as written",
+    file: "src/actors/AuditWriter.ts",
+    find: "!failing && waiting.length < capacity",
+    replace: "waiting.length < capacity",
+    tests: [audited, "test/actors/AuditTrail.test.ts"]
+  },
+  {
+    wrong: "an audit trail that is full counts as written",
+    file: "src/actors/AuditWriter.ts",
+    find: "!failing && waiting.length < capacity",
+    replace: "!failing",
+    tests: ["test/actors/AuditTrail.test.ts"]
+  },
+  {
+    wrong: "a group's condition does not hold for its own address",
+    file: "src/domain/AuditPolicy.ts",
+    find: '(target.kind === "group" && target.name === name) ||',
+    replace: "",
+    tests: [audited]
+  },
+  {
+    wrong: "a group's condition does not hold for its users elsewhere",
+    file: "src/domain/AuditPolicy.ts",
+    find: "groups.some((group) => group.isActive && group.name === name)",
+    replace: "false",
+    tests: [audited]
+  },
+  {
+    wrong: "everybody can read the door's token",
+    file: door,
+    find: '{ mode: 0o600, flag: "w" }',
+    replace: '{ mode: 0o644, flag: "w" }',
+    also: [{ file: door, find: "fs.chmod(aside, 0o600)", replace: "fs.chmod(aside, 0o644)" }],
+    tests: [beside]
+  },
+  { wrong: "the door opens without its token", file: door, find: "!same || ", replace: "", tests: [beside] },
+  {
+    wrong: "the door opens to any text as long as its token",
+    file: door,
+    find: "presented.length === expected.length && timingSafeEqual(presented, expected)",
+    replace: "presented.length === expected.length",
+    tests: [beside]
+  },
+  {
+    wrong: "the door opens to a browser",
+    file: door,
+    find: ' || request.headers["origin"] !== undefined',
+    replace: "",
+    tests: [beside]
+  },
+  {
+    wrong: "the door listens beyond the machine",
+    file: "src/cli/start/AdminDoor.ts",
+    find: 'host: "127.0.0.1"',
+    replace: 'host: "0.0.0.0"',
+    tests: [beside]
+  }
+]

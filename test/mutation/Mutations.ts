@@ -1,0 +1,17 @@
+/** Every mutation, in the order in which they are tried. */
+import { accessRules } from "./AccessRules.ts"
+import { callRules } from "./Calls.ts"
+import { headerRules } from "./Headers.ts"
+import { keyRules } from "./Keys.ts"
+import type { Mutation } from "./Mutation.ts"
+import { sessions } from "./Sessions.ts"
+import { upstreamRules } from "./Upstreams.ts"
+
+export const mutations: ReadonlyArray<Mutation> = [
+  ...sessions,
+  ...headerRules,
+  ...accessRules,
+  ...upstreamRules,
+  ...callRules,
+  ...keyRules
+]

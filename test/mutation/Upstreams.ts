@@ -1,0 +1,247 @@
+/** Who shares a socket, a conversation, a list; and what servers tell whom. */
+import { everybodys, type Mutation } from "./Mutation.ts"
+
+const pools = "src/actors/upstream/UserPools.ts"
+const shared = "src/actors/upstream/SharedUpstreams.ts"
+const holders = "src/actors/upstream/SharedHolders.ts"
+const wire = "src/actors/upstream/UpstreamHttpWire.ts"
+const links = "src/actors/upstream/UpstreamLinks.ts"
+const lists = "src/actors/ServerLists.ts"
+const sharing = "test/actors/upstream/SharedUpstreams.test.ts"
+const linking = "test/actors/upstream/UpstreamLinks.test.ts"
+const endings = "test/http/Endings.test.ts"
+const listing = "test/actors/ServerLists.test.ts"
+
+export const upstreamRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "two users share sockets",
+    file: pools,
+    find: "RcMap.get(pools, new PoolKey(userId, origin))",
+    replace: 'RcMap.get(pools, new PoolKey("" as UserId, origin))',
+    tests: ["test/actors/upstream/UserPools.test.ts"]
+  },
+  {
+    wrong: "two origins share a pool",
+    file: pools,
+    find: " && that.origin === this.origin",
+    replace: "",
+    also: [
+      {
+        file: pools,
+        find: "Hash.combine(Hash.string(this.userId), Hash.string(this.origin))",
+        replace: "Hash.string(this.userId)"
+      }
+    ],
+    tests: ["test/actors/upstream/UserPools.test.ts"]
+  },
+  {
+    wrong: "two users share a conversation",
+    file: shared,
+    find: 'isolation === "shared" ? undefined : { userId, keyId }',
+    replace: "undefined",
+    tests: [sharing]
+  },
+  {
+    wrong: "two keys of a user share a conversation",
+    file: shared,
+    find: "      this.owner,\n",
+    replace: "      this.owner?.userId,\n",
+    tests: [sharing]
+  },
+  {
+    wrong: "the user is no part of a shared conversation's key",
+    file: shared,
+    find: "      this.owner,\n",
+    replace: "      this.owner?.keyId,\n",
+    tests: [sharing]
+  },
+  {
+    wrong: "two servers share a conversation",
+    file: shared,
+    find: "      options.name,\n",
+    replace: "",
+    tests: [sharing]
+  },
+  {
+    wrong: "two revisions share a conversation",
+    file: shared,
+    find: "      options.protocolVersion,\n",
+    replace: "",
+    tests: [sharing]
+  },
+  {
+    wrong: "clients of other capabilities share a conversation",
+    file: shared,
+    find: "      options.clientCapabilities,\n",
+    replace: "",
+    tests: [sharing]
+  },
+  {
+    wrong: "a conversation outlives the settings it was made under",
+    file: shared,
+    find: "      options.clientCapabilities,\n      options.config\n",
+    replace: "      options.clientCapabilities\n",
+    tests: [sharing]
+  },
+  {
+    wrong: "the end of a user's key ends other users' conversations",
+    file: shared,
+    find: "this.owner?.userId === userId && (keyId",
+    replace: "(keyId",
+    tests: [endings, sharing]
+  },
+  {
+    wrong: "the end of one key ends conversations of the user's other keys",
+    file: shared,
+    find: " && (keyId === undefined || this.owner.keyId === keyId)",
+    replace: "",
+    tests: [endings, sharing]
+  },
+  {
+    wrong: "the end of a key leaves its conversations",
+    file: shared,
+    find: "(event.revoked ? keyEnded(event) : Effect.void)",
+    replace: "Effect.void",
+    tests: [endings]
+  },
+  {
+    wrong: "changed settings leave the conversations made under the old ones",
+    file: shared,
+    find: "JSON.stringify(mcpServers[options.name]) !== JSON.stringify(options.config)",
+    replace: "false",
+    tests: ["test/http/SettingsChange.test.ts"]
+  },
+  {
+    wrong: "what is shared goes before the user's own settings say so",
+    file: links,
+    find: 'keepsNoState(name) ? "user" : "session"',
+    replace: 'keepsNoState(name) ? "shared" : "session"',
+    tests: [linking]
+  },
+  {
+    wrong: "sessions share a conversation though their server keeps state",
+    file: links,
+    find: 'isolation === "session" ? connector.connect(request)',
+    replace: "false ? connector.connect(request)",
+    tests: [linking]
+  },
+  {
+    wrong: "sharing goes on when the server turns out to keep state",
+    file: links,
+    find: "config.isolation !== undefined || !connection.stateful",
+    replace: "true",
+    tests: [linking]
+  },
+  {
+    wrong: "every session has one and the same conversation",
+    file: links,
+    find: "const open = new Map<string, Open>()",
+    replace: `const open: Map<string, Open> = ${everybodys("Links")}`,
+    tests: [linking]
+  },
+  {
+    wrong: "holders hear of resources they did not ask for",
+    file: holders,
+    find: "if (!isUpdate || holder.uris.has(uriOf(message.params))) holder.hear(message)",
+    replace: "holder.hear(message)",
+    tests: [sharing]
+  },
+  {
+    wrong: "who has left still hears",
+    file: holders,
+    find: "      holders.delete(holder)\n",
+    replace: "",
+    tests: [sharing]
+  },
+  {
+    wrong: "one holder's unsubscribe silences the others",
+    file: holders,
+    find: "isWanted(uri) ? Effect.succeed({}) : connection.request(call)",
+    replace: "connection.request(call)",
+    tests: [sharing]
+  },
+  {
+    wrong: "one holder's leaving silences the others",
+    file: holders,
+    find: "[...holder.uris].filter((uri) => !isWanted(uri))",
+    replace: "[...holder.uris]",
+    tests: [sharing, "test/http/OldClientOnNewServer.test.ts"]
+  },
+  {
+    wrong: "one holder's subscription replaces the others'",
+    file: holders,
+    find: "Effect.tapError(listen(union(), by)",
+    replace: "Effect.tapError(listen(uris, by)",
+    tests: ["test/http/OldClientOnNewServer.test.ts"]
+  },
+  {
+    wrong: "a session id in any response is taken over",
+    file: wire,
+    find: "request.initialize === true && head.status < 300",
+    replace: "head.sessionId !== undefined",
+    tests: ["test/actors/upstream/UpstreamHttpFaults.test.ts"]
+  },
+  {
+    wrong: "an upstream's session is named to another host",
+    file: wire,
+    find: "    if (address.origin !== home.origin) return Effect.fail(sessionLost(server))\n",
+    replace: "",
+    tests: ["test/actors/upstream/UpstreamHttpConnect.test.ts"]
+  },
+  {
+    wrong: "what a shared conversation sends on its own carries another user's context",
+    file: "src/actors/upstream/UpstreamHttpSession.ts",
+    find: "if (by.principal.userId === options.context.principal.userId) context = by",
+    replace: "context = by",
+    tests: ["test/actors/upstream/UpstreamHttpSession.test.ts"]
+  },
+  {
+    wrong: "one user's address says which era another user's speaks",
+    file: "src/actors/upstream/UpstreamEra.ts",
+    find: 'config.url?.includes("${USER_") === true ? context.principal.userId : ""',
+    replace: '""',
+    tests: ["test/actors/upstream/UpstreamEra.test.ts"]
+  },
+  {
+    wrong: "sessions share what is known of a server's lists",
+    file: lists,
+    find: "const cache = new Map<string, Cached>()",
+    replace: `const cache: Map<string, Cached> = ${everybodys("Lists")}`,
+    tests: [listing]
+  },
+  {
+    wrong: "sessions share the lists that are being fetched",
+    file: lists,
+    find: "const fetching = new Map<string, Deferred.Deferred<Items, UpstreamError>>()",
+    replace: `const fetching: Map<string, Deferred.Deferred<Items, UpstreamError>> = ${everybodys("Fetching")}`,
+    tests: [listing]
+  },
+  {
+    wrong: "a server's lists of all kinds are one",
+    file: lists,
+    find: "`${kind}:${server}`",
+    replace: "server",
+    tests: [listing]
+  },
+  {
+    wrong: "the lists of all servers are one",
+    file: lists,
+    find: "`${kind}:${server}`",
+    replace: "kind",
+    tests: [listing, "test/actors/Catalog.test.ts"]
+  },
+  {
+    wrong: "a session hears of resources it did not subscribe to",
+    file: "src/actors/SessionMessages.ts",
+    find: 'of options.resourceNames(server, String(message.params?.["uri"]))',
+    replace: 'of [String(message.params?.["uri"])]',
+    tests: ["test/http/Methods.test.ts"]
+  },
+  {
+    wrong: "a user's answer goes to another server than the one that asked",
+    file: "src/actors/SessionActor.ts",
+    find: "[...links.live()].find((live) => live.server === server)",
+    replace: "[...links.live()][0]",
+    tests: ["test/http/Questions.test.ts"]
+  }
+]
