@@ -1,8 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Queue } from "effect"
+import { TestClock } from "effect/testing"
 import { EventStreams } from "../../src/http/EventStreams.ts"
 import { Sessions } from "../../src/actors/Sessions.ts"
 import { ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
+import { clientHeaders } from "../../src/testkit/McpClient.ts"
+import { eventually } from "../support/Eventually.ts"
+import { requestOf } from "./StatelessClient.ts"
 
 const changed = { jsonrpc: "2.0", method: "notifications/tools/list_changed" } as const
 
@@ -106,6 +110,43 @@ describe("the GET stream of a session", () => {
         [["bo", 0]]
       )
       assert.deepStrictEqual(yield* bo.callTool("files-echo", { alive: true }), { alive: true })
+    })
+  )
+
+  it.effect("is kept open by a comment every fifteen seconds, and so is a listen stream of 2026-07-28", () =>
+    Effect.gen(function* () {
+      const { ada, hub } = yield* start
+      const listen = requestOf(hub.bo, "subscriptions/listen", { notifications: { toolsListChanged: true } })
+      const session = { ...clientHeaders(hub.ada.key), "mcp-session-id": ada.sessionId }
+      const streams = yield* Effect.forEach(
+        [
+          { method: "GET", headers: session },
+          { method: "POST", headers: listen.headers, body: listen.body }
+        ],
+        (request) =>
+          Effect.acquireRelease(
+            Effect.promise(async () => (await fetch(hub.url, request)).body!.getReader()),
+            (reader) => Effect.promise(() => reader.cancel())
+          )
+      )
+      const comments = ["", ""]
+      const read = (index: number) =>
+        Effect.promise(async () => {
+          const { value } = await streams[index]!.read()
+          comments[index] += new TextDecoder().decode(value)
+        })
+      for (const index of [0, 1]) {
+        yield* Effect.forkChild(Effect.forever(read(index)), { startImmediately: true })
+      }
+      const seen = (text: string) =>
+        eventually(
+          Effect.sync(() => comments.every((one) => one.includes(text))),
+          (all) => all
+        )
+      yield* seen(": open")
+      assert.notInclude(comments.join(), "keep-alive")
+      yield* TestClock.adjust("15 seconds")
+      assert.isTrue(yield* seen(": keep-alive"))
     })
   )
 

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Deferred, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { runtimeCommand } from "../../src/cli/sample/RuntimeCommand.ts"
 import type { JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
 import { metaKeys } from "../../src/domain/protocol/Stateless.ts"
@@ -64,6 +65,33 @@ describe("a client with sessions on a server of 2026-07-28", () => {
       const ids = upstream.calls("tools/call").map(({ body, remotePort }) => `${remotePort} ${body!.id}`)
       assert.strictEqual(new Set(ids).size, 6, "every round is a request of its own")
     })
+  )
+
+  it.effect(
+    "may think for ten minutes: its call's time does not run while it is asked, and runs again afterwards",
+    () =>
+      Effect.gen(function* () {
+        const answered = yield* Deferred.make<void>()
+        const { hub } = yield* start({
+          tools: {
+            once: (call) => {
+              if (call.params["inputResponses"] === undefined) return asking(call, { who: form })
+              Deferred.doneUnsafe(answered, Effect.void)
+            }
+          }
+        })
+        const client = yield* hub.connect(hub.ada, { capabilities: { elicitation: {} } })
+        const params = { name: "notes-once", arguments: {} }
+        const answer = yield* client.open({ jsonrpc: "2.0", id: 1, method: "tools/call", params })
+        const question = (yield* answer.next) as any
+        assert.strictEqual(question.method, "elicitation/create")
+        yield* TestClock.adjust("10 minutes")
+        yield* client.respond(question.id, { action: "accept", content: {} })
+        yield* Deferred.await(answered)
+        yield* TestClock.adjust("30 seconds")
+        const { error } = (yield* answer.rest).at(-1) as any
+        assert.deepStrictEqual([error.code, error.data.kind], [1408, "timeout"])
+      })
   )
 
   it.live("which asks for what was not declared fails with a typed error, and the client is never asked", () =>

@@ -141,6 +141,20 @@ describe("the requestState of a 2026-07-28 client", () => {
     })
   )
 
+  it.live("A36: ends with its key: the call is cancelled at its server, and another user's is not", () =>
+    Effect.gen(function* () {
+      const { ada, ask, bo, heard, hub, upstream } = yield* start
+      const [adas, bos] = [yield* ask(ada), yield* ask(bo)]
+      yield* Context.get(hub.services, HubKeys).revoke(hub.ada.row.id)
+      yield* upstream.await(({ body }) => body?.method === "notifications/cancelled")
+      assert.strictEqual((yield* ada("tools/call", answer(adas, "ada"))).status, 401)
+      assert.isDefined((yield* bo("tools/call", answer(bos, "bo"))).result)
+      assert.deepStrictEqual(heard, ["bo"])
+      const cancelled = upstream.calls("notifications/cancelled").map(({ headers }) => headers["x-mcphub-user-id"])
+      assert.deepStrictEqual(cancelled, [hub.ada.user.id])
+    })
+  )
+
   it.live("A34: may be left open as often as requests may be in flight; one more is 429, and bo has all of his", () =>
     Effect.gen(function* () {
       const { ada, ask, bo, heard, upstream } = yield* starting({ maxInflightPerUser: 2 })
