@@ -80,11 +80,10 @@ export const make = Effect.gen(function* () {
       Effect.catchTag("EraNotSpoken", (refusal) => {
         note(first, options)
         return attempt(otherThan(first), options, open).pipe(
-          Effect.catchTag("EraNotSpoken", (second) => {
-            // Refused in both: nothing is known any more.
-            forget(first, options)
-            return Effect.fail(first === wanted ? refusal.refusal : second.refusal)
-          })
+          // What opens in neither era may have failed for a reason of this user's own, such as a token that has expired:
+          // nothing is known any more.
+          Effect.tapError(() => Effect.sync(() => forget(first, options))),
+          Effect.catchTag("EraNotSpoken", (second) => Effect.fail(first === wanted ? refusal.refusal : second.refusal))
         )
       })
     )

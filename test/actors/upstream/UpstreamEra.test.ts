@@ -142,6 +142,30 @@ describe("the era of an HTTP server", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
+  it.effect(
+    "a refusal is believed only where the other era opens: one user's bad token decides nothing for another",
+    () =>
+      Effect.gen(function* () {
+        const upstream = yield* ScriptedHttpUpstream.make({
+          methods: {
+            // Both eras, but whoever comes with ada's token gets an error of the gateway before it.
+            "server/discover": (call) =>
+              call.received.headers["x-mcphub-user-id"] === "ada-id"
+                ? call.status(400)
+                : call.result({ resultType: "complete", supportedVersions: [recent], capabilities: {} }),
+            initialize: (call) =>
+              call.received.headers["x-mcphub-user-id"] === "ada-id"
+                ? call.status(401)
+                : call.result({ protocolVersion: old, capabilities: {}, serverInfo: { name: "both", version: "1" } })
+          }
+        })
+        const connect = yield* chooser
+        const config = { url: upstream.url }
+        yield* Effect.flip(connect(config, recent))
+        assert.strictEqual((yield* connect(config, recent, contextOf("bo"))).era, "stateless")
+      }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
   it.effect("a revision newer than the hub's that offers the hub's is taken at its word", () =>
     Effect.gen(function* () {
       let first = true
