@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Redacted, type Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, PubSub, Redacted, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Groups } from "../../src/domain/Groups.ts"
 import { HubKeys } from "../../src/domain/HubKeys.ts"
 import * as Identity from "../../src/domain/Identity.ts"
 import { DatabaseUnavailable } from "../../src/domain/IdentityErrors.ts"
+import { KeyEvents, type KeyNews } from "../../src/domain/KeyEvents.ts"
 import { type KeyEvent, Principals } from "../../src/domain/Principals.ts"
 import { Users } from "../../src/domain/Users.ts"
 import { credentials } from "../support/Identity.ts"
@@ -19,6 +20,10 @@ interface Reads {
   writes: Array<number>
   /** Statements that ask for several keys together. */
   asked: number
+  /** Announcements get lost, as on a connection that was cut. */
+  deaf: boolean
+  /** Says that some may have been lost. */
+  missed: Effect.Effect<unknown>
 }
 
 const watched = (reads: Reads) =>
@@ -50,13 +55,34 @@ const watched = (reads: Reads) =>
     )
   )
 
+/** The real announcements, which a test can lose. */
+const hearing = (reads: Reads) =>
+  Layer.effect(
+    KeyEvents,
+    Effect.gen(function* () {
+      const events = yield* KeyEvents
+      const cuts = yield* PubSub.unbounded<KeyNews>()
+      reads.missed = PubSub.publish(cuts, { _tag: "missed" })
+      const heard = Stream.filter(events.news, () => !reads.deaf)
+      return { ...events, news: Stream.merge(heard, Stream.fromPubSub(cuts)) }
+    })
+  )
+
 const run = <A, E>(
   test: (reads: Reads) => Effect.Effect<A, E, Identity.Repositories | Principals | Scope.Scope>
 ): Effect.Effect<A, E> =>
   Effect.suspend(() => {
-    const reads: Reads = { count: 0, before: Effect.void, after: Effect.void, writes: [], asked: 0 }
+    const reads: Reads = {
+      count: 0,
+      before: Effect.void,
+      after: Effect.void,
+      writes: [],
+      asked: 0,
+      deaf: false,
+      missed: Effect.void
+    }
     const layer = Principals.layer.pipe(
-      Layer.provide(watched(reads)),
+      Layer.provide([watched(reads), hearing(reads)]),
       Layer.provideMerge(Identity.layerRepositoriesMemory),
       Layer.provide(credentials),
       Layer.orDie
@@ -244,6 +270,58 @@ describe("Principals", () => {
         yield* settle
         yield* Deferred.succeed(revoked, undefined)
         assert.strictEqual((yield* Fiber.join(fiber))._tag, "KeyRejected")
+      })
+    )
+  )
+
+  it.effect("after announcements were lost nothing from before is believed, nor what was being read meanwhile", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { adas, bos } = yield* adaAndBo
+        const [principals, keys] = [yield* Principals, yield* HubKeys]
+        const token = (key: Key) =>
+          Effect.map(principals.authenticate(key), ({ serviceTokens }) => {
+            const found = serviceTokens.get("GITHUB_TOKEN")
+            return found === undefined ? undefined : Redacted.value(found)
+          })
+        const set = (to: string) =>
+          Effect.forEach([adas, bos], ({ row }) =>
+            keys.setTokens({ keyId: row.id }, { GITHUB_TOKEN: Redacted.make(`${to} of ${row.userId}`) })
+          )
+        yield* set("old")
+        yield* token(adas.key)
+        const [reading, lost] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        reads.after = Effect.andThen(Deferred.succeed(reading, undefined), Deferred.await(lost))
+        const beingRead = yield* Effect.forkChild(token(bos.key))
+        yield* Deferred.await(reading)
+        reads.deaf = true
+        yield* set("new")
+        yield* settle
+        assert.strictEqual(yield* token(adas.key), `old of ${adas.row.userId}`)
+        yield* reads.missed
+        yield* settle
+        yield* Deferred.succeed(lost, undefined)
+        assert.strictEqual(yield* token(adas.key), `new of ${adas.row.userId}`)
+        assert.strictEqual(yield* Fiber.join(beingRead), `new of ${bos.row.userId}`)
+      })
+    )
+  )
+
+  it.effect("a key opens nothing from the very millisecond of its expiry, though it was used just before", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const { ada, bos } = yield* adaAndBo
+        const [principals, keys] = [yield* Principals, yield* HubKeys]
+        const key = Redacted.make(`mcphub_${"5".repeat(64)}`)
+        // Between two of the looks at expiring keys, every half second.
+        yield* keys.insert({ userId: ada.id, name: "short", key, expiresAt: 10_250 })
+        yield* TestClock.adjust("10249 millis")
+        assert.strictEqual((yield* principals.authenticate(key)).userId, ada.id)
+        yield* principals.authenticate(bos.key)
+        yield* TestClock.adjust("1 millis")
+        assert.isUndefined(principals.peek(Redacted.value(key)))
+        assert.strictEqual((yield* Effect.flip(principals.authenticate(key)))._tag, "KeyRejected")
+        assert.isDefined(principals.peek(Redacted.value(bos.key)))
       })
     )
   )
