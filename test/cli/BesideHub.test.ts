@@ -32,6 +32,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         const file = join(hub.cwd, ".mcphub", "hub.json")
         assert.strictEqual(statSync(file).mode & 0o777, 0o600)
         const { token, url } = JSON.parse(readFileSync(file, "utf8"))
+        // The address it is bound to, and so nobody can knock from another machine.
+        assert.strictEqual(new URL(url).hostname, "127.0.0.1")
         const knock = (headers: Record<string, string>) =>
           Effect.promise(() => fetch(url, { headers }).then((answer) => answer.status))
         assert.strictEqual(yield* knock({}), 401)

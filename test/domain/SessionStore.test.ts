@@ -80,6 +80,7 @@ for (const [place, store] of stores) {
             for (const digest of [
               sessionDigest(bo.userId, bo.keyId, "*", wireId),
               sessionDigest(ada.userId, bo.keyId, "*", wireId),
+              sessionDigest(bo.userId, ada.keyId, "*", wireId),
               sessionDigest(ada.userId, ada.keyId, "server:notes", wireId),
               sessionDigest(ada.userId, ada.keyId, "*", randomUUID())
             ]) {

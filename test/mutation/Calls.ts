@@ -4,6 +4,7 @@ import { everybodys, type Mutation } from "./Mutation.ts"
 const questions = "src/actors/ClientRequests.ts"
 const parked = "src/actors/ParkedCalls.ts"
 const states = "src/actors/RequestStates.ts"
+const requests = "src/domain/protocol/Stateless.ts"
 const intake = "src/actors/SessionIntake.ts"
 const http = "src/actors/upstream/UpstreamHttpCalls.ts"
 const stdio = "src/actors/upstream/StdioConversation.ts"
@@ -179,32 +180,43 @@ const rounds: ReadonlyArray<Mutation> = [
   {
     wrong: "a state opens for another user",
     file: states,
-    find: "credentials.seal(userId, purpose,",
+    find: "credentials.seal(subject.userId, purpose,",
     replace: 'credentials.seal("" as never, purpose,',
     also: [
-      { file: states, find: "credentials.open(userId, purpose,", replace: 'credentials.open("" as never, purpose,' }
+      {
+        file: states,
+        find: "credentials.open(subject.userId, purpose,",
+        replace: 'credentials.open("" as never, purpose,'
+      }
     ],
     tests: [sealed]
   },
   {
     wrong: "a state opens in another session",
     file: states,
-    find: "opened.session === sessionId && ",
+    find: "opened.session === subject.sessionId && ",
+    replace: "",
+    tests: [sealed]
+  },
+  {
+    wrong: "a state opens for another request",
+    file: states,
+    find: " && opened.request === digestOf(subject)",
     replace: "",
     tests: [sealed]
   },
   {
     wrong: "a state opens for another method",
-    file: states,
-    find: " && opened.method === method",
-    replace: "",
+    file: requests,
+    find: "JSON.stringify([method, sorted(asked)])",
+    replace: "JSON.stringify([sorted(asked)])",
     tests: [sealed]
   },
   {
-    wrong: "a state opens for another name",
-    file: states,
-    find: " && opened.name === name",
-    replace: "",
+    wrong: "a state opens for the same method with other parameters",
+    file: requests,
+    find: "JSON.stringify([method, sorted(asked)])",
+    replace: "JSON.stringify([method])",
     tests: [sealed]
   },
   { wrong: "a state never expires", file: states, find: " || opened.expires <= now", replace: "", tests: [sealed] },

@@ -3,6 +3,7 @@ import { everybodys, type Mutation } from "./Mutation.ts"
 
 const registry = "src/actors/SessionRegistry.ts"
 const stateful = "src/http/McpStateful.ts"
+const stored = "src/domain/SessionStore.ts"
 const ownership = "test/http/SessionOwnership.test.ts"
 const endings = "test/http/Endings.test.ts"
 const ends = "test/cli/SessionEnds.test.ts"
@@ -53,41 +54,49 @@ export const sessions: ReadonlyArray<Mutation> = [
   {
     wrong: "POST finds another user's session by its id",
     file: stateful,
-    find: "const actor = sessions.find(principal, target, id)\n    if (actor !== undefined) return then(actor)",
-    replace:
-      "const actor = sessions.find(principal, target, id) ?? (sessions as any).anyones(id)\n    if (actor !== undefined) return then(actor)",
+    find: "withExisting(admitted, id, then, (ended) => {",
+    replace: `const theirs = (sessions as any).anyones(id)
+    if (theirs !== undefined) return then(theirs)
+    withExisting(admitted, id, then, (ended) => {`,
     also: [findable],
     tests: [ownership]
   },
   {
     wrong: "GET finds another user's session by its id",
     file: stateful,
-    find: "sessions.find(admitted.principal, admitted.target, id)",
-    replace: "sessions.find(admitted.principal, admitted.target, id) ?? (sessions as any).anyones(id)",
+    find: "      (actor) => stream(admitted, actor),\n      () => notTheirs(admitted, id)\n",
+    replace: `      (actor) => stream(admitted, actor),
+      () => {
+        const theirs = (sessions as any).anyones(id)
+        return theirs === undefined ? notTheirs(admitted, id) : stream(admitted, theirs)
+      }
+`,
     also: [findable],
     tests: [ownership]
   },
   {
     wrong: "DELETE finds another user's session by its id",
     file: stateful,
-    find: "const actor = sessions.find(principal, target, id)\n    if (actor === undefined)",
-    replace:
-      "const actor = sessions.find(principal, target, id) ?? (sessions as any).anyones(id)\n    if (actor === undefined)",
+    find: "withExisting(admitted, id, end, () => notTheirs(admitted, id))",
+    replace: `withExisting(admitted, id, end, () => {
+      const theirs = (sessions as any).anyones(id)
+      return theirs === undefined ? notTheirs(admitted, id) : end(theirs)
+    })`,
     also: [findable],
     tests: [ownership]
   },
   {
     wrong: "an id that looks like one of the hub's is adopted",
     file: stateful,
-    find: " || minted.test(id)",
+    find: " || isMinted(id)",
     replace: "",
     tests: ["test/http/SeedCommands.test.ts", ownership]
   },
   {
     wrong: "a label is adopted again after its session has ended",
     file: stateful,
-    find: " || sessions.ended(principal, target, id)",
-    replace: "",
+    find: "if (ended || !hub.sessionAdopt",
+    replace: "if (!hub.sessionAdopt",
     tests: ["test/http/SeedCommands.test.ts"]
   },
   {
@@ -222,5 +231,19 @@ export const sessions: ReadonlyArray<Mutation> = [
     find: "if (admits(filter, message)) listener.send(message)",
     replace: "listener.send(message)",
     tests: ["test/actors/SessionEvents.test.ts"]
+  },
+  ...["userId", "keyId", "target", "wireId"].map((part): Mutation => ({
+    wrong: `a session is found after a restart without its ${part}`,
+    file: stored,
+    find: "JSON.stringify([userId, keyId, target, wireId])",
+    replace: `JSON.stringify([userId, keyId, target, wireId].filter((part) => part !== ${part}))`,
+    tests: ["test/domain/SessionStore.test.ts"]
+  })),
+  {
+    wrong: "a user who guesses session ids makes others wait",
+    file: "src/actors/SessionRecovery.ts",
+    find: "const known = guesses.get(user)\n    const left",
+    replace: "const known = [...guesses.values()][0]\n    const left",
+    tests: ["test/http/Recovery.test.ts"]
   }
 ]
