@@ -100,6 +100,8 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
           method,
           params: era === "stateless" && connection.era === "stateful" ? paramsToOld(sent) : sent,
           context: call.context,
+          // Between clients and servers with sessions nothing reads or changes what a server answers.
+          raw: era === "stateful" && connection.era === "stateful",
           logLevel: call.said === undefined ? logLevel.chosen() : call.said.logLevel,
           onMessage: (message) => {
             if (extend && message.method === "notifications/progress") record.touch()

@@ -8,6 +8,7 @@
  * Source: MCP `basic/transports`, "Resumability and Redelivery".
  */
 import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
+import { encode } from "../domain/protocol/RawJson.ts"
 import type { EventWriter } from "./ClientExchange.ts"
 
 /** Of one stream. */
@@ -58,7 +59,7 @@ export class ReplayStream {
   /** Hands the message to the reader and keeps it. False: it was neither read nor kept. */
   send(message: JsonRpcMessage): boolean {
     if (this.ended) return false
-    const json = JSON.stringify(message)
+    const json = encode(message)
     const event: KeptEvent = {
       position: ++this.last,
       json,

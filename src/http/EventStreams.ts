@@ -6,6 +6,7 @@
  */
 import { type Cause, Context, Effect, Layer, Schedule } from "effect"
 import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
+import { encode } from "../domain/protocol/RawJson.ts"
 import type { WireReply, WireHeaders } from "./Wire.ts"
 
 export interface EventStream {
@@ -81,7 +82,7 @@ export class EventStreams extends Context.Service<
             finish()
           }
           return {
-            send: (message) => write(`event: message\ndata: ${JSON.stringify(message)}\n\n`),
+            send: (message) => write(`event: message\ndata: ${encode(message)}\n\n`),
             event: (id, json) => write(`id: ${id}\nevent: message\ndata: ${json}\n\n`),
             end,
             pause: () => {

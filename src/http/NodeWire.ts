@@ -3,6 +3,7 @@
  * end, and the connection closed, so that nobody can make the hub hold more than the limit.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { lengthOf } from "../domain/protocol/RawJson.ts"
 import { maxUnreadBytes, type WireReply, type WireRequest, type WireStream } from "./Wire.ts"
 
 /** How long, and how many, bytes of a refused body are still taken in. */
@@ -72,10 +73,19 @@ const stream = (outgoing: ServerResponse): WireStream => {
   }
 }
 
+/** No more than the client takes at a time: a large body must not keep the others waiting while it is copied. */
+const writeAll = (outgoing: ServerResponse, pieces: Iterator<Uint8Array>): void => {
+  for (;;) {
+    const next = pieces.next()
+    if (next.done === true) return void outgoing.end()
+    if (!outgoing.write(next.value)) return void outgoing.once("drain", () => writeAll(outgoing, pieces))
+  }
+}
+
 export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): WireReply => ({
   send: (status, body, headers) => {
     if (outgoing.headersSent || outgoing.destroyed) return
-    const length = body === undefined ? 0 : Buffer.byteLength(body)
+    const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : lengthOf(body)
     // What is left of an unread body is thrown away for a moment, so that the client reads the answer before the
     // connection goes (a close with unread bytes would reset it).
     const unread = !incoming.complete && incoming.method === "POST"
@@ -84,7 +94,8 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
       ...(status === 204 ? {} : { "content-length": length }),
       ...(unread ? { connection: "close" } : {})
     })
-    outgoing.end(body)
+    if (body === undefined || typeof body === "string") outgoing.end(body)
+    else writeAll(outgoing, body.values())
     if (unread) {
       let left = lingerBytes
       incoming.on("data", (chunk: Buffer) => {

@@ -19,6 +19,7 @@ import {
   success
 } from "../domain/protocol/JsonRpc.ts"
 import { hubCodes } from "../domain/protocol/ErrorCodes.ts"
+import { encode, encodeBody } from "../domain/protocol/RawJson.ts"
 import type { EventStreams } from "./EventStreams.ts"
 import * as JsonRpcErrors from "./JsonRpcErrors.ts"
 import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
@@ -95,10 +96,10 @@ export const make = (
     }
     if (!batch) {
       const status = shape === undefined || !isFailure(response) ? 200 : shape.status(response.error)
-      return reply.send(status, JSON.stringify(response), withType())
+      return reply.send(status, encodeBody(response), withType())
     }
     answers.push(response)
-    if (left === 0) reply.send(200, JSON.stringify(answers), withType())
+    if (left === 0) reply.send(200, `[${answers.map(encode).join(",")}]`, withType())
   }
 
   const refuse = (id: JsonRpcId, error: JsonRpcErrorObject, retryAfterSeconds: number): void => {

@@ -2,6 +2,8 @@
  * One HTTP exchange as the MCP endpoint sees it, on any runtime: `NodeWire` adapts `node:http` (Node and Deno),
  * `worker.ts` adapts the web standard's Request and Response. Callbacks and not effects, because this is the data path.
  */
+import type { JsonBody } from "../domain/protocol/RawJson.ts"
+
 export interface WireRequest {
   readonly method: string
   /** Below the base path, decoded no further than the URL parser does; no query. */
@@ -24,7 +26,7 @@ export interface WireStream {
 }
 
 export interface WireReply {
-  readonly send: (status: number, body: string | undefined, headers?: WireHeaders) => void
+  readonly send: (status: number, body: JsonBody | undefined, headers?: WireHeaders) => void
   readonly stream: (headers?: WireHeaders) => WireStream
   /** The client has gone before the answer was complete. */
   readonly onAbort: (run: () => void) => void

@@ -3,11 +3,17 @@
  * newlines and contain none). A line longer than the limit is dropped up to its newline and reported once, so one
  * oversized message costs neither memory nor the rest of the stream.
  */
+import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
+import { joined } from "../../domain/protocol/RawJson.ts"
+import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
+
 export interface NdjsonOptions {
   /** Bytes of the longest line that is delivered. */
   readonly maxLineBytes: number
   /** One line without its newline, never blank; bytes that are no UTF-8 arrive as U+FFFD. */
   readonly onLine: (line: string) => void
+  /** In place of `onLine`, a large line that is an answer; its result was not read. */
+  readonly onAnswer?: ((answer: JsonRpcSuccess) => void) | undefined
   /** A line exceeded the limit. Called when that is seen, before the line ends. */
   readonly onOverflow: () => void
 }
@@ -24,11 +30,13 @@ export const make = (options: NdjsonOptions): NdjsonDecoder => {
   const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
   let parts: Array<Uint8Array> = []
   let size = 0
+  let scanner: ResponseScanner | undefined
   let skipping = false
 
   const reset = () => {
     parts = []
     size = 0
+    scanner = undefined
   }
 
   const hold = (bytes: Uint8Array) => {
@@ -40,12 +48,19 @@ export const make = (options: NdjsonOptions): NdjsonDecoder => {
       options.onOverflow()
     } else {
       parts.push(bytes)
+      if (scanner !== undefined) scanner.push(bytes)
+      else if (size >= large && options.onAnswer !== undefined) scanner = ResponseScanner.over(parts)
     }
   }
 
   const deliver = () => {
     const first = parts[0]
     if (first === undefined) return
+    const answer = scanner?.end()
+    if (answer !== undefined) {
+      reset()
+      return options.onAnswer?.(answer)
+    }
     const line = utf8.decode(parts.length === 1 ? first : joined(parts, size))
     reset()
     if (line.trim() !== "") options.onLine(line)
@@ -69,14 +84,4 @@ export const make = (options: NdjsonOptions): NdjsonDecoder => {
       skipping = false
     }
   }
-}
-
-const joined = (parts: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  const all = new Uint8Array(size)
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

@@ -3,13 +3,18 @@
  *
  * Effect's parser does the grammar (WHATWG HTML §9.2: LF, CR and CRLF, comments, multi-line data, bounded events);
  * this adds what a byte stream needs: UTF-8 sequences split across chunks, and refusal of bytes that are not UTF-8.
+ * Where it is wanted, a large answer in one line of data is not read: `SseLongLines` takes it out before the parser.
  */
 import { Duration } from "effect"
 import { makeParser } from "effect/encoding/Sse"
+import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
+import * as SseLongLines from "./SseLongLines.ts"
 
 export interface SseEvent {
   readonly event: string
   readonly data: string
+  /** What the data says, in place of `data`. */
+  readonly answer?: JsonRpcSuccess | undefined
 }
 
 /** What cannot be decoded any further: an event larger than allowed, or bytes that are not UTF-8. */
@@ -26,8 +31,11 @@ export interface SseDecoder {
 /** An id goes back in a header, so only one that can stand there counts. */
 const sendableId = /^[\x21-\x7e]{1,1024}$/
 
-/** `maxEventSize` in UTF-16 code units. `onEvent` gets every event that carries data, priming events included. */
-export const make = (maxEventSize: number, onEvent: (event: SseEvent) => void): SseDecoder => {
+/**
+ * `maxEventSize` in UTF-16 code units, and bytes of a line. `onEvent` gets every event that carries data, priming events
+ * included. `raw`: the result of a large answer may stay as it came.
+ */
+export const make = (maxEventSize: number, onEvent: (event: SseEvent) => void, raw = false): SseDecoder => {
   const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
   let lastEventId: string | undefined
   let retryMs: number | undefined
@@ -38,20 +46,23 @@ export const make = (maxEventSize: number, onEvent: (event: SseEvent) => void): 
         return
       }
       if (event.id !== undefined) lastEventId = sendableId.test(event.id) ? event.id : undefined
-      onEvent(event)
+      const answer = longLines?.takeAnswer(event.data)
+      onEvent(answer === undefined ? event : { event: event.event, data: event.data, answer })
     },
     { maxEventSize }
   )
+  const feed = (chunk: Uint8Array): SseProblem | undefined => {
+    let decoded: string
+    try {
+      decoded = text.decode(chunk, { stream: true })
+    } catch {
+      return "encoding"
+    }
+    return parser.feed(decoded) === undefined ? undefined : "too-large"
+  }
+  const longLines = raw ? SseLongLines.make(maxEventSize, feed) : undefined
   return {
-    push: (chunk) => {
-      let decoded: string
-      try {
-        decoded = text.decode(chunk, { stream: true })
-      } catch {
-        return "encoding"
-      }
-      return parser.feed(decoded) === undefined ? undefined : "too-large"
-    },
+    push: longLines?.push ?? feed,
     lastEventId: () => lastEventId,
     retryMs: () => retryMs
   }

@@ -37,7 +37,8 @@ export interface StdioChildOptions {
   readonly maxStdinBytes: number
   /** Milliseconds between SIGTERM and SIGKILL. */
   readonly killAfterMs: number
-  readonly onLine: (line: string) => void
+  readonly onLine: NdjsonDecoder.NdjsonOptions["onLine"]
+  readonly onAnswer?: NdjsonDecoder.NdjsonOptions["onAnswer"]
   readonly onOverflow: () => void
 }
 

@@ -26,11 +26,13 @@ import {
   type JsonRpcNotification,
   type JsonRpcRequest,
   type JsonRpcResponse,
+  type JsonRpcSuccess,
   notification,
   request,
   success
 } from "../../domain/protocol/JsonRpc.ts"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import { RawJson } from "../../domain/protocol/RawJson.ts"
 import { metaKeys } from "../../domain/protocol/Stateless.ts"
 import type { UpstreamCall, UpstreamMessage } from "./UpstreamConnection.ts"
 import { UpstreamErrorResponse, UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
@@ -67,8 +69,8 @@ export interface StdioConversation {
   readonly request: (call: UpstreamCall) => Effect.Effect<unknown, CallError>
   readonly notify: (method: string, params: JsonObject | undefined) => Effect.Effect<void, UpstreamUnavailable>
   readonly respond: (response: JsonRpcResponse) => Effect.Effect<void, UpstreamUnavailable>
-  /** One line from the server. */
-  readonly receive: (line: string) => void
+  /** One line from the server, or what it says, where its result was not read. */
+  readonly receive: (line: string | JsonRpcSuccess) => void
   /** A line exceeded the limit: whose answer it was is not known, so every call in flight fails. */
   readonly overflow: () => void
   /** The server is gone: fails what is in flight and whatever comes. */
@@ -116,7 +118,12 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
     const entry = typeof response.id === "number" ? pending.get(response.id) : undefined
     if (entry === undefined) return options.onLate()
     pending.delete(response.id as number)
-    if (!isFailure(response)) return entry.resume(Effect.succeed(response.result))
+    if (!isFailure(response)) {
+      const { result } = response
+      return entry.resume(
+        Effect.succeed(result instanceof RawJson && entry.call.raw !== true ? result.value() : result)
+      )
+    }
     const { code, data, message } = response.error
     const error = { server, code: Number(code), message: String(message), ...(data === undefined ? {} : { data }) }
     entry.resume(Effect.fail(new UpstreamErrorResponse(error)))
@@ -236,6 +243,7 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
         return send(response) ? Effect.void : Effect.fail(unsent())
       }),
     receive: (line) => {
+      if (typeof line !== "string") return answered(line)
       let value: unknown
       try {
         value = JSON.parse(line)

@@ -32,6 +32,8 @@ export interface UpstreamCall {
   readonly context: CallContext
   /** The least severe log level the client wants for this call; a stateless upstream is told with each request. */
   readonly logLevel?: string | undefined
+  /** The result is carried on as it is, whatever it says: it may come as a `RawJson`. */
+  readonly raw?: boolean | undefined
   /** Notifications and requests of the upstream that belong to this call (progress, logging, elicitation, …). */
   readonly onMessage: (message: UpstreamMessage) => void
 }

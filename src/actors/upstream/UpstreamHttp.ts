@@ -115,6 +115,7 @@ const connect = Effect.fnUntraced(function* (
         method: "POST",
         context: call.context,
         body: pending.body,
+        raw: call.raw === true,
         onMessage: (message) => calls.route(message, pending),
         onLate,
         onSend: () => void (pending.sent = true)

@@ -6,7 +6,13 @@
  * when the server gives event ids, until the caller's deadline.
  */
 import { Deferred, Effect, Predicate } from "effect"
-import { isFailure, type JsonObject, type JsonRpcFailure, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import {
+  isFailure,
+  type JsonObject,
+  type JsonRpcFailure,
+  type JsonRpcResponse,
+  type JsonRpcSuccess
+} from "../../domain/protocol/JsonRpc.ts"
 import { statelessCodes } from "../../domain/protocol/StatelessErrors.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import { UpstreamErrorResponse, type UpstreamError } from "./UpstreamErrors.ts"
@@ -39,7 +45,7 @@ export const conclude = (
 ): Effect.Effect<unknown, UpstreamError> => {
   const { server } = options
   if (end.kind === "body") {
-    const failure = readBody(options, pending, end.head, end.text)
+    const failure = readBody(options, pending, end.head, end.body)
     if (failure !== undefined) return Effect.fail(failure)
   } else if (end.kind === "stream" && pending.response === undefined) {
     if (end.lastEventId === undefined || options.era === "stateless") {
@@ -69,17 +75,17 @@ const readBody = (
   { calls, era, server }: AnswerOptions,
   pending: PendingCall,
   head: ResponseHead,
-  text: string
+  body: string | JsonRpcSuccess
 ): UpstreamError | undefined => {
   const ok = head.status < 300
   const otherwise = (what: string) =>
     ok ? protocolError(server, "body", what) : statusError(server, head.status, retryAfterMs(head.retryAfter))
-  if (text === "") return otherwise("accepted the request without answering it")
+  if (body === "") return otherwise("accepted the request without answering it")
   if (!isJson(head.contentType))
     return otherwise("answered with something else than JSON or an event stream; check its url")
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = typeof body === "string" ? JSON.parse(body) : body
   } catch {
     return otherwise("sent an answer that is not JSON; report this to its author")
   }
@@ -141,6 +147,7 @@ const resumeStream = Effect.fnUntraced(function* (
         method: "GET",
         context: pending.call.context,
         lastEventId,
+        raw: pending.call.raw === true,
         onMessage: (message) => calls.route(message, pending),
         onLate
       })

@@ -9,6 +9,8 @@
  */
 import { Effect } from "effect"
 import type { Dispatcher } from "undici"
+import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
+import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
 import * as SseDecoder from "./SseDecoder.ts"
 import type { UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
 import { closedError, type Phase, protocolError, tooLarge, transportError } from "./UpstreamHttpErrors.ts"
@@ -30,7 +32,8 @@ export interface ResponseHead {
 /** What an exchange came to. Only `answered` ends it before the response does. */
 export type ExchangeEnd =
   | { readonly kind: "answered"; readonly head: ResponseHead }
-  | { readonly kind: "body"; readonly head: ResponseHead; readonly text: string }
+  /** A text, or, where `raw` allows it, an answer whose result was not read. */
+  | { readonly kind: "body"; readonly head: ResponseHead; readonly body: string | JsonRpcSuccess }
   | {
       readonly kind: "stream"
       readonly head: ResponseHead
@@ -56,6 +59,8 @@ export interface ExchangeRequest {
   readonly abrupt?: boolean
   /** Only the status is of interest: whatever body follows is drained unread. */
   readonly headOnly?: boolean
+  /** The result of a large answer may stay as it came, see `RawJson`. */
+  readonly raw?: boolean
   /** Where running exchanges are found when their connection closes. */
   readonly running: Set<Exchange>
   readonly onHead?: (head: ResponseHead) => void
@@ -96,6 +101,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private aborted = false
   private bytes = 0
   private chunks: Array<Buffer> = []
+  private scanner: ResponseScanner | undefined
   private events: SseDecoder.SseDecoder | undefined
   private grace: ReturnType<typeof setTimeout> | undefined
 
@@ -163,7 +169,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.request.headOnly === true) return this.answered()
     if (contentType === "text/event-stream" && status < 300) {
       this.phase = "stream"
-      this.events = SseDecoder.make(this.request.maxBytes, (event) => this.onEvent(event))
+      this.events = SseDecoder.make(this.request.maxBytes, (event) => this.onEvent(event), this.request.raw)
     }
   }
 
@@ -174,7 +180,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       const problem = this.events.push(chunk)
       if (problem === "too-large") this.overflow()
       else if (problem === "encoding") this.refuse("sent an event stream that is not UTF-8; report this to its author")
-    } else if (!this.settled) this.chunks.push(chunk)
+    } else if (!this.settled) this.collect(chunk)
   }
 
   onResponseEnd(): void {
@@ -185,13 +191,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
       if (this.bytes > 0 && this.request.headOnly !== true && head.status < 300) this.request.onLate()
       return
     }
-    let text: string
+    let body: string | JsonRpcSuccess | undefined
     try {
-      text = utf8.decode(this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks))
+      body = this.scanner?.end() ?? utf8.decode(this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks))
     } catch {
       return this.refuse("sent an answer that is not UTF-8; report this to its author")
     }
-    this.settle(Effect.succeed({ kind: "body", head, text }))
+    this.settle(Effect.succeed({ kind: "body", head, body }))
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
@@ -200,12 +206,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.settle(Effect.fail(transportError(this.request.server, error, this.phase)))
   }
 
+  /** A large body is looked through while it arrives rather than parsed when it is there. */
+  private collect(chunk: Buffer): void {
+    this.chunks.push(chunk)
+    if (this.scanner !== undefined) this.scanner.push(chunk)
+    else if (this.request.raw === true && this.bytes >= large) this.scanner = ResponseScanner.over(this.chunks)
+  }
+
   private onEvent(event: SseDecoder.SseEvent): void {
     // Priming events have no data; other event names are not MCP's.
     if (event.data === "" || event.event !== "message" || this.aborted) return
     let message: unknown
     try {
-      message = JSON.parse(event.data)
+      message = event.answer ?? JSON.parse(event.data)
     } catch {
       return this.refuse("sent an event that is not JSON; report this to its author")
     }
@@ -244,6 +257,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.settled) return
     this.settled = true
     this.chunks = []
+    this.scanner = undefined
     this.resume(effect)
   }
 

@@ -34,6 +34,7 @@ export interface WireRequest extends Pick<ExchangeRequest, "method" | "onMessage
   /** Headers of this request alone. */
   readonly headers?: Readonly<Record<string, string>>
   readonly headOnly?: boolean
+  readonly raw?: boolean
   /** Opens a session: goes out without one, and the one in the response counts from then on. */
   readonly initialize?: boolean
   readonly onHead?: (head: ResponseHead) => void
@@ -165,6 +166,7 @@ export const make = Effect.fnUntraced(function* (
         endless: request.endless ?? false,
         abrupt: request.abrupt ?? false,
         headOnly: request.headOnly ?? false,
+        raw: request.raw ?? false,
         running: wire.running,
         onHead: (head) => onHead(request, address.url, head),
         onMessage: request.onMessage,

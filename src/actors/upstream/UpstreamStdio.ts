@@ -120,6 +120,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       maxStdinBytes: settings.maxStdinBytes,
       killAfterMs: settings.killAfterMs,
       onLine: conversation.receive,
+      onAnswer: conversation.receive,
       onOverflow: conversation.overflow
     }).pipe(Effect.mapError(({ code }) => unavailable("spawn", spawnMessage(name, code))))
     slot.fill(child.pid)

@@ -49,4 +49,22 @@ describe("NdjsonDecoder", () => {
       )
     })
   )
+
+  it("leaves the result of a large answer as it came, and everything else a line", () => {
+    const json = JSON.stringify({ jsonrpc: "2.0", id: 7, result: { text: `größe 🌍 ${"x".repeat(70_000)}` } })
+    const failed = json.replace('"result"', '"error"')
+    const got: Array<unknown> = []
+    const decoder = NdjsonDecoder.make({
+      maxLineBytes: 100_000,
+      onLine: (line) => got.push(line),
+      onAnswer: (answer) => got.push({ ...answer }),
+      onOverflow: () => got.push("overflow")
+    })
+    const lines = ["{}", `${json}\r`, failed, json, "x".repeat(100_001), json.slice(0, -1), `${json}`]
+    const all = bytes(`${lines.join("\n")}\n`)
+    for (let at = 0; at < all.length; at += 997) decoder.push(all.subarray(at, at + 997))
+    const answers = got.map((one) => (typeof one === "string" ? one : JSON.parse(JSON.stringify(one))))
+    const answer = JSON.parse(json) as unknown
+    assert.deepStrictEqual(answers, ["{}", answer, failed, answer, "overflow", json.slice(0, -1), answer])
+  })
 })
