@@ -161,7 +161,7 @@ describe("a large result", () => {
     })
   )
 
-  it.live("that is no JSON, or another call's, fails that one call, and is not passed on", () =>
+  it.live("B06: that is no JSON, or another call's, fails that one call, and is not passed on", () =>
     Effect.gen(function* () {
       const { ada, bo } = yield* start()
       for (const tool of ["broken", "broken-event", "other"]) {
