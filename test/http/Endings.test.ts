@@ -205,6 +205,11 @@ describe("the end of a key", () => {
       assert.deepStrictEqual([upstream.sessions.size, ended()], [3, 0])
       yield* TestClock.adjust("1 second")
       yield* upstream.await(() => ended() === 1)
+      // That of her other key is still there, and is what her next session with it uses.
+      const other = yield* hub.connect(hub.ada)
+      yield* other.callTool("files-echo")
+      yield* other.end
+      assert.strictEqual(upstream.calls("initialize").length, 3)
       yield* keys.revoke(hub.ada.row.id)
       yield* upstream.await(() => ended() === 2)
       // Bo's is kept for as long as an unused one is.
