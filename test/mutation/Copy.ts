@@ -34,6 +34,7 @@ export class Copy {
       mkdirSync(join(this.folder, dirname(path)), { recursive: true })
       copyFileSync(join(root, path), join(this.folder, path))
     }
+    mkdirSync(join(this.folder, "tmp"))
     symlinkSync(join(root, "node_modules"), join(this.folder, "node_modules"), "junction")
   }
 
@@ -72,7 +73,8 @@ export class Copy {
   /** `code` is undefined where the limit ended it: in a group of its own, with everything it has started. */
   #run(args: ReadonlyArray<string>): Promise<{ readonly code: number | undefined; readonly output: string }> {
     return new Promise((resolve, reject) => {
-      const env = { ...process.env, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" }
+      // What a mutant leaves behind goes with the copy.
+      const env = { ...process.env, TMPDIR: join(this.folder, "tmp"), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" }
       const child = spawn(process.execPath, args, {
         cwd: this.folder,
         env,
