@@ -40,10 +40,19 @@ export class SessionsUnavailable extends Schema.TaggedError<SessionsUnavailable>
   message: Schema.String
 }) {}
 
+/** Something the process needs runs short: 503 with Retry-After. */
+export class HubOverloaded extends Schema.TaggedError<HubOverloaded>()("HubOverloaded", {
+  message: Schema.String,
+  retryAfterSeconds: Schema.Number
+}) {}
+
 export interface UpstreamSummary {
   readonly server: string
-  readonly state: "connecting" | "connected" | "failed" | "closed"
+  /** `paused`: it has failed so often that the circuit breaker leaves it alone for a while. */
+  readonly state: "connecting" | "connected" | "failed" | "paused" | "closed"
   readonly reason?: string | undefined
+  /** Paused: milliseconds until the next attempt may be made. */
+  readonly retryAfterMs?: number | undefined
   readonly protocolVersion?: string | undefined
 }
 
@@ -90,7 +99,9 @@ export type Recovered =
 export class Sessions extends Context.Service<
   Sessions,
   {
-    readonly open: (options: OpenOptions) => Effect.Effect<SessionActor, SessionLimitReached | HubDraining>
+    readonly open: (
+      options: OpenOptions
+    ) => Effect.Effect<SessionActor, SessionLimitReached | HubDraining | HubOverloaded>
     /** The live session of this very user, key and target, without an effect: the data path's way. */
     readonly find: (principal: Principal, target: Target, wireId: string) => SessionActor | undefined
     /**
@@ -101,7 +112,7 @@ export class Sessions extends Context.Service<
       principal: Principal,
       target: Target,
       wireId: string
-    ) => Effect.Effect<Recovered, SessionLimitReached | HubDraining | SessionsUnavailable>
+    ) => Effect.Effect<Recovered, SessionLimitReached | HubDraining | HubOverloaded | SessionsUnavailable>
     /** Whether this wire id named a session of this principal that has ended: it is never adopted again. */
     readonly ended: (principal: Principal, target: Target, wireId: string) => boolean
     /**

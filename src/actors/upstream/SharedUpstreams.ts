@@ -9,11 +9,13 @@
  */
 import { Clock, Context, Deferred, Effect, Equal, FiberSet, Hash, Layer, RcMap, type Scope, Stream } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
 import type { Principal } from "../../domain/Principal.ts"
 import { type KeyEvent, Principals } from "../../domain/Principals.ts"
 import { Settings } from "../../domain/Settings.ts"
 import type { Isolation } from "../../domain/ServerConfig.ts"
 import * as SharedHolders from "./SharedHolders.ts"
+import { UpstreamBreakers } from "./UpstreamBreakers.ts"
 import type { ConnectOptions, UpstreamConnection } from "./UpstreamConnection.ts"
 import { UpstreamConnector } from "./UpstreamConnector.ts"
 import type { UpstreamError } from "./UpstreamErrors.ts"
@@ -83,9 +85,10 @@ export class SharedUpstreams extends Context.Service<
     SharedUpstreams,
     Effect.gen(function* () {
       const connector = yield* UpstreamConnector
+      const breakers = yield* UpstreamBreakers
       const principals = yield* Principals
       const settings = yield* Settings
-      const clock = yield* Clock.Clock
+      const monotonic = monotonicMillis(yield* Clock.Clock)
       const { sessionIdleMs } = yield* HubConfig
       const stateless = new Map<string, number>()
       /** Ends of keys that sessions may still have to hear of, and when they became known. */
@@ -127,7 +130,7 @@ export class SharedUpstreams extends Context.Service<
         )
 
       const keyEnded = (event: KeyEvent): Effect.Effect<void> => {
-        const now = clock.currentTimeMillisUnsafe()
+        const now = monotonic()
         ends = [...ends.filter(([, at]) => now - at < endingMs), [event, now]]
         return endWhere((key) => key.isOf(event))
       }
@@ -142,7 +145,10 @@ export class SharedUpstreams extends Context.Service<
       })
 
       yield* principals.invalidations.pipe(
-        Stream.runForEach((event) => (event.revoked ? keyEnded(event) : Effect.void)),
+        Stream.runForEach((event) => {
+          breakers.forget(event.userId)
+          return event.revoked ? keyEnded(event) : Effect.void
+        }),
         Effect.forkScoped({ startImmediately: true })
       )
 
@@ -157,11 +163,11 @@ export class SharedUpstreams extends Context.Service<
         acquire,
         keepsNoState: (server) => {
           const seen = stateless.get(server)
-          return seen !== undefined && clock.currentTimeMillisUnsafe() - seen < verdictLife
+          return seen !== undefined && monotonic() - seen < verdictLife
         },
         observe: (server, stateful) => {
           if (stateful) stateless.delete(server)
-          else stateless.set(server, clock.currentTimeMillisUnsafe())
+          else stateless.set(server, monotonic())
         }
       })
     })

@@ -10,6 +10,7 @@
 import { Effect, Predicate } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { isStateful, latestStateful } from "../../domain/protocol/Versions.ts"
+import { timeoutAwake } from "../AwakeTimeout.ts"
 import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "./EraEvidence.ts"
 import type { StdioConversation } from "./StdioConversation.ts"
 import type { ConnectOptions, UpstreamInfo } from "./UpstreamConnection.ts"
@@ -42,13 +43,10 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
   return conversation
     .request({ method: "initialize", params: { protocolVersion, capabilities, clientInfo }, context, onMessage })
     .pipe(
-      Effect.timeoutOrElse({
-        duration: initTimeout,
-        orElse: () => {
-          const limit = `did not answer initialize within ${initTimeout} ms`
-          const remedy = "check its command, or raise INIT_TIMEOUT if it is slow to start"
-          return Effect.fail(unavailable(name, "timeout", `Server "${name}" ${limit}; ${remedy}${lastWords()}`))
-        }
+      timeoutAwake(initTimeout, () => {
+        const limit = `did not answer initialize within ${initTimeout} ms`
+        const remedy = "check its command, or raise INIT_TIMEOUT if it is slow to start"
+        return Effect.fail(unavailable(name, "timeout", `Server "${name}" ${limit}; ${remedy}${lastWords()}`))
       }),
       Effect.catchTags({
         UpstreamFailed: (error) => Effect.fail(unavailable(name, "exited", `${error.message}${lastWords()}`)),
@@ -70,11 +68,9 @@ export const discover = (handshake: HandshakeOptions): Handshake => {
   const other = (reason: UpstreamUnavailable["reason"], message: string) =>
     Effect.fail(eraNotSpoken("stateless", unavailable(name, reason, message)))
   return conversation.request({ method: "server/discover", params: undefined, context, onMessage: () => {} }).pipe(
-    Effect.timeoutOrElse({
-      duration,
-      orElse: () =>
-        other("timeout", `Server "${name}" did not answer server/discover within ${duration} ms${lastWords()}`)
-    }),
+    timeoutAwake(duration, () =>
+      other("timeout", `Server "${name}" did not answer server/discover within ${duration} ms${lastWords()}`)
+    ),
     Effect.catchTags({
       UpstreamFailed: (error) => other("exited", `${error.message}${lastWords()}`),
       UpstreamErrorResponse: (error) => Effect.fail(discoverRefused(shown(handshake, error)))

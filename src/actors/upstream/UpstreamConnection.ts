@@ -93,6 +93,8 @@ export interface ConnectOptions {
    * level, subscriptions), before any call goes on.
    */
   readonly onRenew?: ((connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>) | undefined
+  /** Asked before a forgotten session is opened anew: fails when that happens too often. */
+  readonly mayRenew?: Effect.Effect<void, UpstreamError> | undefined
 }
 
 export type Connect = (options: ConnectOptions) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>

@@ -1,6 +1,6 @@
 /**
  * Opens a conversation with one upstream server over whatever transport its entry names and in the era that fits
- * (`UpstreamEra`), and keeps `UpstreamHealth` informed. The session actor and the user's pool call it; the scope they pass is the conversation's life.
+ * (`UpstreamEra`) unless the circuit breaker forbids it (`UpstreamBreakers`), and keeps `UpstreamHealth` informed. The session actor and the user's pool call it; the scope they pass is the conversation's life.
  */
 import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
@@ -8,7 +8,8 @@ import { serverType } from "../../domain/ServerConfig.ts"
 import { HubMetrics } from "../HubMetrics.ts"
 import { errorRow } from "../RequestErrorCodes.ts"
 import { UserLimits } from "../UserLimits.ts"
-import type { Connect, OpenIn, UpstreamConnection } from "./UpstreamConnection.ts"
+import { UpstreamBreakers } from "./UpstreamBreakers.ts"
+import type { Connect, ConnectOptions, UpstreamConnection } from "./UpstreamConnection.ts"
 import { type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
 import * as UpstreamEra from "./UpstreamEra.ts"
 import { UpstreamHealth } from "./UpstreamHealth.ts"
@@ -30,6 +31,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const http = yield* UpstreamHttp
       const stdio = yield* UpstreamStdio
       const health = yield* UpstreamHealth
+      const breakers = yield* UpstreamBreakers
       const limits = yield* UserLimits
       const config = yield* HubConfig
       const metrics = yield* HubMetrics
@@ -37,28 +39,33 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
 
       const eras = yield* UpstreamEra.make
 
-      const child: OpenIn = Effect.fnUntraced(function* (options, era) {
-        const user = options.context.principal.userId
-        yield* Effect.acquireRelease(
+      /** One of the user's places for child processes; that there is none left says nothing about the server. */
+      const childPlace = ({ context, name }: ConnectOptions) => {
+        const user = context.principal.userId
+        return Effect.acquireRelease(
           Effect.suspend(() =>
             limits.take(user, "children", config.maxChildrenPerUser)
               ? Effect.void
               : new UpstreamUnavailable({
-                  server: options.name,
+                  server: name,
                   reason: "spawn",
-                  message: `Server ${options.name} was not started: ${config.maxChildrenPerUser} processes already run for this user; end a session or raise MAX_CHILDREN_PER_USER`,
+                  message: `Server ${name} was not started: ${config.maxChildrenPerUser} processes already run for this user; end a session or raise MAX_CHILDREN_PER_USER`,
                   retryAfterMs: 5_000
                 })
           ),
           () => Effect.sync(() => limits.give(user, "children"))
         )
-        return yield* stdio.open(options, era)
-      })
+      }
 
       const open: Connect = (options) => {
         const type = serverType(options.config)
-        if (type === "stdio") return eras.connect(options, child)
-        if (type === "streamable-http") return eras.connect(options, http.open)
+        if (type === "stdio") {
+          const started = breakers.guard(options, (guarded) => eras.connect(guarded, stdio.open))
+          return Effect.andThen(childPlace(options), started)
+        }
+        if (type === "streamable-http") {
+          return breakers.guard(options, (guarded) => eras.connect(guarded, http.open))
+        }
         return new UpstreamUnavailable({
           server: options.name,
           reason: "disabled",
@@ -113,5 +120,5 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
 
       return UpstreamConnector.of({ connect })
     })
-  )
+  ).pipe(Layer.provideMerge(UpstreamBreakers.layer))
 }

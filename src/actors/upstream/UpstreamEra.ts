@@ -12,6 +12,7 @@
 import { Clock, Effect, Exit, Scope } from "effect"
 import { clientCapabilitiesAcross } from "../../domain/protocol/Capabilities.ts"
 import { type Era, eraOf } from "../../domain/protocol/Versions.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
 import type { ServerConfig } from "../../domain/ServerConfig.ts"
 import type { ConnectOptions, OpenIn, UpstreamConnection } from "./UpstreamConnection.ts"
 import { type EraNotSpoken, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
@@ -43,7 +44,7 @@ const whoseServer = ({ config, context }: ConnectOptions): string =>
   config.url?.includes("${USER_") === true ? context.principal.userId : ""
 
 export const make = Effect.gen(function* () {
-  const clock = yield* Clock.Clock
+  const now = monotonicMillis(yield* Clock.Clock)
   /** By settings entry, so that an edited one starts afresh: the eras refused, and when. */
   const refused = new WeakMap<ServerConfig, Map<string, number>>()
 
@@ -51,12 +52,12 @@ export const make = Effect.gen(function* () {
 
   const isRefused = (era: Era, options: ConnectOptions): boolean => {
     const at = refused.get(options.config)?.get(keyOf(era, options))
-    return at !== undefined && clock.currentTimeMillisUnsafe() - at < verdictLife
+    return at !== undefined && now() - at < verdictLife
   }
 
   const note = (era: Era, options: ConnectOptions): void => {
     const verdicts = refused.get(options.config) ?? new Map<string, number>()
-    refused.set(options.config, verdicts.set(keyOf(era, options), clock.currentTimeMillisUnsafe()))
+    refused.set(options.config, verdicts.set(keyOf(era, options), now()))
   }
 
   const forget = (era: Era, options: ConnectOptions): void => {

@@ -11,6 +11,7 @@ import { HubConfig } from "../../domain/HubConfig.ts"
 import { notification } from "../../domain/protocol/JsonRpc.ts"
 import { isStateful, latestStateful } from "../../domain/protocol/Versions.ts"
 import { RequestTracker } from "../RequestTracker.ts"
+import { timeoutAwake } from "../AwakeTimeout.ts"
 import { eraLost, noLongerSpoken, refusesSessions } from "./EraEvidence.ts"
 import type { CallContext, ConnectOptions, OpenIn, UpstreamCall, UpstreamConnection } from "./UpstreamConnection.ts"
 import type { EraNotSpoken, UpstreamError } from "./UpstreamErrors.ts"
@@ -137,10 +138,7 @@ const connect = Effect.fnUntraced(function* (
         session.remember(by)
         return Effect.flatMap(send, session.accepted)
       }).pipe(
-        Effect.timeoutOrElse({
-          duration: initTimeout,
-          orElse: () => Effect.fail(closedError(server, "headers", "did not accept a message in time"))
-        })
+        timeoutAwake(initTimeout, () => Effect.fail(closedError(server, "headers", "did not accept a message in time")))
       )
     )
 

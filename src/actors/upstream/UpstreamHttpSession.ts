@@ -16,6 +16,7 @@ import {
   notification
 } from "../../domain/protocol/JsonRpc.ts"
 import { statefulVersions } from "../../domain/protocol/Versions.ts"
+import { timeoutAwake } from "../AwakeTimeout.ts"
 import type { CallContext, ConnectOptions, UpstreamInfo } from "./UpstreamConnection.ts"
 import { initializeRefused, unusable } from "./EraEvidence.ts"
 import { type EraNotSpoken, isForOperator, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
@@ -129,17 +130,15 @@ export const make = Effect.fnUntraced(function* (
   const inTime = (opening: Effect.Effect<void, UpstreamError>) =>
     opening.pipe(
       Effect.mapError((error) => unopened(server, error)),
-      Effect.timeoutOrElse({
-        duration: initTimeout,
-        orElse: () =>
-          Effect.fail(
-            new UpstreamUnavailable({
-              server,
-              reason: "timeout",
-              message: `Server ${server} did not finish initialize within ${initTimeout} ms; check its log, or raise INIT_TIMEOUT`
-            })
-          )
-      })
+      timeoutAwake(initTimeout, () =>
+        Effect.fail(
+          new UpstreamUnavailable({
+            server,
+            reason: "timeout",
+            message: `Server ${server} did not finish initialize within ${initTimeout} ms; check its log, or raise INIT_TIMEOUT`
+          })
+        )
+      )
     )
 
   /** A new session after the 404 of generation `failed`, started by the first call that meets it and shared by all. */
@@ -151,7 +150,7 @@ export const make = Effect.fnUntraced(function* (
       const opened = Effect.catchTag(inTime(Effect.andThen(initialize(by), onRenew(by))), "EraNotSpoken", (error) =>
         Effect.fail(error.refusal)
       )
-      const work = Effect.onExit(opened, (exit) =>
+      const work = Effect.onExit(Effect.andThen(options.mayRenew ?? Effect.void, opened), (exit) =>
         Effect.sync(() => {
           renewing = undefined
           Deferred.doneUnsafe(current, Exit.hasInterrupts(exit) ? Effect.fail(connectionGone(server)) : exit)

@@ -25,6 +25,7 @@ import {
   patienceFor,
   wantsSameAgain
 } from "./EraEvidence.ts"
+import { timeoutAwake } from "../AwakeTimeout.ts"
 import { outgoing } from "./StatelessEnvelope.ts"
 import { checked } from "./StatelessResult.ts"
 import * as ToolHeaders from "./ToolHeaders.ts"
@@ -141,10 +142,7 @@ export const connect = Effect.fnUntraced(function* (
     ).pipe(
       Effect.mapError((error) => refused(server, error, sent.status)),
       // Servers that know no such request may well leave it unanswered.
-      Effect.timeoutOrElse({
-        duration: patience,
-        orElse: () => Effect.fail(eraNotSpoken("stateless", silent(server, patience)))
-      }),
+      timeoutAwake(patience, () => Effect.fail(eraNotSpoken("stateless", silent(server, patience)))),
       Effect.flatMap((result) => discoveredInfo(server, result))
     )
 

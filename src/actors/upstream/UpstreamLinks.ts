@@ -6,10 +6,15 @@
 import { Clock, Deferred, Effect, Exit, Scope } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import { type Isolation, type ServerConfig, serverType } from "../../domain/ServerConfig.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
 import { Settings } from "../../domain/Settings.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
+import type { UserId } from "../../domain/Ids.ts"
 import type { UpstreamSummary } from "../Sessions.ts"
+import { timeoutAwake } from "../AwakeTimeout.ts"
+import type { CircuitView } from "./Circuit.ts"
 import { SharedUpstreams } from "./SharedUpstreams.ts"
+import { UpstreamBreakers } from "./UpstreamBreakers.ts"
 import type { CallContext, ConnectOptions, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
 import { UpstreamConnector } from "./UpstreamConnector.ts"
 import { type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
@@ -60,16 +65,24 @@ const longestPause = 30_000
  * they do not count: a question in the other era before it, and what happens on the hub's own side.
  */
 const longestOpening = 2
+/** The most a server may ask for with `Retry-After`. */
+const longestAsked = 300_000
 const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: string) => boolean): Isolation => {
   if (config.isolation !== undefined) return config.isolation
   return serverType(config) !== "stdio" && keepsNoState(name) ? "user" : "session"
 }
 
-/** What the user or the operator mends at any moment, and nothing was sent for, needs no pause. */
+/** What the user or the operator mends at any moment needs no pause, nor does what is paused already. */
 const deservesPause = (error: UpstreamError): boolean =>
   error._tag !== "CredentialMissing" &&
-  !(error._tag === "UpstreamUnavailable" && error.reason === "disabled") &&
+  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff")) &&
   !(error._tag === "UpstreamFailed" && error.reason === "blocked")
+
+/** Milliseconds a server that takes no requests now wants to be left alone (HTTP 429 and 503 with Retry-After). */
+const askedPause = (error: UpstreamError): number =>
+  error._tag === "UpstreamUnavailable" && error.reason === "status"
+    ? Math.min(error.retryAfterMs ?? 0, longestAsked)
+    : 0
 
 export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const session = yield* Effect.scope
@@ -78,10 +91,14 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const shared = yield* SharedUpstreams
   const hub = yield* HubConfig
   const clock = yield* Clock.Clock
+  const breakers = yield* UpstreamBreakers
+  const now = monotonicMillis(clock)
 
   const open = new Map<string, Open>()
   const opening = new Map<string, Opening>()
   const failures = new Map<string, Failure>()
+  /** Servers a connection was wanted to, and by whom last. */
+  const tried = new Map<string, UserId>()
 
   const forget = (server: string, entry: Open): void => {
     if (open.get(server) !== entry) return
@@ -121,15 +138,15 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     const connecting = isolation === "session" ? connector.connect(request) : inferred(config, isolation, request)
     const connection = yield* connecting.pipe(
       Scope.provide(scope),
-      Effect.timeoutOrElse({
-        duration: longestOpening * hub.initTimeout,
-        orElse: () =>
+      timeoutAwake(
+        longestOpening * hub.initTimeout,
+        () =>
           new UpstreamUnavailable({
             server,
             reason: "timeout",
             message: `Server ${server} was not initialized within ${longestOpening * hub.initTimeout} ms`
           })
-      })
+      )
     )
     shared.observe(server, connection.stateful)
     yield* options.onOpen(connection, context)
@@ -164,19 +181,19 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     const found = Exit.findError(exit)
     if (found._tag === "Failure" || !deservesPause(found.success)) return
     const pause = Math.min(longestPause, (failures.get(server)?.pause ?? firstPause / 2) * 2)
-    failures.set(server, { error: found.success, pause, retryAt: clock.currentTimeMillisUnsafe() + pause })
+    failures.set(server, { error: found.success, pause, retryAt: now() + Math.max(pause, askedPause(found.success)) })
   }
 
   const unlessPaused = (server: string): Effect.Effect<void, UpstreamUnavailable> =>
     Effect.suspend(() => {
       const failure = failures.get(server)
-      const now = clock.currentTimeMillisUnsafe()
-      if (failure === undefined || now >= failure.retryAt) return Effect.void
+      const moment = now()
+      if (failure === undefined || moment >= failure.retryAt) return Effect.void
       return new UpstreamUnavailable({
         server,
         reason: "backoff",
         message: failure.error.message,
-        retryAfterMs: failure.retryAt - now
+        retryAfterMs: Math.ceil(failure.retryAt - moment)
       })
     })
 
@@ -203,6 +220,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     Effect.suspend(() => {
       const entry: Opening = { connection: Deferred.makeUnsafe(), stale: Deferred.makeUnsafe() }
       opening.set(server, entry)
+      tried.set(server, context.principal.userId)
       // In the session's scope and not the caller's: a cancelled call must not tear down what others wait for.
       return current(server, context, entry).pipe(
         Effect.onExit((exit) =>
@@ -236,6 +254,14 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       return Scope.close(entry.scope, Exit.void)
     })
 
+  const broken = (server: string, circuit: CircuitView | undefined): ReadonlyArray<UpstreamSummary> => {
+    if (circuit !== undefined) {
+      return [{ server, state: "paused", reason: circuit.reason, retryAfterMs: circuit.retryAfterMs }]
+    }
+    const failure = failures.get(server)
+    return failure === undefined ? [] : [{ server, state: "failed", reason: failure.error.message }]
+  }
+
   const summaries = (): ReadonlyArray<UpstreamSummary> => [
     ...[...open].map(([server, { connection }]): UpstreamSummary => ({
       server,
@@ -243,8 +269,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       protocolVersion: connection.info.protocolVersion
     })),
     ...[...opening.keys()].map((server): UpstreamSummary => ({ server, state: "connecting" })),
-    ...[...failures].flatMap(([server, { error }]): ReadonlyArray<UpstreamSummary> =>
-      opening.has(server) ? [] : [{ server, state: "failed", reason: error.message }]
+    ...[...tried].flatMap(([server, userId]) =>
+      opening.has(server) || open.has(server) ? [] : broken(server, breakers.view(userId, server))
     )
   ]
 

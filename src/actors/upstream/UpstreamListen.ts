@@ -13,6 +13,7 @@ import { Deferred, Effect, type Fiber, type Scope } from "effect"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { isJsonObject, metaKeys, metaOf } from "../../domain/protocol/Stateless.ts"
+import { timeoutAwake } from "../AwakeTimeout.ts"
 import { pause } from "./StreamPause.ts"
 import type { CallContext, UpstreamCall, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
 import type { UpstreamError } from "./UpstreamErrors.ts"
@@ -192,11 +193,9 @@ export const make = Effect.fnUntraced(function* (options: ListenOptions): Effect
     waiting.add(waiter)
     if (!underWay) yield* replace(filter, wanted)
     yield* Deferred.await(waiter.done).pipe(
-      Effect.timeoutOrElse({
-        duration: acknowledgeMs,
-        orElse: () =>
-          Effect.fail(protocolError(server, "stream", `did not acknowledge a subscription within ${acknowledgeMs} ms`))
-      }),
+      timeoutAwake(acknowledgeMs, () =>
+        Effect.fail(protocolError(server, "stream", `did not acknowledge a subscription within ${acknowledgeMs} ms`))
+      ),
       Effect.ensuring(Effect.sync(() => waiting.delete(waiter)))
     )
   })

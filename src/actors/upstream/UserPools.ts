@@ -10,6 +10,7 @@
 import { Context, Effect, Equal, Hash, Layer, RcMap, type Scope } from "effect"
 import type { Socket } from "node:net"
 import { buildConnector, Pool, type Dispatcher } from "undici"
+import { graceMs, stallMs } from "../AwakeTimeout.ts"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import * as AddressGuard from "./AddressGuard.ts"
@@ -137,10 +138,15 @@ const countingConnector = (
         callback(null, connected)
       } else callback(error, null)
     }) as buildConnector.Callback)
-    const timer = setTimeout(
-      () => socket.destroy(new ConnectTimeout("The connection was not made in time")),
-      connectTimeoutMs
-    )
+    const due = performance.now() + connectTimeoutMs
+    const giveUp = () => void socket.destroy(new ConnectTimeout("The connection was not made in time"))
+    // Woken late, the process stood still, and the connection may stand unseen.
+    const expire = () => {
+      if (performance.now() - due < stallMs) return giveUp()
+      timer = setTimeout(giveUp, graceMs)
+      timer.unref()
+    }
+    let timer = setTimeout(expire, connectTimeoutMs)
     timer.unref()
   }
 }

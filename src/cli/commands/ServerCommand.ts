@@ -20,12 +20,13 @@ const ls = Command.make("ls", {}, () =>
     (admin) => admin.serverList(),
     (servers) =>
       table(
-        ["name", "type", "state", "connections", "tools", "reason"],
+        ["name", "type", "state", "connections", "paused", "tools", "reason"],
         servers.map((one) => [
           one.name,
           one.type,
           one.state,
           String(one.connections),
+          one.paused === 0 ? "-" : `${one.paused} user${one.paused === 1 ? "" : "s"}`,
           one.tools === null ? "-" : String(one.tools),
           one.reason ?? ""
         ]),

@@ -48,7 +48,12 @@ const show = Command.make("show", { id }, ({ id }) =>
         "",
         table(
           ["upstream", "state", "protocol", "reason"],
-          session.upstreams.map((one) => [one.server, one.state, one.protocolVersion ?? "-", one.reason ?? ""]),
+          session.upstreams.map((one) => [
+            one.server,
+            one.retryAfterMs === null ? one.state : `${one.state} ${Math.ceil(one.retryAfterMs / 1_000)} s`,
+            one.protocolVersion ?? "-",
+            one.reason ?? ""
+          ]),
           "No upstream connections"
         ),
         "",

@@ -26,6 +26,8 @@ export const SessionView = Schema.Struct({
       server: Schema.String,
       state: Schema.String,
       reason: Schema.NullOr(Schema.String),
+      /** Until the next attempt on a paused server. */
+      retryAfterMs: Schema.NullOr(Schema.Number),
       protocolVersion: Schema.NullOr(Schema.String)
     })
   )

@@ -10,6 +10,8 @@ export const ServerView = Schema.Struct({
   state: Schema.String,
   reason: Schema.NullOr(Schema.String),
   connections: Schema.Number,
+  /** Users whose circuit breaker leaves the server alone for a while. */
+  paused: Schema.Number,
   tools: Schema.NullOr(Schema.Number)
 })
 export type ServerView = typeof ServerView.Type

@@ -15,6 +15,7 @@ export const sessionView = (session: SessionSummary): SessionView => ({
     server: one.server,
     state: one.state,
     reason: one.reason ?? null,
+    retryAfterMs: one.retryAfterMs ?? null,
     protocolVersion: one.protocolVersion ?? null
   }))
 })

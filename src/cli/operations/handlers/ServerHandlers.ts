@@ -2,6 +2,7 @@
 import { Clock, Effect, Option, Predicate, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { CallContext, UpstreamConnection } from "../../../actors/upstream/UpstreamConnection.ts"
+import { UpstreamBreakers } from "../../../actors/upstream/UpstreamBreakers.ts"
 import { UpstreamConnector } from "../../../actors/upstream/UpstreamConnector.ts"
 import type { UpstreamError } from "../../../actors/upstream/UpstreamErrors.ts"
 import { UpstreamHeaders } from "../../../actors/upstream/UpstreamHeaders.ts"
@@ -72,6 +73,7 @@ export const ServerHandlers = ServerOperations.toLayer(
     const settings = yield* Settings
     const health = yield* UpstreamHealth
     const connector = yield* UpstreamConnector
+    const breakers = yield* UpstreamBreakers
     const keys = yield* HubKeys
     const config = yield* HubConfig
     const headers = yield* UpstreamHeaders
@@ -123,6 +125,7 @@ export const ServerHandlers = ServerOperations.toLayer(
             state: one.state,
             reason: one.reason ?? null,
             connections: one.connections,
+            paused: breakers.paused(one.name),
             tools: one.tools ?? null
           }))
         ),

@@ -1,0 +1,35 @@
+/**
+ * A timeout for what comes over sockets and pipes, which a process that stood still does not mistake for silence: when
+ * the timer wakes late, answers may lie unread, so they get a moment to be read first.
+ */
+import { Clock, Effect } from "effect"
+import { monotonicMillis } from "../domain/Monotonic.ts"
+
+/** Waking this much later than asked means the process stood still. */
+export const stallMs = 100
+/** How long what lies unread may be read then: below the ±250 ms that a request's time limit promises. */
+export const graceMs = 150
+/** A process that keeps standing still gets no more graces than this. */
+const maxGraces = 5
+
+const sleepAwake = Effect.fnUntraced(function* (ms: number) {
+  const now = monotonicMillis(yield* Clock.Clock)
+  let until = now() + ms
+  yield* Effect.sleep(ms)
+  for (let graces = 0; now() - until > stallMs && graces < maxGraces; graces++) {
+    until = now() + graceMs
+    yield* Effect.sleep(graceMs)
+  }
+})
+
+/** As `Effect.timeoutOrElse`, with a duration in milliseconds. */
+export const timeoutAwake =
+  <A2, E2, R2>(ms: number, orElse: () => Effect.Effect<A2, E2, R2>) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A | A2, E | E2, R | R2> =>
+    Effect.flatMap(
+      Effect.raceFirst(
+        Effect.map(self, (value) => ({ inTime: true as const, value })),
+        Effect.as(sleepAwake(ms), { inTime: false as const })
+      ),
+      (result): Effect.Effect<A | A2, E2, R2> => (result.inTime ? Effect.succeed(result.value) : orElse())
+    )
