@@ -16,7 +16,16 @@ export interface SeenKey {
 
 interface Entry {
   readonly principal: Principal
+  /** Monotonic. */
   readonly until: number
+}
+
+/** Two readings of one moment: how long an answer is believed must not depend on how the wall clock is set. */
+export interface Moment {
+  /** Milliseconds since the epoch. */
+  readonly wall: number
+  /** Milliseconds that only go forward. */
+  readonly mono: number
 }
 
 /** Milliseconds a principal may be served without asking the database. */
@@ -37,27 +46,27 @@ export class PrincipalCache {
   generation = 0
 
   /** The principal while its entry is fresh and the key has not expired; counts as one use. */
-  get(digest: string, now: number): Principal | undefined {
+  get(digest: string, now: Moment): Principal | undefined {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return undefined
-    if (now >= entry.until) {
+    if (now.mono >= entry.until || now.wall >= entry.principal.expiresAt) {
       this.#drop(digest, entry.principal.userId)
       return undefined
     }
-    this.use(entry.principal.keyId, now)
+    this.use(entry.principal.keyId, now.wall)
     return entry.principal
   }
 
-  isRejected(digest: string, now: number): boolean {
+  isRejected(digest: string, { mono }: Moment): boolean {
     const until = this.#rejected.get(digest)
     if (until === undefined) return false
-    if (now < until) return true
+    if (mono < until) return true
     this.#rejected.delete(digest)
     return false
   }
 
-  admit(digest: string, principal: Principal, now: number): void {
-    this.#entries.set(digest, { principal, until: Math.min(now + timeToLive, principal.expiresAt) })
+  admit(digest: string, principal: Principal, { mono }: Moment): void {
+    this.#entries.set(digest, { principal, until: mono + timeToLive })
     const digests = this.#digests.get(principal.userId)
     if (digests === undefined) this.#digests.set(principal.userId, new Set([digest]))
     else digests.add(digest)
@@ -68,12 +77,12 @@ export class PrincipalCache {
     })
   }
 
-  reject(digest: string, now: number): void {
+  reject(digest: string, { mono }: Moment): void {
     if (this.#rejected.size >= maxRejected) {
       const oldest = this.#rejected.keys().next()
       if (!oldest.done) this.#rejected.delete(oldest.value)
     }
-    this.#rejected.set(digest, now + rejectionTimeToLive)
+    this.#rejected.set(digest, mono + rejectionTimeToLive)
   }
 
   /** Forgets what an event makes stale. */

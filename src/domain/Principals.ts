@@ -10,6 +10,8 @@ import {
   Context,
   Deferred,
   Effect,
+  Exit,
+  Fiber,
   Layer,
   Option,
   PubSub,
@@ -26,7 +28,8 @@ import { KeyId, UserId } from "./Ids.ts"
 import { KeyEvents, type KeyNews } from "./KeyEvents.ts"
 import * as KeyGuard from "./KeyGuard.ts"
 import type { Principal } from "./Principal.ts"
-import { PrincipalCache, type SeenKey, timeToLive } from "./PrincipalCache.ts"
+import { monotonicMillis } from "./Monotonic.ts"
+import { type Moment, PrincipalCache, type SeenKey, timeToLive } from "./PrincipalCache.ts"
 
 /** The key does not open the hub: unknown, malformed, expired, revoked or its owner deactivated — deliberately one case. */
 export class KeyRejected extends Schema.TaggedError<KeyRejected>()("KeyRejected", {
@@ -90,6 +93,8 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
   const keys = yield* HubKeys
   const events = yield* KeyEvents
   const clock = yield* Clock.Clock
+  const monotonic = monotonicMillis(clock)
+  const moment = (): Moment => ({ wall: clock.currentTimeMillisUnsafe(), mono: monotonic() })
   const scope = yield* Effect.scope
   const cache = new PrincipalCache()
   const waiting = new Map<string, Deferred.Deferred<Principal, KeyRejected | IdentityUnavailable>>()
@@ -115,7 +120,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
         (found) => {
           // Something changed while the database was read: what it said may be from before.
           if (cache.generation !== generation) return read(digest, key)
-          const now = clock.currentTimeMillisUnsafe()
+          const now = moment()
           if (Option.isNone(found)) {
             cache.reject(digest, now)
             return Effect.fail(rejected)
@@ -133,27 +138,36 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       if (pending !== undefined) return Deferred.await(pending)
       const answer = Deferred.makeUnsafe<Principal, KeyRejected | IdentityUnavailable>()
       waiting.set(digest, answer)
-      return read(digest, key).pipe(
-        Effect.timeoutOrElse({ duration: deadline, orElse: () => Effect.fail(unavailable) }),
-        Effect.onExit((exit) => {
-          waiting.delete(digest)
+      const settle = (exit: Exit.Exit<Principal, KeyRejected | IdentityUnavailable>) =>
+        Effect.suspend(() => {
+          if (waiting.get(digest) === answer) waiting.delete(digest)
           return Deferred.done(answer, exit)
-        }),
-        Effect.forkIn(scope),
-        Effect.andThen(Deferred.await(answer))
-      )
+        })
+      return Effect.gen(function* () {
+        const reading = yield* read(digest, key).pipe(Effect.onExit(settle), Effect.forkIn(scope))
+        // Nobody waits for the driver, which takes long to give up a statement when the server stands still.
+        const giveUp = Effect.andThen(
+          settle(Exit.fail(unavailable)),
+          Effect.sync(() => reading.interruptUnsafe())
+        )
+        yield* Fiber.await(reading).pipe(
+          Effect.timeoutOrElse({ duration: deadline, orElse: () => giveUp }),
+          Effect.forkIn(scope)
+        )
+        return yield* Deferred.await(answer)
+      })
     })
 
   const authenticate = Effect.fnUntraced(function* (key: Redacted.Redacted<string>) {
     const text = Redacted.value(key)
     if (!isKeyText(text)) return yield* rejected
     const digest = keyDigest(text)
-    const now = clock.currentTimeMillisUnsafe()
+    const now = moment()
     const known = cache.get(digest, now)
     if (known !== undefined) return known
     if (cache.isRejected(digest, now)) return yield* rejected
     const principal = yield* lookup(digest, key)
-    cache.use(principal.keyId, now)
+    cache.use(principal.keyId, now.wall)
     return principal
   })
 
@@ -214,7 +228,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
 
   return Principals.of({
     authenticate,
-    peek: (key) => cache.get(keyDigest(key), clock.currentTimeMillisUnsafe()),
+    peek: (key) => cache.get(keyDigest(key), moment()),
     invalidations: Stream.fromPubSub(changes)
   })
 })
