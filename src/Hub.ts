@@ -4,13 +4,14 @@
  * `Hub.layer` is the hub on a database, `Hub.layerMemory` the same hub without one. Both serve HTTP and leave every
  * service visible, so that an embedder or a test can use or replace any of them.
  */
-import { Effect, type FileSystem, Layer, type Path, Redacted } from "effect"
+import { Effect, type FileSystem, Layer, Option, type Path, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import * as SessionRegistry from "./actors/SessionRegistry.ts"
 import { AuditTrail } from "./actors/AuditTrail.ts"
 import { HubMetrics } from "./actors/HubMetrics.ts"
 import { LogOutput } from "./actors/LogOutput.ts"
 import * as LostRequests from "./actors/LostRequests.ts"
+import { Pressure } from "./actors/Pressure.ts"
 import { RequestLog } from "./actors/RequestLog.ts"
 import { RequestTracker } from "./actors/RequestTracker.ts"
 import { UserLimits } from "./actors/UserLimits.ts"
@@ -69,7 +70,7 @@ const makeActors = (replace: Replacements) => {
     Layer.provideMerge(AuditTrail.layer),
     replaced,
     // Off, and free, without OTEL_EXPORTER_OTLP_ENDPOINT.
-    Layer.provideMerge(OtlpExport.layer),
+    Layer.provideMerge([OtlpExport.layer, Pressure.layer]),
     Layer.provideMerge(HubMetrics.layer),
     replaced
   )
@@ -94,6 +95,10 @@ const gauges = Layer.effectDiscard(
     )
     yield* metrics.total("mcphub_upstream_requests_total", "Requests sent over them", () => pools.stats().requests)
     yield* metrics.gauge("mcphub_streams", "Open event streams of clients", streams.count)
+    const log = yield* Effect.serviceOption(LogOutput)
+    if (Option.isSome(log)) {
+      yield* metrics.total("mcphub_log_lines_lost_total", "Log lines that could not be written", log.value.lost)
+    }
   })
 )
 

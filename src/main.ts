@@ -10,8 +10,12 @@ import { exitCodeOf, run } from "./cli/Cli.ts"
 
 const args = process.argv.slice(2)
 
+/** What was printed has this long to leave, in milliseconds: its reader may stand still. */
+const lastLimitMs = 2_000
+
 /** Exits once everything printed has left. */
 const exit = (code: number): void => {
+  setTimeout(() => process.exit(code), lastLimitMs)
   process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
 }
 

@@ -6,11 +6,9 @@
  * may then lie unread in the sockets, so it lets them be read before it looks again.
  */
 import { Clock, Effect, FiberHandle, type Scope } from "effect"
+import { graceMs, stallMs } from "./AwakeTimeout.ts"
+import { monotonicMillis } from "../domain/Monotonic.ts"
 
-/** Waking this much later than asked (milliseconds) means the process stood still. */
-const stallMs = 100
-/** How long answers may be read after a stall before deadlines count again: below the promised ±250 ms. */
-const graceMs = 150
 /** A process that keeps standing still gets no more graces than this. */
 const maxGraces = 5
 
@@ -33,7 +31,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<RequestDeadlines, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const run = yield* FiberHandle.makeRuntime<never>()
-  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const now = monotonicMillis(clock)
   let awaited = Number.POSITIVE_INFINITY
 
   const expireDue = () => {

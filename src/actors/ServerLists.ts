@@ -5,10 +5,12 @@
  */
 import { Clock, Deferred, Effect } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
+import { monotonicMillis } from "../domain/Monotonic.ts"
 import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
 import { type ListKind, listKinds, lists } from "../domain/protocol/Methods.ts"
 import { lifeOf } from "../domain/protocol/Projection.ts"
 import type { Era } from "../domain/protocol/Versions.ts"
+import { timeoutAwake } from "./AwakeTimeout.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import { type UpstreamError, UpstreamFailed, UpstreamUnavailable } from "./upstream/UpstreamErrors.ts"
 import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
@@ -115,7 +117,7 @@ export interface ListOptions {
 export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }: ListOptions) {
   const session = yield* Effect.scope
   const hub = yield* HubConfig
-  const clock = yield* Clock.Clock
+  const now = monotonicMillis(yield* Clock.Clock)
   const health = yield* UpstreamHealth
   const cache = new Map<string, Cached>()
   /** Outlives the cache: a list that went stale while it was read is still in these words. */
@@ -134,15 +136,10 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
     const connection = yield* links.get(server, context)
     const { items, ttlMs }: Fetched = yield* fetchAll(connection, kind, context, (message) =>
       onMessage(server, message, context)
-    ).pipe(
-      Effect.timeoutOrElse({
-        duration: hub.requestTimeout,
-        orElse: () => late(server, kind, hub.requestTimeout)
-      })
-    )
+    ).pipe(timeoutAwake(hub.requestTimeout, () => late(server, kind, hub.requestTimeout)))
     spoken.set(server, connection.era)
     if (isCurrent()) {
-      const fetchedAt = clock.currentTimeMillisUnsafe()
+      const fetchedAt = now()
       const freshUntil = fetchedAt + lifeFor(connection, kind, ttlMs)
       cache.set(keyOf(server, kind), { items, ttlMs, fetchedAt, freshUntil })
     }
@@ -173,18 +170,14 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
     Effect.suspend(() => {
       const key = keyOf(server, kind)
       const cached = cache.get(key)
-      if (cached !== undefined && clock.currentTimeMillisUnsafe() < cached.freshUntil)
-        return Effect.succeed(cached.items)
+      if (cached !== undefined && now() < cached.freshUntil) return Effect.succeed(cached.items)
       const running = fetching.get(key)
       const started = running === undefined ? start(server, kind, context) : Effect.succeed(running)
       return Effect.flatMap(started, (deferred) =>
         Deferred.await(deferred).pipe(
-          Effect.timeoutOrElse({
-            duration: hub.listTimeout,
-            orElse: () => {
-              owed.add(key)
-              return late(server, kind, hub.listTimeout)
-            }
+          timeoutAwake(hub.listTimeout, () => {
+            owed.add(key)
+            return late(server, kind, hub.listTimeout)
           })
         )
       )
@@ -195,7 +188,7 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
     known: (server, kind) => cache.get(keyOf(server, kind))?.items,
     origin: (server, kind) => {
       const cached = cache.get(keyOf(server, kind))
-      const left = (cached?.ttlMs ?? 0) - (clock.currentTimeMillisUnsafe() - (cached?.fetchedAt ?? 0))
+      const left = (cached?.ttlMs ?? 0) - (now() - (cached?.fetchedAt ?? 0))
       return { era: spoken.get(server) ?? "stateful", ttlMs: Math.max(0, left) }
     },
     invalidate: (server, kinds = listKinds) => {

@@ -4,6 +4,7 @@
  */
 import { type Clock, Effect } from "effect"
 import type { RequestId } from "../domain/Ids.ts"
+import { monotonicMillis } from "../domain/Monotonic.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { SessionClosed } from "./RequestTracker.ts"
 
@@ -11,6 +12,8 @@ export interface SessionActivity {
   /** Milliseconds since the epoch. */
   readonly createdAt: number
   readonly lastActiveAt: () => number
+  /** Milliseconds since then, whatever the wall clock was set to meanwhile. */
+  readonly quietMs: () => number
   /** The user as of the latest message. */
   readonly principal: () => Principal
   /** The client has sent something. */
@@ -35,20 +38,24 @@ export interface SessionActivity {
 /** `began`: when an earlier run of the hub opened the session, in milliseconds since the epoch. */
 export const make = (openedBy: Principal, clock: Clock.Clock, began?: number): SessionActivity => {
   const createdAt = began ?? clock.currentTimeMillisUnsafe()
+  const now = monotonicMillis(clock)
   const waiting: Array<() => void> = []
   let principal = openedBy
   let lastActiveAt = clock.currentTimeMillisUnsafe()
+  let lastActiveMono = now()
   let inFlight = 0
   let streams = 0
   let ending: string | undefined
 
   const touch = (): void => {
     lastActiveAt = clock.currentTimeMillisUnsafe()
+    lastActiveMono = now()
   }
 
   return {
     createdAt,
     lastActiveAt: () => lastActiveAt,
+    quietMs: () => now() - lastActiveMono,
     principal: () => principal,
     seen: (who) => {
       principal = who

@@ -57,6 +57,8 @@ export interface SessionActor extends SessionStreams.SessionStreams {
   readonly remembered: () => StoredClient
   readonly revision: () => number
   readonly lastActiveAt: () => number
+  /** Milliseconds since then, on the monotonic clock. */
+  readonly quietMs: () => number
   readonly inFlight: () => number
   readonly streams: () => number
   /** Whether ending it would take something from its user: a request, a stream, or a call that waits for an answer. */
@@ -227,6 +229,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     }),
     revision: memory.revision,
     lastActiveAt: activity.lastActiveAt,
+    quietMs: activity.quietMs,
     inFlight: activity.inFlight,
     streams: activity.streams,
     inUse,

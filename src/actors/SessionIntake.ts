@@ -6,6 +6,7 @@
 import { Cause, Clock, Effect, Exit, Option, type Scope } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { RequestId, SessionId } from "../domain/Ids.ts"
+import { monotonicMillis } from "../domain/Monotonic.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { JsonObject, JsonRpcId, JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
 import { Telemetry, type TracedRequest } from "../domain/Telemetry.ts"
@@ -49,7 +50,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
   const audit = yield* AuditTrail
   const limits = yield* UserLimits
   const hub = yield* HubConfig
-  const clock = yield* Clock.Clock
+  const monotonic = monotonicMillis(yield* Clock.Clock)
   const telemetry = yield* Telemetry
   const services = yield* Effect.context<Scope.Scope>()
   const runFork = Effect.runForkWith(services)
@@ -57,7 +58,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
   let crashes: Array<number> = []
 
   const crashed = (): void => {
-    const now = clock.currentTimeMillisUnsafe()
+    const now = monotonic()
     crashes = [...crashes.filter((at) => now - at < crashWindowMs), now]
     if (crashes.length >= crashLimit) options.end("too many internal errors")
   }

@@ -15,6 +15,7 @@ import { isStateful } from "../domain/protocol/Versions.ts"
 import { type Claim, sessionDigest, type StoredSession } from "../domain/SessionStore.ts"
 import {
   type HubDraining,
+  type HubOverloaded,
   type OpenOptions,
   type Recovered,
   SessionLimitReached,
@@ -24,7 +25,7 @@ import {
 } from "./Sessions.ts"
 import type { SessionActor } from "./SessionActor.ts"
 
-export type RecoveryError = SessionLimitReached | HubDraining | SessionsUnavailable
+export type RecoveryError = SessionLimitReached | HubDraining | HubOverloaded | SessionsUnavailable
 
 export interface SessionRecovery {
   readonly recover: (principal: Principal, target: Target, wireId: string) => Effect.Effect<Recovered, RecoveryError>
@@ -32,7 +33,9 @@ export interface SessionRecovery {
 
 export interface RecoveryOptions {
   readonly claim: (digest: string) => Effect.Effect<Claim, DatabaseUnavailable>
-  readonly open: (options: OpenOptions) => Effect.Effect<SessionActor, SessionLimitReached | HubDraining>
+  readonly open: (
+    options: OpenOptions
+  ) => Effect.Effect<SessionActor, SessionLimitReached | HubDraining | HubOverloaded>
 }
 
 /** The database has this long to say whether there is such a session. */

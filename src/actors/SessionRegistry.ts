@@ -12,20 +12,23 @@
  * (`SessionRecovery`): a restart does not end a session, only its conversations with servers.
  */
 import { randomUUID } from "node:crypto"
-import { Clock, Deferred, Effect, Exit, Layer, Schedule, Scope, Stream } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
 import { SessionId, WireSessionId } from "../domain/Ids.ts"
+import { monotonicMillis } from "../domain/Monotonic.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { Principals } from "../domain/Principals.ts"
 import { sessionDigest } from "../domain/SessionStore.ts"
 import { Settings, type SettingsValue } from "../domain/Settings.ts"
 import { eraOf } from "../domain/protocol/Versions.ts"
 import { HubMetrics } from "./HubMetrics.ts"
+import { Pressure } from "./Pressure.ts"
 import * as SessionActor from "./SessionActor.ts"
 import * as SessionJournal from "./SessionJournal.ts"
 import * as SessionRecovery from "./SessionRecovery.ts"
 import {
   HubDraining,
+  HubOverloaded,
   type OpenOptions,
   SessionLimitReached,
   SessionNotFound,
@@ -43,12 +46,19 @@ interface Entry {
   readonly gone: Deferred.Deferred<void>
   /** Absent for stateless clients, whose actors need no session id to be found. */
   readonly journal: SessionJournal.JournalEntry | undefined
+  /** Gives the user's place back, once. */
+  readonly leave: () => void
 }
 
 /** A session idle for this long gives way when its user opens one more than allowed. */
 const evictableAfterMs = 60_000
+/** When memory runs short, sessions idle for this long end, so many at each look. */
+const sheddableAfterMs = 5_000
+const shedAtOnce = 100
 /** A finalizer that hangs must not hang whoever ends the session. */
 const closeLimit = "5 seconds"
+/** How long the rest of a session waits for requests that do not end when they are interrupted. */
+const requestLimit = "1 second"
 /** How often idle sessions are looked for. */
 const watchEvery = "500 millis"
 /** Ended ids remembered, so that a label is not adopted again after its end. */
@@ -67,7 +77,8 @@ const make = Effect.gen(function* () {
   const limits = yield* UserLimits
   const principals = yield* Principals
   const settings = yield* Settings
-  const clock = yield* Clock.Clock
+  const now = monotonicMillis(yield* Clock.Clock)
+  const pressure = yield* Pressure
   const metrics = yield* HubMetrics
   const registry = yield* Effect.scope
   const services = yield* Effect.context<Exclude<Effect.Services<ReturnType<typeof SessionActor.make>>, Scope.Scope>>()
@@ -80,6 +91,7 @@ const make = Effect.gen(function* () {
   const opening = new Map<string, Deferred.Deferred<SessionActor.SessionActor, SessionLimitReached>>()
   const ended = new Set<string>()
   let draining = false
+  const leftBehind = metrics.counter("mcphub_sessions_left_behind_total", "Ended sessions of which something hangs")
   let recoveries = 0
 
   const journal = yield* SessionJournal.make({
@@ -107,7 +119,12 @@ const make = Effect.gen(function* () {
     const user = options.principal.userId
     const gone = yield* Deferred.make<void>()
     yield* Effect.addFinalizer(() => Deferred.succeed(gone, undefined))
-    yield* Effect.acquireRelease(takePlace(options.principal), () => Effect.sync(() => limits.give(user, "sessions")))
+    let hasPlace = true
+    const leave = () => {
+      if (hasPlace) limits.give(user, "sessions")
+      hasPlace = false
+    }
+    yield* Effect.acquireRelease(takePlace(options.principal), () => Effect.sync(leave))
     const sessionId = options.recovered?.session.sessionId ?? SessionId.make(randomUUID())
     const actor = yield* SessionActor.make({
       open: options,
@@ -120,17 +137,17 @@ const make = Effect.gen(function* () {
     const { userId, keyId } = options.principal
     const digest = sessionDigest(userId, keyId, targetText(options.target), wireId)
     const isStored = eraOf(options.protocolVersion) === "stateful"
-    const entry: Entry = { key, actor, scope, gone, journal: isStored ? { digest, actor } : undefined }
+    const entry: Entry = { key, actor, scope, gone, leave, journal: isStored ? { digest, actor } : undefined }
     entries.set(key, entry)
     bySession.set(sessionId, entry)
     if (options.adopt === undefined) byMinted.set(wireId, entry)
-    const openedAt = clock.currentTimeMillisUnsafe()
+    const openedAt = now()
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         if (entries.get(key) === entry) entries.delete(key)
         if (bySession.get(sessionId) === entry) bySession.delete(sessionId)
         if (byMinted.get(wireId) === entry) byMinted.delete(wireId)
-        metrics.sessionEnded(clock.currentTimeMillisUnsafe() - openedAt)
+        metrics.sessionEnded(now() - openedAt)
       })
     )
     return actor
@@ -150,12 +167,11 @@ const make = Effect.gen(function* () {
   })
 
   const oldestIdle = (principal: Principal): Entry | undefined => {
-    const before = clock.currentTimeMillisUnsafe() - evictableAfterMs
     let oldest: Entry | undefined
     for (const entry of entries.values()) {
       const { actor } = entry
       if (actor.principal().userId !== principal.userId || actor.inUse()) continue
-      if (actor.lastActiveAt() > before || actor.lastActiveAt() >= (oldest?.actor.lastActiveAt() ?? Infinity)) continue
+      if (actor.quietMs() < evictableAfterMs || actor.quietMs() <= (oldest?.actor.quietMs() ?? 0)) continue
       oldest = entry
     }
     return oldest
@@ -164,15 +180,30 @@ const make = Effect.gen(function* () {
   const end = Effect.fnUntraced(function* (entry: Entry, reason: string) {
     // From here on nobody finds it; requests that come now get 404 and those in flight their typed error.
     if (entries.get(entry.key) === entry) entries.delete(entry.key)
-    yield* entry.actor.terminate(reason)
-    yield* Effect.forkIn(Scope.close(entry.scope, Exit.void), registry)
-    yield* Deferred.await(entry.gone).pipe(
-      Effect.timeoutOrElse({
-        duration: closeLimit,
-        orElse: () => Effect.logError("A session's finalizers have not finished in time and were left behind")
+    const isLeftBehind = (what: string) =>
+      Effect.suspend(() => {
+        leftBehind.increment()
+        return Effect.logError(`A session's ${what} in time and were left behind`)
       })
-    )
-  }, Effect.uninterruptible)
+    const closed = Effect.gen(function* () {
+      yield* Effect.timeoutOrElse(entry.actor.terminate(reason), {
+        duration: requestLimit,
+        orElse: () => isLeftBehind("requests have not ended")
+      })
+      yield* Effect.forkIn(Scope.close(entry.scope, Exit.void), registry)
+      yield* Effect.timeoutOrElse(Deferred.await(entry.gone), {
+        duration: closeLimit,
+        orElse: () => {
+          // Nothing is left to wait for: its place goes to the next one.
+          bySession.delete(entry.actor.sessionId)
+          entry.leave()
+          return isLeftBehind("finalizers have not finished")
+        }
+      })
+    })
+    // In the registry's scope: it goes on when whoever wanted the end is interrupted.
+    yield* Effect.flatMap(Effect.forkIn(closed, registry, { startImmediately: true }), Fiber.join)
+  })
 
   /** Ends for good: the id does not come back to life, not even after a restart. */
   const endForGood = (entry: Entry, reason: string): Effect.Effect<void> => {
@@ -222,6 +253,12 @@ const make = Effect.gen(function* () {
     if (live !== undefined) return live.actor
     const pending = opening.get(key)
     if (pending !== undefined) return yield* Deferred.await(pending)
+    if (pressure.memory()) {
+      return yield* new HubOverloaded({
+        message: "The hub is short of memory and takes no new sessions; try again in a moment",
+        retryAfterSeconds: 10
+      })
+    }
     const deferred = Deferred.makeUnsafe<SessionActor.SessionActor, SessionLimitReached>()
     opening.set(key, deferred)
     const actor = yield* Effect.uninterruptible(
@@ -254,12 +291,18 @@ const make = Effect.gen(function* () {
     yield* closeWhere(() => true, "the hub is stopping", end)
   })
 
+  /** Those that make room when memory runs short: in use by nobody, quiet for longest, a few at a time. */
+  const longestIdle = (): ReadonlyArray<Entry> =>
+    [...entries.values()]
+      .filter(({ actor }) => !actor.inUse() && actor.quietMs() >= sheddableAfterMs)
+      .sort((a, b) => b.actor.quietMs() - a.actor.quietMs())
+      .slice(0, shedAtOnce)
+
   const watch = Effect.suspend(() => {
-    const now = clock.currentTimeMillisUnsafe()
-    const ends: Array<Effect.Effect<void>> = []
+    const ends = pressure.memory() ? longestIdle().map((entry) => end(entry, "memory ran short")) : []
     for (const entry of entries.values()) {
       const { actor } = entry
-      if (!actor.inUse() && now - actor.lastActiveAt() >= hub.sessionIdleMs) {
+      if (!actor.inUse() && actor.quietMs() >= hub.sessionIdleMs) {
         ends.push(endIdle(entry))
       }
     }

@@ -24,6 +24,7 @@ import * as JsonGuard from "./JsonGuard.ts"
 import { matchPath, type McpPath } from "./McpPaths.ts"
 import * as McpStateful from "./McpStateful.ts"
 import * as McpStateless from "./McpStateless.ts"
+import { OpenRate } from "./OpenRate.ts"
 import * as PostBody from "./PostBody.ts"
 import {
   conflictingKeys,
@@ -52,7 +53,7 @@ export class McpEndpoint extends Context.Service<
   static readonly layer = Layer.effect(
     McpEndpoint,
     Effect.suspend(() => make)
-  )
+  ).pipe(Layer.provide(OpenRate.layer))
 }
 
 const make = Effect.gen(function* () {

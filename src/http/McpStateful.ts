@@ -29,6 +29,7 @@ import { type EventStream, EventStreams } from "./EventStreams.ts"
 import { objectOr } from "./JsonObjects.ts"
 import * as JsonRpcErrors from "./JsonRpcErrors.ts"
 import { anonymous, openSession, recoverSession } from "./OpenSession.ts"
+import { OpenRate } from "./OpenRate.ts"
 import * as PostExchange from "./PostExchange.ts"
 import type * as PostBody from "./PostBody.ts"
 import { invalidRequest, noSession, refuse, stopping } from "./Refusals.ts"
@@ -56,6 +57,7 @@ export const make = Effect.gen(function* () {
   const sessions = yield* Sessions
   const streams = yield* EventStreams
   const audit = yield* AuditTrail
+  const rate = yield* OpenRate
   const services = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(services)
 
@@ -88,6 +90,7 @@ export const make = Effect.gen(function* () {
     if (live !== undefined) {
       return invalidRequest(reply, message.id, "This session is initialized already")
     }
+    if (!rate.admits(principal.userId, reply)) return
     const params = message.params ?? {}
     openSession(
       sessions,
@@ -139,6 +142,7 @@ export const make = Effect.gen(function* () {
     }
     withExisting(admitted, id, then, (ended) => {
       if (ended || !hub.sessionAdopt || isMinted(id)) return notTheirs(admitted, id)
+      if (!rate.admits(admitted.principal.userId, reply)) return
       const version = request.header("mcp-protocol-version")
       const client = {
         protocolVersion: isStateful(version) ? version : assumedVersion,
@@ -240,6 +244,7 @@ export const make = Effect.gen(function* () {
 
   const stream = (admitted: Admitted, actor: SessionActor): void => {
     const { reply, request } = admitted
+    if (!rate.admits(admitted.principal.userId, reply)) return
     const lastEventId = request.header("last-event-id")
     const from: Resumption = lastEventId ? actor.resumption(lastEventId) : { kind: "fresh" }
     switch (from.kind) {

@@ -34,6 +34,7 @@ import { Sessions } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
 import { type EventStream, EventStreams } from "./EventStreams.ts"
 import { anonymous, openSession } from "./OpenSession.ts"
+import { OpenRate } from "./OpenRate.ts"
 import * as PostExchange from "./PostExchange.ts"
 import type * as PostBody from "./PostBody.ts"
 import { invalidRequest, stopping } from "./Refusals.ts"
@@ -76,6 +77,7 @@ export const make = Effect.gen(function* () {
   const hub = yield* HubConfig
   const sessions = yield* Sessions
   const streams = yield* EventStreams
+  const rate = yield* OpenRate
   const services = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(services)
   const serverInfo = hubInfo(hub.version)
@@ -116,6 +118,7 @@ export const make = Effect.gen(function* () {
     const label = actorLabel(meta, state)
     const live = sessions.find(admitted.principal, admitted.target, label)
     if (live !== undefined) return then(live)
+    if (!rate.admits(admitted.principal.userId, admitted.reply)) return
     const client = {
       protocolVersion: statelessVersion,
       capabilities: meta.clientCapabilities,
@@ -164,6 +167,7 @@ export const make = Effect.gen(function* () {
         invalidParams("listen_filter", 'subscriptions/listen needs "params.notifications", the filter')
       )
     }
+    if (!rate.admits(admitted.principal.userId, admitted.reply)) return
     const lifetime = Scope.makeUnsafe()
     const close = (): void => {
       runFork(Scope.close(lifetime, Exit.void))

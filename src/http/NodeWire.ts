@@ -10,6 +10,9 @@ import { maxUnreadBytes, type WireReply, type WireRequest, type WireStream } fro
 const lingerMs = 100
 const lingerBytes = 256 * 1024
 
+/** Milliseconds after which a large answer of which nothing is read any more is given up. */
+const unreadMs = 30_000
+
 const emptyQuery = new URLSearchParams()
 
 export const request = (incoming: IncomingMessage, path: string, query: string): WireRequest => ({
@@ -96,6 +99,9 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
     })
     if (body === undefined || typeof body === "string") outgoing.end(body)
     else writeAll(outgoing, body.values())
+    // A large answer that nobody reads would be held for ever.
+    const isLarge = outgoing.writableLength > maxUnreadBytes || (body !== undefined && typeof body !== "string")
+    if (isLarge) outgoing.setTimeout(unreadMs, () => outgoing.destroy())
     if (unread) {
       let left = lingerBytes
       incoming.on("data", (chunk: Buffer) => {

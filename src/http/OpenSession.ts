@@ -48,6 +48,6 @@ const refuseFailed = (reply: WireReply, exit: Exit.Exit<unknown, RecoveryError>)
   if (error._tag === "None") return refuse(reply, 500, rpcCodes.internal, "internal", "The session could not be opened")
   const { value } = error
   if (value._tag === "SessionsUnavailable") return unavailable(reply, value.message, 2)
-  if (value._tag === "HubDraining") return unavailable(reply, value.message, value.retryAfterSeconds)
+  if (value._tag !== "SessionLimitReached") return unavailable(reply, value.message, value.retryAfterSeconds)
   refuse(reply, 429, 1429, "session_limit", value.message, { "retry-after": String(value.retryAfterSeconds) })
 }

@@ -5,15 +5,17 @@
  * Closing its scope is the shutdown: sessions drain (requests in flight finish, new ones get 503), then the sockets go.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Context, Effect, Layer, Schema } from "effect"
 import { HttpRouter } from "effect/http"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import { Sessions } from "../../actors/Sessions.ts"
+import { Pressure } from "../../actors/Pressure.ts"
 import { HubMetrics } from "../../actors/HubMetrics.ts"
 import { McpEndpoint } from "../McpEndpoint.ts"
 import * as NodeWire from "../NodeWire.ts"
+import { unavailable } from "../Refusals.ts"
 import * as Operations from "../Operations.ts"
 
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
@@ -32,7 +34,7 @@ const listenError = (error: NodeJS.ErrnoException, host: string, port: number): 
   return new ListenFailed({ message: `Cannot listen on ${where}: ${error.code ?? error.message}` })
 }
 
-const listen = (server: Server, host: string, port: number): Effect.Effect<AddressInfo, ListenFailed> =>
+export const listen = (server: Server, host: string, port: number): Effect.Effect<AddressInfo, ListenFailed> =>
   Effect.callback((resume) => {
     const failed = (error: NodeJS.ErrnoException): void => resume(Effect.fail(listenError(error, host, port)))
     server.once("error", failed)
@@ -42,7 +44,7 @@ const listen = (server: Server, host: string, port: number): Effect.Effect<Addre
     })
   })
 
-const stop = (server: Server): Effect.Effect<void> =>
+export const stop = (server: Server): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
     server.closeIdleConnections()
@@ -65,16 +67,30 @@ export class HubServer extends Context.Service<
   )
 }
 
+/** Connections too many that are told so at a time, each within so many milliseconds; what is beyond is just closed. */
+const mostSurplus = 16
+const surplusMs = 250
+
+const turnAway = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+  outgoing.setHeader("connection", "close")
+  unavailable(NodeWire.reply(incoming, outgoing), "The hub has as many connections as it can hold; try again", 5)
+}
+
 const make = Effect.gen(function* () {
   const hub = yield* HubConfig
   const endpoint = yield* McpEndpoint
   const sessions = yield* Sessions
+  const pressure = yield* Pressure
   const metrics = yield* HubMetrics
   const scope = yield* Effect.scope
   const routes = yield* HttpRouter.toHttpEffect(Operations.layer)
   const otherRoutes = yield* NodeHttpServer.makeHandler(routes, { scope })
 
+  /** Connections beyond what the descriptors suffice for: told so, and closed. */
+  const surplus = new Set<Socket>()
+
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    if (surplus.has(incoming.socket)) return turnAway(incoming, outgoing)
     let url = incoming.url ?? "/"
     if (hub.basePath !== "") {
       if (!url.startsWith(hub.basePath) || !/^[/?]?$/.test(url.charAt(hub.basePath.length))) {
@@ -95,6 +111,17 @@ const make = Effect.gen(function* () {
   const server = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 72_000 }, listener)
   const sockets = new Set<unknown>()
   server.on("connection", (socket) => {
+    pressure.accepted()
+    if (pressure.descriptors()) {
+      if (surplus.size >= mostSurplus) return void socket.destroy()
+      surplus.add(socket)
+      // Whether or not it has asked for something: its descriptor is needed.
+      const going = setTimeout(() => socket.destroy(), surplusMs)
+      socket.once("close", () => {
+        clearTimeout(going)
+        surplus.delete(socket)
+      })
+    }
     sockets.add(socket)
     socket.on("close", () => sockets.delete(socket))
   })
