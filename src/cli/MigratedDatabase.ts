@@ -9,7 +9,8 @@ import type { Workspace } from "./Workspace.ts"
 const unavailable =
   (place: Workspace) => (error: { readonly _tag: string; readonly reason?: { readonly _tag: string } }) =>
     new CliFailure({
-      kind: "DatabaseUnavailable",
+      // A server that may come back, or something that has to be mended.
+      kind: error.reason?._tag === "ConnectionError" ? "DatabaseAway" : "DatabaseUnavailable",
       exitCode: 3,
       message:
         `The database cannot be used (${error.reason?._tag ?? error._tag}); ` +

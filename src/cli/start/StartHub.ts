@@ -24,6 +24,7 @@ import { credentialKey, jwtSecret, prepareDataDir } from "../GeneratedSecrets.ts
 import { applyProvisioning } from "../operations/handlers/ProvisionHandlers.ts"
 
 import type { Workspace } from "../Workspace.ts"
+import { untilThere } from "./DatabaseWait.ts"
 import { openAdminDoor } from "./AdminDoor.ts"
 import { firstStart } from "./FirstStart.ts"
 import { sampleSettings } from "./SampleSettings.ts"
@@ -85,7 +86,9 @@ const logged = Effect.fnUntraced(function* (place: Workspace, url: string) {
 export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   const { place, provisionFile } = options
   const file = provisionFile === undefined ? undefined : yield* readProvisionFile(provisionFile)
-  const base = yield* Effect.flatMap(foundation(options), Layer.build)
+  const base = yield* untilThere(options.overrides, (overrides) =>
+    Effect.flatMap(foundation({ ...options, overrides }), Layer.build)
+  )
   const repositories = yield* Layer.build(Identity.layerRepositories).pipe(Effect.provideContext(base))
   const provision =
     file === undefined || provisionFile === undefined
