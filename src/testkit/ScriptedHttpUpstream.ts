@@ -57,6 +57,8 @@ export interface ScriptedHttpOptions {
   readonly stream?: boolean
   /** The revision answered at initialize; default: the one asked for. */
   readonly protocolVersion?: string
+  /** How many of the received requests are kept, the newest; default: all. */
+  readonly keep?: number
   /** Scripts by tool name, in place of or besides the built-in ones. */
   readonly tools?: Readonly<Record<string, Script>>
   /** Scripts by JSON-RPC method; these come first. `GET` and `DELETE` stand for the HTTP methods. */
@@ -156,6 +158,7 @@ const make = Effect.fnUntraced(function* (options: ScriptedHttpOptions) {
       remotePort: request.socket.remotePort!
     }
     received.push(one)
+    if (received.length > (options.keep ?? Number.POSITIVE_INFINITY)) received.shift()
     for (const waiter of waiters) if (waiter.match(one)) Deferred.doneUnsafe(waiter.found, Effect.succeed(one))
     const sessionId = request.headers["mcp-session-id"]
     const session = typeof sessionId === "string" ? sessions.get(sessionId) : undefined

@@ -12,5 +12,6 @@ export {
   ScriptedHttpUpstream
 } from "./ScriptedHttpUpstream.ts"
 export * as ScriptedStdioUpstream from "./ScriptedStdioUpstream.ts"
+export { faults } from "./UpstreamFaults.ts"
 export { type RunningHub, TestHub, type TestHubOptions } from "./TestHub.ts"
 export { addUser, type HubUser, TwoUsers } from "./TwoUsers.ts"
