@@ -24,6 +24,7 @@ const tasks = {
   start: (args) => hub(["start", ...args]),
   mcphub: (args) => hub(args),
   test: (args) => inRoot(commandFor(root, vitest, ["run", ...args])),
+  soak: (args) => inRoot(commandFor(root, join(root, "test", "soak", "run.ts"), args)),
   format: (args) => oxfmt(args.length === 0 ? ["."] : args),
   "format:check": () => oxfmt(["--check", "."]),
   lint: (args) => oxlint(["--deny-warnings", ...args]),

@@ -24,7 +24,7 @@ const program = `
 `
 
 describe("LogOutput on a real stream", () => {
-  it.live("a log reader that goes away does not end the process", () =>
+  it.live("B31: a log reader that goes away does not end the process", () =>
     Effect.gen(function* () {
       const args =
         "Deno" in globalThis ? ["eval", "--ext=ts", program] : ["--input-type=module-typescript", "--eval", program]

@@ -150,7 +150,7 @@ describe("RequestDeadlines", () => {
 
 describe("RequestDeadlines in real time", () => {
   for (const jumpMs of [3_600_000, -3_600_000]) {
-    it.live(`setting the wall clock by ${jumpMs} ms ends no request early or late`, () =>
+    it.live(`B27: setting the wall clock by ${jumpMs} ms ends no request early or late`, () =>
       Effect.gen(function* () {
         const clock = movable(yield* Clock.Clock)
         yield* Effect.gen(function* () {
@@ -186,7 +186,7 @@ describe("RequestDeadlines in real time", () => {
     }).pipe(Effect.provide(test))
   )
 
-  it.live("after the process stood still for two seconds, answers that had come in win over their deadlines", () =>
+  it.live("B28: after the process stood still for two seconds, answers that had come in win over their deadlines", () =>
     Effect.gen(function* () {
       const tracker = yield* RequestTracker
       const server = yield* echoServer

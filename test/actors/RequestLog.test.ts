@@ -191,7 +191,7 @@ describe("LogOutput", () => {
     })
   )
 
-  it.effect("a reader that stands still costs lines, which are counted, and never memory", () =>
+  it.effect("B31: a reader that stands still costs lines, which are counted, and never memory", () =>
     Effect.gen(function* () {
       const sink = makeSink()
       const release = yield* Deferred.make<void>()

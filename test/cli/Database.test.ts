@@ -127,7 +127,7 @@ if (hasPostgres) {
       }).pipe(Effect.scoped, Effect.provide(Postgres.layer))
     )
 
-    it.live("a subscription whose connection is cut is renewed, and what was revoked meanwhile is found", () =>
+    it.live("B21: a subscription whose connection is cut is renewed, and what was revoked meanwhile is found", () =>
       Effect.gen(function* () {
         const server = yield* Postgres
         const databaseUrl = yield* server.database

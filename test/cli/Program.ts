@@ -34,11 +34,23 @@ export interface RunOptions {
   readonly cwd: string
   readonly stdin?: string
   readonly env?: Readonly<Record<string, string>>
+  /** `ulimit -n` of the process. */
+  readonly descriptors?: number | undefined
+  /** An existing device or file for its standard error, in place of the pipe. */
+  readonly stderr?: string | undefined
 }
 
 /** Starts the program; its standard input is what the options give, and ends. */
 export const start = (args: ReadonlyArray<string>, options: RunOptions): ChildProcessWithoutNullStreams => {
-  const child = spawn(process.execPath, [...prefix, ...args], {
+  const line = [process.execPath, ...prefix, ...args]
+  // The shell is replaced by the program, so the child is the program itself.
+  const limit = options.descriptors === undefined ? "" : `ulimit -n ${options.descriptors}; `
+  const redirected = options.stderr === undefined ? "" : ` 2<>"${options.stderr}"`
+  const [command, rest] =
+    limit === "" && redirected === ""
+      ? [line[0]!, line.slice(1)]
+      : ["/bin/sh", ["-c", `${limit}exec "$0" "$@"${redirected}`, ...line]]
+  const child = spawn(command, rest, {
     cwd: options.cwd,
     env: { ...bare(), ...options.env },
     stdio: "pipe"

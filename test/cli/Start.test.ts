@@ -72,7 +72,7 @@ describe("starting", () => {
     })
   )
 
-  inFolder("a second signal ends a draining hub at once", (cwd) =>
+  inFolder("B25: a second signal ends a draining hub at once", (cwd) =>
     Effect.gen(function* () {
       const hub = yield* startHub([], { cwd })
       const key = keyPattern.exec(hub.stdout())![0]

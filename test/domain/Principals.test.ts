@@ -350,7 +350,7 @@ describe("Principals", () => {
   )
 
   it.effect(
-    "while the database is down cached keys serve 30 seconds, then and for others identity is unavailable",
+    "B20: while the database is down cached keys serve 30 seconds, then and for others identity is unavailable",
     () =>
       run((reads) =>
         Effect.gen(function* () {
@@ -368,7 +368,7 @@ describe("Principals", () => {
       )
   )
 
-  it.effect("a database that does not answer makes identity unavailable after exactly three seconds", () =>
+  it.effect("B21: a database that does not answer makes identity unavailable after exactly three seconds", () =>
     run((reads) =>
       Effect.gen(function* () {
         const { adas } = yield* adaAndBo

@@ -90,7 +90,7 @@ describe("SettingsFile", () => {
     )
   )
 
-  it.live("a bad file keeps the settings in force and says why with file, path and reason", () =>
+  it.live("B32: a bad file keeps the settings in force and says why with file, path and reason", () =>
     withFile(JSON.stringify(one("https://a")), ({ file, files, log }) =>
       Effect.gen(function* () {
         const settingsFile = yield* SettingsFile

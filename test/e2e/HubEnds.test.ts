@@ -43,7 +43,7 @@ const pidsOf = (client: McpClient.McpClient) =>
   Effect.map(client.callTool("proc-pid"), ({ value }) => value as unknown as Pids)
 
 it.live(
-  "defects 16, 17: a hub killed with -9 leaves no process, and the next one on its folder knows keys and tokens",
+  "B24, defects 16, 17: a hub killed with -9 leaves no process, and the next one on its folder knows keys and tokens",
   () =>
     Effect.gen(function* () {
       const canaries = Canaries.make()
@@ -94,7 +94,7 @@ it.live(
 )
 
 it.live(
-  "SIGTERM under load loses no answer: what was accepted is answered, what comes later is refused with 503",
+  "B25: SIGTERM under load loses no answer: what was accepted is answered, what comes later is refused with 503",
   () =>
     Effect.gen(function* () {
       const users = makeUsers(Canaries.make())

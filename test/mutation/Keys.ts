@@ -17,15 +17,15 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "an expired key opens the hub while it is remembered",
     file: cache,
-    find: "Math.min(now + timeToLive, principal.expiresAt)",
-    replace: "now + timeToLive",
+    find: " || now.wall >= entry.principal.expiresAt",
+    replace: "",
     tests: [identity]
   },
   {
     wrong: "a key is remembered for ever",
     file: cache,
-    find: "now >= entry.until",
-    replace: "now < 0",
+    find: "now.mono >= entry.until || ",
+    replace: "",
     tests: [identity]
   },
   {

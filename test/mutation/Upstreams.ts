@@ -100,7 +100,7 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "the end of a key leaves its conversations",
     file: shared,
-    find: "(event.revoked ? keyEnded(event) : Effect.void)",
+    find: "event.revoked ? keyEnded(event) : Effect.void",
     replace: "Effect.void",
     tests: [endings]
   },

@@ -15,6 +15,10 @@ export interface HubProcessOptions {
   /** The provisioning file. */
   readonly provision?: { readonly users: ReadonlyArray<object> } | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
+  /** As many descriptors as the process may have (`ulimit -n`); default: the tests' own limit. */
+  readonly descriptors?: number | undefined
+  /** A device or file its standard error goes to, e.g. one that is always full; default: kept here as `stderr`. */
+  readonly stderr?: string | undefined
   /** A folder of an earlier hub; default: a new one. */
   readonly folder?: string | undefined
   /** The port of an earlier hub; default: a free one. */
@@ -96,7 +100,12 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
   const child = yield* Effect.acquireRelease(
     Effect.sync(() => {
       // What a killed hub cannot clean up any more goes with its folder.
-      const started = start(args, { cwd: home, env: { TMPDIR: home, ...options.env } })
+      const started = start(args, {
+        cwd: home,
+        env: { TMPDIR: home, ...options.env },
+        descriptors: options.descriptors,
+        stderr: options.stderr
+      })
       return { process: started, ...watch(started) }
     }),
     ({ ended, process }) =>

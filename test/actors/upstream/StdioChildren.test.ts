@@ -13,7 +13,7 @@ import { gone, isAlive } from "../../support/ProcessTable.ts"
 import { callTool, connect, contextOf, layer } from "./stdio.ts"
 
 describe("the processes of a closed connection", () => {
-  it.live("are killed when they ignore SIGTERM, and a proper one is not made to wait", () =>
+  it.live("B26: are killed when they ignore SIGTERM, and a proper one is not made to wait", () =>
     Effect.gen(function* () {
       const children = yield* StdioChildren
       const close = Effect.fnUntraced(function* (ignoreSigterm: boolean) {
@@ -35,7 +35,7 @@ describe("the processes of a closed connection", () => {
     }).pipe(Effect.scoped, Effect.provide(layer({ stdio: { killAfterMs: 400 } })))
   )
 
-  it.live("include what the server itself has started, within a second", () =>
+  it.live("B26: include what the server itself has started, within a second", () =>
     Effect.gen(function* () {
       const ada = contextOf("ada")
       const scope = yield* Scope.make()
@@ -50,7 +50,7 @@ describe("the processes of a closed connection", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.live("include what a server that has exited left running", () =>
+  it.live("B26: include what a server that has exited left running", () =>
     Effect.gen(function* () {
       const ada = contextOf("ada")
       const connection = yield* connect(config({ grandchild: true }), ada)
@@ -81,7 +81,7 @@ describe("a child that does not read its stdin", () => {
 })
 
 describe("a hub that is killed", () => {
-  it.live("takes its children and theirs along, even those that ignore every polite sign", () =>
+  it.live("B24: takes its children and theirs along, even those that ignore every polite sign", () =>
     Effect.gen(function* () {
       // What a killed hub cannot do any more is remove its folders: they go with this one.
       const folder = yield* Effect.acquireRelease(

@@ -226,7 +226,7 @@ describe("the one channel of a stdio server", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
-  it.live("tells the server of a cancelled call, drops the late answer and counts it", () =>
+  it.live("B02: tells the server of a cancelled call, drops the late answer and counts it", () =>
     Effect.gen(function* () {
       const tracker = yield* RequestTracker
       const ada = contextOf("ada")
@@ -242,7 +242,7 @@ describe("the one channel of a stdio server", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
-  it.live("takes the first of two answers to one call and counts the second", () =>
+  it.live("B07: takes the first of two answers to one call and counts the second", () =>
     Effect.gen(function* () {
       const tracker = yield* RequestTracker
       const ada = contextOf("ada")
@@ -253,7 +253,7 @@ describe("the one channel of a stdio server", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
-  it.live("counts noise on stdout and carries on", () =>
+  it.live("B26: counts noise on stdout and carries on", () =>
     Effect.gen(function* () {
       const children = yield* StdioChildren
       const ada = contextOf("ada")
@@ -300,7 +300,7 @@ describe("the one channel of a stdio server", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()), Effect.provide(Logger.layer([logger])))
   })
 
-  it.live("fails what is in flight when the process goes, says so, and leaves nothing behind", () =>
+  it.live("B26: fails what is in flight when the process goes, says so, and leaves nothing behind", () =>
     Effect.gen(function* () {
       const telling = yield* tellingChildren
       const services = yield* Layer.build(layer({ children: telling.layer }))

@@ -113,7 +113,7 @@ describe("a stdio server that starts", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
-  it.live("may flood stderr at start and during calls without standing still", () =>
+  it.live("B26: may flood stderr at start and during calls without standing still", () =>
     Effect.gen(function* () {
       const ada = contextOf("ada")
       const connection = yield* connect(config({ floodStderr: 4_000_000 }), ada)

@@ -20,6 +20,7 @@ import { UserPools } from "../../../src/actors/upstream/UserPools.ts"
 import { UserLimits } from "../../../src/actors/UserLimits.ts"
 import { defaults, HubConfig, type HubConfigShape } from "../../../src/domain/HubConfig.ts"
 import * as Identity from "../../../src/domain/Identity.ts"
+import { SessionId } from "../../../src/domain/Ids.ts"
 import type { ListKind } from "../../../src/domain/protocol/Methods.ts"
 import type { ServerConfig } from "../../../src/domain/ServerConfig.ts"
 import { fromRef, Settings, type SettingsValue } from "../../../src/domain/Settings.ts"
@@ -61,6 +62,7 @@ export interface SessionOptions {
 export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: Partial<HubConfigShape> = {}) {
   const settings = yield* SubscriptionRef.make<SettingsValue>({ mcpServers: servers })
   const services = yield* Layer.build(layer(settings, config))
+  let opened = 0
 
   const session = Effect.fnUntraced(function* (username: string, options: SessionOptions = {}) {
     const scope = yield* Scope.fork(yield* Effect.scope)
@@ -80,8 +82,9 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       announce: (kind) => announced.add(kind),
       onMessage: (_, message) => messages.add(message)
     }).pipe(Scope.provide(scope))
+    const sessionId = SessionId.make(`session-${username}-${++opened}`)
     /** A fresh context, with a request id of its own. */
-    const context = () => contextOf(username, options.tokens)
+    const context = () => ({ ...contextOf(username, options.tokens), sessionId })
     return {
       links,
       lists,

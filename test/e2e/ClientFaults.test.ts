@@ -1,0 +1,302 @@
+/**
+ * Clients and surroundings that go wrong, in front of the real hub: what one client does costs that client, and what
+ * the machine lacks is refused with a status that says when to come back.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Redacted } from "effect"
+import { existsSync, readFileSync } from "node:fs"
+import process from "node:process"
+import {
+  McpClient,
+  RawHttp,
+  type ScriptedCall,
+  ScriptedHttpUpstream,
+  ScriptedStdioUpstream
+} from "../../src/testkit/index.ts"
+import { patience } from "../cli/Program.ts"
+import { eventually } from "../support/Eventually.ts"
+import * as HubProcess from "../support/HubProcess.ts"
+import * as ProcessTable from "../support/ProcessTable.ts"
+import * as RudeClients from "../support/RudeClients.ts"
+
+const users = ["ada", "bo"].map((username, index) => ({ username, key: `mcphub_${`${index}cf-`.repeat(10)}` }))
+const keyOf = (index: number) => ({ key: Redacted.make(users[index]!.key) })
+
+const start = Effect.fnUntraced(function* (options: HubProcess.HubProcessOptions = {}) {
+  const web = yield* ScriptedHttpUpstream.make({
+    tools: { big: (call) => call.content({ text: "x".repeat(8_000_000) }) }
+  })
+  const hub = yield* HubProcess.make({
+    settings: { mcpServers: { web: { url: web.url, isolation: "session" } } },
+    provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+    ...options,
+    env: { LOG_REQUESTS: "errors", ...options.env }
+  })
+  const http = yield* RawHttp.make(hub.origin)
+  return { web, hub, http, connect: (index: number) => McpClient.connect(http, keyOf(index)) }
+})
+
+/** Seconds of processor time a process has used; 0 where the system does not tell. */
+const processorSeconds = (pid: number): number => {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ")
+    return (Number(fields[11]) + Number(fields[12])) / 100
+  } catch {
+    return 0
+  }
+}
+
+const unread = (client: McpClient.McpClient) => ({
+  method: "GET",
+  path: "/mcp",
+  headers: { ...client.headers, accept: "text/event-stream" }
+})
+
+describe("a client that never reads", () => {
+  it.live(
+    "B15: loses its event stream at the bound, the session and everybody else's streams go on",
+    () =>
+      Effect.gen(function* () {
+        const { connect, hub, web } = yield* start()
+        const [ada, bo] = [yield* connect(0), yield* connect(1)]
+        yield* Effect.all([ada.callTool("web-echo"), bo.callTool("web-echo")])
+        const bosStream = yield* bo.stream
+        const before = (yield* hub.gauges).get("process_resident_memory_bytes")!
+        const socket = yield* RudeClients.neverReads(hub.origin, unread(ada))
+        yield* eventually(hub.gauges, (all) => all.get("mcphub_streams") === 2)
+        const open = Effect.map(hub.gauges, (all) => all.get("mcphub_streams"))
+        // Each push goes to both sessions' streams, and only bo's is read.
+        const message = {
+          jsonrpc: "2.0",
+          method: "notifications/message",
+          params: { level: "info", data: "x".repeat(65_536) }
+        }
+        let sent = 0
+        while (sent < 2_000 && (yield* open) === 2) {
+          for (let n = 0; n < 20; n++) web.push(message)
+          sent += 20
+        }
+        assert.strictEqual(yield* open, 1)
+        assert.isBelow(sent, 2_000)
+        const after = (yield* hub.gauges).get("process_resident_memory_bytes")!
+        assert.isBelow(after - before, 160 * 1024 * 1024)
+        assert.deepInclude(yield* bosStream.next, { method: "notifications/message" })
+        assert.deepStrictEqual(yield* ada.callTool("web-echo", { still: "here" }), { still: "here" })
+        assert.deepStrictEqual(yield* bo.callTool("web-echo", { bo: 1 }), { bo: 1 })
+        socket.destroy()
+        assert.strictEqual(yield* ada.end, 204)
+      }).pipe(Effect.scoped),
+    patience
+  )
+})
+
+describe("a client that reconnects without pause", () => {
+  it.live(
+    "B16: is told to wait from some number on, costs the hub little, and bo none of his answers",
+    () =>
+      Effect.gen(function* () {
+        const { connect, http, hub } = yield* start()
+        const [ada, bo] = [yield* connect(0), yield* connect(1)]
+        yield* bo.callTool("web-echo")
+        const statuses = new Map<number, number>()
+        const reconnect = http
+          .send({
+            path: "/mcp",
+            headers: McpClient.clientHeaders(keyOf(0).key),
+            body: JSON.stringify({
+              jsonrpc: "2.0",
+              id: 1,
+              method: "initialize",
+              params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "loop", version: "1" } }
+            })
+          })
+          .pipe(
+            Effect.tap(({ headers, status }) =>
+              Effect.sync(() => {
+                statuses.set(status, (statuses.get(status) ?? 0) + 1)
+                if (status === 429) assert.match(headers["retry-after"]!, /^[1-9]\d*$/)
+              })
+            )
+          )
+        const usedBefore = processorSeconds(hub.pid)
+        const begun = performance.now()
+        const slowest = yield* Effect.all(
+          [
+            Effect.forEach(Array.from({ length: 3_000 }), () => reconnect, { concurrency: 32, discard: true }),
+            Effect.forEach(Array.from({ length: 20 }), (_, n) =>
+              Effect.suspend(() => {
+                const asked = performance.now()
+                return Effect.map(bo.callTool("web-echo", { n }), (echo) => {
+                  assert.deepStrictEqual(echo, { n })
+                  return performance.now() - asked
+                })
+              })
+            )
+          ],
+          { concurrency: "unbounded" }
+        ).pipe(Effect.map(([, times]) => Math.max(...times)))
+        const seconds = (performance.now() - begun) / 1_000
+        const used = processorSeconds(hub.pid) - usedBefore
+        assert.strictEqual(
+          [...statuses.values()].reduce((sum, count) => sum + count, 0),
+          3_000
+        )
+        assert.deepStrictEqual(
+          [...statuses.keys()].filter((status) => status !== 200 && status !== 429),
+          []
+        )
+        // The burst, and fifty a second after it; never more sessions than a user may have.
+        assert.isAtMost(statuses.get(200) ?? 0, 100)
+        assert.isAtLeast(statuses.get(429) ?? 0, 2_900)
+        assert.isBelow(slowest, 5_000)
+        assert.isBelow(used / 3_000, 0.002, `${used} s of processor time in ${seconds} s`)
+        assert.strictEqual((yield* hub.gauges).get("mcphub_sessions"), 101)
+        assert.strictEqual(yield* ada.end, 204)
+      }).pipe(Effect.scoped),
+    patience
+  )
+})
+
+// Deno stops accepting connections for good when it has no descriptor for one, before the hub could see it.
+if (ProcessTable.isKnown && !("Deno" in globalThis)) {
+  describe("a process with few descriptors", () => {
+    it.live(
+      "B30: refuses connections beyond them with 503, serves those that stand, and recovers",
+      () =>
+        Effect.gen(function* () {
+          const { connect, hub } = yield* start({ descriptors: 512 })
+          const [ada, bo] = [yield* connect(0), yield* connect(1)]
+          yield* Effect.all([ada.callTool("web-echo"), bo.callTool("web-echo")])
+          const stream = yield* ada.stream
+          // A flood of connections that say nothing at first.
+          const sockets = yield* Effect.forEach(Array.from({ length: 700 }), () => RudeClients.socketTo(hub.origin))
+          const probe = { method: "GET", path: "/livez", headers: {} }
+          const asked = Effect.flatMap(RudeClients.socketTo(hub.origin), (socket) =>
+            Effect.andThen(RudeClients.write(socket, probe), RudeClients.statusLine(socket))
+          ).pipe(Effect.scoped)
+          const refused = yield* eventually(asked, (text) => text !== "")
+          assert.match(refused, /^HTTP\/1\.1 503 /)
+          assert.match(refused, /retry-after: \d+/i)
+          // What stood before goes on, on its own connections.
+          assert.deepStrictEqual(yield* ada.callTool("web-echo", { still: 1 }), { still: 1 })
+          assert.deepStrictEqual(yield* bo.callTool("web-echo", { still: 2 }), { still: 2 })
+          for (const socket of sockets) socket.destroy()
+          const recovered = yield* eventually(HubProcess.get(`${hub.origin}/livez`), ({ status }) => status === 200)
+          assert.strictEqual(recovered.status, 200)
+          yield* stream.abandon
+          assert.strictEqual(yield* (yield* connect(1)).end, 204)
+        }).pipe(Effect.scoped),
+      patience
+    )
+  })
+}
+
+if (existsSync("/dev/full")) {
+  describe("a full disk under the log", () => {
+    it.live(
+      "B31: costs log lines, which are counted, and no request",
+      () =>
+        Effect.gen(function* () {
+          const { connect, hub } = yield* start({ stderr: "/dev/full", env: { LOG_REQUESTS: "all" } })
+          const [ada, bo] = [yield* connect(0), yield* connect(1)]
+          for (let n = 0; n < 20; n++) {
+            assert.deepStrictEqual(yield* ada.callTool("web-echo", { n }), { n })
+            assert.deepStrictEqual(yield* bo.callTool("web-echo", { n, of: "bo" }), { n, of: "bo" })
+          }
+          const all = yield* eventually(hub.gauges, (values) => (values.get("mcphub_log_lines_lost_total") ?? 0) >= 40)
+          assert.isAtLeast(all.get("mcphub_log_lines_lost_total")!, 40)
+          assert.strictEqual(yield* hub.terminate, 0)
+        }).pipe(Effect.scoped),
+      patience
+    )
+  })
+}
+
+describe("a process that stands still", () => {
+  it.live(
+    "B28: for two seconds gives no call up whose answer has come meanwhile",
+    () =>
+      Effect.gen(function* () {
+        const held: Array<ScriptedCall> = []
+        const web = yield* ScriptedHttpUpstream.make({ tools: { hold: (call) => void held.push(call) } })
+        const hub = yield* HubProcess.make({
+          settings: { mcpServers: { web: { url: web.url } } },
+          provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+          env: { REQUEST_TIMEOUT: "3000", LIST_TIMEOUT: "1500" }
+        })
+        const http = yield* RawHttp.make(hub.origin)
+        const [ada, bo] = yield* Effect.forEach([0, 1], (index) => McpClient.connect(http, keyOf(index)))
+        yield* Effect.forEach([ada!, bo!], (client) => Effect.retry(client.callTool("web-echo"), { times: 10 }))
+        const calls = yield* Effect.forkChild(
+          Effect.all(
+            Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? ada! : bo!).callTool("web-hold", { n })),
+            { concurrency: "unbounded" }
+          )
+        )
+        yield* eventually(
+          Effect.sync(() => held.length),
+          (count) => count === 20,
+          { every: "10 millis" }
+        )
+        // The stall is the fault itself: it begins before their time is over and ends after.
+        yield* Effect.sleep("1500 millis")
+        process.kill(hub.pid, "SIGSTOP")
+        for (const call of held) call.content(call.arguments)
+        yield* Effect.sleep("2 seconds")
+        process.kill(hub.pid, "SIGCONT")
+        const answers = yield* Fiber.join(calls)
+        assert.deepStrictEqual(
+          answers.map((answer) => answer["n"]),
+          Array.from({ length: 20 }, (_, n) => n)
+        )
+      }).pipe(Effect.scoped),
+    patience
+  )
+})
+
+if (ProcessTable.isKnown) {
+  describe("an unruly child process", () => {
+    it.live(
+      "B24, B26: floods, babbles, ignores every sign and forks: its user is served, and all of it goes with the session",
+      () =>
+        Effect.gen(function* () {
+          const script = {
+            noise: true,
+            floodStderr: 2_000_000,
+            ignoreSigterm: true,
+            ignoreStdinEnd: true,
+            grandchild: true
+          }
+          const hub = yield* HubProcess.make({
+            settings: { mcpServers: { proc: ScriptedStdioUpstream.config(script) } },
+            provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) }
+          })
+          const http = yield* RawHttp.make(hub.origin)
+          const [ada, bo] = yield* Effect.forEach([0, 1], (index) => McpClient.connect(http, keyOf(index)))
+          const pidsOf = (client: McpClient.McpClient) =>
+            Effect.map(client.callTool("proc-pid"), ({ value }) => {
+              const { grandchild, pid } = value as { readonly pid: number; readonly grandchild: number }
+              return [pid, grandchild]
+            })
+          const [adas, bos] = [yield* pidsOf(ada!), yield* pidsOf(bo!)]
+          assert.strictEqual(new Set([...adas, ...bos]).size, 4)
+          const flooded = yield* ada!.callTool("proc-flood", { bytes: 2_000_000 })
+          assert.deepStrictEqual(flooded, { value: "flooded" })
+          // It exits in the middle of a call: a typed error, and the next call has a new one.
+          const failure = yield* Effect.flip(ada!.callTool("proc-exit", { code: 7 }))
+          assert.deepInclude(failure.data as object, { kind: "upstream_closed", origin: "upstream" })
+          yield* ProcessTable.gone(adas, "8 seconds")
+          const next = yield* pidsOf(ada!)
+          assert.strictEqual(yield* ada!.end, 204)
+          yield* ProcessTable.gone(next, "8 seconds")
+          assert.deepStrictEqual(yield* pidsOf(bo!), bos)
+          // The hub itself is killed: what it started ends all the same.
+          yield* hub.kill
+          yield* ProcessTable.gone(bos, "8 seconds")
+        }).pipe(Effect.scoped),
+      patience
+    )
+  })
+}

@@ -1,0 +1,156 @@
+/**
+ * Servers that go wrong in every way, behind the real hub: each call gets one typed error that says so, the other user
+ * notices nothing, and the same server is usable right after.
+ */
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Redacted } from "effect"
+import { faults, McpClient, RawHttp, type ScriptedHttp, ScriptedHttpUpstream } from "../../src/testkit/index.ts"
+import { patience } from "../cli/Program.ts"
+import * as HubProcess from "../support/HubProcess.ts"
+
+const users = ["ada", "bo"].map((username, index) => ({ username, key: `mcphub_${`${index}fa-`.repeat(10)}` }))
+
+const timeoutMs = 2_000
+const maxBytes = 1024 * 1024
+
+const { huge, late, ...scripts } = faults
+const tools = { ...scripts, huge: huge(20 * maxBytes), late: late(timeoutMs + 300) }
+
+class Hub extends Context.Service<
+  Hub,
+  {
+    readonly hub: HubProcess.HubProcess
+    readonly web: ScriptedHttp
+    readonly ada: McpClient.McpClient
+    readonly bo: McpClient.McpClient
+  }
+>()("mcphub/test/e2e/UpstreamFaults") {
+  static readonly layer = Layer.effect(
+    Hub,
+    Effect.gen(function* () {
+      const web = yield* ScriptedHttpUpstream.make({ tools })
+      const hub = yield* HubProcess.make({
+        settings: { mcpServers: { web: { url: web.url, isolation: "session" } } },
+        provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+        env: { REQUEST_TIMEOUT: String(timeoutMs), MAX_UPSTREAM_BYTES: String(maxBytes) }
+      })
+      const http = yield* RawHttp.make(hub.origin)
+      const [ada, bo] = yield* Effect.forEach(users, ({ key }) => McpClient.connect(http, { key: Redacted.make(key) }))
+      // The first call of each opens its conversation, which may take longer here than these short limits.
+      yield* Effect.forEach([ada!, bo!], (client) => Effect.retry(client.callTool("web-echo"), { times: 10 }))
+      return { hub, web, ada: ada!, bo: bo! }
+    })
+  )
+}
+
+const rows: ReadonlyArray<readonly [title: string, tool: keyof typeof tools, code: number, kind: string]> = [
+  ["B01: takes the call and never answers", "hang", 1408, "timeout"],
+  ["B02: answers after the time is over", "late", 1408, "timeout"],
+  ["B03: dies before its headers", "dieBeforeHeaders", 1502, "upstream_closed"],
+  ["B03: dies in the middle of a body", "dieInBody", 1502, "upstream_closed"],
+  ["B03: dies in the middle of an event stream", "dieInStream", 1502, "upstream_closed"],
+  ["B05: sends a byte a second", "slowLoris", 1408, "timeout"],
+  ["B06: answers with a web page", "webPage", 1502, "upstream_protocol"],
+  ["B06: answers with what is no JSON", "noJson", 1502, "upstream_protocol"],
+  ["B06: answers with JSON that is no message", "noMessage", 1502, "upstream_protocol"],
+  ["B06: answers without an id", "noId", 1502, "upstream_protocol"],
+  ["B06: answers with an id of nobody", "wrongId", 1502, "upstream_protocol"],
+  ["B06: answers with bytes that are no UTF-8", "badUtf8", 1502, "upstream_protocol"],
+  ["B06: ends its event stream within an event", "truncatedStream", 1502, "upstream_closed"],
+  ["B08: answers with more than the hub takes", "huge", 1502, "upstream_too_large"],
+  ["B08: streams events without end", "endless", 1502, "upstream_too_large"],
+  ["B09: answers 401", "unauthorized", 1502, "upstream_status"],
+  ["B09: answers 403", "forbidden", 1502, "upstream_status"],
+  ["B09: answers 429", "busy", 1503, "upstream_unavailable"],
+  ["B09: answers 503", "unavailable", 1503, "upstream_unavailable"]
+]
+
+layer(Hub.layer, { timeout: patience, excludeTestServices: true })("a server that", (it) => {
+  for (const [title, tool, code, kind] of rows) {
+    it.effect(title, () =>
+      Effect.gen(function* () {
+        const { ada, bo, hub } = yield* Hub
+        const begun = performance.now()
+        const [failure, ...others] = yield* Effect.all(
+          [
+            Effect.flip(ada.callTool(`web-${tool}`, { secret: "canary-argument" })),
+            bo.callTool("web-echo", { of: "bo" })
+          ],
+          { concurrency: "unbounded" }
+        )
+        const took = performance.now() - begun
+        const data = failure.data as Readonly<Record<string, unknown>>
+        assert.deepStrictEqual([failure.status, failure.code, data["kind"]], [200, code, kind])
+        assert.include(data["requestId"], "user-")
+        assert.deepStrictEqual(others, [{ of: "bo" }])
+        if (code === 1408) assert.isBelow(Math.abs(took - timeoutMs), 250)
+        else assert.isBelow(took, timeoutMs)
+        if (tool === "busy" || tool === "unavailable") assert.strictEqual(data["retryAfterMs"], 7_000)
+        // The same server, the same session, the same connection.
+        assert.deepStrictEqual(yield* ada.callTool("web-echo", { after: tool }), { after: tool })
+        const [line] = yield* hub.logged(1, (one) => one["requestId"] === data["requestId"])
+        assert.deepInclude(line, { user: "ada", server: "web", outcome: code === 1408 ? "timedOut" : "failed" })
+        assert.notInclude(hub.stderr(), "canary-argument")
+      })
+    )
+  }
+
+  it.effect("B07: answers twice: the first answer counts and the second goes to nobody", () =>
+    Effect.gen(function* () {
+      const { ada, hub } = yield* Hub
+      const lateBefore = (yield* hub.gauges).get("mcphub_late_responses_total") ?? 0
+      assert.deepStrictEqual(yield* ada.callTool("web-twice"), { answer: "first" })
+      assert.deepStrictEqual(yield* ada.callTool("web-echo", { next: 1 }), { next: 1 })
+      assert.strictEqual((yield* hub.gauges).get("mcphub_late_responses_total"), lateBefore + 1)
+    })
+  )
+
+  it.effect("B06: sends garbage among its events: what is garbage is skipped or refused, never delivered", () =>
+    Effect.gen(function* () {
+      const { ada } = yield* Hub
+      const answer = yield* Effect.exit(ada.callTool("web-garbledStream"))
+      if (answer._tag === "Success") assert.deepStrictEqual(answer.value, { after: "garbage" })
+      else assert.include(JSON.stringify(answer), "upstream_protocol")
+      assert.deepStrictEqual(yield* ada.callTool("web-echo", { next: 2 }), { next: 2 })
+    })
+  )
+
+  it.effect("B01: is told that the call is cancelled", () =>
+    Effect.gen(function* () {
+      const { ada, web } = yield* Hub
+      const marker = `marked-${performance.now()}`
+      yield* Effect.flip(ada.callTool("web-hang", { marker }))
+      const hung = web.received.find((one) => JSON.stringify(one.body?.params ?? {}).includes(marker))
+      assert.isDefined(hung)
+      yield* web.await(
+        ({ body }) => body?.method === "notifications/cancelled" && body.params?.["requestId"] === hung!.body!.id
+      )
+    })
+  )
+
+  it.effect("B08: pours without end while forty do: the hub's memory grows by no more than their limits", () =>
+    Effect.gen(function* () {
+      const { ada, bo, hub } = yield* Hub
+      const before = (yield* hub.gauges).get("process_resident_memory_bytes")!
+      let peak = before
+      const watch = Effect.map(hub.gauges, (all) => {
+        peak = Math.max(peak, all.get("process_resident_memory_bytes")!)
+      })
+      for (let round = 0; round < 3; round++) {
+        const calls = Array.from({ length: 40 }, () => Effect.flip(ada.callTool("web-huge")))
+        const [failures] = yield* Effect.all(
+          [
+            Effect.all(calls, { concurrency: "unbounded" }),
+            watch,
+            Effect.map(bo.callTool("web-echo", { round }), (echo) => assert.deepStrictEqual(echo, { round }))
+          ],
+          { concurrency: "unbounded" }
+        )
+        assert.isTrue(failures.every(({ data }) => (data as { readonly kind: string }).kind === "upstream_too_large"))
+        yield* watch
+      }
+      // The limits of all calls of a round, and as much again for what the runtime has not collected yet.
+      assert.isBelow(peak - before, 2 * 40 * maxBytes + 64 * 1024 * 1024)
+    })
+  )
+})

@@ -1,0 +1,52 @@
+/** Clients of the hub that behave as no library would: that never read, or go away in the middle, on raw sockets. */
+import { Effect, type Scope } from "effect"
+import { connect, type Socket } from "node:net"
+
+/** A socket to an origin, torn down with the scope. */
+export const socketTo = (origin: string): Effect.Effect<Socket, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<Socket>((resume) => {
+      const { hostname, port } = new URL(origin)
+      const socket = connect(Number(port), hostname)
+      // Whoever breaks the connection, it is the test's business to look at the other side.
+      socket.on("error", () => {})
+      socket.once("connect", () => resume(Effect.succeed(socket)))
+      socket.once("close", () => resume(Effect.succeed(socket)))
+    }),
+    (socket) => Effect.sync(() => void socket.destroy())
+  )
+
+export interface RawMessage {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+}
+
+/** Writes a request on the socket, and reads nothing. */
+export const write = (socket: Socket, { body = "", headers, method, path }: RawMessage): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const all = { host: "127.0.0.1", ...headers, "content-length": String(Buffer.byteLength(body)) }
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+    socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body}`, () => resume(Effect.void))
+  })
+
+/** A client that sends a request and never reads: the window of its socket closes. */
+export const neverReads = Effect.fnUntraced(function* (origin: string, message: RawMessage) {
+  const socket = yield* socketTo(origin)
+  socket.pause()
+  yield* write(socket, message)
+  return socket
+})
+
+/** The status line of the first answer on a socket, "" when it is closed without one. */
+export const statusLine = (socket: Socket): Effect.Effect<string> =>
+  Effect.callback((resume) => {
+    let text = ""
+    socket.on("data", (chunk: Buffer) => {
+      text += chunk.toString("latin1")
+      if (text.includes("\r\n\r\n")) resume(Effect.succeed(text))
+    })
+    socket.once("close", () => resume(Effect.succeed(text)))
+    socket.resume()
+  })
