@@ -1,34 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Queue, Scope } from "effect"
+import { Context, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import { HubMetrics } from "../../src/actors/HubMetrics.ts"
 import { maxStreamBytes } from "../../src/actors/ReplayStream.ts"
 import { EventStreams } from "../../src/http/EventStreams.ts"
-import { type HubUser, McpClient, RawHttp, type ScriptedCall, ScriptedHttpUpstream } from "../../src/testkit/index.ts"
+import { type HubUser, McpClient, RawHttp } from "../../src/testkit/index.ts"
 import type { OpenAnswer } from "../../src/testkit/RawHttp.ts"
-import type { ScriptedHttp } from "../../src/testkit/ScriptedHttpUpstream.ts"
-import { TestHub } from "../../src/testkit/TestHub.ts"
-import * as Eventually from "../support/Eventually.ts"
-import * as CuttingProxy from "./CuttingProxy.ts"
-import { resuming } from "./OfficialClients.ts"
-
-const call = (name: string, args: object = {}, id: string | number = 1) => ({
-  jsonrpc: "2.0",
-  id,
-  method: "tools/call",
-  params: { name: `files-${name}`, arguments: args, _meta: { progressToken: `token-${id}` } }
-})
-
-const progress = (held: ScriptedCall, step: number): void =>
-  held.event({
-    jsonrpc: "2.0",
-    method: "notifications/progress",
-    params: { progressToken: held.progressToken, progress: step }
-  })
+import { call, eventually, log, progress, pushable, start } from "./BrokenConnections.ts"
 
 const changed = (list: string) => ({ jsonrpc: "2.0", method: `notifications/${list}/list_changed` }) as const
-const log = (data: unknown) => ({ jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data } })
 
 /** Progress as its number, log messages as their data, an answer as its structured content. */
 const short = (messages: ReadonlyArray<any>) =>
@@ -42,46 +23,6 @@ const nextId = (answer: OpenAnswer): Effect.Effect<string> =>
     assert.isDefined(id)
     return id!
   })
-
-/** ada reaches the hub through a network that breaks; `hold` keeps its calls until the test answers them. */
-const start = Effect.fnUntraced(function* (options: McpClient.ConnectOptions = {}) {
-  const arrived = yield* Queue.unbounded<ScriptedCall>()
-  const upstream = yield* ScriptedHttpUpstream.make({
-    tools: { hold: (held) => void Queue.offerUnsafe(arrived, held) }
-  })
-  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
-  const proxy = yield* CuttingProxy.make(hub.url)
-  const scope = yield* Effect.scope
-  // Each request on a connection of its own: none goes out on one that was cut before and is not yet known to be.
-  const connection = Scope.provide(RawHttp.make(proxy.origin), scope)
-  const http: RawHttp.RawHttp = {
-    send: (request) => Effect.flatMap(connection, ({ send }) => send(request)),
-    open: (request) => Effect.flatMap(connection, ({ open }) => open(request))
-  }
-  const ada = yield* McpClient.connect(http, hub.ada, options)
-  const bo = yield* hub.connect(hub.bo, options)
-  const metrics = Context.get(hub.services, HubMetrics)
-  const kept = () => [metrics.value("mcphub_kept_events"), metrics.value("mcphub_kept_event_bytes")]
-  /** A call of ada's, as far as its upstream; `arrived`: the next that anybody makes. */
-  const hold = Object.assign(
-    Effect.fnUntraced(function* (id?: number) {
-      const opening = yield* Effect.forkChild(ada.open(call("hold", {}, id)))
-      return { opening, held: yield* Queue.take(arrived) }
-    }),
-    { arrived: Queue.take(arrived) }
-  )
-  return { upstream, hub, proxy, ada, bo, kept, hold }
-})
-
-/** Until this many sessions listen to the upstream. */
-const pushable = (upstream: ScriptedHttp, sessions: number) =>
-  eventually(() => upstream.calls("GET").length >= sessions)
-
-/** Until the hub has noticed what the network did, of which it tells nobody. */
-const eventually = (holds: () => boolean) =>
-  Eventually.eventually(Effect.sync(holds), (held) => held, { every: "5 millis" }).pipe(
-    Effect.map((held) => assert.isTrue(held))
-  )
 
 const stream = (user: HubUser, sessionId: string, lastEventId: string) => ({
   method: "GET",
@@ -400,84 +341,4 @@ describe("what is kept for clients that come back", () => {
       assert.deepStrictEqual(kept(), [0, 0])
     })
   )
-})
-
-describe("the official clients, whose connections are cut while they wait", () => {
-  for (const generation of ["1.x", "2.x"] as const) {
-    it.live(`SDK ${generation} gets its answer, its progress and its notifications, each once`, () =>
-      Effect.gen(function* () {
-        const { bo, hold, hub, proxy, upstream } = yield* start()
-        const bos = yield* bo.stream
-        const seen: Array<unknown> = []
-        const client = yield* resuming(generation, proxy.url, hub.ada, (data) => void seen.push(data))
-        const steps: Array<number> = []
-        const calling = yield* Effect.forkChild(
-          Effect.promise(() => client.callTool("files-hold", ({ progress }) => void steps.push(progress)))
-        )
-        const held = yield* hold.arrived
-        progress(held, 1)
-        yield* eventually(() => steps.length === 1)
-        yield* pushable(upstream, 1)
-        upstream.push(log("before"))
-        yield* eventually(() => seen.length === 1)
-        proxy.hold()
-        yield* proxy.cut
-        progress(held, 2)
-        upstream.push(log("meanwhile"))
-        held.content({ done: true })
-        proxy.restore()
-        assert.deepStrictEqual(((yield* Fiber.join(calling)) as any).structuredContent, { done: true })
-        yield* eventually(() => seen.length === 2)
-        assert.deepStrictEqual(
-          [steps, seen],
-          [
-            [1, 2],
-            ["before", "meanwhile"]
-          ]
-        )
-        assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
-        assert.strictEqual(yield* bo.end, 204)
-        assert.deepStrictEqual(yield* bos.rest, [])
-      })
-    )
-
-    it.live(`SDK ${generation}, told an error on a stream, comes back at most once for more`, () =>
-      Effect.gen(function* () {
-        const { hold, hub } = yield* start()
-        const came: Array<number> = []
-        const recording: typeof fetch = async (input, init) => {
-          const answer = await fetch(input, init)
-          if (new Headers(init?.headers).has("last-event-id")) came.push(answer.status)
-          return answer
-        }
-        const client = yield* resuming(generation, hub.url, hub.ada, () => {}, recording)
-        const calling = yield* Effect.forkChild(
-          Effect.promise(() => client.callTool("files-hold", () => {}).catch((error: unknown) => error))
-        )
-        const held = yield* hold.arrived
-        progress(held, 1)
-        held.error(-32000, "No luck")
-        assert.match(String(yield* Fiber.join(calling)), /No luck/)
-        for (let n = 0; n < 50; n++) yield* Effect.promise(() => client.callTool("files-echo"))
-        assert.include([[], [204]].map(String), String(came))
-      })
-    )
-
-    it.effect(`SDK ${generation} gets the answer of a call that was silent`, () =>
-      Effect.gen(function* () {
-        const { hold, hub, proxy } = yield* start()
-        const client = yield* resuming(generation, proxy.url, hub.ada)
-        const tokens: Array<string> = []
-        const calling = yield* Effect.forkChild(
-          Effect.promise(() => client.callTool("files-hold", undefined, (token) => void tokens.push(token)))
-        )
-        const held = yield* hold.arrived
-        yield* TestClock.adjust("2 seconds")
-        yield* eventually(() => tokens.length === 1)
-        yield* proxy.cut
-        held.content({ silent: true })
-        assert.deepStrictEqual(((yield* Fiber.join(calling)) as any).structuredContent, { silent: true })
-      })
-    )
-  }
 })

@@ -9,6 +9,7 @@ const links = "src/actors/upstream/UpstreamLinks.ts"
 const lists = "src/actors/ServerLists.ts"
 const sharing = "test/actors/upstream/SharedUpstreams.test.ts"
 const linking = "test/actors/upstream/UpstreamLinks.test.ts"
+const sharedLinks = "test/actors/upstream/SharedLinks.test.ts"
 const endings = "test/http/Endings.test.ts"
 const listing = "test/actors/ServerLists.test.ts"
 
@@ -116,21 +117,21 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     file: links,
     find: 'keepsNoState(name) ? "user" : "session"',
     replace: 'keepsNoState(name) ? "shared" : "session"',
-    tests: [linking]
+    tests: [sharedLinks]
   },
   {
     wrong: "sessions share a conversation though their server keeps state",
     file: links,
     find: 'isolation === "session" ? connector.connect(request)',
     replace: "false ? connector.connect(request)",
-    tests: [linking]
+    tests: [sharedLinks]
   },
   {
     wrong: "sharing goes on when the server turns out to keep state",
     file: links,
     find: "config.isolation !== undefined || !connection.stateful",
     replace: "true",
-    tests: [linking]
+    tests: [sharedLinks]
   },
   {
     wrong: "every session has one and the same conversation",
