@@ -9,29 +9,9 @@ import type { Repositories } from "../../src/domain/Identity.ts"
 import { GroupId, KeyId, UserId } from "../../src/domain/Ids.ts"
 import { Users } from "../../src/domain/Users.ts"
 import { stores } from "../support/Identity.ts"
+import { adaAndBo, now, principalOf, runs, token, tokensOf } from "./StoredKeys.ts"
 
-const now = Date.UTC(2026, 2, 29, 1, 30)
 const nobody = UserId.make("00000000-0000-4000-8000-000000000000")
-
-let runs = 0
-
-/** Two users of their own for every test. */
-const adaAndBo = Effect.gen(function* () {
-  yield* TestClock.setTime(now)
-  const users = yield* Users
-  const run = ++runs
-  return { ada: yield* users.add({ username: `ada-${run}` }), bo: yield* users.add({ username: `bo-${run}` }) }
-})
-
-const token = (text: string) => Redacted.make(text)
-
-const principalOf = (key: Redacted.Redacted<string>) =>
-  Effect.flatMap(HubKeys, (keys) => keys.principal(key)).pipe(Effect.map(Option.getOrThrow))
-
-const tokensOf = (key: Redacted.Redacted<string>) =>
-  Effect.map(principalOf(key), ({ serviceTokens }) =>
-    Object.fromEntries([...serviceTokens].map(([name, value]) => [name, Redacted.value(value)]))
-  )
 
 for (const [place, store] of stores) {
   describe(`Repositories ${place}`, () => {
