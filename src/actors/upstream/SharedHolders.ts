@@ -9,7 +9,13 @@
 import { Effect, type Scope } from "effect"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { failure, type JsonObject, type JsonRpcResponse, success } from "../../domain/protocol/JsonRpc.ts"
-import type { CallContext, UpstreamCall, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
+import {
+  type CallContext,
+  type UpstreamCall,
+  type UpstreamConnection,
+  type UpstreamMessage,
+  withParts
+} from "./UpstreamConnection.ts"
 
 export type Listener = (message: UpstreamMessage) => void
 
@@ -115,19 +121,7 @@ export const make = ({ answer, oneUser }: HoldersOptions): SharedHolders => {
       () => leave(connection, holder, context)
     )
     const { listen } = connection
-    return {
-      server: connection.server,
-      era: connection.era,
-      // Read through: both change when the upstream's session is renewed.
-      get info() {
-        return connection.info
-      },
-      get stateful() {
-        return connection.stateful
-      },
-      notify: connection.notify,
-      respond: connection.respond,
-      closed: connection.closed,
+    return withParts(connection, {
       request: (call) =>
         call.method === "resources/subscribe" || call.method === "resources/unsubscribe"
           ? subscribing(connection, holder, call)
@@ -141,7 +135,7 @@ export const make = ({ answer, oneUser }: HoldersOptions): SharedHolders => {
                 holder.uris = new Set(uris)
                 return Effect.tapError(listen(union(), by), () => Effect.sync(() => void (holder.uris = before)))
               })
-    }
+    })
   })
 
   return { onMessage, hold }

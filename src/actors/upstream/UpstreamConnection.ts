@@ -104,3 +104,25 @@ export type OpenIn = (
   options: ConnectOptions,
   era: Era
 ) => Effect.Effect<UpstreamConnection, UpstreamError | EraNotSpoken, Scope.Scope>
+
+/** The same conversation with parts of it done otherwise. */
+export const withParts = (
+  connection: UpstreamConnection,
+  parts: Partial<Pick<UpstreamConnection, "request" | "listen">>
+): UpstreamConnection => ({
+  server: connection.server,
+  era: connection.era,
+  // Read through: both change when the upstream's session is renewed.
+  get info() {
+    return connection.info
+  },
+  get stateful() {
+    return connection.stateful
+  },
+  request: connection.request,
+  notify: connection.notify,
+  respond: connection.respond,
+  listen: connection.listen,
+  closed: connection.closed,
+  ...parts
+})

@@ -9,7 +9,7 @@ import { HubMetrics } from "../HubMetrics.ts"
 import { errorRow } from "../RequestErrorCodes.ts"
 import { UserLimits } from "../UserLimits.ts"
 import { UpstreamBreakers } from "./UpstreamBreakers.ts"
-import type { Connect, ConnectOptions, UpstreamConnection } from "./UpstreamConnection.ts"
+import { type Connect, type ConnectOptions, type UpstreamConnection, withParts } from "./UpstreamConnection.ts"
 import { type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
 import * as UpstreamEra from "./UpstreamEra.ts"
 import { UpstreamHealth } from "./UpstreamHealth.ts"
@@ -93,30 +93,18 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       })
 
       /** `mcp.client.operation.duration`, whoever calls. */
-      const measured = (connection: UpstreamConnection): UpstreamConnection => ({
-        server: connection.server,
-        era: connection.era,
-        listen: connection.listen,
-        // Read through: both change when the upstream's session is renewed.
-        get info() {
-          return connection.info
-        },
-        get stateful() {
-          return connection.stateful
-        },
-        notify: connection.notify,
-        respond: connection.respond,
-        closed: connection.closed,
-        request: (call) =>
-          Effect.suspend(() => {
-            const started = clock.monotonicTimeNanosUnsafe()
-            return Effect.onExit(connection.request(call), (exit) => {
-              const elapsedMs = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
-              metrics.upstreamCallEnded(call.method, kindOf(exit), elapsedMs)
-              return Effect.void
+      const measured = (connection: UpstreamConnection): UpstreamConnection =>
+        withParts(connection, {
+          request: (call) =>
+            Effect.suspend(() => {
+              const started = clock.monotonicTimeNanosUnsafe()
+              return Effect.onExit(connection.request(call), (exit) => {
+                const elapsedMs = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+                metrics.upstreamCallEnded(call.method, kindOf(exit), elapsedMs)
+                return Effect.void
+              })
             })
-          })
-      })
+        })
 
       return UpstreamConnector.of({ connect })
     })
