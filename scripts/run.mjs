@@ -25,6 +25,7 @@ const tasks = {
   mcphub: (args) => hub(args),
   test: (args) => inRoot(commandFor(root, vitest, ["run", ...args])),
   soak: (args) => inRoot(commandFor(root, join(root, "test", "soak", "run.ts"), args)),
+  neighbour: (args) => inRoot(commandFor(root, join(root, "test", "neighbour", "run.ts"), args)),
   format: (args) => oxfmt(args.length === 0 ? ["."] : args),
   "format:check": () => oxfmt(["--check", "."]),
   lint: (args) => oxlint(["--deny-warnings", ...args]),

@@ -8,6 +8,7 @@ import { Effect, type FileSystem, Layer, Option, type Path, Redacted } from "eff
 import { SqlClient } from "effect/sql"
 import * as SessionRegistry from "./actors/SessionRegistry.ts"
 import { AuditTrail } from "./actors/AuditTrail.ts"
+import { FairShare } from "./actors/FairShare.ts"
 import { HubMetrics } from "./actors/HubMetrics.ts"
 import { LogOutput } from "./actors/LogOutput.ts"
 import * as LostRequests from "./actors/LostRequests.ts"
@@ -64,7 +65,7 @@ const makeActors = (replace: Replacements) => {
     Layer.provideMerge(LostRequests.layer),
     Layer.provideMerge(makeUpstreams(replace)),
     replaced,
-    Layer.provideMerge([RequestTracker.layer, UserLimits.layer]),
+    Layer.provideMerge([RequestTracker.layer, UserLimits.layer, FairShare.layer]),
     replaced,
     // Below the tracker, so closed after it: the last requests that end are written too.
     Layer.provideMerge(AuditTrail.layer),
@@ -86,6 +87,9 @@ const gauges = Layer.effectDiscard(
     const children = yield* StdioChildren
     const pools = yield* UserPools
     const streams = yield* EventStreams
+    const share = yield* FairShare
+    yield* metrics.gauge("mcphub_requests_waiting", "Requests beyond their user's fair share", share.waiting)
+    yield* metrics.total("mcphub_requests_waited_total", "Requests that had to wait for their share", share.waited)
     yield* metrics.gauge("mcphub_children", "Live child processes of stdio upstreams", children.live)
     yield* metrics.gauge("mcphub_upstream_sockets", "Open connections to HTTP upstreams", () => pools.stats().open)
     yield* metrics.total(

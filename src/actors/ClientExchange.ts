@@ -6,6 +6,7 @@
 import type { Cause } from "effect"
 import type { RequestId } from "../domain/Ids.ts"
 import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
+import type { JsonBody } from "../domain/protocol/RawJson.ts"
 import type { RequestError } from "./RequestErrors.ts"
 
 export interface ClientExchange {
@@ -18,8 +19,8 @@ export interface ClientExchange {
 }
 
 export interface EventWriter {
-  /** Writes one event; `json` is one line, or empty. False: the connection is gone or full, the event was not taken. */
-  readonly event: (id: string, json: string) => boolean
+  /** Writes one event; a text is one line, or empty. False: the connection is gone or full, the event was not taken. */
+  readonly event: (id: string, json: JsonBody) => boolean
   readonly end: () => void
 }
 

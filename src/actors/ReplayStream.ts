@@ -8,7 +8,7 @@
  * Source: MCP `basic/transports`, "Resumability and Redelivery".
  */
 import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
-import { encode } from "../domain/protocol/RawJson.ts"
+import { encodeBody, type JsonBody, sizeOf } from "../domain/protocol/RawJson.ts"
 import type { EventWriter } from "./ClientExchange.ts"
 
 /** Of one stream. */
@@ -34,7 +34,7 @@ export interface ReplayStreamOptions {
 
 interface KeptEvent {
   readonly position: number
-  readonly json: string
+  readonly json: JsonBody
   readonly bytes: number
   readonly method: string | undefined
 }
@@ -59,11 +59,11 @@ export class ReplayStream {
   /** Hands the message to the reader and keeps it. False: it was neither read nor kept. */
   send(message: JsonRpcMessage): boolean {
     if (this.ended) return false
-    const json = encode(message)
+    const json = encodeBody(message)
     const event: KeptEvent = {
       position: ++this.last,
       json,
-      bytes: Buffer.byteLength(json),
+      bytes: sizeOf(json),
       method: "method" in message ? message.method : undefined
     }
     const kept = this.keep(event)

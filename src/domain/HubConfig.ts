@@ -36,6 +36,11 @@ export interface HubConfigShape {
   readonly maxSessionsPerUser: number
   readonly maxInflightPerUser: number
   readonly maxChildrenPerUser: number
+  /**
+   * Requests a second that each user may make beside others before theirs wait their turn, and as much of large answers;
+   * 0: nobody waits.
+   */
+  readonly fairShare: number
   /** Wrong keys one address may present per minute before it is answered 429; valid keys are never counted. */
   readonly wrongKeysPerMinute: number
   readonly maxBodyBytes: number
@@ -68,6 +73,7 @@ export const defaults: HubConfigShape = {
   maxSessionsPerUser: 100,
   maxInflightPerUser: 256,
   maxChildrenPerUser: 32,
+  fairShare: 100,
   wrongKeysPerMinute: 60,
   maxBodyBytes: 4 * 1024 * 1024,
   maxUpstreamBytes: 64 * 1024 * 1024,
@@ -117,6 +123,7 @@ const variables = {
   maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 1, 1_000_000, defaults.maxSessionsPerUser),
   maxInflightPerUser: integer("MAX_INFLIGHT_PER_USER", 1, 1_000_000, defaults.maxInflightPerUser),
   maxChildrenPerUser: integer("MAX_CHILDREN_PER_USER", 0, 100_000, defaults.maxChildrenPerUser),
+  fairShare: integer("FAIR_SHARE", 0, 1_000_000, defaults.fairShare),
   wrongKeysPerMinute: integer("WRONG_KEYS_PER_MINUTE", 1, 1_000_000, defaults.wrongKeysPerMinute),
   maxBodyBytes: bytes("MAX_BODY_BYTES", 1_024, defaults.maxBodyBytes),
   maxUpstreamBytes: bytes("MAX_UPSTREAM_BYTES", 1_024, defaults.maxUpstreamBytes),

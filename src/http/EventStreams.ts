@@ -6,13 +6,13 @@
  */
 import { type Cause, Context, Effect, Layer, Schedule } from "effect"
 import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
-import { encode } from "../domain/protocol/RawJson.ts"
+import { encodeBody, type JsonBody, onOneLine } from "../domain/protocol/RawJson.ts"
 import type { WireReply, WireHeaders } from "./Wire.ts"
 
 export interface EventStream {
   readonly send: (message: JsonRpcMessage) => boolean
-  /** Sends JSON text that is known to be one line, or none, under an id. */
-  readonly event: (id: string, json: string) => boolean
+  /** Sends JSON under an id; a text is known to be one line, or none. */
+  readonly event: (id: string, json: JsonBody) => boolean
   readonly end: () => void
   /** Ends the connection, though not what it carries: the client is told to come back, and when. */
   readonly pause: () => void
@@ -37,7 +37,7 @@ export class EventStreams extends Context.Service<
   static readonly layer = Layer.effect(
     EventStreams,
     Effect.gen(function* () {
-      const open = new Set<(text: string) => boolean>()
+      const open = new Set<(text: string | Iterable<Uint8Array>) => boolean>()
 
       yield* Effect.sync(() => {
         for (const write of open) write(": keep-alive\n\n")
@@ -49,7 +49,12 @@ export class EventStreams extends Context.Service<
         const due = waitingLong
         waitingLong = waiting
         waiting = due.size === 0 ? due : new Set()
-        return Effect.forEach(due, (run) => Effect.catchCause(Effect.sync(run), reportSlow), { discard: true })
+        // One a turn: many that have begun together must not hold up what is quick.
+        return Effect.forEach(
+          due,
+          (run) => Effect.andThen(Effect.catchCause(Effect.sync(run), reportSlow), Effect.yieldNow),
+          { discard: true }
+        )
       }).pipe(Effect.repeat(Schedule.spaced(slowAfter)), Effect.forkScoped)
 
       return EventStreams.of({
@@ -67,7 +72,7 @@ export class EventStreams extends Context.Service<
             open.delete(write)
             onClosed()
           }
-          const write = (text: string): boolean => {
+          const write = (text: string | Iterable<Uint8Array>): boolean => {
             if (closed) return false
             if (stream.write(text)) return true
             finish()
@@ -82,8 +87,8 @@ export class EventStreams extends Context.Service<
             finish()
           }
           return {
-            send: (message) => write(`event: message\ndata: ${encode(message)}\n\n`),
-            event: (id, json) => write(`id: ${id}\nevent: message\ndata: ${json}\n\n`),
+            send: (message) => write(eventOf("event: message\n", encodeBody(message))),
+            event: (id, json) => write(eventOf(`id: ${id}\nevent: message\n`, json)),
             end,
             pause: () => {
               write(`retry: ${retryMs}\n\n`)
@@ -95,6 +100,17 @@ export class EventStreams extends Context.Service<
     })
   )
 }
+
+const encoder = new TextEncoder()
+
+function* piecesOf(head: string, pieces: ReadonlyArray<Uint8Array>): Generator<Uint8Array> {
+  yield encoder.encode(`${head}data: `)
+  for (const piece of pieces) yield onOneLine(piece)
+  yield encoder.encode("\n\n")
+}
+
+const eventOf = (head: string, json: JsonBody): string | Iterable<Uint8Array> =>
+  typeof json === "string" ? `${head}data: ${json}\n\n` : piecesOf(head, json)
 
 const reportSlow = (cause: Cause.Cause<never>): Effect.Effect<void> =>
   Effect.logError("An answer that takes long could not become an event stream", cause)

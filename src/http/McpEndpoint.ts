@@ -9,6 +9,7 @@ import { Cause, Context, Effect, Exit, Layer, Redacted } from "effect"
 import { resolveTarget } from "../domain/Access.ts"
 import { auditRequired } from "../domain/AuditPolicy.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
+import type { UserId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { Principals } from "../domain/Principals.ts"
 import { Settings } from "../domain/Settings.ts"
@@ -16,6 +17,7 @@ import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import { messageEra } from "../domain/protocol/Admission.ts"
 import { assumedVersion, eraOf } from "../domain/protocol/Versions.ts"
 import { AuditTrail } from "../actors/AuditTrail.ts"
+import { FairShare } from "../actors/FairShare.ts"
 import { HubMetrics } from "../actors/HubMetrics.ts"
 import type { Target } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
@@ -35,6 +37,7 @@ import {
   noSession,
   noTarget,
   refuse,
+  tooManyWaiting,
   tooManyWrongKeys,
   unaudited,
   unauthorized,
@@ -61,6 +64,7 @@ const make = Effect.gen(function* () {
   const principals = yield* Principals
   const settings = yield* Settings
   const audit = yield* AuditTrail
+  const share = yield* FairShare
   const metrics = yield* HubMetrics
   const rejections = metrics.counter("mcphub_keys_rejected_total", "Requests without a key that opens the hub")
   const wrongKeys = yield* WrongKeys.make
@@ -94,11 +98,26 @@ const make = Effect.gen(function* () {
       return true
     }
     const known = principals.peek(presented.key)
-    if (known !== undefined) {
-      guarded(reply, () => admit(request, reply, known, path))(undefined)
-      return true
-    }
-    runFork(principals.authenticate(Redacted.make(presented.key))).addObserver((exit) => {
+    // An event stream is open for long and costs nothing; how often it may be opened is `OpenRate`'s.
+    if (known === undefined || request.method === "GET") identify(request, reply, path, presented.key)
+    else inTurn(known.userId, reply, () => identify(request, reply, path, presented.key))
+    return true
+  }
+
+  /** A user's requests beyond their share wait, unread; what their key opens is looked at when they go on. */
+  const inTurn = (userId: UserId, reply: WireReply, run: () => void): void => {
+    const admission = share.admit(userId, () => {
+      reply.onEnd(() => share.ended(userId))
+      run()
+    })
+    if (admission === "refused") return tooManyWaiting(reply)
+    if (admission !== "runs") reply.onAbort(admission)
+  }
+
+  const identify = (request: WireRequest, reply: WireReply, path: McpPath, key: string): void => {
+    const known = principals.peek(key)
+    if (known !== undefined) return guarded(reply, () => admit(request, reply, known, path))(undefined)
+    runFork(principals.authenticate(Redacted.make(key))).addObserver((exit) => {
       if (Exit.isSuccess(exit)) return guarded(reply, () => admit(request, reply, exit.value, path))(undefined)
       const error = Exit.findErrorOption(exit)
       if (error._tag === "Some" && error.value._tag === "KeyRejected") {
@@ -106,7 +125,6 @@ const make = Effect.gen(function* () {
       }
       unavailable(reply, "The hub cannot check keys at the moment; try again", 2)
     })
-    return true
   }
 
   /**

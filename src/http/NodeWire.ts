@@ -3,7 +3,7 @@
  * end, and the connection closed, so that nobody can make the hub hold more than the limit.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { lengthOf } from "../domain/protocol/RawJson.ts"
+import { sizeOf } from "../domain/protocol/RawJson.ts"
 import { maxUnreadBytes, type WireReply, type WireRequest, type WireStream } from "./Wire.ts"
 
 /** How long, and how many, bytes of a refused body are still taken in. */
@@ -50,45 +50,73 @@ export const request = (incoming: IncomingMessage, path: string, query: string):
   }
 })
 
+/** Messages that may wait behind a large one. */
+const mostBehind = 256
+
 const stream = (outgoing: ServerResponse): WireStream => {
   let open = true
-  const close = (): void => {
+  /** What waits until the large message that is on its way has left. */
+  let behind: Array<string | Iterable<Uint8Array>> | undefined
+  outgoing.on("close", () => {
     open = false
+  })
+
+  const put = (body: string | Iterable<Uint8Array>): void => {
+    if (typeof body === "string") return void outgoing.write(body)
+    behind = []
+    outgoing.setTimeout(unreadMs, () => outgoing.destroy())
+    writeAll(outgoing, body[Symbol.iterator](), left)
   }
-  outgoing.on("close", close)
+
+  const left = (): void => {
+    const waiting = behind!
+    behind = undefined
+    outgoing.setTimeout(0)
+    for (const [index, body] of waiting.entries()) {
+      put(body)
+      if (behind !== undefined) return void (behind as typeof waiting).push(...waiting.slice(index + 1))
+    }
+    if (!open) outgoing.end()
+  }
+
   return {
-    write: (text) => {
+    write: (body) => {
       if (!open) return false
       // What was left unread before counts, and not this message, however large: nobody can have read it yet.
-      if (outgoing.writableLength > maxUnreadBytes) {
+      if (outgoing.writableLength > maxUnreadBytes || (behind !== undefined && behind.length >= mostBehind)) {
         open = false
         outgoing.destroy()
         return false
       }
-      outgoing.write(text)
+      if (behind === undefined) put(body)
+      else behind.push(body)
       return true
     },
     end: () => {
       if (!open) return
       open = false
-      outgoing.end()
+      if (behind === undefined) outgoing.end()
     }
   }
 }
 
-/** No more than the client takes at a time: a large body must not keep the others waiting while it is copied. */
-const writeAll = (outgoing: ServerResponse, pieces: Iterator<Uint8Array>): void => {
+/**
+ * No more than the client takes at a time, and one piece a turn of the event loop: a large body must not keep the others
+ * waiting while it is copied.
+ */
+const writeAll = (outgoing: ServerResponse, pieces: Iterator<Uint8Array>, done: () => void): void => {
   for (;;) {
     const next = pieces.next()
-    if (next.done === true) return void outgoing.end()
-    if (!outgoing.write(next.value)) return void outgoing.once("drain", () => writeAll(outgoing, pieces))
+    if (next.done === true) return done()
+    if (outgoing.write(next.value)) continue
+    return void outgoing.once("drain", () => setImmediate(() => writeAll(outgoing, pieces, done)))
   }
 }
 
 export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): WireReply => ({
   send: (status, body, headers) => {
     if (outgoing.headersSent || outgoing.destroyed) return
-    const length = body === undefined ? 0 : typeof body === "string" ? Buffer.byteLength(body) : lengthOf(body)
+    const length = body === undefined ? 0 : sizeOf(body)
     // What is left of an unread body is thrown away for a moment, so that the client reads the answer before the
     // connection goes (a close with unread bytes would reset it).
     const unread = !incoming.complete && incoming.method === "POST"
@@ -98,7 +126,7 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
       ...(unread ? { connection: "close" } : {})
     })
     if (body === undefined || typeof body === "string") outgoing.end(body)
-    else writeAll(outgoing, body.values())
+    else writeAll(outgoing, body.values(), () => outgoing.end())
     // A large answer that nobody reads would be held for ever.
     const isLarge = outgoing.writableLength > maxUnreadBytes || (body !== undefined && typeof body !== "string")
     if (isLarge) outgoing.setTimeout(unreadMs, () => outgoing.destroy())
@@ -123,6 +151,7 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
     outgoing.flushHeaders()
     return stream(outgoing)
   },
+  onEnd: (run) => void outgoing.on("close", run),
   onAbort: (run) => {
     outgoing.on("close", () => {
       if (!outgoing.writableFinished) run()

@@ -43,6 +43,20 @@ export const tooManyWrongKeys = (reply: WireReply, retryAfterSeconds: number): v
     connection: "close"
   })
 
+/** For a user of whom as many requests wait as may. */
+export const tooManyWaiting = (reply: WireReply): void =>
+  refuse(
+    reply,
+    429,
+    1429,
+    "too_many_waiting",
+    "Too many requests of this user wait for their turn; send fewer at once",
+    {
+      "retry-after": "5",
+      connection: "close"
+    }
+  )
+
 export const unavailable = (reply: WireReply, message: string, retryAfterSeconds: number): void =>
   refuse(reply, 503, 1503, "unavailable", message, { "retry-after": String(retryAfterSeconds) })
 

@@ -20,14 +20,16 @@ export interface WireRequest {
 export type WireHeaders = Readonly<Record<string, string>>
 
 export interface WireStream {
-  /** False: the client is gone, or reads so slowly that the stream was closed. */
-  readonly write: (text: string) => boolean
+  /** Pieces leave as the client reads them. False: the client is gone, or reads so slowly that the stream was closed. */
+  readonly write: (body: string | Iterable<Uint8Array>) => boolean
   readonly end: () => void
 }
 
 export interface WireReply {
   readonly send: (status: number, body: JsonBody | undefined, headers?: WireHeaders) => void
   readonly stream: (headers?: WireHeaders) => WireStream
+  /** The exchange is over: the answer has left, or the client has gone. */
+  readonly onEnd: (run: () => void) => void
   /** The client has gone before the answer was complete. */
   readonly onAbort: (run: () => void) => void
 }

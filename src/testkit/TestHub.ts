@@ -59,7 +59,8 @@ export class TestHub extends Context.Service<TestHub, RunningHub>()("mcphub/test
   static readonly layer = ({ config, groups, replace = Layer.empty, servers = {} }: TestHubOptions = {}) => {
     const settings: SettingsValue = { mcpServers: servers, ...(groups === undefined ? {} : { groups }) }
     const changing = ChangingSettings.layer(settings)
-    const hubConfig: HubConfigShape = { ...defaults, port: 0, logRequests: "off", drainMs: 0, ...config }
+    // Under a clock that stands still a user's turn would never come: fair shares are on only where a test asks for them.
+    const hubConfig: HubConfigShape = { ...defaults, port: 0, logRequests: "off", drainMs: 0, fairShare: 0, ...config }
     return Layer.effect(TestHub, running).pipe(
       Layer.provideMerge(TwoUsers.layer),
       Layer.provideMerge(Hub.layerMemory({ settings, replace: Layer.merge(changing, replace) })),

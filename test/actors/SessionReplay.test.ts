@@ -7,7 +7,7 @@ import { maxStreamBytes, maxStreamEvents, type ReplayStream } from "../../src/ac
 import * as SessionReplay from "../../src/actors/SessionReplay.ts"
 import { SessionId } from "../../src/domain/Ids.ts"
 import { notification } from "../../src/domain/protocol/JsonRpc.ts"
-import { stream as reader } from "./streams.ts"
+import { stream as reader, textOf } from "./streams.ts"
 
 interface Options {
   readonly sessionId?: string
@@ -66,7 +66,7 @@ class UnsteadyClient {
   connect(): void {
     const underWay: typeof this.underWay = []
     this.underWay = underWay
-    const writer: EventWriter = { event: (id, json) => underWay.push({ id, json }) > 0, end: () => {} }
+    const writer: EventWriter = { event: (id, json) => underWay.push({ id, json: textOf(json) }) > 0, end: () => {} }
     if (this.lastEventId === undefined) {
       this.leave = this.stream.begin(writer)
       return

@@ -1,5 +1,6 @@
 /** The client's end of a session in tests: what it was sent, and a stream or a POST that takes only so much. */
 import type { ClientExchange, EventSink, EventWriter } from "../../src/actors/ClientExchange.ts"
+import type { JsonBody } from "../../src/domain/protocol/RawJson.ts"
 import type { JsonRpcMessage } from "../../src/domain/protocol/JsonRpc.ts"
 
 export interface TestStream extends EventSink, EventWriter {
@@ -27,7 +28,7 @@ export const stream = (room: number = Infinity): TestStream => {
     ids,
     send,
     event: (id, json) => {
-      if (json !== "" && !send(JSON.parse(json) as JsonRpcMessage)) return false
+      if (json !== "" && !send(JSON.parse(textOf(json)) as JsonRpcMessage)) return false
       ids.push(id)
       return true
     },
@@ -42,3 +43,6 @@ export const post = (): ClientExchange & { readonly sent: ReadonlyArray<JsonRpcM
   const { send, sent } = stream()
   return { sent, send, succeed: () => undefined, fail: () => undefined, die: () => undefined }
 }
+
+/** An event's JSON, whether it came as a text or in pieces. */
+export const textOf = (json: JsonBody): string => (typeof json === "string" ? json : Buffer.concat(json).toString())

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { encode, encodeBody, type RawJson } from "../../src/domain/protocol/RawJson.ts"
+import { encode, encodeBody, onOneLine, type RawJson } from "../../src/domain/protocol/RawJson.ts"
 import { ResponseScanner } from "../../src/domain/protocol/ResponseScanner.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -191,7 +191,8 @@ describe("a result that was not read", () => {
     const value = { text: "a\nb\r\nc", list: [1, { deep: "\u2028" }] }
     for (const end of ["\n", "\r", "\r\n"]) {
       const pretty = JSON.stringify(value, null, 2).replaceAll("\n", end)
-      const line = encode({ jsonrpc: "2.0", id: 1, result: answer(pretty) })
+      const pieces = encodeBody({ jsonrpc: "2.0", id: 1, result: answer(pretty) }) as ReadonlyArray<Uint8Array>
+      const line = whole(pieces.map(onOneLine))
       assert.notMatch(line, /[\r\n]/)
       assert.deepStrictEqual(JSON.parse(line).result, value)
     }

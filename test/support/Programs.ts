@@ -33,12 +33,13 @@ export const run = (
       })
   )
 
-/** A server of `examples/upstreams`; answers with the address it printed. */
+/** A program that prints where it listens, e.g. a server of `examples/upstreams`; answers with what it printed. */
 export const listening = (
   path: string,
-  env: Readonly<Record<string, string>>
+  env: Readonly<Record<string, string>>,
+  args: ReadonlyArray<string> = []
 ): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.flatMap(run(path, [], env), (child) =>
+  Effect.flatMap(run(path, args, env), (child) =>
     Effect.callback<string>((resume) => {
       let printed = ""
       child.stdout.on("data", (chunk: Buffer) => {

@@ -6,6 +6,7 @@
  * event stream and request ids, on its user's own sockets. Closing the scope fails what is in flight, ends the
  * upstream's session (DELETE) and frees everything within a second.
  */
+import { FairShare } from "../FairShare.ts"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import { notification } from "../../domain/protocol/JsonRpc.ts"
@@ -57,7 +58,8 @@ export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly open:
     )
 
   static readonly layer: Layer.Layer<UpstreamHttp, never, UpstreamHeaders | RequestTracker> = this.layerNoDeps.pipe(
-    Layer.provide(UserPools.layer)
+    Layer.provide(UserPools.layer),
+    Layer.provide(FairShare.layer)
   )
 }
 

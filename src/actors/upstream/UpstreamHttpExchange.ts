@@ -103,6 +103,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private chunks: Array<Buffer> = []
   private scanner: ResponseScanner | undefined
   private events: SseDecoder.SseDecoder | undefined
+  private pause: ReturnType<typeof setTimeout> | undefined
   private grace: ReturnType<typeof setTimeout> | undefined
 
   constructor(request: ExchangeRequest, resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void) {
@@ -173,8 +174,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.bytes += chunk.length
+    this.take(chunk)
+    if (this.bytes > large && !this.aborted) this.leaveRoom(controller, chunk.length)
+  }
+
+  private take(chunk: Buffer): void {
     if (this.bytes > this.request.maxBytes && this.request.endless !== true) return this.overflow()
     if (this.events !== undefined) {
       const problem = this.events.push(chunk)
@@ -204,6 +210,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.finish()
     if (this.events !== undefined) return this.streamEnd(this.head!, true)
     this.settle(Effect.fail(transportError(this.request.server, error, this.phase)))
+  }
+
+  /** A large answer is read no faster than its user's share allows while others are active. */
+  private leaveRoom(controller: Dispatcher.DispatchController, bytes: number): void {
+    const ms = this.request.pool.moved(bytes)
+    if (ms === undefined) return
+    controller.pause()
+    this.pause = setTimeout(() => controller.resume(), ms)
   }
 
   /** A large body is looked through while it arrives rather than parsed when it is there. */
@@ -276,6 +290,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   private finish(): void {
     clearTimeout(this.grace)
+    clearTimeout(this.pause)
     this.request.running.delete(this)
   }
 }

@@ -11,6 +11,7 @@ import { Context, Effect, Equal, Hash, Layer, RcMap, type Scope } from "effect"
 import type { Socket } from "node:net"
 import { buildConnector, Pool, type Dispatcher } from "undici"
 import { graceMs, stallMs } from "../AwakeTimeout.ts"
+import { FairShare } from "../FairShare.ts"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import * as AddressGuard from "./AddressGuard.ts"
@@ -39,6 +40,8 @@ export interface PoolStats {
 /** The sockets of one user toward one origin. */
 export interface UserPool {
   readonly dispatch: (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => void
+  /** So much of a large answer has been read: milliseconds to leave the rest alone, see `FairShare.moved`. */
+  readonly moved: (bytes: number) => number | undefined
 }
 
 class PoolKey {
@@ -64,7 +67,7 @@ export class UserPools extends Context.Service<
     readonly stats: () => PoolStats
   }
 >()("mcphub/actors/upstream/UserPools") {
-  static readonly layer: Layer.Layer<UserPools> = Layer.effect(
+  static readonly layer: Layer.Layer<UserPools, never, FairShare> = Layer.effect(
     UserPools,
     Effect.suspend(() => make())
   )
@@ -72,6 +75,7 @@ export class UserPools extends Context.Service<
 
 const make = Effect.fnUntraced(function* () {
   const config = yield* HubConfig
+  const share = yield* FairShare
   const counters = { pools: 0, open: 0, connects: 0, requests: 0 }
   const addresses = AddressGuard.make(yield* AddressGuard.NameLookup, config.allowedNetworks)
   const connections = 2 * config.maxInflightPerUser + config.maxSessionsPerUser
@@ -105,7 +109,8 @@ const make = Effect.fnUntraced(function* () {
           dispatch: (options, handler) => {
             counters.requests++
             pool.dispatch(options, handler)
-          }
+          },
+          moved: (bytes) => share.moved(key.userId, bytes)
         }))
       ),
     idleTimeToLive: unusedMs

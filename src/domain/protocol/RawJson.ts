@@ -41,16 +41,20 @@ export type JsonBody = string | ReadonlyArray<Uint8Array>
 const isRaw = (message: JsonRpcMessage): message is JsonRpcSuccess & { readonly result: RawJson } =>
   "result" in message && message.result instanceof RawJson
 
+const hasLineEnd = (bytes: Uint8Array): boolean => bytes.includes(0x0a) || bytes.includes(0x0d)
+
+/**
+ * A piece of JSON without line ends, as an event stream needs it: between tokens, the only place JSON has room for them,
+ * they mean no more than a space does.
+ */
+export const onOneLine = (piece: Uint8Array): Uint8Array =>
+  hasLineEnd(piece) ? piece.map((byte) => (byte === 0x0a || byte === 0x0d ? 0x20 : byte)) : piece
+
 const opening = ({ id }: JsonRpcSuccess): string => `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`
 
-/** The message on one line, as an event stream needs it. */
-export const encode = (message: JsonRpcMessage): string => {
-  if (!isRaw(message)) return JSON.stringify(message)
-  const text = message.result.text()
-  // Between tokens, the only place JSON has room for them, line ends mean no more than a space does.
-  const line = /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, " ") : text
-  return `${opening(message)}${line}}`
-}
+/** The message as one text, for what has no room for pieces. */
+export const encode = (message: JsonRpcMessage): string =>
+  isRaw(message) ? `${opening(message)}${message.result.text()}}` : JSON.stringify(message)
 
 /** The message as a body of its own; a result that was not read stays in the pieces it came in. */
 export const encodeBody = (message: JsonRpcMessage): JsonBody =>
@@ -58,7 +62,10 @@ export const encodeBody = (message: JsonRpcMessage): JsonBody =>
     ? [encoder.encode(opening(message)), ...message.result.pieces, encoder.encode("}")]
     : JSON.stringify(message)
 
-export const lengthOf = (pieces: ReadonlyArray<Uint8Array>): number => {
+/** Bytes of a body. */
+export const sizeOf = (body: JsonBody): number => (typeof body === "string" ? Buffer.byteLength(body) : lengthOf(body))
+
+const lengthOf = (pieces: ReadonlyArray<Uint8Array>): number => {
   let length = 0
   for (const piece of pieces) length += piece.byteLength
   return length

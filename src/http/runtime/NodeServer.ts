@@ -11,6 +11,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { HttpRouter } from "effect/http"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import { Sessions } from "../../actors/Sessions.ts"
+import { FairShare } from "../../actors/FairShare.ts"
 import { Pressure } from "../../actors/Pressure.ts"
 import { HubMetrics } from "../../actors/HubMetrics.ts"
 import { McpEndpoint } from "../McpEndpoint.ts"
@@ -81,6 +82,7 @@ const make = Effect.gen(function* () {
   const endpoint = yield* McpEndpoint
   const sessions = yield* Sessions
   const pressure = yield* Pressure
+  const share = yield* FairShare
   const metrics = yield* HubMetrics
   const scope = yield* Effect.scope
   const routes = yield* HttpRouter.toHttpEffect(Operations.layer)
@@ -128,7 +130,8 @@ const make = Effect.gen(function* () {
   yield* metrics.gauge("mcphub_client_sockets", "Open connections of clients", () => sockets.size)
 
   const address = yield* Effect.acquireRelease(listen(server, hub.host, hub.port), () =>
-    Effect.andThen(sessions.drain(hub.drainMs), stop(server))
+    // Whoever waits for their turn goes on first, so that nobody is left without an answer.
+    Effect.andThen(share.release, Effect.andThen(sessions.drain(hub.drainMs), stop(server)))
   )
   const shown = address.family === "IPv6" ? `[${address.address}]` : address.address
   return HubServer.of({

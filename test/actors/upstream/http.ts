@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import type { HubConfigShape } from "../../../src/domain/HubConfig.ts"
 import type { JsonObject } from "../../../src/domain/protocol/JsonRpc.ts"
+import { FairShare } from "../../../src/actors/FairShare.ts"
 import { RequestTracker } from "../../../src/actors/RequestTracker.ts"
 import type { CallContext, ConnectOptions } from "../../../src/actors/upstream/UpstreamConnection.ts"
 import { UpstreamHeaders } from "../../../src/actors/upstream/UpstreamHeaders.ts"
@@ -17,6 +18,7 @@ export const layer = (
 ) =>
   UpstreamHttp.layerNoDeps.pipe(
     Layer.provideMerge(Layer.mergeAll(UpstreamHeaders.layer, UserPools.layer, tracker)),
+    Layer.provide(FairShare.layer),
     Layer.provideMerge(layerConfig(config))
   )
 

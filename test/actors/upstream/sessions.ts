@@ -4,6 +4,7 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import { Effect, Exit, Layer, Scope, SubscriptionRef } from "effect"
+import { FairShare } from "../../../src/actors/FairShare.ts"
 import { HubMetrics } from "../../../src/actors/HubMetrics.ts"
 import { RequestTracker } from "../../../src/actors/RequestTracker.ts"
 import * as ServerLists from "../../../src/actors/ServerLists.ts"
@@ -37,7 +38,7 @@ const layer = (settings: SubscriptionRef.SubscriptionRef<SettingsValue>, config:
     Layer.provideMerge([
       UpstreamHeaders.layer,
       UpstreamHealth.layer,
-      UserPools.layer,
+      UserPools.layer.pipe(Layer.provide(FairShare.layer)),
       UserLimits.layer,
       StdioChildren.layer,
       RequestTracker.layerMemory,

@@ -1,0 +1,200 @@
+/**
+ * A user's fair share of the one thread that all users' work runs in. Limits on what a user may have do not bound what
+ * it costs the others: sixty-four quick calls side by side, or answers of fifty megabytes, keep the thread busy without
+ * a pause. So what a user does beyond their share waits its turn while anybody else is active who asks little, and the
+ * thread is free for those. Where all ask much, or one is alone, nobody waits.
+ *
+ * Each user has a bucket that fills with `FAIR_SHARE` units a second; a request costs one, and so does the like of it in
+ * bytes of large answers. Who finds it empty waits in a queue of their own: nothing is refused, read or held but the
+ * connection. The only request of a user never waits: who awaits one answer before asking again leaves gaps by
+ * themselves.
+ */
+import { Clock, Context, Effect, FiberHandle, Layer } from "effect"
+import { HubConfig } from "../domain/HubConfig.ts"
+import type { UserId } from "../domain/Ids.ts"
+import { monotonicMillis } from "../domain/Monotonic.ts"
+
+/** Bytes of a large answer that cost as much as a request. */
+const unitBytes = 128 * 1024
+/** Part of a second whose units a user may use at once. */
+const burstSeconds = 0.2
+/** Milliseconds for which a user counts as active after a request. */
+const activeMs = 10_000
+/** Users remembered as asking little. */
+const mostHeard = 8
+/** Accounts remembered; beyond that those that owe and hold nothing are forgotten. */
+const maxAccounts = 10_000
+
+/** What a request has come to: it runs, it waits (and may be taken back), or too many of its user wait already. */
+export type Admission = "runs" | "refused" | (() => void)
+
+export class FairShare extends Context.Service<
+  FairShare,
+  {
+    /**
+     * Runs the request now or when it is its turn. Each one that has run is `ended` once its answer has left.
+     * `run` must not throw.
+     */
+    readonly admit: (userId: UserId, run: () => void) => Admission
+    readonly ended: (userId: UserId) => void
+    /** Bytes of an answer have been moved: milliseconds to leave the rest of it alone, undefined to go on at once. */
+    readonly moved: (userId: UserId, bytes: number) => number | undefined
+    /** Requests that wait now, and that have ever waited. */
+    readonly waiting: () => number
+    readonly waited: () => number
+    /** Nobody waits any more, now and from now on: the hub stops, and whoever waits must get an answer. */
+    readonly release: Effect.Effect<void>
+  }
+>()("mcphub/actors/FairShare") {
+  static readonly layer: Layer.Layer<FairShare> = Layer.effect(
+    FairShare,
+    Effect.suspend(() => make())
+  )
+}
+
+interface Account {
+  readonly userId: UserId
+  /** Units left, less than none while the user is over their share. */
+  units: number
+  /** When they were counted. */
+  at: number
+  /** When this user last asked for something while asking little. */
+  heardAt: number
+  /** Requests that run. */
+  open: number
+  /** Those that wait, in order. */
+  readonly queue: Set<() => void>
+}
+
+const make = Effect.fnUntraced(function* () {
+  const { fairShare, maxInflightPerUser } = yield* HubConfig
+  const now = monotonicMillis(yield* Clock.Clock)
+  const run = yield* FiberHandle.makeRuntime<never>()
+  const burst = Math.max(2, fairShare * burstSeconds)
+  const mostWaiting = 2 * maxInflightPerUser
+  const accounts = new Map<UserId, Account>()
+  const queued = new Set<Account>()
+  let isOff = fairShare === 0
+  let waiting = 0
+  let waited = 0
+  // Those who asked little, the latest first: as many as it takes to find one who still does.
+  const heard: Array<Account> = []
+
+  const unitsAt = ({ at, units }: Account, moment: number): number =>
+    Math.min(burst, units + ((moment - at) / 1_000) * fairShare)
+
+  const asksLittle = (account: Account, moment: number): boolean => unitsAt(account, moment) >= burst / 2
+
+  const heardOf = (account: Account, moment: number): void => {
+    account.heardAt = moment
+    if (heard[0] === account) return
+    const at = heard.indexOf(account)
+    if (at !== -1) heard.splice(at, 1)
+    else if (heard.length === mostHeard) heard.pop()
+    heard.unshift(account)
+  }
+
+  /** Whether somebody else is active who asks little. */
+  const isBesideOthers = (account: Account, moment: number): boolean =>
+    heard.some((one) => one !== account && moment - one.heardAt <= activeMs && asksLittle(one, moment))
+
+  const forgetIdle = (moment: number): void => {
+    for (const [userId, { at, open, queue }] of accounts) {
+      if (open === 0 && queue.size === 0 && moment - at > activeMs) accounts.delete(userId)
+    }
+  }
+
+  const accountOf = (userId: UserId, moment: number): Account => {
+    let account = accounts.get(userId)
+    if (account === undefined) {
+      if (accounts.size >= maxAccounts) forgetIdle(moment)
+      account = { userId, units: burst, at: moment, heardAt: moment, open: 0, queue: new Set() }
+      accounts.set(userId, account)
+    }
+    account.units = unitsAt(account, moment)
+    account.at = moment
+    return account
+  }
+
+  /** What is owed is bounded: who has worked alone for an hour must not pay for it for an hour. */
+  const charge = (account: Account, units: number): void => {
+    account.units = Math.max(-burst, account.units - units)
+  }
+
+  const start = (account: Account, request: () => void): void => {
+    charge(account, 1)
+    if (asksLittle(account, account.at)) heardOf(account, account.at)
+    account.open++
+    request()
+  }
+
+  const mayRun = (account: Account, moment: number): boolean =>
+    isOff || account.units >= 1 || account.open === 0 || !isBesideOthers(account, moment)
+
+  /** Lets one request of each user go whose turn it is; milliseconds until the next one's, 0 when there may be more. */
+  const turn = (): number => {
+    const moment = now()
+    let pause = Number.POSITIVE_INFINITY
+    for (const { userId } of queued) {
+      const account = accountOf(userId, moment)
+      if (mayRun(account, moment)) {
+        const [next] = account.queue
+        forget(account, next!)
+        start(account, next!)
+        pause = 0
+      } else pause = Math.min(pause, ((1 - account.units) / fairShare) * 1_000)
+    }
+    return pause
+  }
+
+  const forget = (account: Account, request: () => void): void => {
+    if (!account.queue.delete(request)) return
+    waiting--
+    if (account.queue.size === 0) queued.delete(account)
+  }
+
+  const watch = Effect.gen(function* () {
+    while (queued.size > 0) {
+      const pause = turn()
+      yield* pause === 0 ? Effect.yieldNow : Effect.sleep(Math.ceil(pause))
+    }
+  })
+
+  const enqueue = (account: Account, request: () => void): Admission => {
+    if (account.queue.size >= mostWaiting) return "refused"
+    account.queue.add(request)
+    waiting++
+    waited++
+    queued.add(account)
+    if (queued.size === 1 && account.queue.size === 1) run(watch)
+    return () => forget(account, request)
+  }
+
+  return FairShare.of({
+    admit: (userId, request) => {
+      const moment = now()
+      const account = accountOf(userId, moment)
+      if (account.queue.size > 0 || !mayRun(account, moment)) return enqueue(account, request)
+      start(account, request)
+      return "runs"
+    },
+    ended: (userId) => {
+      const account = accounts.get(userId)
+      if (account !== undefined && account.open > 0) account.open--
+    },
+    moved: (userId, bytes) => {
+      if (isOff) return undefined
+      const moment = now()
+      const account = accountOf(userId, moment)
+      charge(account, bytes / unitBytes)
+      if (!isBesideOthers(account, moment)) return undefined
+      return Math.max(0, (-account.units / fairShare) * 1_000)
+    },
+    waiting: () => waiting,
+    waited: () => waited,
+    release: Effect.sync(() => {
+      isOff = true
+      if (queued.size > 0) run(watch)
+    })
+  })
+})

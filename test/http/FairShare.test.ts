@@ -1,0 +1,138 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { FairShare } from "../../src/actors/FairShare.ts"
+import { HubKeys } from "../../src/domain/HubKeys.ts"
+import type { HubConfigShape } from "../../src/domain/HubConfig.ts"
+import { faults, type McpClient, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
+import { eventually } from "../support/Eventually.ts"
+import * as RudeClients from "../support/RudeClients.ts"
+
+const large = `{"content":[{"type":"text","text":"${"x".repeat(500_000)}"}]}`
+
+/** Twenty units a second, four of them at once: time stands still, so a turn comes only when a test lets it come. */
+const start = Effect.fnUntraced(function* (config: Partial<HubConfigShape> = {}) {
+  const upstream = yield* ScriptedHttpUpstream.make({
+    tools: {
+      hang: faults.hang,
+      large: (call) => call.body(200, "application/json", `{"jsonrpc":"2.0","id":${String(call.id)},"result":${large}}`)
+    }
+  })
+  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } }, config: { fairShare: 20, ...config } })
+  const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+  // A conversation of each with the server, and a bucket that is full again.
+  for (const client of [ada, bo]) yield* client.callTool("files-echo")
+  yield* TestClock.adjust("2 seconds")
+  yield* bo.callTool("files-echo", { bo: "is here" })
+  const share = Context.get(hub.services, FairShare)
+  const settled = (waiting: number) => eventually(Effect.sync(share.waiting), (now) => now === waiting)
+  const calledBy = (user: TestHub["Service"]["ada"]) =>
+    upstream.calls("tools/call").filter(({ headers }) => headers["x-mcphub-user-id"] === user.user.id).length
+  return { ada, bo, calledBy, hub, settled, share, upstream }
+})
+
+const call = (name: string, id: number) => ({
+  jsonrpc: "2.0",
+  id,
+  method: "tools/call",
+  params: { name: `files-${name}`, arguments: { id } }
+})
+
+const flood = (client: McpClient.McpClient, count: number) =>
+  Effect.forkChild(
+    Effect.forEach(
+      Array.from({ length: count }, (_, id) => id),
+      (id) => client.send(call("echo", id)),
+      { concurrency: "unbounded" }
+    )
+  )
+
+describe("a user who asks for much", () => {
+  it.effect("R25: waits beside one who asks for little and is answered at once; nothing is lost or refused", () =>
+    Effect.gen(function* () {
+      const { ada, bo, settled, share } = yield* start()
+      const adas = yield* flood(ada, 12)
+      yield* eventually(Effect.sync(share.waiting), (now) => now > 0)
+      const waiting = share.waiting()
+      assert.isAtLeast(waiting, 7)
+      // No time passes, and bo is served all the same.
+      for (let i = 0; i < 3; i++) assert.deepStrictEqual(yield* bo.callTool("files-echo", { i }), { i })
+      assert.strictEqual(share.waiting(), waiting)
+      yield* TestClock.adjust("1 second")
+      yield* settled(0)
+      for (const [id, answer] of (yield* Fiber.join(adas)).entries()) {
+        assert.strictEqual(answer.status, 200)
+        assert.deepStrictEqual(JSON.parse(answer.text).result.structuredContent, { id })
+      }
+    })
+  )
+
+  it.effect("R25: with hung calls cannot start more of them at bo's cost, and is told when too many wait", () =>
+    Effect.gen(function* () {
+      const { ada, bo, calledBy, hub, settled, share } = yield* start({ maxInflightPerUser: 3 })
+      const before = calledBy(hub.ada)
+      yield* Effect.forkChild(
+        Effect.forEach(
+          Array.from({ length: 30 }, (_, id) => id),
+          (id) => Effect.andThen(ada.open(call("hang", id)), Effect.void),
+          { concurrency: "unbounded", discard: true }
+        )
+      )
+      yield* settled(6)
+      assert.isAtMost(calledBy(hub.ada) - before, 5)
+      const refused = yield* ada.send(call("echo", 99))
+      assert.strictEqual(refused.status, 429)
+      assert.match(refused.headers["retry-after"]!, /^[1-9]\d*$/)
+      assert.strictEqual(JSON.parse(refused.text).error.data.kind, "too_many_waiting")
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+      assert.strictEqual(share.waiting(), 6)
+    })
+  )
+
+  it.effect("A36: whose key is revoked while requests wait is answered 401, and nothing of them is done", () =>
+    Effect.gen(function* () {
+      const { ada, bo, calledBy, hub, settled, share } = yield* start()
+      const adas = yield* flood(ada, 12)
+      yield* eventually(Effect.sync(share.waiting), (now) => now > 0)
+      yield* Context.get(hub.services, HubKeys).revoke(hub.ada.row.id)
+      const called = calledBy(hub.ada)
+      const waited = share.waiting()
+      yield* TestClock.adjust("1 second")
+      yield* settled(0)
+      const answers = yield* Fiber.join(adas)
+      assert.strictEqual(answers.filter(({ status }) => status === 401).length, waited)
+      assert.strictEqual(calledBy(hub.ada), called)
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+    })
+  )
+
+  it.effect("B14: a request whose client goes while it waits never runs", () =>
+    Effect.gen(function* () {
+      const { ada, calledBy, hub, settled, share } = yield* start()
+      const adas = yield* flood(ada, 12)
+      yield* eventually(Effect.sync(share.waiting), (now) => now > 0)
+      const waiting = share.waiting()
+      const socket = yield* RudeClients.socketTo(new URL(hub.url).origin)
+      const body = JSON.stringify(call("echo", 99))
+      yield* RudeClients.write(socket, { method: "POST", path: "/mcp", headers: ada.headers, body })
+      yield* settled(waiting + 1)
+      socket.destroy()
+      yield* settled(waiting)
+      const called = calledBy(hub.ada)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(adas)
+      assert.strictEqual(calledBy(hub.ada), called + waiting)
+    })
+  )
+
+  it.effect("R25: gets a large answer in pieces with pauses between them, and every byte of it", () =>
+    Effect.gen(function* () {
+      const { ada, bo, share } = yield* start()
+      const adas = yield* Effect.forkChild(ada.send(call("large", 7)))
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+      const { text } = yield* Fiber.join(adas)
+      assert.isTrue(text === `{"jsonrpc":"2.0","id":7,"result":${large}}`)
+      assert.strictEqual(share.waiting(), 0)
+    })
+  )
+})

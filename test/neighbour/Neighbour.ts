@@ -1,0 +1,156 @@
+/**
+ * The neighbour: how much longer one user's calls take while another user does what is bad for a hub. Rounds of quiet
+ * and disturbed slices in turns, in front of one real hub, each program in a process of its own; the figure is the
+ * ratio of the p99 of the calls beside a disturbance to the p99 of those of the quiet slices.
+ *
+ * The calls come at their times and not one after the other, so that those which a stall delays are counted as well.
+ */
+import { execFileSync } from "node:child_process"
+import process from "node:process"
+import { Effect, Redacted } from "effect"
+import { McpClient, RawHttp } from "../../src/testkit/index.ts"
+import * as HubProcess from "../support/HubProcess.ts"
+import * as Programs from "../support/Programs.ts"
+import { type Disturbance, disturbances } from "./Disturbances.ts"
+
+export interface NeighbourOptions {
+  readonly rounds: number
+  readonly seconds: number
+  /** Calls a second of the measured user. */
+  readonly rate: number
+  readonly kinds: ReadonlyArray<Disturbance>
+  /** Gives the hub, the measured client and the rest processors of their own (`taskset`, three of them). */
+  readonly pin: boolean
+  readonly env?: Readonly<Record<string, string>>
+  readonly print: (line: string) => void
+}
+
+export interface Figure {
+  readonly kind: Disturbance
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
+  readonly quietP50: number
+  readonly quietP99: number
+}
+
+const keys = { ada: `mcphub_${"ada-".repeat(16)}`, bo: `mcphub_${"bobo".repeat(16)}` }
+
+export const quantile = (sorted: ReadonlyArray<number>, part: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0
+
+/** Of a machine with at least three. */
+const processors = { hub: "0", measured: "1", disturber: "2-3" }
+
+/** What a process starts from now on stays there with it. */
+const pinTo = (processors: string, pid: number): void =>
+  void execFileSync("taskset", ["-p", "-c", processors, String(pid)], { stdio: "ignore" })
+
+export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
+  const { kinds, pin, print, rate, rounds, seconds } = options
+  const on = (processors: string, pid = process.pid) =>
+    Effect.sync(() => {
+      if (pin) pinTo(processors, pid)
+    })
+  yield* on(processors.disturber)
+  const theirs = yield* Programs.listening("test/neighbour/upstream.ts", {})
+  yield* on(processors.measured)
+  const mine = yield* Programs.listening("test/neighbour/upstream.ts", {})
+  const hub = yield* HubProcess.make({
+    settings: { mcpServers: { mine: { url: mine, isolation: "user" }, theirs: { url: theirs, isolation: "user" } } },
+    provision: {
+      users: Object.entries(keys).map(([username, key]) => ({ username, keys: [{ key }] }))
+    },
+    env: { ...options.env }
+  })
+  yield* on(processors.hub, hub.pid)
+  const client = yield* McpClient.connect(yield* RawHttp.make(hub.origin), { key: Redacted.make(keys.ada) })
+  const call = client.callTool("mine-echo", { text: "x".repeat(200) })
+
+  /** Milliseconds of each call of one slice. */
+  const slice = Effect.gen(function* () {
+    const taken: Array<number> = []
+    const timed = Effect.gen(function* () {
+      const begun = performance.now()
+      yield* call
+      taken.push(performance.now() - begun)
+    })
+    const count = Math.round(rate * seconds)
+    const first = performance.now()
+    yield* Effect.forEach(
+      Array.from({ length: count }, (_, index) => index),
+      (index) =>
+        Effect.andThen(
+          Effect.suspend(() => Effect.sleep(Math.max(0, first + (index * 1_000) / rate - performance.now()))),
+          timed
+        ),
+      { concurrency: "unbounded", discard: true }
+    )
+    return taken
+  })
+
+  const disturbed = (kind: Disturbance) =>
+    Effect.gen(function* () {
+      yield* on(processors.disturber)
+      yield* Programs.listening("test/neighbour/disturber.ts", { DISTURBER_KEY: keys.bo }, [hub.origin, kind])
+      yield* on(processors.measured)
+      // What it does has begun; the first moments belong to it alone.
+      yield* Effect.sleep("1 second")
+      return yield* slice
+    }).pipe(Effect.scoped)
+
+  print("warming up")
+  yield* slice
+  for (const kind of kinds) yield* disturbed(kind)
+
+  const all = new Map<Disturbance | "quiet", Array<number>>([
+    ["quiet", []],
+    ...kinds.map((kind) => [kind, []] as [Disturbance, Array<number>])
+  ])
+  for (let round = 1; round <= rounds; round++) {
+    for (const kind of kinds) {
+      all.get("quiet")!.push(...(yield* Effect.andThen(Effect.sleep("1 second"), slice)))
+      all.get(kind)!.push(...(yield* disturbed(kind)))
+    }
+    const shown = [...all].map(([kind, times]) => {
+      const sorted = times.toSorted((a, b) => a - b)
+      return `${kind} ${quantile(sorted, 0.5).toFixed(2)}/${quantile(sorted, 0.99).toFixed(2)}/${sorted.at(-1)!.toFixed(1)}`
+    })
+    print(`round ${round}: p50/p99/worst ms: ${shown.join(", ")}`)
+  }
+  const sorted = (kind: Disturbance | "quiet") => all.get(kind)!.toSorted((a, b) => a - b)
+  const quiet = sorted("quiet")
+  return kinds.map((kind): Figure => {
+    const times = sorted(kind)
+    return {
+      kind,
+      p50: quantile(times, 0.5),
+      p99: quantile(times, 0.99),
+      quietP50: quantile(quiet, 0.5),
+      quietP99: quantile(quiet, 0.99)
+    }
+  })
+}, Effect.scoped)
+
+/** `--rounds N --seconds N --rate N --kinds a,b --pin`. */
+export const fromArguments = (args: ReadonlyArray<string>): NeighbourOptions => {
+  const text = (flag: string): string | undefined => (args.includes(flag) ? args[args.indexOf(flag) + 1] : undefined)
+  const number = (flag: string, otherwise: number): number => {
+    const value = Number(text(flag) ?? otherwise)
+    if (!Number.isFinite(value) || value <= 0) throw new Error(`${flag} needs a number above 0`)
+    return value
+  }
+  const known = Object.keys(disturbances) as Array<Disturbance>
+  const kinds = (text("--kinds")?.split(",") ?? known) as Array<Disturbance>
+  for (const kind of kinds) {
+    if (!known.includes(kind)) throw new Error(`--kinds knows ${known.join(", ")}`)
+  }
+  return {
+    rounds: number("--rounds", 6),
+    seconds: number("--seconds", 4),
+    rate: number("--rate", 50),
+    kinds,
+    pin: args.includes("--pin"),
+    print: (line) => void process.stdout.write(`${line}\n`)
+  }
+}

@@ -1,0 +1,11 @@
+/** `npm run neighbour`: prints how much longer one user's calls take beside each misbehaviour of another. */
+import process from "node:process"
+import { Effect } from "effect"
+import { fromArguments, measure } from "./Neighbour.ts"
+
+const figures = await Effect.runPromise(measure(fromArguments(process.argv.slice(2))))
+for (const { kind, p50, p99, quietP50, quietP99 } of figures) {
+  const ratios = `p50 × ${(p50 / quietP50).toFixed(2)}, p99 × ${(p99 / quietP99).toFixed(2)}`
+  process.stdout.write(`${kind}: ${ratios} (quiet p50 ${quietP50.toFixed(2)} ms, p99 ${quietP99.toFixed(2)} ms)\n`)
+}
+process.exit(0)
