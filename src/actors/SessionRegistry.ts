@@ -14,7 +14,7 @@
 import { randomUUID } from "node:crypto"
 import { Clock, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
-import { SessionId, WireSessionId } from "../domain/Ids.ts"
+import { SessionId, type UserId, WireSessionId } from "../domain/Ids.ts"
 import { monotonicMillis } from "../domain/Monotonic.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { Principals } from "../domain/Principals.ts"
@@ -32,6 +32,7 @@ import {
   type OpenOptions,
   SessionLimitReached,
   SessionNotFound,
+  type SessionPlace,
   Sessions,
   type Target,
   targetText
@@ -44,10 +45,9 @@ interface Entry {
   readonly scope: Scope.Closeable
   /** Done when the scope has closed and everything of the session is gone. */
   readonly gone: Deferred.Deferred<void>
-  /** Absent for stateless clients, whose actors need no session id to be found. */
+  /** Absent for what no session id can find again: actors of stateless clients, and sessions that end with a stream. */
   readonly journal: SessionJournal.JournalEntry | undefined
-  /** Gives the user's place back, once. */
-  readonly leave: () => void
+  readonly leave: SessionPlace["leave"]
 }
 
 /** A session idle for this long gives way when its user opens one more than allowed. */
@@ -66,6 +66,10 @@ const endedCapacity = 10_000
 
 const keyOf = (principal: Principal, target: Target, wireId: string): string =>
   `${principal.userId}\n${principal.keyId}\n${targetText(target)}\n${wireId}`
+
+/** No header can hold this, so no `Mcp-Session-Id` names a session that lives on an event stream. */
+const streamedKeyOf = (principal: Principal, target: Target, wireId: string): string =>
+  keyOf(principal, target, `\u0000${wireId}`)
 
 const changedServers = (before: SettingsValue, after: SettingsValue): ReadonlyArray<string> =>
   [...new Set([...Object.keys(before.mcpServers), ...Object.keys(after.mcpServers)])].filter(
@@ -116,15 +120,12 @@ const make = Effect.gen(function* () {
     options: OpenOptions,
     scope: Scope.Closeable
   ) {
-    const user = options.principal.userId
     const gone = yield* Deferred.make<void>()
     yield* Effect.addFinalizer(() => Deferred.succeed(gone, undefined))
-    let hasPlace = true
-    const leave = () => {
-      if (hasPlace) limits.give(user, "sessions")
-      hasPlace = false
-    }
-    yield* Effect.acquireRelease(takePlace(options.principal), () => Effect.sync(leave))
+    const { leave } = yield* Effect.acquireRelease(
+      options.streamed === undefined ? takePlace(options.principal) : Effect.succeed(options.streamed.place),
+      (place) => Effect.sync(place.leave)
+    )
     const sessionId = options.recovered?.session.sessionId ?? SessionId.make(randomUUID())
     const actor = yield* SessionActor.make({
       open: options,
@@ -136,7 +137,7 @@ const make = Effect.gen(function* () {
     })
     const { userId, keyId } = options.principal
     const digest = sessionDigest(userId, keyId, targetText(options.target), wireId)
-    const isStored = eraOf(options.protocolVersion) === "stateful"
+    const isStored = eraOf(options.protocolVersion) === "stateful" && options.streamed === undefined
     const entry: Entry = { key, actor, scope, gone, leave, journal: isStored ? { digest, actor } : undefined }
     entries.set(key, entry)
     bySession.set(sessionId, entry)
@@ -154,17 +155,27 @@ const make = Effect.gen(function* () {
   })
 
   const takePlace = Effect.fnUntraced(function* (principal: Principal) {
-    if (limits.take(principal.userId, "sessions", hub.maxSessionsPerUser)) return
+    if (limits.take(principal.userId, "sessions", hub.maxSessionsPerUser)) return placeOf(principal.userId)
     const evictable = oldestIdle(principal)
     if (evictable !== undefined) {
       yield* Effect.ignore(close(evictable.actor.sessionId, "made room for a newer session of the same user"))
-      if (limits.take(principal.userId, "sessions", hub.maxSessionsPerUser)) return
+      if (limits.take(principal.userId, "sessions", hub.maxSessionsPerUser)) return placeOf(principal.userId)
     }
     return yield* new SessionLimitReached({
       message: `This user has ${hub.maxSessionsPerUser} sessions, as many as allowed; end one (DELETE) or wait until one is idle`,
       retryAfterSeconds: Math.ceil(evictableAfterMs / 1_000)
     })
   })
+
+  const placeOf = (user: UserId): SessionPlace => {
+    let isTaken = true
+    return {
+      leave: () => {
+        if (isTaken) limits.give(user, "sessions")
+        isTaken = false
+      }
+    }
+  }
 
   const oldestIdle = (principal: Principal): Entry | undefined => {
     let oldest: Entry | undefined
@@ -243,22 +254,33 @@ const make = Effect.gen(function* () {
       }).pipe(Effect.as(matching.length))
     })
 
+  const refuseDraining = Effect.suspend(() =>
+    draining
+      ? new HubDraining({ message: "The hub is stopping; connect again in a moment", retryAfterSeconds: 5 })
+      : Effect.void
+  )
+
+  const refuseOverloaded = Effect.suspend(() =>
+    pressure.memory()
+      ? new HubOverloaded({
+          message: "The hub is short of memory and takes no new sessions; try again in a moment",
+          retryAfterSeconds: 10
+        })
+      : Effect.void
+  )
+
+  const reserve: Sessions["Service"]["reserve"] = (principal) =>
+    refuseDraining.pipe(Effect.andThen(refuseOverloaded), Effect.andThen(takePlace(principal)))
+
   const open: Sessions["Service"]["open"] = Effect.fnUntraced(function* (options) {
-    if (draining) {
-      return yield* new HubDraining({ message: "The hub is stopping; connect again in a moment", retryAfterSeconds: 5 })
-    }
-    const wireId = options.recovered?.wireId ?? options.adopt ?? randomUUID()
-    const key = keyOf(options.principal, options.target, wireId)
+    yield* refuseDraining
+    const wireId = options.recovered?.wireId ?? options.adopt ?? options.streamed?.wireId ?? randomUUID()
+    const key = (options.streamed === undefined ? keyOf : streamedKeyOf)(options.principal, options.target, wireId)
     const live = entries.get(key)
     if (live !== undefined) return live.actor
     const pending = opening.get(key)
     if (pending !== undefined) return yield* Deferred.await(pending)
-    if (pressure.memory()) {
-      return yield* new HubOverloaded({
-        message: "The hub is short of memory and takes no new sessions; try again in a moment",
-        retryAfterSeconds: 10
-      })
-    }
+    yield* refuseOverloaded
     const deferred = Deferred.makeUnsafe<SessionActor.SessionActor, SessionLimitReached>()
     opening.set(key, deferred)
     const actor = yield* Effect.uninterruptible(
@@ -357,6 +379,7 @@ const make = Effect.gen(function* () {
 
   return Sessions.of({
     open,
+    reserve,
     find: (principal, target, wireId) => entries.get(keyOf(principal, target, wireId))?.actor,
     recover,
     ended: (principal, target, wireId) => ended.has(keyOf(principal, target, wireId)),

@@ -9,7 +9,7 @@ import type { KeyId, SessionId, UserId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { StoredSession } from "../domain/SessionStore.ts"
 import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
-import type { StatefulVersion, statelessVersion } from "../domain/protocol/Versions.ts"
+import type { SessionVersion } from "../domain/protocol/Versions.ts"
 import type { SessionActor } from "./SessionActor.ts"
 
 /** What `/mcp/:target` names: everything the user may reach, one group of theirs, or one server. */
@@ -81,13 +81,24 @@ export interface SessionSummary {
 export interface OpenOptions {
   readonly principal: Principal
   readonly target: Target
-  readonly protocolVersion: StatefulVersion | typeof statelessVersion
+  readonly protocolVersion: SessionVersion
   readonly capabilities: JsonObject
   readonly clientInfo: JsonObject
   /** A label the client brought (R35); minted when absent. */
   readonly adopt?: WireSessionId | undefined
   /** What an earlier run of the hub has left of it, under the id the client has. */
   readonly recovered?: { readonly wireId: WireSessionId; readonly session: StoredSession } | undefined
+  /**
+   * The HTTP+SSE transport: the id under which the event stream was opened, and the place it has held since. Such a
+   * session is never longer than its stream: it is not written down, and `find` does not know it.
+   */
+  readonly streamed?: { readonly wireId: WireSessionId; readonly place: SessionPlace } | undefined
+}
+
+/** A place among the sessions that a user may have. */
+export interface SessionPlace {
+  /** Gives it back; once is enough, and the session that took it does so, too. */
+  readonly leave: () => void
 }
 
 /** `ended`: it was ended on purpose. `unknown`: there is none for this principal and target. */
@@ -102,6 +113,10 @@ export class Sessions extends Context.Service<
     readonly open: (
       options: OpenOptions
     ) => Effect.Effect<SessionActor, SessionLimitReached | HubDraining | HubOverloaded>
+    /** Takes a place for a session that is opened later; refused as `open` would be. */
+    readonly reserve: (
+      principal: Principal
+    ) => Effect.Effect<SessionPlace, SessionLimitReached | HubDraining | HubOverloaded>
     /** The live session of this very user, key and target, without an effect: the data path's way. */
     readonly find: (principal: Principal, target: Target, wireId: string) => SessionActor | undefined
     /**

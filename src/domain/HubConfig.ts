@@ -32,6 +32,8 @@ export interface HubConfigShape {
   readonly listTimeout: number
   readonly allowQueryKey: boolean
   readonly sessionAdopt: boolean
+  /** Whether the deprecated HTTP+SSE transport (`/sse`, `/messages`) is served. */
+  readonly sseTransport: boolean
   readonly sessionIdleMs: number
   readonly maxSessionsPerUser: number
   readonly maxInflightPerUser: number
@@ -69,6 +71,7 @@ export const defaults: HubConfigShape = {
   listTimeout: 5_000,
   allowQueryKey: true,
   sessionAdopt: true,
+  sseTransport: true,
   sessionIdleMs: 15 * 60_000,
   maxSessionsPerUser: 100,
   maxInflightPerUser: 256,
@@ -119,6 +122,7 @@ const variables = {
   listTimeout: duration("LIST_TIMEOUT", 1, defaults.listTimeout),
   allowQueryKey: flag("ALLOW_QUERY_KEY", defaults.allowQueryKey),
   sessionAdopt: flag("SESSION_ADOPT", defaults.sessionAdopt),
+  sseTransport: flag("SSE_TRANSPORT", defaults.sseTransport),
   sessionIdleMs: duration("SESSION_IDLE_MS", 1, defaults.sessionIdleMs),
   maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 1, 1_000_000, defaults.maxSessionsPerUser),
   maxInflightPerUser: integer("MAX_INFLIGHT_PER_USER", 1, 1_000_000, defaults.maxInflightPerUser),

@@ -7,12 +7,15 @@
 import { type Cause, Context, Effect, Layer, Schedule } from "effect"
 import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
 import { encodeBody, type JsonBody, onOneLine } from "../domain/protocol/RawJson.ts"
-import type { WireReply, WireHeaders } from "./Wire.ts"
+import { notAcceptable } from "./Refusals.ts"
+import type { WireHeaders, WireReply, WireRequest } from "./Wire.ts"
 
 export interface EventStream {
   readonly send: (message: JsonRpcMessage) => boolean
   /** Sends JSON under an id; a text is known to be one line, or none. */
   readonly event: (id: string, json: JsonBody) => boolean
+  /** Sends one line under the name of an event, and under no id: nobody is to come back after it. */
+  readonly named: (name: string, line: string) => boolean
   readonly end: () => void
   /** Ends the connection, though not what it carries: the client is told to come back, and when. */
   readonly pause: () => void
@@ -22,6 +25,14 @@ const keepAliveEvery = "15 seconds"
 const slowAfter = "1 second"
 /** Milliseconds; as long as `Retry-After` of a stopping hub. */
 const retryMs = 5_000
+
+/** Whether the client of a GET takes an event stream; one that does not is answered here. */
+export const admits = (request: WireRequest, reply: WireReply): boolean => {
+  const accept = request.header("accept") ?? "*/*"
+  if (accept.includes("text/event-stream") || accept.includes("*/*")) return true
+  notAcceptable(reply)
+  return false
+}
 
 export class EventStreams extends Context.Service<
   EventStreams,
@@ -88,6 +99,7 @@ export class EventStreams extends Context.Service<
           }
           return {
             send: (message) => write(eventOf("event: message\n", encodeBody(message))),
+            named: (name, line) => write(eventOf(`event: ${name}\n`, line)),
             event: (id, json) => write(eventOf(`id: ${id}\nevent: message\n`, json)),
             end,
             pause: () => {

@@ -1,5 +1,6 @@
 /**
- * The MCP endpoint: `POST|GET|DELETE /mcp`, `/mcp/:target` and `/:user/mcp/:target?`.
+ * The MCP endpoint: `POST|GET|DELETE /mcp`, `/mcp/:target` and `/:user/mcp/:target?`; of the deprecated HTTP+SSE
+ * transport `GET /sse`, `/sse/:target` and `POST /messages`.
  *
  * The order is fixed: Host and Origin, the key, the target, then headers and body. What cannot be served at all answers
  * 4xx; once a request belongs to a session its failures are JSON-RPC errors under 200, because clients drop a session
@@ -24,6 +25,7 @@ import type { Admitted } from "./Admitted.ts"
 import { isForeignSite, presentedKey } from "./Authentication.ts"
 import * as JsonGuard from "./JsonGuard.ts"
 import { matchPath, type McpPath } from "./McpPaths.ts"
+import * as McpEventTransport from "./McpEventTransport.ts"
 import * as McpStateful from "./McpStateful.ts"
 import * as McpStateless from "./McpStateless.ts"
 import { OpenRate } from "./OpenRate.ts"
@@ -43,7 +45,7 @@ import {
   unauthorized,
   unavailable
 } from "./Refusals.ts"
-import type { WireReply, WireRequest } from "./Wire.ts"
+import type { WireHeaders, WireReply, WireRequest } from "./Wire.ts"
 import * as WrongKeys from "./WrongKeys.ts"
 
 export class McpEndpoint extends Context.Service<
@@ -70,6 +72,7 @@ const make = Effect.gen(function* () {
   const wrongKeys = yield* WrongKeys.make
   const stateful = yield* McpStateful.make
   const stateless = yield* McpStateless.make
+  const events = yield* McpEventTransport.make
   const services = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(services)
 
@@ -83,7 +86,7 @@ const make = Effect.gen(function* () {
   const handle = (request: WireRequest, unguarded: WireReply): boolean => {
     const path = matchPath(request.path)
     if (path === undefined) return false
-    const reply = request.query.has("key") ? withoutReferrer(unguarded) : unguarded
+    const reply = request.query.has("key") ? withHeaders(unguarded, noReferrer) : unguarded
     if (isForeignSite(request, hub)) {
       foreignSite(reply)
       return true
@@ -143,16 +146,23 @@ const make = Effect.gen(function* () {
     }
 
   const admit = (request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): void => {
-    if (path.old !== undefined) return path.old === "sse" ? noEventTransport(reply) : noSession(reply)
+    if (path.old !== undefined)
+      return admitOld(request, withHeaders(reply, McpEventTransport.deprecation), principal, path)
     if (path.user !== undefined && path.user !== principal.username && path.user !== principal.userId)
       return noTarget(reply)
-    const target: Target | undefined =
-      path.target === undefined ? { kind: "all" } : resolveTarget(path.target, principal.groups, settings.current())
+    const target = targetOf(path, principal)
     if (target === undefined) return noTarget(reply)
     const admitted: Admitted = { request, reply, principal, target }
     switch (request.method) {
       case "POST":
-        return post(admitted)
+        return post(admitted, PostBody.checkHeaders, (messages) => {
+          const era =
+            messages.kind === "one" && messages.item.kind !== "response"
+              ? messageEra(request.header, messages.item.message)
+              : "stateful"
+          if (era === "stateless") return stateless.post(admitted, messages)
+          stateful.post(admitted, messages)
+        })
       case "GET":
         return namesStateless(request) ? methodNotAllowed(reply, "POST") : stateful.listen(admitted)
       case "DELETE":
@@ -162,11 +172,34 @@ const make = Effect.gen(function* () {
     }
   }
 
-  const post = (admitted: Admitted): void => {
+  /** What the path names, for this user and now. */
+  const targetOf = ({ target }: McpPath, { groups }: Principal): Target | undefined =>
+    target === undefined ? { kind: "all" } : resolveTarget(target, groups, settings.current())
+
+  const admitOld = (request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): void => {
+    if (!hub.sseTransport) return path.old === "sse" ? noEventTransport(reply) : noSession(reply)
+    if (path.old === "messages") {
+      if (request.method !== "POST") return methodNotAllowed(reply, "POST")
+      const found = events.find({ request, reply, principal })
+      if (found !== undefined) post(found.admitted, PostBody.checkContent, found.take)
+      return
+    }
+    const targetFor = (who: Principal) => targetOf(path, who)
+    const target = targetFor(principal)
+    if (target === undefined) return noTarget(reply)
+    if (request.method !== "GET") return methodNotAllowed(reply, "GET")
+    events.listen({ request, reply, principal, target }, targetFor)
+  }
+
+  const post = (
+    admitted: Admitted,
+    check: (request: WireRequest) => PostBody.Rejection | undefined,
+    take: (messages: PostBody.Messages) => void
+  ): void => {
     const { request, reply } = admitted
     if (!audit.writable() && auditRequired(admitted.target, admitted.principal.groups, settings.current()))
       return unaudited(reply)
-    const rejected = PostBody.checkHeaders(request)
+    const rejected = check(request)
     if (rejected !== undefined)
       return refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
     request.body(
@@ -186,12 +219,7 @@ const make = Effect.gen(function* () {
         if (!parsed.ok) return refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)
         const messages = PostBody.read(parsed.value)
         if (messages.kind === "invalid") return invalidRequest(reply, messages.id, messages.reason)
-        const era =
-          messages.kind === "one" && messages.item.kind !== "response"
-            ? messageEra(request.header, messages.item.message)
-            : "stateful"
-        if (era === "stateless") return stateless.post(admitted, messages)
-        stateful.post(admitted, messages)
+        take(messages)
       })
     )
   }
@@ -203,8 +231,11 @@ const namesStateless = (request: WireRequest): boolean =>
   eraOf(request.header("mcp-protocol-version") ?? assumedVersion) === "stateless"
 
 /** The address held a key: nothing that follows from this answer may pass the address on. */
-const withoutReferrer = (reply: WireReply): WireReply => ({
+const noReferrer: WireHeaders = { "referrer-policy": "no-referrer" }
+
+/** Every answer gets these headers, too. */
+const withHeaders = (reply: WireReply, more: WireHeaders): WireReply => ({
   ...reply,
-  send: (status, body, headers) => reply.send(status, body, { ...headers, "referrer-policy": "no-referrer" }),
-  stream: (headers) => reply.stream({ ...headers, "referrer-policy": "no-referrer" })
+  send: (status, body, headers) => reply.send(status, body, { ...headers, ...more }),
+  stream: (headers) => reply.stream({ ...headers, ...more })
 })

@@ -1,7 +1,8 @@
 /**
  * The paths of the MCP endpoint: `/mcp`, `/mcp/:target`, `/:user/mcp`, `/:user/mcp/:target`. A user in the path never
- * identifies anyone: it must be the authenticated user. Those of the old HTTP+SSE transport, `/sse`, `/sse/:target` and
- * `/messages`, are known too, so that a client which tries them is authenticated like any other and told where to go.
+ * identifies anyone: it must be the authenticated user. And those of the deprecated HTTP+SSE transport, `/sse`,
+ * `/sse/:target` and `/messages`; they are known also where it is turned off, so that a client which tries them is
+ * authenticated like any other and told where to go.
  */
 export interface McpPath {
   /** The endpoint of the HTTP+SSE transport that was addressed. */
@@ -28,7 +29,8 @@ export const matchPath = (path: string): McpPath | undefined => {
   if (segments.length > 3 || segments.some((segment) => segment === undefined || segment === "")) return undefined
   const [first, second, third] = segments
   if (first === "messages" && second === undefined) return { old: "messages" }
-  if (first === "sse" && third === undefined) return { old: "sse" }
+  if (first === "sse" && third === undefined)
+    return second === undefined ? { old: "sse" } : { old: "sse", target: second }
   if (first === "mcp" && second !== undefined && third === undefined) return { target: second }
   if (second !== "mcp" || first === undefined || first === "api" || first === "admin") return undefined
   return third === undefined ? { user: first } : { user: first, target: third }

@@ -10,14 +10,7 @@ import { HubConfig } from "../domain/HubConfig.ts"
 import { isMinted, WireSessionId } from "../domain/Ids.ts"
 import { hubCodes, rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import { failure, type JsonRpcId, type JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
-import {
-  allowsBatch,
-  assumedVersion,
-  isStateful,
-  negotiate,
-  primesStreams,
-  statefulVersions
-} from "../domain/protocol/Versions.ts"
+import { assumedVersion, isStateful, negotiate, primesStreams, statefulVersions } from "../domain/protocol/Versions.ts"
 import { AuditTrail } from "../actors/AuditTrail.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
 import type { EventWriter } from "../actors/ClientExchange.ts"
@@ -25,14 +18,14 @@ import type { SessionClosed } from "../actors/RequestTracker.ts"
 import type { Resumption } from "../actors/SessionReplay.ts"
 import { Sessions } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
-import { type EventStream, EventStreams } from "./EventStreams.ts"
-import { objectOr } from "./JsonObjects.ts"
+import { admits, type EventStream, EventStreams } from "./EventStreams.ts"
 import * as JsonRpcErrors from "./JsonRpcErrors.ts"
-import { anonymous, openSession, recoverSession } from "./OpenSession.ts"
+import * as OpenSession from "./OpenSession.ts"
 import { OpenRate } from "./OpenRate.ts"
 import * as PostExchange from "./PostExchange.ts"
 import type * as PostBody from "./PostBody.ts"
-import { invalidRequest, noSession, refuse, stopping } from "./Refusals.ts"
+import { invalidRequest, noSession, refuse } from "./Refusals.ts"
+import * as SessionDelivery from "./SessionDelivery.ts"
 import type { WireHeaders } from "./Wire.ts"
 
 const sessionHeader = "mcp-session-id"
@@ -61,14 +54,9 @@ export const make = Effect.gen(function* () {
   const services = yield* Effect.context<never>()
   const runFork = Effect.runForkWith(services)
 
-  const unnamed = anonymous(hub.version)
+  const unnamed = OpenSession.anonymous(hub.version)
 
-  /** The one 404; who presents another user's id is written down, and is not told. */
-  const notTheirs = ({ principal, reply, request }: Admitted, id: string): void => {
-    const theirs = sessions.foreign(principal, id)
-    if (theirs !== undefined) audit.refused("session_owner_mismatch", principal, theirs, request.method)
-    noSession(reply)
-  }
+  const notTheirs = (admitted: Admitted, id: string): void => OpenSession.notTheirs(sessions, audit, admitted, id)
 
   const post: McpStateful["post"] = (admitted, messages) => {
     const { reply, request } = admitted
@@ -92,14 +80,13 @@ export const make = Effect.gen(function* () {
     }
     if (!rate.admits(principal.userId, reply)) return
     const params = message.params ?? {}
-    openSession(
+    OpenSession.openSession(
       sessions,
       runFork,
       admitted,
       {
         protocolVersion: negotiate(params["protocolVersion"]),
-        capabilities: objectOr(params["capabilities"]),
-        clientInfo: { ...unnamed, ...objectOr(params["clientInfo"]) }
+        ...OpenSession.introduction(params, unnamed)
       },
       (actor) => {
         const headers = (): WireHeaders => ({ [sessionHeader]: actor.wireId })
@@ -122,7 +109,7 @@ export const make = Effect.gen(function* () {
     const actor = sessions.find(principal, target, id)
     if (actor !== undefined) return then(actor)
     if (sessions.ended(principal, target, id)) return otherwise(true)
-    recoverSession(sessions, runFork, admitted, id, (recovered) =>
+    OpenSession.recoverSession(sessions, runFork, admitted, id, (recovered) =>
       recovered.kind === "live" ? then(recovered.actor) : otherwise(recovered.kind === "ended")
     )
   }
@@ -149,26 +136,15 @@ export const make = Effect.gen(function* () {
         capabilities: {},
         clientInfo: unnamed
       }
-      openSession(sessions, runFork, admitted, { ...client, adopt: WireSessionId.make(id) }, then)
+      OpenSession.openSession(sessions, runFork, admitted, { ...client, adopt: WireSessionId.make(id) }, then)
     })
   }
 
   const deliver = (admitted: Admitted, actor: SessionActor, body: PostBody.Messages): void => {
-    const { reply, principal } = admitted
-    if (body.kind === "batch" && !allowsBatch(negotiate(actor.protocolVersion))) {
-      return refuse(
-        reply,
-        400,
-        rpcCodes.invalidRequest,
-        "batch_not_allowed",
-        `Revision ${actor.protocolVersion} has no batches; send one message per POST`
-      )
-    }
-    const items = body.kind === "batch" ? body.items : [body.item]
-    const ids = items.flatMap((item) => (item.kind === "request" ? [item.message.id] : []))
+    const { reply } = admitted
+    if (!SessionDelivery.admits(sessions, actor, admitted, body)) return
+    const ids = SessionDelivery.requestIdsOf(body)
     const requests = ids.length
-    // Answers and cancellations still get through: requests in flight may be waiting for them.
-    if (requests > 0 && sessions.draining()) return stopping(reply)
     const answer =
       requests === 0
         ? undefined
@@ -183,11 +159,7 @@ export const make = Effect.gen(function* () {
             requests,
             body.kind === "batch"
           )
-    for (const item of items) {
-      if (item.kind === "request") actor.request(item.message, principal, answer!.exchange(item.message.id))
-      else if (item.kind === "notification") actor.notify(item.message, principal)
-      else actor.answer(item.message, principal)
-    }
+    SessionDelivery.deliver(actor, admitted, body, (id) => answer!.exchange(id))
     if (answer === undefined) reply.send(202, undefined)
   }
 
@@ -211,16 +183,7 @@ export const make = Effect.gen(function* () {
   /** The session's event stream, or the stream of the last event seen; the newest reader takes over from an older one. */
   const listen = (admitted: Admitted): void => {
     const { request, reply } = admitted
-    const accept = request.header("accept") ?? "*/*"
-    if (!accept.includes("text/event-stream") && !accept.includes("*/*")) {
-      return refuse(
-        reply,
-        406,
-        rpcCodes.invalidRequest,
-        "not_acceptable",
-        "A GET is answered with text/event-stream only"
-      )
-    }
+    if (!admits(request, reply)) return
     const id = request.header(sessionHeader)
     if (id === undefined) {
       return refuse(

@@ -5,11 +5,13 @@
 import { type Effect, Exit, type Fiber } from "effect"
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
+import type { AuditTrailShape } from "../actors/AuditTrail.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
 import type { OpenOptions, Recovered, Sessions } from "../actors/Sessions.ts"
 import type { RecoveryError } from "../actors/SessionRecovery.ts"
 import type { Admitted } from "./Admitted.ts"
-import { refuse, unavailable } from "./Refusals.ts"
+import { objectOr } from "./JsonObjects.ts"
+import { noSession, refuse, unavailable } from "./Refusals.ts"
 import type { WireReply } from "./Wire.ts"
 
 export type RunFork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
@@ -17,7 +19,28 @@ export type RunFork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 /** Upstreams insist on a name and version; a client that gave none is the hub to them. */
 export const anonymous = (version: string): JsonObject => ({ name: "mcphub", version })
 
-export type ClientTraits = Omit<OpenOptions, "principal" | "target" | "recovered">
+/** What the client says of itself in the params of `initialize`, as far as it does. */
+export const introduction = (
+  params: JsonObject | undefined,
+  unnamed: JsonObject
+): Pick<OpenOptions, "capabilities" | "clientInfo"> => ({
+  capabilities: objectOr(params?.["capabilities"]),
+  clientInfo: { ...unnamed, ...objectOr(params?.["clientInfo"]) }
+})
+
+/** The one 404; who presents another user's id is written down, and is not told. */
+export const notTheirs = (
+  sessions: Sessions["Service"],
+  audit: AuditTrailShape,
+  { principal, reply, request }: Omit<Admitted, "target">,
+  id: string
+): void => {
+  const theirs = sessions.foreign(principal, id)
+  if (theirs !== undefined) audit.refused("session_owner_mismatch", principal, theirs, request.method)
+  noSession(reply)
+}
+
+export type ClientTraits = Omit<OpenOptions, "principal" | "target" | "recovered" | "streamed">
 
 export const openSession = (
   sessions: Sessions["Service"],
@@ -43,7 +66,10 @@ export const recoverSession = (
   )
 }
 
-const refuseFailed = (reply: WireReply, exit: Exit.Exit<unknown, RecoveryError>): void => {
+/** Why no session could be opened. */
+export type OpenFailure = Effect.Error<ReturnType<Sessions["Service"]["open"]>>
+
+export const refuseFailed = (reply: WireReply, exit: Exit.Exit<unknown, RecoveryError>): void => {
   const error = Exit.findErrorOption(exit)
   if (error._tag === "None") return refuse(reply, 500, rpcCodes.internal, "internal", "The session could not be opened")
   const { value } = error

@@ -26,8 +26,8 @@ const maxBatch = 100
 const accepts = (accept: string, type: string, range: string): boolean =>
   accept.includes("*/*") || accept.includes(range) || accept.includes(type)
 
-/** Content type, encoding and Accept; a request without Accept is served (the release notes' own commands send none). */
-export const checkHeaders = (request: WireRequest): Rejection | undefined => {
+/** Content type and encoding. */
+export const checkContent = (request: WireRequest): Rejection | undefined => {
   const type = request.header("content-type")?.split(";")[0]?.trim().toLowerCase()
   if (type !== "application/json") {
     return { status: 415, kind: "unsupported_media_type", message: "Content-Type must be application/json" }
@@ -36,6 +36,13 @@ export const checkHeaders = (request: WireRequest): Rejection | undefined => {
   if (encoding !== undefined && encoding !== "identity") {
     return { status: 415, kind: "unsupported_encoding", message: "Send the body without Content-Encoding" }
   }
+  return undefined
+}
+
+/** These and Accept; a request without Accept is served (the release notes' own commands send none). */
+export const checkHeaders = (request: WireRequest): Rejection | undefined => {
+  const rejected = checkContent(request)
+  if (rejected !== undefined) return rejected
   const accept = request.header("accept")
   if (
     accept !== undefined &&

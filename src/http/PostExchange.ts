@@ -22,6 +22,7 @@ import { hubCodes } from "../domain/protocol/ErrorCodes.ts"
 import { encode, encodeBody } from "../domain/protocol/RawJson.ts"
 import type { EventStreams } from "./EventStreams.ts"
 import * as JsonRpcErrors from "./JsonRpcErrors.ts"
+import { overloaded } from "./Refusals.ts"
 import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
 
 /** The answer as a stream. */
@@ -106,7 +107,7 @@ export const make = (
     if (stream !== undefined || batch) return answer(failure(id, error))
     left--
     patience?.takeBack(turnSlow)
-    reply.send(429, JSON.stringify(failure(id, error)), { ...withType(), "retry-after": String(retryAfterSeconds) })
+    overloaded(reply, failure(id, error), retryAfterSeconds, withType())
   }
 
   return {
@@ -116,7 +117,6 @@ export const make = (
       fail: (error, requestId) => {
         const own = JsonRpcErrors.toErrorObject(error, requestId)
         const object = shape === undefined ? own : shape.error(own)
-        // Too many requests of this user is about the request as such, and the one error that HTTP has a status for.
         if (error._tag === "UserOverloaded") return refuse(id, object, error.retryAfterSeconds)
         answer(failure(id, object))
       },

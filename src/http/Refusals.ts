@@ -2,7 +2,7 @@
  * Answers to requests that no session takes: one function a case, so that the same case always answers the same bytes.
  */
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
-import { failure, type JsonRpcId } from "../domain/protocol/JsonRpc.ts"
+import { failure, type JsonRpcFailure, type JsonRpcId } from "../domain/protocol/JsonRpc.ts"
 import * as JsonRpcErrors from "./JsonRpcErrors.ts"
 import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
 
@@ -22,6 +22,14 @@ export const refuse = (
       ...headers
     }
   )
+
+/** Too many requests of this user are in flight: the one error of a call that HTTP has a status for. */
+export const overloaded = (
+  reply: WireReply,
+  response: JsonRpcFailure,
+  retryAfterSeconds: number,
+  headers: WireHeaders = jsonType
+): void => reply.send(429, JSON.stringify(response), { ...headers, "retry-after": String(retryAfterSeconds) })
 
 /** 400 for one message of which the id is known. */
 export const invalidRequest = (reply: WireReply, id: JsonRpcId | null, message: string): void => {
@@ -78,14 +86,18 @@ export const unaudited = (reply: WireReply): void =>
 export const noSession = (reply: WireReply): void =>
   refuse(reply, 404, rpcCodes.invalidRequest, "session_not_found", "Session not found; initialize a new one")
 
-/** The two endpoints of the HTTP+SSE transport (revision 2024-11-05). A session of it is not found, whoever asks. */
+/** A GET whose client takes no event stream. */
+export const notAcceptable = (reply: WireReply): void =>
+  refuse(reply, 406, rpcCodes.invalidRequest, "not_acceptable", "A GET is answered with text/event-stream only")
+
+/** `GET /sse` where the operator has turned the HTTP+SSE transport off. */
 export const noEventTransport = (reply: WireReply): void =>
   refuse(
     reply,
     410,
     rpcCodes.invalidRequest,
     "transport_gone",
-    "The HTTP+SSE transport is not served here; use streamable HTTP with POST to /mcp"
+    "The HTTP+SSE transport is turned off here (SSE_TRANSPORT); use streamable HTTP with POST to /mcp"
   )
 
 /** One answer for targets that do not exist and targets this user may not address. */

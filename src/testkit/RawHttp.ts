@@ -24,6 +24,8 @@ export interface RawAnswer {
 }
 
 export interface StreamEvent {
+  /** Its name: `message`, unless said otherwise. */
+  readonly event: string
   /** Of the latest event that had one. */
   readonly id: string | undefined
   readonly data: string
@@ -97,9 +99,9 @@ export const make = (origin: string): Effect.Effect<RawHttp, never, Scope.Scope>
         }
         const closed = new Promise<void>((resolve) => body.once("close", () => resolve()))
         if (String(headers["content-type"]).startsWith("text/event-stream")) {
-          const decoder = SseDecoder.make(maxEvent, ({ data }) => {
-            Queue.offerUnsafe(events, { id: decoder.lastEventId(), data })
-            if (data !== "") take(data)
+          const decoder = SseDecoder.make(maxEvent, ({ data, event }) => {
+            Queue.offerUnsafe(events, { event, id: decoder.lastEventId(), data })
+            if (event === "message" && data !== "") take(data)
           })
           body.on("data", (chunk: Buffer) => void decoder.push(chunk))
         } else {

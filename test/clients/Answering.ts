@@ -1,9 +1,11 @@
 /**
- * The official SDK's clients, 1.x (2025 revisions) and 2.x (pinned to 2026-07-28), behind one shape: programs of a user who
- * answers what servers ask, always with the user's own name, and who remembers having been asked.
+ * The official SDK's clients, 1.x (2025 revisions, over streamable HTTP or the deprecated HTTP+SSE) and 2.x (pinned to
+ * 2026-07-28), behind one shape: programs of a user who answers what servers ask, always with the user's own name, and
+ * who remembers having been asked.
  */
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client"
 import { Client as Client1 } from "@modelcontextprotocol/sdk/client/index.js"
+import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js"
 import { StreamableHTTPClientTransport as Transport1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import {
@@ -19,7 +21,7 @@ export interface Person {
   readonly key: string
 }
 
-export type Line = "1.x" | "2.x"
+export type Line = "1.x" | "1.x over SSE" | "2.x"
 
 export interface Answering {
   readonly toolNames: Effect.Effect<ReadonlyArray<string>>
@@ -98,7 +100,7 @@ const shape = (client: Underlying, call: Call, asked: ReadonlyArray<string>): An
 
 const capabilities = { elicitation: { form: {} }, sampling: {}, roots: {} }
 
-const connect1 = async (url: URL, { name, key }: Person) => {
+const connect1 = async (Transport: typeof Transport1 | typeof SSEClientTransport, url: URL, { name, key }: Person) => {
   const asked: Array<string> = []
   const client = new Client1({ name: `${name}-1`, version: "1.0.0" }, { capabilities })
   client.setRequestHandler(ElicitRequestSchema, ({ method, params }) => {
@@ -110,7 +112,7 @@ const connect1 = async (url: URL, { name, key }: Person) => {
     return spoken(name)
   })
   client.setRequestHandler(ListRootsRequestSchema, () => homeOf(name))
-  const transport = new Transport1(url, { requestInit: { headers: { authorization: `Bearer ${key}` } } })
+  const transport = new Transport(url, { requestInit: { headers: { authorization: `Bearer ${key}` } } })
   await client.connect(transport as Transport)
   const call: Call = (tool, args, told) =>
     client.callTool({ name: tool, arguments: args }, undefined, { onprogress: ({ progress }) => told(progress) })
@@ -138,9 +140,21 @@ const connect2 = async (url: URL, { name, key }: Person) => {
   return { client: shape(client as unknown as Underlying, call, asked), close: () => client.close() }
 }
 
-/** A connected client of this line, closed with the scope. */
+/** A connected client of this line, closed with the scope; over SSE, `/sse` takes the place of `/mcp` in the address. */
 export const connect = (line: Line, url: string, person: Person): Effect.Effect<Answering, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.promise(() => (line === "1.x" ? connect1 : connect2)(new URL(url), person)),
+    Effect.promise(() => {
+      switch (line) {
+        case "1.x":
+          return connect1(Transport1, new URL(url), person)
+        case "1.x over SSE":
+          return connect1(SSEClientTransport, new URL(overEvents(url)), person)
+        case "2.x":
+          return connect2(new URL(url), person)
+      }
+    }),
     ({ close }) => Effect.promise(close)
   ).pipe(Effect.map(({ client }) => client))
+
+/** The address of the HTTP+SSE transport for what this endpoint serves. */
+export const overEvents = (url: string): string => url.replace(/\/mcp(?=\/|$)/, "/sse")

@@ -5,7 +5,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { createRequire } from "node:module"
-import type { Person } from "./Answering.ts"
+import { overEvents, type Person } from "./Answering.ts"
 import { served } from "../conformance/Served.ts"
 import { ClientHub, node } from "./ClientHub.ts"
 import { converse } from "./Programs.ts"
@@ -13,8 +13,8 @@ import { converse } from "./Programs.ts"
 const program = createRequire(import.meta.url).resolve("mcp-remote/dist/proxy.js")
 
 /** mcp-remote with a person's key, after `initialize`. */
-const open = Effect.fnUntraced(function* (url: string, { key }: Person) {
-  const flags = ["--allow-http", "--transport", "http-only", "--header", `Authorization: Bearer ${key}`]
+const open = Effect.fnUntraced(function* (url: string, { key }: Person, transport = "http-only") {
+  const flags = ["--allow-http", "--transport", transport, "--header", `Authorization: Bearer ${key}`]
   const remote = yield* converse(node, [program, url, ...flags])
   const clientInfo = { name: "stdio-only", version: "1.0.0" }
   const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo }
@@ -44,21 +44,24 @@ layer(ClientHub.layer, { excludeTestServices: true, timeout: "60 seconds" })("mc
     })
   }
 
-  it.effect("keeps two users with the same request ids apart", () =>
-    Effect.gen(function* () {
-      const { ada, bo, endpoint } = yield* ClientHub
-      const answers = yield* Effect.forEach(
-        [ada, bo],
-        (person) =>
-          Effect.gen(function* () {
-            const { remote } = yield* open(endpoint("old"), person)
-            const params = { name: "echo", arguments: { text: person.name } }
-            yield* remote.send({ id: 7, method: "tools/call", params })
-            return (yield* remote.answer(7)).result.content[0].text
-          }),
-        { concurrency: 2 }
-      )
-      assert.deepEqual(answers, ["ada", "bo"])
-    })
-  )
+  for (const transport of ["http-only", "sse-only"]) {
+    it.effect(`keeps two users with the same request ids apart (${transport})`, () =>
+      Effect.gen(function* () {
+        const { ada, bo, endpoint } = yield* ClientHub
+        const url = transport === "sse-only" ? overEvents(endpoint("old")) : endpoint("old")
+        const answers = yield* Effect.forEach(
+          [ada, bo],
+          (person) =>
+            Effect.gen(function* () {
+              const { remote } = yield* open(url, person, transport)
+              const params = { name: "echo", arguments: { text: person.name } }
+              yield* remote.send({ id: 7, method: "tools/call", params })
+              return (yield* remote.answer(7)).result.content[0].text
+            }),
+          { concurrency: 2 }
+        )
+        assert.deepEqual(answers, ["ada", "bo"])
+      })
+    )
+  }
 })

@@ -14,7 +14,7 @@ const combinations: ReadonlyArray<{
   /** The tools that ask: by a request of their own in 2025, by `input_required` in 2026. */
   readonly elicits: string
   readonly samples: string
-}> = (["1.x", "2.x"] as const)
+}> = (["1.x", "1.x over SSE", "2.x"] as const)
   .flatMap(
     (line) =>
       [
@@ -28,7 +28,7 @@ const combinations: ReadonlyArray<{
       ] as const
   )
   .filter(
-    ({ line, server }) => (served.statelessClients || line === "1.x") && (served.statelessUpstreams || server === "old")
+    ({ line, server }) => (served.statelessClients || line !== "2.x") && (served.statelessUpstreams || server === "old")
   )
 
 const argumentsOf: Readonly<Record<string, Record<string, unknown>>> = {
@@ -38,7 +38,7 @@ const argumentsOf: Readonly<Record<string, Record<string, unknown>>> = {
 
 layer(ClientHub.layer, { excludeTestServices: true, timeout: "60 seconds" })("the SDK's clients", (it) => {
   for (const { elicits, line, samples, server } of combinations) {
-    const [client, upstream] = [line === "1.x" ? "2025" : "2026", server === "old" ? "2025" : "2026"]
+    const [client, upstream] = [line === "2.x" ? "2026" : "2025", server === "old" ? "2025" : "2026"]
 
     describe(`${line} (${client}) on a ${upstream} upstream`, () => {
       it.effect("lists tools and calls one with Unicode in its arguments", () =>
@@ -66,24 +66,27 @@ layer(ClientHub.layer, { excludeTestServices: true, timeout: "60 seconds" })("th
         })
       )
 
-      it.effect("hears the progress of its own call, in order", () =>
-        Effect.gen(function* () {
-          const { ada, bo, endpoint } = yield* ClientHub
-          const [adas, bos] = yield* Effect.all([ada, bo].map((person) => connect(line, endpoint(server), person)))
-          const called = yield* Effect.all(
-            [
-              adas!.call("test_tool_with_progress"),
-              bos!.call("test_tool_with_progress"),
-              bos!.call("echo", { text: "x" })
-            ],
-            { concurrency: 3 }
-          )
-          assert.deepEqual(
-            called.map(({ progress }) => progress),
-            [[0, 50, 100], [0, 50, 100], []]
-          )
-        })
-      )
+      // Over SSE this line forgets progress that it reads in one piece with the answer; test/http has what the hub sends.
+      if (line !== "1.x over SSE") {
+        it.effect("hears the progress of its own call, in order", () =>
+          Effect.gen(function* () {
+            const { ada, bo, endpoint } = yield* ClientHub
+            const [adas, bos] = yield* Effect.all([ada, bo].map((person) => connect(line, endpoint(server), person)))
+            const called = yield* Effect.all(
+              [
+                adas!.call("test_tool_with_progress"),
+                bos!.call("test_tool_with_progress"),
+                bos!.call("echo", { text: "x" })
+              ],
+              { concurrency: 3 }
+            )
+            assert.deepEqual(
+              called.map(({ progress }) => progress),
+              [[0, 50, 100], [0, 50, 100], []]
+            )
+          })
+        )
+      }
 
       it.effect("reports a tool's error as a result", () =>
         Effect.gen(function* () {

@@ -1,6 +1,7 @@
 /** Every mutation, in the order in which they are tried. */
 import { accessRules } from "./AccessRules.ts"
 import { callRules } from "./Calls.ts"
+import { eventTransport } from "./EventTransport.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
 import type { Mutation } from "./Mutation.ts"
@@ -9,6 +10,7 @@ import { upstreamRules } from "./Upstreams.ts"
 
 export const mutations: ReadonlyArray<Mutation> = [
   ...sessions,
+  ...eventTransport,
   ...headerRules,
   ...accessRules,
   ...upstreamRules,

@@ -101,7 +101,7 @@ export const sessions: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "another user's session id is not written down",
-    file: stateful,
+    file: "src/http/OpenSession.ts",
     find: "if (theirs !== undefined) audit.refused",
     replace: "if (theirs === undefined) audit.refused",
     tests: ["test/http/AuditTrail.test.ts"]

@@ -11,6 +11,12 @@ export type StatefulVersion = (typeof statefulVersions)[number]
 
 export const latestStateful: StatefulVersion = "2025-11-25"
 
+/** The revision whose transport HTTP+SSE is; over streamable HTTP it is not spoken. */
+export const eventTransportVersion = "2024-11-05"
+
+/** The revision of a session: one with `initialize`, over whichever transport, or the stateless one. */
+export type SessionVersion = typeof eventTransportVersion | StatefulVersion | typeof statelessVersion
+
 /** What a request without the header means (MCP `basic/transports`, since 2025-06-18). */
 export const assumedVersion: StatefulVersion = "2025-03-26"
 
@@ -28,6 +34,10 @@ export const isStateful = (value: unknown): value is StatefulVersion =>
 /** The revision an `initialize` request gets: the one asked for when it is known, the latest otherwise. */
 export const negotiate = (requested: unknown): StatefulVersion => (isStateful(requested) ? requested : latestStateful)
 
+/** The same over HTTP+SSE, whose clients may ask for its own revision as well as for later ones. */
+export const negotiateOverEvents = (requested: unknown): StatefulVersion | typeof eventTransportVersion =>
+  requested === eventTransportVersion ? requested : negotiate(requested)
+
 /**
  * Event streams begin with an event that has an id and no data, and the answer of a POST may be such a stream from the
  * start (MCP `basic/transports`, since 2025-11-25). Clients of older revisions take it for a broken message.
@@ -35,4 +45,4 @@ export const negotiate = (requested: unknown): StatefulVersion => (isStateful(re
 export const primesStreams = (version: string): boolean => version >= "2025-11-25" && version < statelessVersion
 
 /** JSON-RPC batches exist in 2025-03-26 only. */
-export const allowsBatch = (version: StatefulVersion): boolean => version === "2025-03-26"
+export const allowsBatch = (version: string): boolean => version === "2025-03-26"
