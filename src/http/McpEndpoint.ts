@@ -173,8 +173,8 @@ const make = Effect.gen(function* () {
   }
 
   /** What the path names, for this user and now. */
-  const targetOf = ({ target }: McpPath, { groups }: Principal): Target | undefined =>
-    target === undefined ? { kind: "all" } : resolveTarget(target, groups, settings.current())
+  const targetOf = (path: McpPath, principal: Principal): Target | undefined =>
+    path.target === undefined ? { kind: "all" } : resolveTarget(path.target, principal.groups, settings.current())
 
   const admitOld = (request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): void => {
     if (!hub.sseTransport) return path.old === "sse" ? noEventTransport(reply) : noSession(reply)

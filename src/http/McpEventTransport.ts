@@ -9,27 +9,31 @@
  * Source: MCP 2024-11-05 `basic/transports`, "HTTP with SSE"; RFC 9745 (Deprecation).
  */
 import { randomUUID } from "node:crypto"
-import { Cause, Effect, Exit, type Fiber, Scope, Stream } from "effect"
+import { Effect, Exit, type Fiber, Scope, Stream } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
 import { type KeyId, type UserId, WireSessionId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { Principals } from "../domain/Principals.ts"
-import { failure, type JsonRpcId, success } from "../domain/protocol/JsonRpc.ts"
-import { eventTransportVersion, isStateful, negotiateOverEvents } from "../domain/protocol/Versions.ts"
+import { type JsonObject, success } from "../domain/protocol/JsonRpc.ts"
+import {
+  eventTransportVersion,
+  isStateful,
+  negotiateOverEvents,
+  type SessionVersion
+} from "../domain/protocol/Versions.ts"
 import { AuditTrail } from "../actors/AuditTrail.ts"
-import type { ClientExchange } from "../actors/ClientExchange.ts"
 import { HubMetrics } from "../actors/HubMetrics.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
 import { type SessionPlace, Sessions, type Target, targetText } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
+import * as EventExchange from "./EventExchange.ts"
 import { admits, type EventStream, EventStreams } from "./EventStreams.ts"
-import * as JsonRpcErrors from "./JsonRpcErrors.ts"
 import { anonymous, introduction, notTheirs, type OpenFailure, refuseFailed } from "./OpenSession.ts"
 import { OpenRate } from "./OpenRate.ts"
 import type * as PostBody from "./PostBody.ts"
-import { invalidRequest, noSession, overloaded } from "./Refusals.ts"
+import { invalidRequest, noSession } from "./Refusals.ts"
 import * as SessionDelivery from "./SessionDelivery.ts"
-import type { WireHeaders, WireReply } from "./Wire.ts"
+import type { WireHeaders } from "./Wire.ts"
 
 /** Since the day revision 2025-03-26 replaced the transport; on every answer of it. */
 export const deprecation: WireHeaders = { deprecation: "@1742947200" }
@@ -61,8 +65,6 @@ interface Connection {
 
 const keyOf = ({ keyId, userId }: Pick<Connection, "keyId" | "userId">, id: string): string =>
   `${userId}\n${keyId}\n${id}`
-
-const accepted = (reply: WireReply): void => reply.send(202, "Accepted", { "content-type": "text/plain" })
 
 export const make = Effect.gen(function* () {
   const hub = yield* HubConfig
@@ -153,18 +155,19 @@ export const make = Effect.gen(function* () {
       return invalidRequest(reply, request.id, "This session is initialized already")
     }
     if (connection.session === undefined && !opens) {
-      if (SessionDelivery.requestIdsOf(body).length === 0) return accepted(reply)
+      if (SessionDelivery.requestIdsOf(body).length === 0) return EventExchange.accept(reply)
       if (request?.method === "ping") {
         connection.stream().send(success(request.id, {}))
-        return accepted(reply)
+        return EventExchange.accept(reply)
       }
       // A client whose stream broke opens another one and goes on, as servers without a hub let it.
       if (!hub.sessionAdopt) return invalidRequest(reply, request?.id ?? null, "Send initialize first")
     }
-    withSession(connection, admitted, opens ? request.params : undefined, (actor) => {
+    withSession(connection, admitted, opens ? (request.params ?? {}) : undefined, (actor) => {
       if (!connections.has(keyOf(connection, connection.wireId))) return noSession(reply)
       if (!SessionDelivery.admits(sessions, actor, admitted, body)) return
-      const answer = exchangeOf(connection, reply, body)
+      const { send } = connection.stream()
+      const answer = EventExchange.make({ reply, send, batch: body.kind === "batch", logDefect: runFork })
       SessionDelivery.deliver(actor, admitted, body, answer.exchange)
       answer.accept()
     })
@@ -174,23 +177,17 @@ export const make = Effect.gen(function* () {
   const withSession = (
     connection: Connection,
     { principal, reply, request, target }: Admitted,
-    params: Readonly<Record<string, unknown>> | undefined,
+    params: JsonObject | undefined,
     then: (actor: SessionActor) => void
   ): void => {
     const { lifetime, place, wireId } = connection
     const stream = connection.stream()
-    const version = request.header("mcp-protocol-version")
     const opened = (): Effect.Effect<SessionActor, OpenFailure> =>
       Effect.acquireRelease(
         sessions.open({
           principal,
           target,
-          protocolVersion:
-            params === undefined
-              ? isStateful(version)
-                ? version
-                : eventTransportVersion
-              : negotiateOverEvents(params["protocolVersion"]),
+          protocolVersion: revisionOf(params, request.header("mcp-protocol-version")),
           ...introduction(params, unnamed),
           streamed: { wireId, place }
         }),
@@ -207,33 +204,14 @@ export const make = Effect.gen(function* () {
     })
   }
 
-  /** The way back, by the stream. Too many requests of this user is about the POST as such, while that is unanswered. */
-  const exchangeOf = (connection: Connection, reply: WireReply, body: PostBody.Messages) => {
-    const { send } = connection.stream()
-    let answered = body.kind === "batch"
-    const exchange = (id: JsonRpcId): ClientExchange => ({
-      send,
-      succeed: (result) => void send(success(id, result)),
-      fail: (error, requestId) => {
-        const response = failure(id, JsonRpcErrors.toErrorObject(error, requestId))
-        if (error._tag !== "UserOverloaded" || answered) return void send(response)
-        answered = true
-        overloaded(reply, response, error.retryAfterSeconds)
-      },
-      die: (cause, requestId) => {
-        runFork(JsonRpcErrors.logDefect(Cause.pretty(cause), requestId))
-        send(failure(id, JsonRpcErrors.internal(requestId)))
-      }
-    })
-    const accept = (): void => {
-      answered = true
-      accepted(reply)
-    }
-    return { exchange, accept }
-  }
-
   return { listen, find } satisfies McpEventTransport
 })
+
+/** The one asked for at `initialize`; without that, the one that the client goes on in. */
+const revisionOf = (params: JsonObject | undefined, header: string | undefined): SessionVersion => {
+  if (params !== undefined) return negotiateOverEvents(params["protocolVersion"])
+  return isStateful(header) ? header : eventTransportVersion
+}
 
 /** What belongs to no request. Events have no ids here, and those without data, which only carry one, are left out. */
 const reader = (stream: EventStream) => ({

@@ -33,14 +33,6 @@ export const eventTransport: ReadonlyArray<Mutation> = [
     file: registry,
     find: ' === "stateful" && options.streamed === undefined',
     replace: ' === "stateful"',
-    // Its key is another one, so that the row must be one that the test looks for.
-    also: [
-      {
-        file: registry,
-        find: "keyOf(principal, target, `\\u0000${wireId}`)",
-        replace: "`${keyOf(principal, target, wireId)} streamed`"
-      }
-    ],
     tests: [owners]
   },
   {
