@@ -32,10 +32,10 @@ export class FairShare extends Context.Service<
   FairShare,
   {
     /**
-     * Runs the request now or when it is its turn. Each one that has run is `ended` once its answer has left.
-     * `run` must not throw.
+     * Runs the request now or when it is its turn. Each one that has run is `ended` once its answer has left; with
+     * `isAwaited` false the answer comes elsewhere, and that it is the only one says nothing. `run` must not throw.
      */
-    readonly admit: (userId: UserId, run: () => void) => Admission
+    readonly admit: (userId: UserId, isAwaited: boolean, run: () => void) => Admission
     readonly ended: (userId: UserId) => void
     /** Bytes of an answer have been moved: milliseconds to leave the rest of it alone, undefined to go on at once. */
     readonly moved: (userId: UserId, bytes: number) => number | undefined
@@ -96,7 +96,7 @@ const make = Effect.fnUntraced(function* () {
 
   /** Whether somebody else is active who asks little. */
   const isBesideOthers = (account: Account, moment: number): boolean =>
-    heard.some((one) => one !== account && moment - one.heardAt <= activeMs && asksLittle(one, moment))
+    heard.some((one) => one.userId !== account.userId && moment - one.heardAt <= activeMs && asksLittle(one, moment))
 
   const forgetIdle = (moment: number): void => {
     for (const [userId, { at, open, queue }] of accounts) {
@@ -129,7 +129,7 @@ const make = Effect.fnUntraced(function* () {
   }
 
   const mayRun = (account: Account, moment: number): boolean =>
-    isOff || account.units >= 1 || account.open === 0 || !isBesideOthers(account, moment)
+    isOff || account.units >= 1 || !isBesideOthers(account, moment)
 
   /** Lets one request of each user go whose turn it is; milliseconds until the next one's, 0 when there may be more. */
   const turn = (): number => {
@@ -166,15 +166,17 @@ const make = Effect.fnUntraced(function* () {
     waiting++
     waited++
     queued.add(account)
-    if (queued.size === 1 && account.queue.size === 1) run(watch)
+    // Their turn may come before that of those who wait already.
+    if (account.queue.size === 1) run(watch)
     return () => forget(account, request)
   }
 
   return FairShare.of({
-    admit: (userId, request) => {
+    admit: (userId, isAwaited, request) => {
       const moment = now()
       const account = accountOf(userId, moment)
-      if (account.queue.size > 0 || !mayRun(account, moment)) return enqueue(account, request)
+      const isOnlyOne = isAwaited && account.open === 0
+      if (account.queue.size > 0 || !(isOnlyOne || mayRun(account, moment))) return enqueue(account, request)
       start(account, request)
       return "runs"
     },

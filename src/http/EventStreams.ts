@@ -6,16 +6,16 @@
  */
 import { type Cause, Context, Effect, Layer, Schedule } from "effect"
 import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
-import { encodeBody, type JsonBody, onOneLine } from "../domain/protocol/RawJson.ts"
+import { encodeBody, type JsonBody, onOneLine, sizeOf } from "../domain/protocol/RawJson.ts"
 import { notAcceptable } from "./Refusals.ts"
-import type { WireHeaders, WireReply, WireRequest } from "./Wire.ts"
+import type { WireHeaders, WirePieces, WireReply, WireRequest } from "./Wire.ts"
 
 export interface EventStream {
   readonly send: (message: JsonRpcMessage) => boolean
   /** Sends JSON under an id; a text is known to be one line, or none. */
   readonly event: (id: string, json: JsonBody) => boolean
-  /** Sends one line under the name of an event, and under no id: nobody is to come back after it. */
-  readonly named: (name: string, line: string) => boolean
+  /** The same under the name of an event and under no id: nobody is to come back after it. */
+  readonly named: (name: string, json: JsonBody) => boolean
   readonly end: () => void
   /** Ends the connection, though not what it carries: the client is told to come back, and when. */
   readonly pause: () => void
@@ -48,7 +48,7 @@ export class EventStreams extends Context.Service<
   static readonly layer = Layer.effect(
     EventStreams,
     Effect.gen(function* () {
-      const open = new Set<(text: string | Iterable<Uint8Array>) => boolean>()
+      const open = new Set<(text: string | WirePieces) => boolean>()
 
       yield* Effect.sync(() => {
         for (const write of open) write(": keep-alive\n\n")
@@ -83,7 +83,7 @@ export class EventStreams extends Context.Service<
             open.delete(write)
             onClosed()
           }
-          const write = (text: string | Iterable<Uint8Array>): boolean => {
+          const write = (text: string | WirePieces): boolean => {
             if (closed) return false
             if (stream.write(text)) return true
             finish()
@@ -99,7 +99,7 @@ export class EventStreams extends Context.Service<
           }
           return {
             send: (message) => write(eventOf("event: message\n", encodeBody(message))),
-            named: (name, line) => write(eventOf(`event: ${name}\n`, line)),
+            named: (name, json) => write(eventOf(`event: ${name}\n`, json)),
             event: (id, json) => write(eventOf(`id: ${id}\nevent: message\n`, json)),
             end,
             pause: () => {
@@ -115,14 +115,19 @@ export class EventStreams extends Context.Service<
 
 const encoder = new TextEncoder()
 
-function* piecesOf(head: string, pieces: ReadonlyArray<Uint8Array>): Generator<Uint8Array> {
-  yield encoder.encode(`${head}data: `)
-  for (const piece of pieces) yield onOneLine(piece)
-  yield encoder.encode("\n\n")
-}
+const lineEnd = encoder.encode("\n\n")
 
-const eventOf = (head: string, json: JsonBody): string | Iterable<Uint8Array> =>
-  typeof json === "string" ? `${head}data: ${json}\n\n` : piecesOf(head, json)
+const inPieces = (head: Uint8Array, pieces: ReadonlyArray<Uint8Array>): WirePieces => ({
+  byteLength: head.byteLength + sizeOf(pieces) + lineEnd.byteLength,
+  *[Symbol.iterator]() {
+    yield head
+    for (const piece of pieces) yield onOneLine(piece)
+    yield lineEnd
+  }
+})
+
+const eventOf = (head: string, json: JsonBody): string | WirePieces =>
+  typeof json === "string" ? `${head}data: ${json}\n\n` : inPieces(encoder.encode(`${head}data: `), json)
 
 const reportSlow = (cause: Cause.Cause<never>): Effect.Effect<void> =>
   Effect.logError("An answer that takes long could not become an event stream", cause)

@@ -103,13 +103,13 @@ const make = Effect.gen(function* () {
     const known = principals.peek(presented.key)
     // An event stream is open for long and costs nothing; how often it may be opened is `OpenRate`'s.
     if (known === undefined || request.method === "GET") identify(request, reply, path, presented.key)
-    else inTurn(known.userId, reply, () => identify(request, reply, path, presented.key))
+    else inTurn(known.userId, path, reply, () => identify(request, reply, path, presented.key))
     return true
   }
 
   /** A user's requests beyond their share wait, unread; what their key opens is looked at when they go on. */
-  const inTurn = (userId: UserId, reply: WireReply, run: () => void): void => {
-    const admission = share.admit(userId, () => {
+  const inTurn = (userId: UserId, { old }: McpPath, reply: WireReply, run: () => void): void => {
+    const admission = share.admit(userId, old === undefined, () => {
       reply.onEnd(() => share.ended(userId))
       run()
     })

@@ -23,6 +23,7 @@ import {
 } from "../domain/protocol/Versions.ts"
 import { AuditTrail } from "../actors/AuditTrail.ts"
 import { HubMetrics } from "../actors/HubMetrics.ts"
+import type { EventWriter } from "../actors/ClientExchange.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
 import { type SessionPlace, Sessions, type Target, targetText } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
@@ -214,7 +215,7 @@ const revisionOf = (params: JsonObject | undefined, header: string | undefined):
 }
 
 /** What belongs to no request. Events have no ids here, and those without data, which only carry one, are left out. */
-const reader = (stream: EventStream) => ({
-  event: (_id: string, json: string): boolean => json === "" || stream.named("message", json),
+const reader = (stream: EventStream): EventWriter => ({
+  event: (_id, json) => json === "" || stream.named("message", json),
   end: stream.end
 })

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { sizeOf } from "../domain/protocol/RawJson.ts"
-import { maxUnreadBytes, type WireReply, type WireRequest, type WireStream } from "./Wire.ts"
+import { maxUnreadBytes, type WirePieces, type WireReply, type WireRequest, type WireStream } from "./Wire.ts"
 
 /** How long, and how many, bytes of a refused body are still taken in. */
 const lingerMs = 100
@@ -50,52 +50,78 @@ export const request = (incoming: IncomingMessage, path: string, query: string):
   }
 })
 
-/** Messages that may wait behind a large one. */
-const mostBehind = 256
+const bytesOf = (body: string | WirePieces): number =>
+  typeof body === "string" ? Buffer.byteLength(body) : body.byteLength
 
 const stream = (outgoing: ServerResponse): WireStream => {
   let open = true
   /** What waits until the large message that is on its way has left. */
-  let behind: Array<string | Iterable<Uint8Array>> | undefined
+  const behind: Array<string | WirePieces> = []
+  let behindBytes = 0
+  let isBusy = false
+  /** Pieces that have left, and how many had when the last message came. */
+  let left = 0
+  let leftBefore = 0
   outgoing.on("close", () => {
     open = false
   })
+  outgoing.on("timeout", () => outgoing.destroy())
 
-  const put = (body: string | Iterable<Uint8Array>): void => {
-    if (typeof body === "string") return void outgoing.write(body)
-    behind = []
-    outgoing.setTimeout(unreadMs, () => outgoing.destroy())
-    writeAll(outgoing, body[Symbol.iterator](), left)
+  function* counted(pieces: WirePieces): Generator<Uint8Array> {
+    for (const piece of pieces) {
+      yield piece
+      left++
+    }
   }
 
-  const left = (): void => {
-    const waiting = behind!
-    behind = undefined
+  const goOn = (): void => {
+    isBusy = false
     outgoing.setTimeout(0)
-    for (const [index, body] of waiting.entries()) {
+    while (!isBusy && behind.length > 0) {
+      const body = behind.shift()!
+      behindBytes -= bytesOf(body)
       put(body)
-      if (behind !== undefined) return void (behind as typeof waiting).push(...waiting.slice(index + 1))
     }
-    if (!open) outgoing.end()
+    if (!isBusy && !open) outgoing.end()
+  }
+
+  const put = (body: string | WirePieces): void => {
+    if (typeof body === "string") return void outgoing.write(body)
+    isBusy = true
+    outgoing.setTimeout(unreadMs)
+    writeAll(outgoing, counted(body), goOn)
+  }
+
+  /**
+   * What was left unread before counts, and not this message, however large: nobody can have read it yet. A large one
+   * that is being read may keep more waiting.
+   */
+  const isUnread = (): boolean => {
+    if (outgoing.writableLength + behindBytes <= maxUnreadBytes) return false
+    const isRead = isBusy && left > leftBefore
+    leftBefore = left
+    return !isRead
   }
 
   return {
     write: (body) => {
       if (!open) return false
-      // What was left unread before counts, and not this message, however large: nobody can have read it yet.
-      if (outgoing.writableLength > maxUnreadBytes || (behind !== undefined && behind.length >= mostBehind)) {
+      if (isUnread()) {
         open = false
         outgoing.destroy()
         return false
       }
-      if (behind === undefined) put(body)
-      else behind.push(body)
+      if (!isBusy) put(body)
+      else {
+        behind.push(body)
+        behindBytes += bytesOf(body)
+      }
       return true
     },
     end: () => {
       if (!open) return
       open = false
-      if (behind === undefined) outgoing.end()
+      if (!isBusy) outgoing.end()
     }
   }
 }

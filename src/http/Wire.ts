@@ -19,9 +19,14 @@ export interface WireRequest {
 
 export type WireHeaders = Readonly<Record<string, string>>
 
+/** A large message, in pieces that are made as they leave. */
+export interface WirePieces extends Iterable<Uint8Array> {
+  readonly byteLength: number
+}
+
 export interface WireStream {
   /** Pieces leave as the client reads them. False: the client is gone, or reads so slowly that the stream was closed. */
-  readonly write: (body: string | Iterable<Uint8Array>) => boolean
+  readonly write: (body: string | WirePieces) => boolean
   readonly end: () => void
 }
 

@@ -2,12 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { HubConfigShape } from "../../src/domain/HubConfig.ts"
 import {
+  type HubUser,
   type McpClient,
   type ScriptedCall,
   ScriptedHttpUpstream,
   ScriptedStdioUpstream,
   TestHub
 } from "../../src/testkit/index.ts"
+import * as EventTransportClient from "./EventTransportClient.ts"
 import { ask } from "./StatelessClient.ts"
 
 /** No serialiser writes it like this: white space, numbers no double can hold, escapes, a member named twice. */
@@ -123,6 +125,34 @@ describe("a large result", () => {
         assert.deepStrictEqual([last.id, last.result.user, last.result.text], [5, user.user.id, "größe 🌍"])
         const lines = JSON.parse((yield* send(client, "files-lines")).text).result
         assert.deepStrictEqual([lines.user, lines.content[0].text.length], [user.user.id, 70_000])
+      }
+    })
+  )
+
+  it.live("leaves a stream that carries several whole and in one piece each, with small ones between them", () =>
+    Effect.gen(function* () {
+      const { hub } = yield* start()
+      const tools = ["huge", "echo", "lines", "huge", "echo", "json"]
+      const collect = Effect.fnUntraced(function* (user: HubUser) {
+        const client = yield* EventTransportClient.connect(hub, user)
+        const posts = tools.map((tool, id) => client.post(request(`call ${id}`, `files-${tool}`)))
+        yield* Effect.all(posts, { concurrency: "unbounded" })
+        const answers = new Map<string, any>()
+        while (answers.size < tools.length) {
+          const { id, result } = yield* client.next
+          if (typeof id === "string") answers.set(id, result)
+        }
+        return tools.map((_, id) => answers.get(`call ${id}`))
+      })
+      const users = [hub.ada, hub.bo]
+      for (const [at, results] of (yield* Effect.all(users.map(collect), { concurrency: "unbounded" })).entries()) {
+        const id = users[at]!.user.id
+        const shown = results.map(({ content, user }) => [user, content[0].text.length])
+        const whole = (length: number) => [id, length]
+        assert.deepStrictEqual(
+          shown.filter((_, index) => tools[index] !== "echo"),
+          [whole(8_000_000), whole(70_000), whole(8_000_000), whole(70_000)]
+        )
       }
     })
   )
