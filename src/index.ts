@@ -65,6 +65,7 @@ export type {
 export { UpstreamConnector } from "./actors/upstream/UpstreamConnector.ts"
 export {
   CredentialMissing,
+  OutcomeUnknown,
   type UpstreamError,
   UpstreamErrorResponse,
   UpstreamFailed,

@@ -5,6 +5,7 @@
 import { capabilityMissing, hubCodes, resourceNotFound, rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import { statelessCodes } from "../domain/protocol/StatelessErrors.ts"
 import type { RequestError } from "./RequestErrors.ts"
+import type { UpstreamFailed } from "./upstream/UpstreamErrors.ts"
 
 export interface ErrorRow {
   readonly code: number
@@ -13,8 +14,12 @@ export interface ErrorRow {
   readonly origin: "hub" | "upstream"
 }
 
-/** Whose an error is, by its kind: those that a server caused are named after it. */
-export const originOf = (kind: string): "hub" | "upstream" => (kind.startsWith("upstream_") ? "upstream" : "hub")
+/** Whose an error is, by its kind: those that a server caused are named after it, or after the answer it took along. */
+export const originOf = (kind: string): "hub" | "upstream" =>
+  kind.startsWith("upstream_") || kind === "outcome_unknown" ? "upstream" : "hub"
+
+/** Nothing was executed, or what is may be executed twice: the answer to anything else is lost as `OutcomeUnknown`. */
+const retryable: ReadonlySet<UpstreamFailed["reason"]> = new Set(["closed", "session"])
 
 const row = (code: number, kind: string, retryable = false): ErrorRow => ({
   code,
@@ -45,10 +50,12 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(hubCodes.sessionClosed, "session_closed")
     case "UpstreamUnavailable":
       return row(hubCodes.upstreamUnavailable, "upstream_unavailable", true)
+    case "OutcomeUnknown":
+      return row(hubCodes.outcomeUnknown, "outcome_unknown")
     case "UpstreamFailed":
       return error.reason === "bad-header"
         ? row(hubCodes.upstreamFailed, "bad_header_value")
-        : row(hubCodes.upstreamFailed, `upstream_${error.reason.replaceAll("-", "_")}`)
+        : row(hubCodes.upstreamFailed, `upstream_${error.reason.replaceAll("-", "_")}`, retryable.has(error.reason))
     case "UpstreamErrorResponse":
       return row(error.code, "upstream_error")
     case "ClientCapabilityMissing":

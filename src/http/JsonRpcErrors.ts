@@ -22,6 +22,7 @@ export const toErrorObject = (error: RequestError, requestId: RequestId | undefi
     origin,
     ...("server" in error ? { server: error.server } : {}),
     ...("retryAfterMs" in error && error.retryAfterMs !== undefined ? { retryAfterMs: error.retryAfterMs } : {}),
+    ...("phase" in error ? { phase: error.phase } : {}),
     ...("requiredCapabilities" in error ? { requiredCapabilities: error.requiredCapabilities } : {})
   }
   return { code, message: error.message, data }

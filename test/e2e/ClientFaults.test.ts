@@ -286,7 +286,11 @@ if (ProcessTable.isKnown) {
           assert.deepStrictEqual(flooded, { value: "flooded" })
           // It exits in the middle of a call: a typed error, and the next call has a new one.
           const failure = yield* Effect.flip(ada!.callTool("proc-exit", { code: 7 }))
-          assert.deepInclude(failure.data as object, { kind: "upstream_closed", origin: "upstream" })
+          assert.deepInclude(failure.data as object, {
+            kind: "outcome_unknown",
+            origin: "upstream",
+            retryable: false
+          })
           yield* ProcessTable.gone(adas, "8 seconds")
           const next = yield* pidsOf(ada!)
           assert.strictEqual(yield* ada!.end, 204)

@@ -46,9 +46,9 @@ class Hub extends Context.Service<
 const rows: ReadonlyArray<readonly [title: string, tool: keyof typeof tools, code: number, kind: string]> = [
   ["B01: takes the call and never answers", "hang", 1408, "timeout"],
   ["B02: answers after the time is over", "late", 1408, "timeout"],
-  ["B03: dies before its headers", "dieBeforeHeaders", 1502, "upstream_closed"],
-  ["B03: dies in the middle of a body", "dieInBody", 1502, "upstream_closed"],
-  ["B03: dies in the middle of an event stream", "dieInStream", 1502, "upstream_closed"],
+  ["B03: dies before its headers", "dieBeforeHeaders", 1409, "outcome_unknown"],
+  ["B03: dies in the middle of a body", "dieInBody", 1409, "outcome_unknown"],
+  ["B03: dies in the middle of an event stream", "dieInStream", 1409, "outcome_unknown"],
   ["B05: sends a byte a second", "slowLoris", 1408, "timeout"],
   ["B06: answers with a web page", "webPage", 1502, "upstream_protocol"],
   ["B06: answers with what is no JSON", "noJson", 1502, "upstream_protocol"],
@@ -56,7 +56,7 @@ const rows: ReadonlyArray<readonly [title: string, tool: keyof typeof tools, cod
   ["B06: answers without an id", "noId", 1502, "upstream_protocol"],
   ["B06: answers with an id of nobody", "wrongId", 1502, "upstream_protocol"],
   ["B06: answers with bytes that are no UTF-8", "badUtf8", 1502, "upstream_protocol"],
-  ["B06: ends its event stream within an event", "truncatedStream", 1502, "upstream_closed"],
+  ["B06: ends its event stream within an event", "truncatedStream", 1409, "outcome_unknown"],
   ["B08: answers with more than the hub takes", "huge", 1502, "upstream_too_large"],
   ["B08: streams events without end", "endless", 1502, "upstream_too_large"],
   ["B09: answers 401", "unauthorized", 1502, "upstream_status"],
@@ -64,6 +64,13 @@ const rows: ReadonlyArray<readonly [title: string, tool: keyof typeof tools, cod
   ["B09: answers 429", "busy", 1503, "upstream_unavailable"],
   ["B09: answers 503", "unavailable", 1503, "upstream_unavailable"]
 ]
+
+const phases: Readonly<Record<string, string>> = {
+  dieBeforeHeaders: "headers",
+  dieInBody: "body",
+  dieInStream: "stream",
+  truncatedStream: "stream"
+}
 
 layer(Hub.layer, { timeout: patience, excludeTestServices: true })("a server that", (it) => {
   for (const [title, tool, code, kind] of rows) {
@@ -86,10 +93,15 @@ layer(Hub.layer, { timeout: patience, excludeTestServices: true })("a server tha
         if (code === 1408) assert.isBelow(Math.abs(took - timeoutMs), 250)
         else assert.isBelow(took, timeoutMs)
         if (tool === "busy" || tool === "unavailable") assert.strictEqual(data["retryAfterMs"], 7_000)
+        if (code === 1409) {
+          assert.deepInclude(data, { origin: "upstream", server: "web", retryable: false, phase: phases[tool] })
+          assert.include(failure.message, "only if it may be done twice")
+        }
         // The same server, the same session, the same connection.
         assert.deepStrictEqual(yield* ada.callTool("web-echo", { after: tool }), { after: tool })
         const [line] = yield* hub.logged(1, (one) => one["requestId"] === data["requestId"])
-        assert.deepInclude(line, { user: "ada", server: "web", outcome: code === 1408 ? "timedOut" : "failed" })
+        const outcome = code === 1408 ? "timedOut" : "failed"
+        assert.deepInclude(line, { user: "ada", server: "web", outcome, errorCode: code, errorKind: kind })
         assert.notInclude(hub.stderr(), "canary-argument")
       })
     )

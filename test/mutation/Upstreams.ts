@@ -141,6 +141,13 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     tests: [linking]
   },
   {
+    wrong: "a call that may have been executed is reported as safe to repeat",
+    file: "src/actors/upstream/UpstreamErrors.ts",
+    find: ' || error.reason !== "closed" || isRepeatable(method)',
+    replace: ' || method !== ""',
+    tests: ["test/http/LostAnswers.test.ts"]
+  },
+  {
     wrong: "holders hear of resources they did not ask for",
     file: holders,
     find: "if (!isUpdate || holder.uris.has(uriOf(message.params))) holder.hear(message)",

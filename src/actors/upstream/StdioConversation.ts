@@ -267,7 +267,7 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
     end: (reason) => {
       if (ended !== undefined) return
       ended = reason
-      failAll(() => new UpstreamFailed({ server, reason: "closed", phase: "body", message: reason }))
+      failAll(() => new UpstreamFailed({ server, reason: "closed", phase: "headers", message: reason }))
       serverRequests.clear()
     }
   }

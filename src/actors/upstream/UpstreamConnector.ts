@@ -1,6 +1,8 @@
 /**
  * Opens a conversation with one upstream server over whatever transport its entry names and in the era that fits
- * (`UpstreamEra`) unless the circuit breaker forbids it (`UpstreamBreakers`), and keeps `UpstreamHealth` informed. The session actor and the user's pool call it; the scope they pass is the conversation's life.
+ * (`UpstreamEra`) unless the circuit breaker forbids it (`UpstreamBreakers`), and keeps `UpstreamHealth` informed. The
+ * session actor and the user's pool call it; the scope they pass is the conversation's life. Whatever the transport, a
+ * request is measured here, and fails with what losing its answer means.
  */
 import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
@@ -9,8 +11,14 @@ import { HubMetrics } from "../HubMetrics.ts"
 import { errorRow } from "../RequestErrorCodes.ts"
 import { UserLimits } from "../UserLimits.ts"
 import { UpstreamBreakers } from "./UpstreamBreakers.ts"
-import { type Connect, type ConnectOptions, type UpstreamConnection, withParts } from "./UpstreamConnection.ts"
-import { type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import {
+  type Connect,
+  type ConnectOptions,
+  type UpstreamCall,
+  type UpstreamConnection,
+  withParts
+} from "./UpstreamConnection.ts"
+import { meaningFor, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
 import * as UpstreamEra from "./UpstreamEra.ts"
 import { UpstreamHealth } from "./UpstreamHealth.ts"
 import { UpstreamHttp } from "./UpstreamHttp.ts"
@@ -33,7 +41,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const health = yield* UpstreamHealth
       const breakers = yield* UpstreamBreakers
       const limits = yield* UserLimits
-      const config = yield* HubConfig
+      const { maxChildrenPerUser } = yield* HubConfig
       const metrics = yield* HubMetrics
       const clock = yield* Clock.Clock
 
@@ -44,12 +52,12 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         const user = context.principal.userId
         return Effect.acquireRelease(
           Effect.suspend(() =>
-            limits.take(user, "children", config.maxChildrenPerUser)
+            limits.take(user, "children", maxChildrenPerUser)
               ? Effect.void
               : new UpstreamUnavailable({
                   server: name,
                   reason: "spawn",
-                  message: `Server ${name} was not started: ${config.maxChildrenPerUser} processes already run for this user; end a session or raise MAX_CHILDREN_PER_USER`,
+                  message: `Server ${name} was not started: ${maxChildrenPerUser} processes already run for this user; end a session or raise MAX_CHILDREN_PER_USER`,
                   retryAfterMs: 5_000
                 })
           ),
@@ -89,21 +97,19 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           () => Effect.sync(() => health.closed(name))
         )
         yield* Effect.forkScoped(Effect.flatMap(connection.closed, failed))
-        return measured(connection)
+        return withParts(connection, { request: (call) => measured(connection, call) })
       })
 
-      /** `mcp.client.operation.duration`, whoever calls. */
-      const measured = (connection: UpstreamConnection): UpstreamConnection =>
-        withParts(connection, {
-          request: (call) =>
-            Effect.suspend(() => {
-              const started = clock.monotonicTimeNanosUnsafe()
-              return Effect.onExit(connection.request(call), (exit) => {
-                const elapsedMs = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
-                metrics.upstreamCallEnded(call.method, kindOf(exit), elapsedMs)
-                return Effect.void
-              })
-            })
+      /** One request as sent, for `mcp.client.operation.duration`, whoever calls. */
+      const measured = (connection: UpstreamConnection, call: UpstreamCall): Effect.Effect<unknown, UpstreamError> =>
+        Effect.suspend(() => {
+          const started = clock.monotonicTimeNanosUnsafe()
+          const sent = Effect.mapError(connection.request(call), (error) => meaningFor(call.method, error))
+          return Effect.onExit(sent, (exit) => {
+            const elapsedMs = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+            metrics.upstreamCallEnded(call.method, kindOf(exit), elapsedMs)
+            return Effect.void
+          })
         })
 
       return UpstreamConnector.of({ connect })

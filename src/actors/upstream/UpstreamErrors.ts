@@ -3,6 +3,7 @@
  * never holds a token, an argument or a result.
  */
 import { Schema } from "effect"
+import { isRepeatable } from "../../domain/protocol/Methods.ts"
 
 /** Nothing was sent, or provably nothing was executed: safe to try again. */
 export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>()("UpstreamUnavailable", {
@@ -23,7 +24,7 @@ export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>
   retryAfterMs: Schema.optional(Schema.Number)
 }) {}
 
-/** The request left the hub and no valid answer came back. */
+/** The request left the hub and no valid answer came back. What was lost may be sent again: see `OutcomeUnknown`. */
 export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("UpstreamFailed", {
   server: Schema.String,
   reason: Schema.Literals([
@@ -45,6 +46,27 @@ export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("Upstre
 export const isForOperator = ({ reason }: UpstreamFailed): boolean =>
   reason === "redirect" || reason === "bad-header" || reason === "blocked"
 
+/**
+ * The connection, process or session was gone before the answer to a request that does something. It may have been done,
+ * so nobody but who asked for it can tell whether to ask again.
+ */
+export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("OutcomeUnknown", {
+  server: Schema.String,
+  phase: UpstreamFailed.fields.phase,
+  message: Schema.String
+}) {}
+
+/** What a failure means for a request of this method. */
+export const meaningFor = (method: string, error: UpstreamError): UpstreamError => {
+  if (!(error instanceof UpstreamFailed) || error.reason !== "closed" || isRepeatable(method)) return error
+  const { message, phase, server } = error
+  return new OutcomeUnknown({
+    server,
+    phase,
+    message: `${message}; whether the call was executed is unknown, so it is not sent again: look at the server, and repeat it only if it may be done twice`
+  })
+}
+
 /** The upstream answered with a JSON-RPC error, which passes through unchanged. */
 export class UpstreamErrorResponse extends Schema.TaggedError<UpstreamErrorResponse>()("UpstreamErrorResponse", {
   server: Schema.String,
@@ -61,7 +83,12 @@ export class CredentialMissing extends Schema.TaggedError<CredentialMissing>()("
   message: Schema.String
 }) {}
 
-export type UpstreamError = UpstreamUnavailable | UpstreamFailed | UpstreamErrorResponse | CredentialMissing
+export type UpstreamError =
+  | UpstreamUnavailable
+  | UpstreamFailed
+  | OutcomeUnknown
+  | UpstreamErrorResponse
+  | CredentialMissing
 
 /**
  * The server does not speak the era it was opened in. Seen only between a transport and `UpstreamEra`, which then tries

@@ -13,7 +13,14 @@ import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
 import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
 import * as SseDecoder from "./SseDecoder.ts"
 import type { UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
-import { closedError, type Phase, protocolError, tooLarge, transportError } from "./UpstreamHttpErrors.ts"
+import {
+  closedError,
+  connectionGone,
+  type Phase,
+  protocolError,
+  tooLarge,
+  transportError
+} from "./UpstreamHttpErrors.ts"
 import type { UserPool } from "./UserPools.ts"
 
 /** Milliseconds an exchange may take to end after nobody waits for it. */
@@ -133,8 +140,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** The connection closes: ends at once, whatever is under way. */
   close(): void {
+    const { server } = this.request
     this.settle(
-      Effect.fail(closedError(this.request.server, this.failedPhase(), "was disconnected because the session ended"))
+      Effect.fail(
+        this.phase === "queued"
+          ? connectionGone(server)
+          : closedError(server, this.phase, "was disconnected because the session ended")
+      )
     )
     this.abort()
   }

@@ -36,5 +36,7 @@ export interface HubErrorData {
   readonly origin: "hub" | "upstream"
   readonly server?: string | undefined
   readonly retryAfterMs?: number | undefined
+  /** How far an exchange with a server had come: sending, waiting for an answer, reading it whole or as a stream. */
+  readonly phase?: "send" | "headers" | "body" | "stream" | undefined
   readonly requiredCapabilities?: { readonly [capability: string]: unknown } | undefined
 }

@@ -45,6 +45,27 @@ export const lists: Readonly<Record<ListKind, ListMethod>> = {
 
 export const listKinds = Object.keys(lists) as ReadonlyArray<ListKind>
 
+/** Requests that read, or set what setting twice leaves as it is: an answer that was lost can be asked for again. */
+const repeatable: ReadonlySet<string> = new Set([
+  "initialize",
+  "server/discover",
+  "ping",
+  ...Object.values(lists).map(({ method }) => method),
+  "prompts/get",
+  "resources/read",
+  "resources/subscribe",
+  "resources/unsubscribe",
+  "completion/complete",
+  "logging/setLevel",
+  "tasks/list",
+  "tasks/get",
+  "tasks/result",
+  "tasks/cancel"
+])
+
+/** Whether a request does no harm when it is executed twice. Of a method nobody knows, that is not known either. */
+export const isRepeatable = (method: string): boolean => repeatable.has(method)
+
 /** The client capability a server-to-client request needs; `undefined` for methods no client offers. */
 export const clientCapability = (method: string): "sampling" | "elicitation" | "roots" | undefined => {
   switch (method) {

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
+import { Pool } from "undici"
+import { type Exchange, exchange } from "../../../src/actors/upstream/UpstreamHttpExchange.ts"
 import type { Script } from "../../../src/testkit/ScriptedHttpUpstream.ts"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
 import { callTool, connect, contentOf, contextOf, layer } from "./http.ts"
@@ -132,6 +134,37 @@ describe("faults of an HTTP upstream", () => {
       })
     )
   }
+
+  it.live("B03: what still waits for a socket when its connection closes was not sent, and says so", () =>
+    Effect.gen(function* () {
+      // The socket never comes up.
+      const sockets = new Pool("http://127.0.0.1:1", { connect: () => {} })
+      yield* Effect.addFinalizer(() => Effect.promise(() => sockets.destroy()))
+      const running = new Set<Exchange>()
+      const waiting = yield* Effect.forkChild(
+        Effect.flip(
+          exchange({
+            server: "scripted",
+            pool: {
+              dispatch: (options, handler) => void sockets.dispatch(options, handler),
+              moved: () => undefined
+            },
+            method: "POST",
+            path: "/mcp",
+            headers: [],
+            body: "{}",
+            maxBytes: 1_000,
+            running,
+            onMessage: () => false,
+            onLate: () => assert.fail("Nothing can come")
+          })
+        ),
+        { startImmediately: true }
+      )
+      for (const one of running) one.close()
+      assert.deepInclude(yield* Fiber.join(waiting), { _tag: "UpstreamUnavailable", reason: "exited" })
+    }).pipe(Effect.scoped)
+  )
 
   it.live("A12: a redirect is not followed, and no credential reaches where it points", () =>
     Effect.gen(function* () {
