@@ -69,6 +69,8 @@ export interface RequestRecord {
   readonly kind: "request" | "notification"
   /** Milliseconds since the epoch. */
   readonly startedAt: number
+  /** When it times out as things stand, in monotonic milliseconds. */
+  readonly deadline: number
   /** The upstream server it went to, once routed. */
   server: string | undefined
   /** The tool, prompt name as exposed (never arguments, never a resource URI). */

@@ -10,11 +10,13 @@ import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
 import { type ListKind, listKinds, lists } from "../domain/protocol/Methods.ts"
 import { lifeOf } from "../domain/protocol/Projection.ts"
 import type { Era } from "../domain/protocol/Versions.ts"
+import { Settings } from "../domain/Settings.ts"
 import { timeoutAwake } from "./AwakeTimeout.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import { type UpstreamError, UpstreamFailed, UpstreamUnavailable } from "./upstream/UpstreamErrors.ts"
 import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
 import { UpstreamHealth } from "./upstream/UpstreamHealth.ts"
+import { UpstreamPauses } from "./upstream/UpstreamPauses.ts"
 
 export type Item = JsonObject
 
@@ -119,6 +121,8 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
   const hub = yield* HubConfig
   const now = monotonicMillis(yield* Clock.Clock)
   const health = yield* UpstreamHealth
+  const settings = yield* Settings
+  const pauses = yield* UpstreamPauses
   const cache = new Map<string, Cached>()
   /** Outlives the cache: a list that went stale while it was read is still in these words. */
   const spoken = new Map<string, Era>()
@@ -173,14 +177,22 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
       if (cached !== undefined && now() < cached.freshUntil) return Effect.succeed(cached.items)
       const running = fetching.get(key)
       const started = running === undefined ? start(server, kind, context) : Effect.succeed(running)
-      return Effect.flatMap(started, (deferred) =>
-        Deferred.await(deferred).pipe(
-          timeoutAwake(hub.listTimeout, () => {
-            owed.add(key)
-            return late(server, kind, hub.listTimeout)
-          })
+      const refusal = (patience: number) => {
+        const config = settings.current().mcpServers[server]
+        return config === undefined ? undefined : pauses.refusal({ server, config, context }, patience)
+      }
+      const without = (error: Effect.Effect<never, UpstreamUnavailable>) => {
+        owed.add(key)
+        return error
+      }
+      return Effect.flatMap(started, (deferred) => {
+        // Nobody waits in vain for a server that is not asked in time.
+        const refused = refusal(hub.listTimeout)
+        if (refused !== undefined) return without(refused)
+        return Deferred.await(deferred).pipe(
+          timeoutAwake(hub.listTimeout, () => without(refusal(0) ?? late(server, kind, hub.listTimeout)))
         )
-      )
+      })
     })
 
   return {

@@ -113,7 +113,7 @@ export const faults = {
   unauthorized: status(401),
   forbidden: status(403),
   notFound: status(404),
-  busy: status(429, { "retry-after": "7" }),
-  unavailable: status(503, { "retry-after": "7" }),
+  busy: status(429, { "retry-after": "1" }),
+  unavailable: status(503, { "retry-after": "1" }),
   redirect: status(302, { location: "http://127.0.0.1:1/elsewhere" })
 } satisfies Readonly<Record<string, Script | ((amount: number) => Script)>>

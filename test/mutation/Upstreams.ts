@@ -6,6 +6,7 @@ const shared = "src/actors/upstream/SharedUpstreams.ts"
 const holders = "src/actors/upstream/SharedHolders.ts"
 const wire = "src/actors/upstream/UpstreamHttpWire.ts"
 const links = "src/actors/upstream/UpstreamLinks.ts"
+const pauses = "src/actors/upstream/UpstreamPauses.ts"
 const lists = "src/actors/ServerLists.ts"
 const sharing = "test/actors/upstream/SharedUpstreams.test.ts"
 const linking = "test/actors/upstream/UpstreamLinks.test.ts"
@@ -141,11 +142,25 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     tests: [linking]
   },
   {
+    wrong: "everybody waits for the moment that a server named to one user",
+    file: pauses,
+    find: "pauses.get(context.principal.userId)?.get(server)",
+    replace: "[...pauses.values()].find((servers) => servers.has(server))?.get(server)",
+    tests: ["test/http/RetryAfter.test.ts"]
+  },
+  {
     wrong: "a call that may have been executed is reported as safe to repeat",
     file: "src/actors/upstream/UpstreamErrors.ts",
     find: ' || error.reason !== "closed" || isRepeatable(method)',
     replace: ' || method !== ""',
     tests: ["test/http/LostAnswers.test.ts"]
+  },
+  {
+    wrong: "a call that a server refused for now is sent again",
+    file: pauses,
+    find: "if (!repeatable) return sent\n",
+    replace: "",
+    tests: ["test/http/RetryAfter.test.ts"]
   },
   {
     wrong: "holders hear of resources they did not ask for",

@@ -19,6 +19,15 @@ export const unusable = (server: string, what: string): UpstreamUnavailable =>
 /** Milliseconds: servers of the other era may well leave `server/discover` unanswered. */
 const discoverMs = 5_000
 
+/** Refused because there are too many requests now: says nothing about what the server speaks. */
+export const overloaded = ({ message, server }: UpstreamErrorResponse, retryAfterMs: number): UpstreamUnavailable =>
+  new UpstreamUnavailable({
+    server,
+    reason: "status",
+    message: `Server ${server} takes no requests now: ${message}`,
+    retryAfterMs
+  })
+
 /**
  * How long an answer to `server/discover` is waited for, of the time there is to connect: at most half where the other era
  * is still to be tried, all of it where the settings leave no other.
@@ -37,6 +46,7 @@ const statelessRefusals: ReadonlySet<number> = new Set([
 ])
 
 export const initializeRefused = (error: UpstreamErrorResponse): UpstreamUnavailable | EraNotSpoken => {
+  if (error.retryAfterMs !== undefined) return overloaded(error, error.retryAfterMs)
   const { code, message, server } = error
   const refusal = unusable(server, `refused initialize with error ${code}: ${message}`)
   return statelessRefusals.has(code) ? eraNotSpoken("stateful", refusal) : refusal

@@ -19,6 +19,7 @@ import { UpstreamBreakers } from "./UpstreamBreakers.ts"
 import type { ConnectOptions, UpstreamConnection } from "./UpstreamConnection.ts"
 import { UpstreamConnector } from "./UpstreamConnector.ts"
 import type { UpstreamError } from "./UpstreamErrors.ts"
+import { UpstreamPauses } from "./UpstreamPauses.ts"
 
 interface Shared {
   readonly connection: UpstreamConnection
@@ -86,6 +87,7 @@ export class SharedUpstreams extends Context.Service<
     Effect.gen(function* () {
       const connector = yield* UpstreamConnector
       const breakers = yield* UpstreamBreakers
+      const pauses = yield* UpstreamPauses
       const principals = yield* Principals
       const settings = yield* Settings
       const monotonic = monotonicMillis(yield* Clock.Clock)
@@ -147,6 +149,7 @@ export class SharedUpstreams extends Context.Service<
       yield* principals.invalidations.pipe(
         Stream.runForEach((event) => {
           breakers.forget(event.userId)
+          pauses.forget(event.userId)
           return event.revoked ? keyEnded(event) : Effect.void
         }),
         Effect.forkScoped({ startImmediately: true })

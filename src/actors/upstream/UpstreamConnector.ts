@@ -2,11 +2,13 @@
  * Opens a conversation with one upstream server over whatever transport its entry names and in the era that fits
  * (`UpstreamEra`) unless the circuit breaker forbids it (`UpstreamBreakers`), and keeps `UpstreamHealth` informed. The
  * session actor and the user's pool call it; the scope they pass is the conversation's life. Whatever the transport, a
- * request is measured here, and fails with what losing its answer means.
+ * request is measured here, waits while its server wants to be left alone (`UpstreamPauses`), and fails with what losing
+ * its answer means.
  */
 import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
-import { serverType } from "../../domain/ServerConfig.ts"
+import { isRepeatable } from "../../domain/protocol/Methods.ts"
+import { type ServerConfig, serverType } from "../../domain/ServerConfig.ts"
 import { HubMetrics } from "../HubMetrics.ts"
 import { errorRow } from "../RequestErrorCodes.ts"
 import { UserLimits } from "../UserLimits.ts"
@@ -22,6 +24,7 @@ import { meaningFor, type UpstreamError, UpstreamUnavailable } from "./UpstreamE
 import * as UpstreamEra from "./UpstreamEra.ts"
 import { UpstreamHealth } from "./UpstreamHealth.ts"
 import { UpstreamHttp } from "./UpstreamHttp.ts"
+import { UpstreamPauses } from "./UpstreamPauses.ts"
 import { UpstreamStdio } from "./UpstreamStdio.ts"
 
 const kindOf = (exit: Exit.Exit<unknown, UpstreamError>): string | undefined => {
@@ -41,6 +44,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const health = yield* UpstreamHealth
       const breakers = yield* UpstreamBreakers
       const limits = yield* UserLimits
+      const pauses = yield* UpstreamPauses
       const { maxChildrenPerUser } = yield* HubConfig
       const metrics = yield* HubMetrics
       const clock = yield* Clock.Clock
@@ -82,7 +86,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       }
 
       const connect: Connect = Effect.fnUntraced(function* (options) {
-        const { name } = options
+        const { config, name } = options
         const scope = yield* Effect.scope
         // What fails because its own session closes says nothing about the server.
         const failed = (reason: string) =>
@@ -97,7 +101,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           () => Effect.sync(() => health.closed(name))
         )
         yield* Effect.forkScoped(Effect.flatMap(connection.closed, failed))
-        return withParts(connection, { request: (call) => measured(connection, call) })
+        return paced(connection, config)
       })
 
       /** One request as sent, for `mcp.client.operation.duration`, whoever calls. */
@@ -112,7 +116,15 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           })
         })
 
+      const paced = (connection: UpstreamConnection, config: ServerConfig): UpstreamConnection =>
+        withParts(connection, {
+          request: (call) => {
+            const asking = { server: connection.server, config, context: call.context }
+            return pauses.respect(asking, isRepeatable(call.method), measured(connection, call))
+          }
+        })
+
       return UpstreamConnector.of({ connect })
     })
-  ).pipe(Layer.provideMerge(UpstreamBreakers.layer))
+  ).pipe(Layer.provideMerge([UpstreamBreakers.layer, UpstreamPauses.layer]))
 }

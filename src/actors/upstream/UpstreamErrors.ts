@@ -72,7 +72,9 @@ export class UpstreamErrorResponse extends Schema.TaggedError<UpstreamErrorRespo
   server: Schema.String,
   code: Schema.Number,
   message: Schema.String,
-  data: Schema.optional(Schema.Unknown)
+  data: Schema.optional(Schema.Unknown),
+  /** It came as HTTP 429 or 503 with Retry-After. */
+  retryAfterMs: Schema.optional(Schema.Number)
 }) {}
 
 /** The server's configuration needs a service token this user has not set. */
@@ -89,6 +91,12 @@ export type UpstreamError =
   | OutcomeUnknown
   | UpstreamErrorResponse
   | CredentialMissing
+
+/** Milliseconds a server that takes no requests now wants to be left alone (HTTP 429 and 503 with Retry-After). */
+export const askedPause = (error: UpstreamError): number | undefined =>
+  error._tag === "UpstreamErrorResponse" || (error._tag === "UpstreamUnavailable" && error.reason === "status")
+    ? error.retryAfterMs
+    : undefined
 
 /**
  * The server does not speak the era it was opened in. Seen only between a transport and `UpstreamEra`, which then tries

@@ -20,6 +20,7 @@ import type { PendingCall, UpstreamHttpCalls } from "./UpstreamHttpCalls.ts"
 import { closedError, protocolError, statusError } from "./UpstreamHttpErrors.ts"
 import type { ExchangeEnd, ResponseHead } from "./UpstreamHttpExchange.ts"
 import type { UpstreamHttpWire } from "./UpstreamHttpWire.ts"
+import { retryAfterMs } from "./RetryAfter.ts"
 import { scrub } from "./ScrubTokens.ts"
 
 /** Milliseconds before a stream is resumed when the server names no time, and at the least. */
@@ -53,10 +54,10 @@ export const conclude = (
     }
     return Effect.flatMap(resumeStream(options, pending, end.lastEventId, end.retryMs), () => outcome(server, pending))
   }
-  return outcome(server, pending)
+  return outcome(server, pending, retryAfterMs(end.head))
 }
 
-const outcome = (server: string, pending: PendingCall): Effect.Effect<unknown, UpstreamError> => {
+const outcome = (server: string, pending: PendingCall, askedMs?: number): Effect.Effect<unknown, UpstreamError> => {
   const response = pending.response as JsonRpcResponse
   if (!isFailure(response)) return Effect.succeed(response.result)
   const { code, message, data } = scrub(response.error, pending.call.context.principal)
@@ -65,7 +66,8 @@ const outcome = (server: string, pending: PendingCall): Effect.Effect<unknown, U
       server,
       code: typeof code === "number" ? code : -32603,
       message: typeof message === "string" ? message : `Server ${server} answered with an error`,
-      ...(data === undefined ? {} : { data })
+      ...(data === undefined ? {} : { data }),
+      ...(askedMs === undefined ? {} : { retryAfterMs: askedMs })
     })
   )
 }
@@ -79,7 +81,7 @@ const readBody = (
 ): UpstreamError | undefined => {
   const ok = head.status < 300
   const otherwise = (what: string) =>
-    ok ? protocolError(server, "body", what) : statusError(server, head.status, retryAfterMs(head.retryAfter))
+    ok ? protocolError(server, "body", what) : statusError(server, head.status, retryAfterMs(head))
   if (body === "") return otherwise("accepted the request without answering it")
   if (!isJson(head.contentType))
     return otherwise("answered with something else than JSON or an event stream; check its url")
@@ -112,14 +114,6 @@ const tellsEra = ({ message }: PendingCall, status: number, { error }: JsonRpcFa
   (message.method === "initialize" || error.code === statelessCodes.unsupportedVersion)
 
 const isJson = (contentType: string): boolean => contentType === "application/json" || contentType.endsWith("+json")
-
-/** RFC 9110 §10.2.3: seconds, or a date. */
-export const retryAfterMs = (value: string | undefined, now = Date.now()): number | undefined => {
-  if (value === undefined) return undefined
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000
-  const date = Date.parse(value)
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
-}
 
 const resumeStream = Effect.fnUntraced(function* (
   options: AnswerOptions,

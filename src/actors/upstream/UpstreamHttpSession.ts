@@ -20,9 +20,10 @@ import { timeoutAwake } from "../AwakeTimeout.ts"
 import type { CallContext, ConnectOptions, UpstreamInfo } from "./UpstreamConnection.ts"
 import { initializeRefused, unusable } from "./EraEvidence.ts"
 import { type EraNotSpoken, isForOperator, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
-import { type AnswerOptions, conclude, retryAfterMs } from "./UpstreamHttpAnswer.ts"
+import { type AnswerOptions, conclude } from "./UpstreamHttpAnswer.ts"
 import { connectionGone, sessionLost, statusError } from "./UpstreamHttpErrors.ts"
 import type { ExchangeEnd } from "./UpstreamHttpExchange.ts"
+import { retryAfterMs } from "./RetryAfter.ts"
 import { listen } from "./UpstreamHttpStream.ts"
 import type { WireError } from "./UpstreamHttpWire.ts"
 
@@ -84,7 +85,7 @@ export const make = Effect.fnUntraced(function* (
   const accepted: UpstreamHttpSession["accepted"] = ({ head }) => {
     if (head.status < 300) return Effect.void
     if (head.status === 404 && wire.sessionId !== undefined) return Effect.fail(sessionLost(server))
-    return Effect.fail(statusError(server, head.status, retryAfterMs(head.retryAfter)))
+    return Effect.fail(statusError(server, head.status, retryAfterMs(head)))
   }
 
   const initialize = Effect.fnUntraced(function* (by: CallContext): Effect.fn.Return<void, UpstreamError> {

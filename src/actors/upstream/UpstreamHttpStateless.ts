@@ -22,6 +22,7 @@ import {
   eraLost,
   noLongerSpoken,
   offersNothingElse,
+  overloaded,
   patienceFor,
   wantsSameAgain
 } from "./EraEvidence.ts"
@@ -236,6 +237,7 @@ const refused = (server: string, error: UpstreamError, status: number): Upstream
   const noEvidence = status === 401 || status === 403 || status === 429 || status >= 500
   switch (error._tag) {
     case "UpstreamErrorResponse":
+      if (error.retryAfterMs !== undefined) return overloaded(error, error.retryAfterMs)
       return noEvidence
         ? new UpstreamUnavailable({
             server,

@@ -8,6 +8,7 @@
  * Source: MCP `basic/transports` (listening for messages from the server).
  */
 import { Effect } from "effect"
+import { retryAfterMs } from "./RetryAfter.ts"
 import { pause } from "./StreamPause.ts"
 import type { CallContext } from "./UpstreamConnection.ts"
 import type { UpstreamHttpCalls } from "./UpstreamHttpCalls.ts"
@@ -27,6 +28,7 @@ export const listen = Effect.fnUntraced(function* ({ wire, calls, context, onLat
   let retryMs: number | undefined
   let quiet = 0
   while (true) {
+    let askedMs: number | undefined
     const end = yield* wire
       .send({
         method: "GET",
@@ -46,6 +48,7 @@ export const listen = Effect.fnUntraced(function* ({ wire, calls, context, onLat
         retryMs = end.retryMs ?? retryMs
       } else if (end.head.status === 429 || end.head.status >= 500) {
         if (end.head.status === 501) return
+        askedMs = retryAfterMs(end.head)
       } else if (lastEventId !== undefined && end.head.status === 400) {
         // The events after that one are gone: go on with those to come.
         lastEventId = undefined
@@ -54,7 +57,7 @@ export const listen = Effect.fnUntraced(function* ({ wire, calls, context, onLat
       // A token that was withdrawn may come back, a stream that broke the protocol may not do so twice: both wait.
       quiet = Math.max(quiet, 3)
     }
-    yield* pause(quiet, retryMs)
+    yield* pause(quiet, askedMs ?? retryMs)
     quiet++
   }
 })

@@ -1,7 +1,8 @@
 /**
  * The conversations one session has with its upstream servers: opened lazily, once per server however many calls ask at
  * the same time, each in a scope of its own below the session's. A conversation that ends is forgotten and opened anew by
- * the next call; one that cannot be opened is not tried again before a growing pause has passed.
+ * the next call; one that cannot be opened is not tried again before a growing pause has passed, or the one its server
+ * asked for (`UpstreamPauses`).
  */
 import { Clock, Deferred, Effect, Exit, Scope } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
@@ -17,7 +18,8 @@ import { SharedUpstreams } from "./SharedUpstreams.ts"
 import { UpstreamBreakers } from "./UpstreamBreakers.ts"
 import type { CallContext, ConnectOptions, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
 import { UpstreamConnector } from "./UpstreamConnector.ts"
-import { type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import { askedPause, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import { UpstreamPauses } from "./UpstreamPauses.ts"
 
 export interface UpstreamLinks {
   /** The conversation with a server, opened now if need be. */
@@ -65,8 +67,6 @@ const longestPause = 30_000
  * they do not count: a question in the other era before it, and what happens on the hub's own side.
  */
 const longestOpening = 2
-/** The most a server may ask for with `Retry-After`. */
-const longestAsked = 300_000
 const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: string) => boolean): Isolation => {
   if (config.isolation !== undefined) return config.isolation
   return serverType(config) !== "stdio" && keepsNoState(name) ? "user" : "session"
@@ -78,12 +78,6 @@ const deservesPause = (error: UpstreamError): boolean =>
   !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff")) &&
   !(error._tag === "UpstreamFailed" && error.reason === "blocked")
 
-/** Milliseconds a server that takes no requests now wants to be left alone (HTTP 429 and 503 with Retry-After). */
-const askedPause = (error: UpstreamError): number =>
-  error._tag === "UpstreamUnavailable" && error.reason === "status"
-    ? Math.min(error.retryAfterMs ?? 0, longestAsked)
-    : 0
-
 export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const session = yield* Effect.scope
   const settings = yield* Settings
@@ -92,6 +86,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const hub = yield* HubConfig
   const clock = yield* Clock.Clock
   const breakers = yield* UpstreamBreakers
+  const pauses = yield* UpstreamPauses
   const now = monotonicMillis(clock)
 
   const open = new Map<string, Open>()
@@ -181,7 +176,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     const found = Exit.findError(exit)
     if (found._tag === "Failure" || !deservesPause(found.success)) return
     const pause = Math.min(longestPause, (failures.get(server)?.pause ?? firstPause / 2) * 2)
-    failures.set(server, { error: found.success, pause, retryAt: now() + Math.max(pause, askedPause(found.success)) })
+    const asked = askedPause(found.success) !== undefined
+    failures.set(server, { error: found.success, pause, retryAt: asked ? now() : now() + pause })
   }
 
   const unlessPaused = (server: string): Effect.Effect<void, UpstreamUnavailable> =>
@@ -234,13 +230,21 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       )
     })
 
-  const get: UpstreamLinks["get"] = (server, context) =>
+  const found = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>
     Effect.suspend((): Effect.Effect<UpstreamConnection, UpstreamError> => {
       const ready = open.get(server)
       if (ready !== undefined) return Effect.succeed(ready.connection)
       const pending = opening.get(server)
       if (pending !== undefined) return Deferred.await(pending.connection)
       return Effect.andThen(unlessPaused(server), connectOnce(server, context))
+    })
+
+  const get: UpstreamLinks["get"] = (server, context) =>
+    Effect.suspend(() => {
+      const config = settings.current().mcpServers[server]
+      // What stands is no opening: its requests wait by themselves.
+      if (config === undefined || open.has(server)) return found(server, context)
+      return pauses.respect({ server, config, context }, true, found(server, context))
     })
 
   const drop: UpstreamLinks["drop"] = (server) =>
