@@ -6,9 +6,9 @@
  */
 import { Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
-import type { AuditRow } from "./AuditEvent.ts"
+import type { AuditEvent, AuditRow } from "./AuditEvent.ts"
 import { AuditLog, keptFrom, millisPerDay } from "./AuditLog.ts"
-import { jsonb, millis, orUnavailable } from "./LegacySql.ts"
+import { millis, orUnavailable } from "./LegacySql.ts"
 
 /** Any fixed numbers, other than those of other locks: turns of writing, and of making days. */
 const turnOfRows = 6_274_822
@@ -61,21 +61,27 @@ const make = Effect.gen(function* () {
       sql.unsafe(`drop table if exists "mcphub_hub"."${name}"`)
     ).pipe(sql.withTransaction)
 
+  const insert = (events: ReadonlyArray<AuditEvent>, otherwise: Statement.Fragment) => sql`
+    with turn as materialized (select pg_advisory_xact_lock(${turnOfRows}::bigint))
+    insert into "mcphub_hub"."audit_log" ("time", "id", "kind", "userId", "username", "keyId", "sessionId", "server",
+      "method", "target", "outcome", "durationMs", "errorCode", "errorKind", "origin")
+    select to_timestamp(e."time" / 1000), e."id", e."kind", e."userId", e."username", e."keyId", e."sessionId",
+      e."server", e."method", e."target", e."outcome", e."durationMs", e."errorCode", e."errorKind", e."origin"
+    from turn cross join json_to_recordset(${JSON.stringify(events)}::json) as e("time" float8, "id" text, "kind" text,
+      "userId" uuid, "username" text, "keyId" uuid, "sessionId" uuid, "server" text, "method" text, "target" text,
+      "outcome" text, "durationMs" float8, "errorCode" integer, "errorKind" text, "origin" text) ${otherwise}`
+
   return AuditLog.of({
     append: Effect.fn("AuditLog.append")(
       function* (events) {
         if (events.length === 0) return
         yield* makeDays(events.map((event) => dayOf(event.time)))
-        yield* sql`
-          with turn as materialized (select pg_advisory_xact_lock(${turnOfRows}::bigint))
-          insert into "mcphub_hub"."audit_log" ("time", "id", "kind", "userId", "username", "keyId", "sessionId",
-            "server", "method", "target", "outcome", "durationMs", "errorCode", "errorKind", "origin")
-          select to_timestamp(e."time" / 1000), e."id", e."kind", e."userId", e."username", e."keyId", e."sessionId",
-            e."server", e."method", e."target", e."outcome", e."durationMs", e."errorCode", e."errorKind", e."origin"
-          from turn cross join jsonb_to_recordset(${jsonb(sql, events)}) as e("time" float8, "id" text, "kind" text,
-            "userId" uuid, "username" text, "keyId" uuid, "sessionId" uuid, "server" text, "method" text,
-            "target" text, "outcome" text, "durationMs" float8, "errorCode" integer, "errorKind" text, "origin" text)
-          on conflict ("time", "id") do nothing`
+        // What an earlier attempt has written already, unheard, is rare; to look for it costs a quarter of each row.
+        yield* Effect.catchIf(
+          insert(events, sql.literal("")),
+          ({ reason }) => reason._tag === "UniqueViolation",
+          () => insert(events, sql.literal('on conflict ("time", "id") do nothing'))
+        )
       },
       // A day may have been dropped by hand: it is looked for again.
       (effect) => Effect.tapCause(effect, () => Effect.sync(() => (made = new Set()))),

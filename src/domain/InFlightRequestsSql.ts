@@ -4,7 +4,7 @@
 import { Clock, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { type InFlightRequest, InFlightRequests } from "./InFlightRequests.ts"
-import { jsonb, orUnavailable } from "./LegacySql.ts"
+import { jsonb, orUnavailable, texts } from "./LegacySql.ts"
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -16,7 +16,7 @@ const make = Effect.gen(function* () {
       function* (owner, { ended, started }) {
         const now = yield* Clock.currentTimeMillis
         const rows = started.map((request) => ({ requestId: request.requestId, request: JSON.stringify(request) }))
-        yield* sql`delete from ${table} where "requestId" in (select jsonb_array_elements_text(${jsonb(sql, ended)}))`
+        yield* sql`delete from ${table} where "requestId" = any(${texts(sql, ended)})`
         yield* sql`update ${table} set "writtenAt" = ${instant(now)} where "owner" = ${owner}::uuid`
         yield* sql`
           insert into ${table} ("requestId", "owner", "request", "writtenAt")

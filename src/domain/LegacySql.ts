@@ -56,9 +56,16 @@ export const time = (sql: SqlClient.SqlClient, millis: number): Statement.Fragme
 export const millis = (sql: SqlClient.SqlClient, column: string): Statement.Fragment =>
   sql.literal(`(round(extract(epoch from ${column}) * 1000)::float8)`)
 
-/** A text list as a JSON parameter. */
+/** A JSON parameter. */
 export const jsonb = (sql: SqlClient.SqlClient, value: unknown): Statement.Fragment =>
   sql`${JSON.stringify(value)}::jsonb`
+
+/**
+ * A list of texts, for `column = any(…)`. As an array it is looked up in the column's index however little the database
+ * knows of the table; `column in (select …)` reads the whole table then.
+ */
+export const texts = (sql: SqlClient.SqlClient, values: ReadonlyArray<string>): Statement.Fragment =>
+  sql`array(select jsonb_array_elements_text(${jsonb(sql, values)}))`
 
 /** Whether this database keeps `user_groups.servers` as `text[]`; the old hub's own has a comma list. */
 export const serversAreArray = (sql: SqlClient.SqlClient): Effect.Effect<boolean, SqlError.SqlError> =>

@@ -4,7 +4,7 @@
 import { Clock, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KeyId, SessionId, UserId } from "./Ids.ts"
-import { jsonb, millis, orUnavailable } from "./LegacySql.ts"
+import { jsonb, millis, orUnavailable, texts } from "./LegacySql.ts"
 import { type Claim, SessionStore, type StoredClient, type StoredSession } from "./SessionStore.ts"
 
 interface Row extends Omit<StoredSession, "client" | "sessionId" | "userId" | "keyId"> {
@@ -68,14 +68,14 @@ const make = Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
       yield* sql`
         update ${table} set "endedAt" = ${instant(now)}, "client" = '{}'
-        where "endedAt" is null and "digest" in (select jsonb_array_elements_text(${jsonb(sql, digests)}))`
+        where "endedAt" is null and "digest" = any(${texts(sql, digests)})`
     }, orUnavailable),
 
     disowned: Effect.fn("SessionStore.disowned")(function* (owner, digests) {
       if (digests.length === 0) return []
       const rows = yield* sql<{ readonly digest: string }>`
         select "digest" from ${table}
-        where "digest" in (select jsonb_array_elements_text(${jsonb(sql, digests)}))
+        where "digest" = any(${texts(sql, digests)})
           and ("owner" <> ${owner}::uuid or "endedAt" is not null)`
       return rows.map(({ digest }) => digest)
     }, orUnavailable),
@@ -84,7 +84,7 @@ const make = Effect.gen(function* () {
       if (digests.length === 0) return
       yield* sql`
         delete from ${table} where "owner" = ${owner}::uuid
-          and "digest" in (select jsonb_array_elements_text(${jsonb(sql, digests)}))`
+          and "digest" = any(${texts(sql, digests)})`
     }, orUnavailable),
 
     sweep: Effect.fn("SessionStore.sweep")(function* ({ activeSince, endedSince, limit }) {
