@@ -71,13 +71,12 @@ layer(Database.layerEmbeddedMemory, { timeout: "60 seconds", excludeTestServices
         const sql = yield* SqlClient.SqlClient
         const answers = yield* Effect.forEach(
           Array.from({ length: 60 }, (_, place) => place),
-          (place) =>
-            place % 7 === 3
-              ? Effect.map(Effect.flip(sql`select ${place}::integer / 0 as place`), ({ _tag }) => _tag)
-              : Effect.map(
-                  sql<{ readonly place: number }>`select ${place}::integer as place, repeat('x', 20000) as filling`,
-                  ([row]) => row?.place
-                ),
+          Effect.fnUntraced(function* (place) {
+            if (place % 7 === 3) return (yield* Effect.flip(sql`select ${place}::integer / 0 as place`))._tag
+            const [row] = yield* sql<{ readonly place: number }>`
+            select ${place}::integer as place, repeat('x', 20000) as filling`
+            return row?.place
+          }),
           { concurrency: "unbounded" }
         )
         assert.deepStrictEqual(
