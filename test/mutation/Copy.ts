@@ -12,16 +12,21 @@ export interface Outcome {
   readonly passed: number
   /** The names of the tests that failed. */
   readonly failed: ReadonlyArray<string>
+  /** The files they are in. */
+  readonly files: ReadonlyArray<string>
   /** What was printed, where no test failed and yet all was not well. */
   readonly trouble: string | undefined
 }
 
-/** The slowest of the test files takes a minute on a busy machine; a mutant may hang. */
-const limitMs = 5 * 60_000
+/** The slowest of the test files takes a minute on a busy machine, and all of them a few; a mutant may hang. */
+const mutantMs = 5 * 60_000
+const allMs = 20 * 60_000
 
 interface Report {
   readonly numPassedTests: number
   readonly testResults: ReadonlyArray<{
+    readonly name: string
+    readonly status: string
     readonly assertionResults: ReadonlyArray<{ readonly fullName: string; readonly status: string }>
   }>
 }
@@ -56,14 +61,25 @@ export class Copy {
     rmSync(report, { force: true })
     const vitest = join(this.folder, "node_modules", "vitest", "vitest.mjs")
     const args = [vitest, "run", "--reporter=json", `--outputFile=${report}`, ...(bail ? ["--bail=1"] : []), ...paths]
-    const { code, output } = await this.#run(process.versions["deno"] === undefined ? args : ["run", "-A", ...args])
-    if (code === undefined) return { passed: 0, failed: [`no end within ${limitMs / 1_000} s`], trouble: undefined }
+    const limitMs = bail ? mutantMs : allMs
+    const { code, output } = await this.#run(
+      process.versions["deno"] === undefined ? args : ["run", "-A", ...args],
+      limitMs
+    )
+    if (code === undefined)
+      return { passed: 0, failed: [`no end within ${limitMs / 1_000} s`], files: paths, trouble: undefined }
     const { numPassedTests, testResults } = readReport(report)
     const failed = testResults.flatMap(({ assertionResults }) =>
       assertionResults.flatMap(({ fullName, status }) => (status === "failed" ? [fullName] : []))
     )
     const isWell = code === 0 && numPassedTests > 0
-    return { passed: numPassedTests, failed, trouble: isWell || failed.length > 0 ? undefined : output.slice(-2_000) }
+    const files = testResults.filter(({ status }) => status === "failed").map(({ name }) => name)
+    return {
+      passed: numPassedTests,
+      failed,
+      files,
+      trouble: isWell || failed.length > 0 ? undefined : output.slice(-2_000)
+    }
   }
 
   remove(): void {
@@ -71,7 +87,10 @@ export class Copy {
   }
 
   /** `code` is undefined where the limit ended it: in a group of its own, with everything it has started. */
-  #run(args: ReadonlyArray<string>): Promise<{ readonly code: number | undefined; readonly output: string }> {
+  #run(
+    args: ReadonlyArray<string>,
+    limitMs: number
+  ): Promise<{ readonly code: number | undefined; readonly output: string }> {
     return new Promise((resolve, reject) => {
       // What a mutant leaves behind goes with the copy.
       const env = { ...process.env, TMPDIR: join(this.folder, "tmp"), DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" }

@@ -37,7 +37,14 @@ const isKilled = async (copy: Copy, mutation: Mutation): Promise<boolean> => {
 
 const copy = new Copy()
 process.once("exit", () => copy.remove())
-const unbroken = await copy.test([...new Set(chosen.flatMap(({ tests }) => tests))], false)
+if (chosen.length === 0) {
+  console.log(`No mutation has ${words.join(" or ")} in its description or its file`)
+  process.exit(1)
+}
+const inUse = [...new Set(chosen.flatMap(({ tests }) => tests))]
+let unbroken = await copy.test(inUse, false)
+// Side by side on a busy machine a test may miss its time, which says nothing about any mutation.
+if (unbroken.files.length > 0) unbroken = await copy.test(unbroken.files, false)
 if (unbroken.failed.length > 0 || unbroken.trouble !== undefined) {
   console.log(`Without any mutation these fail: ${[...unbroken.failed, unbroken.trouble ?? ""].join("\n")}`)
   process.exit(1)
