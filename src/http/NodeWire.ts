@@ -177,10 +177,15 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
     outgoing.flushHeaders()
     return stream(outgoing)
   },
-  onEnd: (run) => void outgoing.on("close", run),
-  onAbort: (run) => {
-    outgoing.on("close", () => {
+  onEnd: (run) => whenClosed(outgoing, run),
+  onAbort: (run) =>
+    whenClosed(outgoing, () => {
       if (!outgoing.writableFinished) run()
     })
-  }
 })
+
+/** At once where that has been: a client can go while its key is looked up, and nobody is told of it again. */
+const whenClosed = (outgoing: ServerResponse, run: () => void): void => {
+  if (outgoing.destroyed) run()
+  else outgoing.on("close", run)
+}

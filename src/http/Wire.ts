@@ -33,9 +33,9 @@ export interface WireStream {
 export interface WireReply {
   readonly send: (status: number, body: JsonBody | undefined, headers?: WireHeaders) => void
   readonly stream: (headers?: WireHeaders) => WireStream
-  /** The exchange is over: the answer has left, or the client has gone. */
+  /** The exchange is over: the answer has left, or the client has gone. Calls back at once if it is over already. */
   readonly onEnd: (run: () => void) => void
-  /** The client has gone before the answer was complete. */
+  /** The client has gone before the answer was complete; likewise. */
   readonly onAbort: (run: () => void) => void
 }
 
