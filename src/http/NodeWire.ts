@@ -13,6 +13,14 @@ const lingerBytes = 256 * 1024
 /** Milliseconds after which a large answer of which nothing is read any more is given up. */
 const unreadMs = 30_000
 
+/** From so many characters on a text leaves in pieces, too, of so many bytes each. */
+const largeText = 64 * 1024
+
+/** Behind a large message that is being read more may wait than a client may leave unread: this, in bytes, and so long
+ * after the last piece was taken, in milliseconds. A busy session writes many messages between two round trips. */
+const maxBehindBytes = 256 * 1024 * 1024
+const stalledMs = 1_000
+
 const emptyQuery = new URLSearchParams()
 
 export const request = (incoming: IncomingMessage, path: string, query: string): WireRequest => ({
@@ -53,24 +61,33 @@ export const request = (incoming: IncomingMessage, path: string, query: string):
 const bytesOf = (body: string | WirePieces): number =>
   typeof body === "string" ? Buffer.byteLength(body) : body.byteLength
 
+const cut = (text: string): WirePieces => {
+  const bytes = Buffer.from(text)
+  return {
+    byteLength: bytes.byteLength,
+    *[Symbol.iterator]() {
+      for (let at = 0; at < bytes.byteLength; at += largeText) yield bytes.subarray(at, at + largeText)
+    }
+  }
+}
+
 const stream = (outgoing: ServerResponse): WireStream => {
   let open = true
   /** What waits until the large message that is on its way has left. */
   const behind: Array<string | WirePieces> = []
   let behindBytes = 0
   let isBusy = false
-  /** Pieces that have left, and how many had when the last message came. */
-  let left = 0
-  let leftBefore = 0
+  /** When the client last took a piece of it. */
+  let takenAt = 0
   outgoing.on("close", () => {
     open = false
   })
   outgoing.on("timeout", () => outgoing.destroy())
 
-  function* counted(pieces: WirePieces): Generator<Uint8Array> {
+  function* timed(pieces: WirePieces): Generator<Uint8Array> {
     for (const piece of pieces) {
+      takenAt = performance.now()
       yield piece
-      left++
     }
   }
 
@@ -86,36 +103,35 @@ const stream = (outgoing: ServerResponse): WireStream => {
   }
 
   const put = (body: string | WirePieces): void => {
-    if (typeof body === "string") return void outgoing.write(body)
+    if (typeof body === "string" && outgoing.write(body)) return
     isBusy = true
+    takenAt = performance.now()
     outgoing.setTimeout(unreadMs)
-    writeAll(outgoing, counted(body), goOn)
+    if (typeof body === "string") outgoing.once("drain", goOn)
+    else writeAll(outgoing, timed(body), goOn)
   }
 
-  /**
-   * What was left unread before counts, and not this message, however large: nobody can have read it yet. A large one
-   * that is being read may keep more waiting.
-   */
+  /** What was left unread before counts, and not this message, however large: nobody can have read it yet. */
   const isUnread = (): boolean => {
-    if (outgoing.writableLength + behindBytes <= maxUnreadBytes) return false
-    const isRead = isBusy && left > leftBefore
-    leftBefore = left
-    return !isRead
+    const unread = outgoing.writableLength + behindBytes
+    if (unread <= maxUnreadBytes) return false
+    return !isBusy || unread > maxBehindBytes || performance.now() - takenAt > stalledMs
   }
 
   return {
-    write: (body) => {
+    write: (message) => {
       if (!open) return false
       if (isUnread()) {
         open = false
         outgoing.destroy()
         return false
       }
-      if (!isBusy) put(body)
-      else {
+      const body = typeof message === "string" && message.length >= largeText ? cut(message) : message
+      if (isBusy) {
         behind.push(body)
         behindBytes += bytesOf(body)
-      }
+      } else if (typeof body === "string") outgoing.write(body)
+      else put(body)
       return true
     },
     end: () => {

@@ -161,7 +161,7 @@ describe("a session over HTTP+SSE", () => {
       const params = { name: "files-echo", arguments: { padding: "x".repeat(1_000_000) } }
       let sent = 0
       let status = 202
-      while (status === 202 && sent < 200) {
+      while (status === 202 && sent < 2_000) {
         const waiting = yield* Effect.forkChild(bo.callTool("files-echo", { sent }))
         status = (yield* post({ id: ++sent, method: "tools/call", params })).status
         assert.deepStrictEqual(yield* Fiber.join(waiting), { sent: sent - 1 })
