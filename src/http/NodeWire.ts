@@ -71,7 +71,7 @@ const cut = (text: string): WirePieces => {
   }
 }
 
-const stream = (outgoing: ServerResponse): WireStream => {
+const stream = (outgoing: ServerResponse, leaving: Leaving | undefined): WireStream => {
   let open = true
   /** What waits until the large message that is on its way has left. */
   const behind: Array<string | WirePieces> = []
@@ -81,6 +81,7 @@ const stream = (outgoing: ServerResponse): WireStream => {
   let takenAt = 0
   outgoing.on("close", () => {
     open = false
+    leaving?.delete(outgoing)
   })
   outgoing.on("timeout", () => outgoing.destroy())
 
@@ -99,12 +100,15 @@ const stream = (outgoing: ServerResponse): WireStream => {
       behindBytes -= bytesOf(body)
       put(body)
     }
-    if (!isBusy && !open) outgoing.end()
+    if (isBusy) return
+    if (open) leaving?.delete(outgoing)
+    else outgoing.end()
   }
 
   const put = (body: string | WirePieces): void => {
     if (typeof body === "string" && outgoing.write(body)) return
     isBusy = true
+    leaving?.add(outgoing)
     takenAt = performance.now()
     outgoing.setTimeout(unreadMs)
     if (typeof body === "string") outgoing.once("drain", goOn)
@@ -155,7 +159,10 @@ const writeAll = (outgoing: ServerResponse, pieces: Iterator<Uint8Array>, done: 
   }
 }
 
-export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): WireReply => ({
+/** Answers that have been given, and that their clients have not read to the end. */
+export type Leaving = Set<ServerResponse>
+
+export const reply = (incoming: IncomingMessage, outgoing: ServerResponse, leaving?: Leaving): WireReply => ({
   send: (status, body, headers) => {
     if (outgoing.headersSent || outgoing.destroyed) return
     const length = body === undefined ? 0 : sizeOf(body)
@@ -169,6 +176,10 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
     })
     if (body === undefined || typeof body === "string") outgoing.end(body)
     else writeAll(outgoing, body.values(), () => outgoing.end())
+    if (leaving !== undefined && outgoing.writableLength > 0) {
+      leaving.add(outgoing)
+      outgoing.once("close", () => leaving.delete(outgoing))
+    }
     // A large answer that nobody reads would be held for ever.
     const isLarge = outgoing.writableLength > maxUnreadBytes || (body !== undefined && typeof body !== "string")
     if (isLarge) outgoing.setTimeout(unreadMs, () => outgoing.destroy())
@@ -191,7 +202,7 @@ export const reply = (incoming: IncomingMessage, outgoing: ServerResponse): Wire
       ...headers
     })
     outgoing.flushHeaders()
-    return stream(outgoing)
+    return stream(outgoing, leaving)
   },
   onEnd: (run) => whenClosed(outgoing, run),
   onAbort: (run) =>

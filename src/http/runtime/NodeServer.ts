@@ -2,14 +2,16 @@
  * The listener: one `node:http` server, on Node and on Deno alike. `/mcp` goes to the lean endpoint straight from the
  * callback; everything else to the `effect/http` routes.
  *
- * Closing its scope is the shutdown: sessions drain (requests in flight finish, new ones get 503), then the sockets go.
+ * Closing its scope is the shutdown: sessions drain (requests in flight finish, new ones get 503), answers that are being
+ * read leave, then the sockets go.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { Context, Effect, Layer, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { HttpRouter } from "effect/http"
 import { HubConfig } from "../../domain/HubConfig.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
 import { Sessions } from "../../actors/Sessions.ts"
 import { FairShare } from "../../actors/FairShare.ts"
 import { Pressure } from "../../actors/Pressure.ts"
@@ -49,9 +51,21 @@ export const stop = (server: Server): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
     server.closeIdleConnections()
-    // What is still open has had its time: the sessions have drained before.
+    // What is still open has had its time.
     server.closeAllConnections()
   }).pipe(Effect.timeoutOption("2 seconds"), Effect.asVoid)
+
+/** Done when all of these answers have left, or their clients have. */
+const haveLeft = (leaving: NodeWire.Leaving): Effect.Effect<void> =>
+  Effect.forEach(
+    [...leaving],
+    (outgoing) =>
+      Effect.callback<void>((resume) => {
+        if (outgoing.destroyed) resume(Effect.void)
+        else outgoing.once("close", () => resume(Effect.void))
+      }),
+    { concurrency: "unbounded", discard: true }
+  )
 
 export class HubServer extends Context.Service<
   HubServer,
@@ -90,6 +104,7 @@ const make = Effect.gen(function* () {
 
   /** Connections beyond what the descriptors suffice for: told so, and closed. */
   const surplus = new Set<Socket>()
+  const leaving: NodeWire.Leaving = new Set()
 
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     if (surplus.has(incoming.socket)) return turnAway(incoming, outgoing)
@@ -105,7 +120,7 @@ const make = Effect.gen(function* () {
     const mark = url.indexOf("?")
     const path = mark === -1 ? url : url.slice(0, mark)
     const query = mark === -1 ? "" : url.slice(mark + 1)
-    if (endpoint.handle(NodeWire.request(incoming, path, query), NodeWire.reply(incoming, outgoing))) return
+    if (endpoint.handle(NodeWire.request(incoming, path, query), NodeWire.reply(incoming, outgoing, leaving))) return
     otherRoutes(incoming, outgoing)
   }
 
@@ -129,10 +144,17 @@ const make = Effect.gen(function* () {
   })
   yield* metrics.gauge("mcphub_client_sockets", "Open connections of clients", () => sockets.size)
 
-  const address = yield* Effect.acquireRelease(listen(server, hub.host, hub.port), () =>
+  const now = monotonicMillis(yield* Clock.Clock)
+  const shutDown = Effect.gen(function* () {
+    const since = now()
     // Whoever waits for their turn goes on first, so that nobody is left without an answer.
-    Effect.andThen(share.release, Effect.andThen(sessions.drain(hub.drainMs), stop(server)))
-  )
+    yield* share.release
+    yield* sessions.drain(hub.drainMs)
+    const rest = hub.drainMs - (now() - since)
+    if (rest > 0) yield* Effect.timeoutOption(haveLeft(leaving), rest)
+    yield* stop(server)
+  })
+  const address = yield* Effect.acquireRelease(listen(server, hub.host, hub.port), () => shutDown)
   const shown = address.family === "IPv6" ? `[${address.address}]` : address.address
   return HubServer.of({
     host: address.address,
