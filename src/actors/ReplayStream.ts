@@ -39,6 +39,11 @@ interface KeptEvent {
   readonly method: string | undefined
 }
 
+const eventOf = (position: number, message: JsonRpcMessage): KeptEvent => {
+  const json = encodeBody(message)
+  return { position, json, bytes: sizeOf(json), method: "method" in message ? message.method : undefined }
+}
+
 export class ReplayStream {
   readonly name: string
   private readonly options: ReplayStreamOptions
@@ -56,17 +61,14 @@ export class ReplayStream {
     this.options = options
   }
 
-  /** Hands the message to the reader and keeps it. False: it was neither read nor kept. */
-  send(message: JsonRpcMessage): boolean {
+  /**
+   * Hands the message to the reader and keeps it; where it is too large for that, `instead`, for who loses the
+   * connection in the middle of it. False: it was neither read nor kept.
+   */
+  send(message: JsonRpcMessage, instead?: () => JsonRpcMessage): boolean {
     if (this.ended) return false
-    const json = encodeBody(message)
-    const event: KeptEvent = {
-      position: ++this.last,
-      json,
-      bytes: sizeOf(json),
-      method: "method" in message ? message.method : undefined
-    }
-    const kept = this.keep(event)
+    const event = eventOf(++this.last, message)
+    const kept = this.keep(event) || (instead !== undefined && this.keep(eventOf(event.position, instead())))
     const taken = this.reader !== undefined && this.write(event)
     if (!kept && !taken) this.lost++
     return kept || taken

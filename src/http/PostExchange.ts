@@ -27,8 +27,8 @@ import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
 
 /** The answer as a stream. */
 export interface AnswerStream {
-  /** False: it will never reach the client. */
-  readonly send: (message: JsonRpcMessage) => boolean
+  /** `instead` is for a client that comes back for what was too large to be kept. False: it will never get anything. */
+  readonly send: (message: JsonRpcMessage, instead?: () => JsonRpcMessage) => boolean
   readonly end: () => void
 }
 
@@ -91,7 +91,7 @@ export const make = (
     left--
     if (left === 0) patience?.takeBack(turnSlow)
     if (stream !== undefined) {
-      if (!stream.send(response) && response.id !== undefined) stream.send(failure(response.id, lost))
+      stream.send(response, () => failure(response.id ?? null, lost))
       if (left === 0) stream.end()
       return
     }
@@ -128,9 +128,9 @@ export const make = (
   }
 }
 
-/** In place of an answer that came while nobody was there to read it and that is too large to be kept. */
+/** In place of an answer that nobody has read to its end and that is too large to be kept. */
 const lost = JsonRpcErrors.refusal(
   hubCodes.outcomeUnknown,
   "answer_lost",
-  "The request was answered while the connection was lost, and the answer is too large to be kept; what it did is done"
+  "The request was answered, but the connection was lost and the answer is too large to be kept; what it did is done"
 )

@@ -145,6 +145,26 @@ describe("a call whose connection breaks", () => {
     })
   )
 
+  it.live("says so when the connection broke in the middle of an answer that is too large to be kept", () =>
+    Effect.gen(function* () {
+      const { ada, hold, kept, proxy } = yield* start()
+      proxy.cutNextAfter(500_000)
+      const { held, opening } = yield* hold()
+      progress(held, 1)
+      const answer = yield* Fiber.join(opening)
+      held.content({ large: "x".repeat(3 * maxStreamBytes) })
+      assert.deepStrictEqual(short(yield* answer.rest), [1])
+      const ids = yield* Effect.orDie(Effect.all([answer.event, answer.event]))
+      const resumed = yield* ada.resume(ids[1].id!)
+      const [message, ...more] = (yield* resumed.rest) as ReadonlyArray<any>
+      assert.deepStrictEqual([message.id, message.error.code, message.error.data.kind], [1, 1409, "answer_lost"])
+      assert.deepStrictEqual(more, [])
+      const over = yield* ada.resume((yield* Effect.orDie(resumed.event)).id!)
+      assert.strictEqual(over.status, 204)
+      assert.isBelow(kept()[1]!, 10_000)
+    })
+  )
+
   it.live("asks its question when the client is back, takes the answer, and goes on", () =>
     Effect.gen(function* () {
       const { ada, bo, hold, hub, proxy, upstream } = yield* start({ capabilities: { elicitation: {} } })
