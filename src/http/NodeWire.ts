@@ -16,10 +16,12 @@ const unreadMs = 30_000
 /** From so many characters on a text leaves in pieces, too, of so many bytes each. */
 const largeText = 64 * 1024
 
-/** Behind a large message that is being read more may wait than a client may leave unread: this, in bytes, and so long
- * after the last piece was taken, in milliseconds. A busy session writes many messages between two round trips. */
+/**
+ * Behind a large message that is being read more may wait than a client may leave unread, because a busy session writes
+ * many messages between two round trips: so many bytes, until so many milliseconds after the last piece was taken.
+ */
 const maxBehindBytes = 256 * 1024 * 1024
-const stalledMs = 1_000
+const stalledMs = 5_000
 
 const emptyQuery = new URLSearchParams()
 

@@ -1,6 +1,6 @@
 /** What a stopping hub has answered, and its client has not read to the end yet. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Scope } from "effect"
 import { type IncomingMessage, request } from "node:http"
 import { Sessions } from "../../src/actors/Sessions.ts"
 import { type HubUser, RawHttp, type RunningHub, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
