@@ -5,9 +5,9 @@
  * thread is free for those. Where all ask much, or one is alone, nobody waits.
  *
  * Each user has a bucket that fills with `FAIR_SHARE` units a second; a request costs one, and so does the like of it in
- * bytes of large answers. Who finds it empty waits in a queue of their own: nothing is refused, read or held but the
- * connection. The only request of a user never waits: who awaits one answer before asking again leaves gaps by
- * themselves.
+ * bytes of large answers. Who finds it empty waits in queues of their own: nothing is refused, read or held but the
+ * connection. Requests and the answers that are being read take turns, so that neither keeps the other waiting. The only
+ * request of a user never waits: who awaits one answer before asking again leaves gaps by themselves.
  */
 import { Clock, Context, Effect, FiberHandle, Layer } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
@@ -37,8 +37,11 @@ export class FairShare extends Context.Service<
      */
     readonly admit: (userId: UserId, isAwaited: boolean, run: () => void) => Admission
     readonly ended: (userId: UserId) => void
-    /** Bytes of an answer have been moved: milliseconds to leave the rest of it alone, undefined to go on at once. */
-    readonly moved: (userId: UserId, bytes: number) => number | undefined
+    /**
+     * Bytes of an answer have been moved. Undefined: read on. Otherwise the rest waits until `goOn`, which never runs
+     * before this has returned; the function says that there is no rest.
+     */
+    readonly moved: (userId: UserId, bytes: number, goOn: () => void) => (() => void) | undefined
     /** Requests that wait now, and that have ever waited. */
     readonly waiting: () => number
     readonly waited: () => number
@@ -52,6 +55,12 @@ export class FairShare extends Context.Service<
   )
 }
 
+interface Waiting {
+  /** Units, charged when it goes on. */
+  readonly cost: number
+  readonly run: () => void
+}
+
 interface Account {
   readonly userId: UserId
   /** Units left, less than none while the user is over their share. */
@@ -63,8 +72,14 @@ interface Account {
   /** Requests that run. */
   open: number
   /** Those that wait, in order. */
-  readonly queue: Set<() => void>
+  readonly requests: Set<Waiting>
+  /** Answers of which more is to be read, in order. */
+  readonly answers: Set<Waiting>
+  /** Whose turn it is when both wait. */
+  isAnswersTurn: boolean
 }
+
+const isQueued = ({ answers, requests }: Account): boolean => requests.size > 0 || answers.size > 0
 
 const make = Effect.fnUntraced(function* () {
   const { fairShare, maxInflightPerUser } = yield* HubConfig
@@ -99,8 +114,8 @@ const make = Effect.fnUntraced(function* () {
     heard.some((one) => one.userId !== account.userId && moment - one.heardAt <= activeMs && asksLittle(one, moment))
 
   const forgetIdle = (moment: number): void => {
-    for (const [userId, { at, open, queue }] of accounts) {
-      if (open === 0 && queue.size === 0 && moment - at > activeMs) accounts.delete(userId)
+    for (const [userId, account] of accounts) {
+      if (account.open === 0 && !isQueued(account) && moment - account.at > activeMs) accounts.delete(userId)
     }
   }
 
@@ -108,7 +123,16 @@ const make = Effect.fnUntraced(function* () {
     let account = accounts.get(userId)
     if (account === undefined) {
       if (accounts.size >= maxAccounts) forgetIdle(moment)
-      account = { userId, units: burst, at: moment, heardAt: moment, open: 0, queue: new Set() }
+      account = {
+        userId,
+        units: burst,
+        at: moment,
+        heardAt: moment,
+        open: 0,
+        requests: new Set(),
+        answers: new Set(),
+        isAnswersTurn: false
+      }
       accounts.set(userId, account)
     }
     account.units = unitsAt(account, moment)
@@ -122,7 +146,6 @@ const make = Effect.fnUntraced(function* () {
   }
 
   const start = (account: Account, request: () => void): void => {
-    charge(account, 1)
     if (asksLittle(account, account.at)) heardOf(account, account.at)
     account.open++
     request()
@@ -131,26 +154,38 @@ const make = Effect.fnUntraced(function* () {
   const mayRun = (account: Account, moment: number): boolean =>
     isOff || account.units >= 1 || !isBesideOthers(account, moment)
 
-  /** Lets one request of each user go whose turn it is; milliseconds until the next one's, 0 when there may be more. */
+  const takeNext = (account: Account): Waiting => {
+    const { answers, isAnswersTurn, requests } = account
+    const from = answers.size > 0 && (isAnswersTurn || requests.size === 0) ? answers : requests
+    account.isAnswersTurn = from === requests
+    const [next] = from
+    takeBack(account, from, next!)
+    return next!
+  }
+
+  /** Lets one thing of each user go on whose turn it is; milliseconds until the next one's, 0 when there may be more. */
   const turn = (): number => {
     const moment = now()
     let pause = Number.POSITIVE_INFINITY
-    for (const { userId } of queued) {
+    // A copy: who goes on may wait again at once.
+    for (const { userId } of [...queued]) {
       const account = accountOf(userId, moment)
       if (mayRun(account, moment)) {
-        const [next] = account.queue
-        forget(account, next!)
-        start(account, next!)
+        const { cost, run } = takeNext(account)
+        charge(account, cost)
+        run()
         pause = 0
       } else pause = Math.min(pause, ((1 - account.units) / fairShare) * 1_000)
     }
     return pause
   }
 
-  const forget = (account: Account, request: () => void): void => {
-    if (!account.queue.delete(request)) return
-    waiting--
-    if (account.queue.size === 0) queued.delete(account)
+  /** Whether it was still waiting. */
+  const takeBack = (account: Account, from: Set<Waiting>, one: Waiting): boolean => {
+    if (!from.delete(one)) return false
+    if (from === account.requests) waiting--
+    if (!isQueued(account)) queued.delete(account)
+    return true
   }
 
   const watch = Effect.gen(function* () {
@@ -160,43 +195,59 @@ const make = Effect.fnUntraced(function* () {
     }
   })
 
-  const enqueue = (account: Account, request: () => void): Admission => {
-    if (account.queue.size >= mostWaiting) return "refused"
-    account.queue.add(request)
-    waiting++
-    waited++
-    queued.add(account)
+  /** An answer may have to wait for other events only, but must know that it waits before it goes on. */
+  const watchSoon = Effect.andThen(Effect.yieldNow, watch)
+
+  const enqueue = (account: Account, to: Set<Waiting>, one: Waiting): void => {
     // Their turn may come before that of those who wait already.
-    if (account.queue.size === 1) run(watch)
-    return () => forget(account, request)
+    const isFirst = !isQueued(account)
+    to.add(one)
+    queued.add(account)
+    if (isFirst) run(to === account.requests ? watch : watchSoon)
   }
 
   return FairShare.of({
     admit: (userId, isAwaited, request) => {
       const moment = now()
       const account = accountOf(userId, moment)
+      const { requests } = account
       const isOnlyOne = isAwaited && account.open === 0
-      if (account.queue.size > 0 || !(isOnlyOne || mayRun(account, moment))) return enqueue(account, request)
-      start(account, request)
-      return "runs"
+      if (requests.size === 0 && (isOnlyOne || mayRun(account, moment))) {
+        charge(account, 1)
+        start(account, request)
+        return "runs"
+      }
+      if (requests.size >= mostWaiting) return "refused"
+      const one = { cost: 1, run: () => start(account, request) }
+      waiting++
+      waited++
+      enqueue(account, requests, one)
+      return () => void takeBack(account, requests, one)
     },
     ended: (userId) => {
       const account = accounts.get(userId)
       if (account !== undefined && account.open > 0) account.open--
     },
-    moved: (userId, bytes) => {
+    moved: (userId, bytes, goOn) => {
       if (isOff) return undefined
       const moment = now()
       const account = accountOf(userId, moment)
-      charge(account, bytes / unitBytes)
-      if (!isBesideOthers(account, moment)) return undefined
-      return Math.max(0, (-account.units / fairShare) * 1_000)
+      const cost = bytes / unitBytes
+      if (!isBesideOthers(account, moment)) {
+        charge(account, cost)
+        return undefined
+      }
+      const one = { cost, run: goOn }
+      enqueue(account, account.answers, one)
+      return () => {
+        if (takeBack(account, account.answers, one)) charge(account, cost)
+      }
     },
     waiting: () => waiting,
     waited: () => waited,
     release: Effect.sync(() => {
       isOff = true
-      if (queued.size > 0) run(watch)
+      while (queued.size > 0) turn()
     })
   })
 })

@@ -29,13 +29,28 @@ const brief = (share: FairShare["Service"], user: UserId) => {
   share.ended(user)
 }
 
+const piece = 64 * 1024
+
+/** A large answer that is read for as long as it may be, and how many pieces of it were. */
+const answer = (share: FairShare["Service"], user: UserId) => {
+  let pieces = 0
+  let end: (() => void) | undefined
+  const read = (): void => {
+    pieces++
+    end = share.moved(user, piece, read)
+    assert.isDefined(end)
+  }
+  read()
+  return { pieces: () => pieces, end: () => end?.() }
+}
+
 describe("a user's fair share", () => {
   it.effect("makes nobody wait who is alone, however much they do", () =>
     Effect.gen(function* () {
       const { ran, send, share } = yield* requests
       for (let i = 0; i < 500; i++) assert.strictEqual(send(ada, String(i)), "runs")
       assert.strictEqual(ran.length, 500)
-      assert.isUndefined(share.moved(ada, 1e9))
+      assert.isUndefined(share.moved(ada, 1e9, () => {}))
     }).pipe(Effect.provide(layer()))
   )
 
@@ -133,16 +148,50 @@ describe("a user's fair share", () => {
   it.effect("a large answer is read at its pace beside others, and all at once alone", () =>
     Effect.gen(function* () {
       const { share } = yield* requests
-      const piece = 64 * 1024
-      assert.isUndefined(share.moved(ada, piece))
+      assert.isUndefined(share.moved(ada, piece, () => {}))
       brief(share, bo)
-      // One and a half units are left, a piece is half of one; then each piece has to wait for its half.
+      const adas = answer(share, ada)
+      // One and a half units are left, a piece is half of one, and it takes a whole one to go on.
+      yield* TestClock.adjust(0)
+      assert.strictEqual(adas.pieces(), 3)
+      yield* TestClock.adjust("49 millis")
+      assert.strictEqual(adas.pieces(), 3)
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(adas.pieces(), 4)
+      adas.end()
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(adas.pieces(), 4)
+      assert.deepStrictEqual([share.waiting(), share.waited()], [0, 0])
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("however many large answers are read at once, together they are no faster than one", () =>
+    Effect.gen(function* () {
+      const { share } = yield* requests
+      brief(share, bo)
+      const adas = Array.from({ length: 100 }, () => answer(share, ada))
+      const pass = TestClock.adjust("50 millis")
+      for (let i = 0; i < 10; i++) yield* pass
+      const before = adas.reduce((sum, { pieces }) => sum + pieces(), 0)
+      for (let i = 0; i < 100; i++) yield* pass
+      const read = adas.reduce((sum, { pieces }) => sum + pieces(), 0) - before
+      assert.approximately(read, 100, 2)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("requests and large answers of one user take turns: neither keeps the other waiting", () =>
+    Effect.gen(function* () {
+      const { ran, send, share } = yield* requests
+      brief(share, bo)
+      for (const name of ["1", "2"]) send(ada, name)
+      const adas = [answer(share, ada), answer(share, ada)]
+      for (const name of ["3", "4", "5"]) send(ada, name)
+      yield* TestClock.adjust("500 millis")
+      assert.deepStrictEqual(ran, ["1", "2", "3", "4", "5"])
       assert.deepStrictEqual(
-        Array.from({ length: 4 }, () => share.moved(ada, piece)),
-        [0, 0, 0, 50]
+        adas.map(({ pieces }) => pieces()),
+        [3, 2]
       )
-      yield* TestClock.adjust("50 millis")
-      assert.strictEqual(share.moved(ada, piece), 50)
     }).pipe(Effect.provide(layer()))
   )
 
@@ -179,7 +228,7 @@ describe("a user's fair share", () => {
       const { send, share } = yield* requests
       brief(share, bo)
       for (let i = 0; i < 100; i++) assert.strictEqual(send(ada, ""), "runs")
-      assert.isUndefined(share.moved(ada, 1e9))
+      assert.isUndefined(share.moved(ada, 1e9, () => {}))
     }).pipe(Effect.provide(layer(0)))
   )
 })

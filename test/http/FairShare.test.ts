@@ -130,6 +130,8 @@ describe("a user who asks for much", () => {
       const { ada, bo, share } = yield* start()
       const adas = yield* Effect.forkChild(ada.send(call("large", 7)))
       assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+      // Time goes on for as long as the answer needs it.
+      yield* Effect.forkChild(Effect.forever(TestClock.adjust("50 millis")))
       const { text } = yield* Fiber.join(adas)
       assert.isTrue(text === `{"jsonrpc":"2.0","id":7,"result":${large}}`)
       assert.strictEqual(share.waiting(), 0)

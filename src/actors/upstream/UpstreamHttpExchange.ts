@@ -23,6 +23,9 @@ import {
 } from "./UpstreamHttpErrors.ts"
 import type { UserPool } from "./UserPools.ts"
 
+/** Bytes after which the pace is looked at: a pause after every little piece would cost more than the piece. */
+const stepBytes = 16 * 1024
+
 /** Milliseconds an exchange may take to end after nobody waits for it. */
 const graceMs = 1_000
 
@@ -110,7 +113,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private chunks: Array<Buffer> = []
   private scanner: ResponseScanner | undefined
   private events: SseDecoder.SseDecoder | undefined
-  private pause: ReturnType<typeof setTimeout> | undefined
+  /** Bytes that were read since the pace was looked at. */
+  private uncounted = 0
+  /** While the rest of a large answer waits for its turn. */
+  private noRest: (() => void) | undefined
   private grace: ReturnType<typeof setTimeout> | undefined
 
   constructor(request: ExchangeRequest, resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void) {
@@ -189,7 +195,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.bytes += chunk.length
     this.take(chunk)
-    if (this.bytes > large && !this.aborted) this.leaveRoom(controller, chunk.length)
+    this.uncounted += chunk.length
+    if (this.bytes > large && this.uncounted >= stepBytes && !this.aborted) this.leaveRoom(controller)
   }
 
   private take(chunk: Buffer): void {
@@ -225,11 +232,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** A large answer is read no faster than its user's share allows while others are active. */
-  private leaveRoom(controller: Dispatcher.DispatchController, bytes: number): void {
-    const ms = this.request.pool.moved(bytes)
-    if (ms === undefined) return
-    controller.pause()
-    this.pause = setTimeout(() => controller.resume(), ms)
+  private leaveRoom(controller: Dispatcher.DispatchController): void {
+    // A socket that closes while the answer is paused still hands over what it holds.
+    if (this.noRest !== undefined) return
+    this.noRest = this.request.pool.moved(this.uncounted, () => {
+      this.noRest = undefined
+      controller.resume()
+    })
+    this.uncounted = 0
+    if (this.noRest !== undefined) controller.pause()
   }
 
   /** A large body is looked through while it arrives rather than parsed when it is there. */
@@ -302,7 +313,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   private finish(): void {
     clearTimeout(this.grace)
-    clearTimeout(this.pause)
+    this.noRest?.()
+    this.noRest = undefined
     this.request.running.delete(this)
   }
 }

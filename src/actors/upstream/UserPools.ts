@@ -40,8 +40,8 @@ export interface PoolStats {
 /** The sockets of one user toward one origin. */
 export interface UserPool {
   readonly dispatch: (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => void
-  /** So much of a large answer has been read: milliseconds to leave the rest alone, see `FairShare.moved`. */
-  readonly moved: (bytes: number) => number | undefined
+  /** So much of a large answer has been read, see `FairShare.moved`. */
+  readonly moved: (bytes: number, goOn: () => void) => (() => void) | undefined
 }
 
 class PoolKey {
@@ -110,7 +110,7 @@ const make = Effect.fnUntraced(function* () {
             counters.requests++
             pool.dispatch(options, handler)
           },
-          moved: (bytes) => share.moved(key.userId, bytes)
+          moved: (bytes, goOn) => share.moved(key.userId, bytes, goOn)
         }))
       ),
     idleTimeToLive: unusedMs
