@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber } from "effect"
+import { Context, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { FairShare } from "../../src/actors/FairShare.ts"
 import { HubKeys } from "../../src/domain/HubKeys.ts"
 import type { HubConfigShape } from "../../src/domain/HubConfig.ts"
-import { faults, type McpClient, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
+import { faults, McpClient, RawHttp, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as RudeClients from "../support/RudeClients.ts"
 
@@ -123,6 +123,30 @@ describe("a user who asks for much", () => {
       yield* Fiber.join(adas)
       assert.strictEqual(calledBy(hub.ada), called + waiting)
     })
+  )
+
+  it.effect(
+    "B24: whose requests wait when the hub stops is told so, every one of them, and nothing of them is done",
+    () =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const { calledBy, hub, share } = yield* Scope.provide(start({ drainMs: 5_000 }), scope)
+        const http = yield* RawHttp.make(new URL(hub.url).origin)
+        const ada = yield* McpClient.connect(http, hub.ada)
+        const adas = yield* flood(ada, 100)
+        yield* eventually(Effect.sync(share.waiting), (now) => now >= 90)
+        const waiting = share.waiting()
+        assert.isAtLeast(waiting, 90)
+        yield* eventually(
+          Effect.sync(() => calledBy(hub.ada)),
+          (calls) => calls === 1 + 100 - waiting
+        )
+        yield* Scope.close(scope, Exit.void)
+        const answers = yield* Fiber.join(adas)
+        assert.strictEqual(answers.filter(({ status }) => status === 503).length, waiting)
+        assert.strictEqual(answers.filter(({ status }) => status === 200).length, 100 - waiting)
+        assert.strictEqual(calledBy(hub.ada), 1 + 100 - waiting)
+      })
   )
 
   it.effect("R25: gets a large answer in pieces with pauses between them, and every byte of it", () =>
