@@ -45,15 +45,15 @@ export class PrincipalCache {
   /** Grows with every change heard of; a read that began before one may be stale. */
   generation = 0
 
-  /** The principal while its entry is fresh and the key has not expired; counts as one use. */
-  get(digest: string, now: Moment): Principal | undefined {
+  /** The principal while its entry is fresh and the key has not expired; counts as one use, but for who asks `again`. */
+  get(digest: string, now: Moment, again = false): Principal | undefined {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return undefined
     if (now.mono >= entry.until || now.wall >= entry.principal.expiresAt) {
       this.#drop(digest, entry.principal.userId)
       return undefined
     }
-    this.use(entry.principal.keyId, now.wall)
+    if (!again) this.use(entry.principal.keyId, now.wall)
     return entry.principal
   }
 

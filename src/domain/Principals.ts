@@ -59,8 +59,11 @@ export class Principals extends Context.Service<
     readonly authenticate: (
       key: Redacted.Redacted<string>
     ) => Effect.Effect<Principal, KeyRejected | IdentityUnavailable>
-    /** The cached, still valid principal of a key, without an effect: the data path's fast way. */
-    readonly peek: (key: string) => Principal | undefined
+    /**
+     * The cached, still valid principal of a key, without an effect: the data path's fast way. Counts as a use of the
+     * key, unless the same request asks `again`.
+     */
+    readonly peek: (key: string, again?: boolean) => Principal | undefined
     /** Changes to keys and users, after the cache has dropped them. */
     readonly invalidations: Stream.Stream<KeyEvent>
   }
@@ -228,7 +231,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
 
   return Principals.of({
     authenticate,
-    peek: (key) => cache.get(keyDigest(key), moment()),
+    peek: (key, again) => cache.get(keyDigest(key), moment(), again),
     invalidations: Stream.fromPubSub(changes)
   })
 })

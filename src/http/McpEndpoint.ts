@@ -102,23 +102,35 @@ const make = Effect.gen(function* () {
     }
     const known = principals.peek(presented.key)
     // An event stream is open for long and costs nothing; how often it may be opened is `OpenRate`'s.
-    if (known === undefined || request.method === "GET") identify(request, reply, path, presented.key)
-    else inTurn(known.userId, path, reply, () => identify(request, reply, path, presented.key))
+    if (known === undefined || request.method === "GET") identify(request, reply, path, presented.key, known)
+    else {
+      inTurn(known.userId, path, reply, (hasWaited) => {
+        const still = hasWaited ? principals.peek(presented.key, true) : known
+        identify(request, reply, path, presented.key, still)
+      })
+    }
     return true
   }
 
   /** A user's requests beyond their share wait, unread; what their key opens is looked at when they go on. */
-  const inTurn = (userId: UserId, { old }: McpPath, reply: WireReply, run: () => void): void => {
+  const inTurn = (userId: UserId, { old }: McpPath, reply: WireReply, run: (hasWaited: boolean) => void): void => {
+    let waits = false
     const admission = share.admit(userId, old === undefined, () => {
       reply.onEnd(() => share.ended(userId))
-      run()
+      run(waits)
     })
+    waits = true
     if (admission === "refused") return tooManyWaiting(reply)
     if (admission !== "runs") reply.onAbort(admission)
   }
 
-  const identify = (request: WireRequest, reply: WireReply, path: McpPath, key: string): void => {
-    const known = principals.peek(key)
+  const identify = (
+    request: WireRequest,
+    reply: WireReply,
+    path: McpPath,
+    key: string,
+    known: Principal | undefined
+  ): void => {
     if (known !== undefined) return guarded(reply, () => admit(request, reply, known, path))(undefined)
     runFork(principals.authenticate(Redacted.make(key))).addObserver((exit) => {
       if (Exit.isSuccess(exit)) return guarded(reply, () => admit(request, reply, exit.value, path))(undefined)

@@ -106,6 +106,29 @@ describe("a user who asks for much", () => {
     })
   )
 
+  it.effect("has every request counted as one use of its key, whether it waited or not", () =>
+    Effect.gen(function* () {
+      const { ada, bo, hub, settled } = yield* start()
+      const keys = Context.get(hub.services, HubKeys)
+      const uses = Effect.andThen(
+        TestClock.adjust("5 seconds"),
+        Effect.map(
+          Effect.all([keys.byId(hub.ada.row.id), keys.byId(hub.bo.row.id)]),
+          ([adas, bos]) => [adas.usageCount, bos.usageCount] as const
+        )
+      )
+      const before = yield* uses
+      yield* bo.callTool("files-echo", { bo: 1 })
+      const adas = yield* flood(ada, 12)
+      yield* settled(8)
+      yield* TestClock.adjust("1 second")
+      yield* settled(0)
+      yield* Fiber.join(adas)
+      const after = yield* uses
+      assert.deepStrictEqual([after[0] - before[0], after[1] - before[1]], [12, 1])
+    })
+  )
+
   it.effect("B14: a request whose client goes while it waits never runs", () =>
     Effect.gen(function* () {
       const { ada, calledBy, hub, settled, share } = yield* start()
