@@ -106,6 +106,15 @@ describe("a user who asks for much", () => {
     })
   )
 
+  it.effect("does not wait who sends one request after the other, each upon the answer to the one before", () =>
+    Effect.gen(function* () {
+      const { ada, bo, share } = yield* start()
+      for (let i = 0; i < 50; i++) assert.deepStrictEqual(yield* ada.callTool("files-echo", { i }), { i })
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+      assert.strictEqual(share.waited(), 0)
+    })
+  )
+
   it.effect("has every request counted as one use of its key, whether it waited or not", () =>
     Effect.gen(function* () {
       const { ada, bo, hub, settled } = yield* start()
