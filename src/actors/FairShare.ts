@@ -167,8 +167,9 @@ const make = Effect.fnUntraced(function* () {
   const turn = (): number => {
     const moment = now()
     let pause = Number.POSITIVE_INFINITY
-    // A copy: who goes on may wait again at once.
-    for (const { userId } of [...queued]) {
+    // Who goes on may wait again at once, for the next turn.
+    const waitingNow = [...queued]
+    for (const { userId } of waitingNow) {
       const account = accountOf(userId, moment)
       if (mayRun(account, moment)) {
         const { cost, run } = takeNext(account)
