@@ -2,7 +2,7 @@
  * What this process is running out of: memory or descriptors. While something presses, nothing new is taken: sessions
  * are refused for want of memory, connections for want of descriptors, both with 503; what runs goes on.
  *
- * Looked at once a second; in between, connections are added to the last count, so that a flood of them cannot use up
+ * Looked at once a second; in between, connections that come and go are counted, so that a flood of them cannot use up
  * the descriptors between two looks. `Measures` is a reference, so that a test or an embedder can bring their own.
  */
 import { Context, Effect, Layer, Schedule } from "effect"
@@ -57,14 +57,29 @@ const memoryLow = 0.7
 /** Kept free for upstream connections, child processes and files. */
 const reservedPart = 0.1
 const leastReserved = 24
+/** How many connections may wait to be accepted: this part of the descriptors, but no more than the first number. */
+const mostWaiting = 1024
+const waitingPart = 1 / 16
+
+/**
+ * How many connections the system may let wait to be accepted, with that many descriptors. Deno accepts all that wait
+ * before it tells of the first, and accepts none for ever after one for which there was no descriptor; so what waits
+ * must have descriptors.
+ */
+export const backlogFor = (limit: number | undefined): number =>
+  limit === undefined ? mostWaiting : Math.min(mostWaiting, Math.ceil(limit * waitingPart))
 
 export class Pressure extends Context.Service<
   Pressure,
   {
     readonly memory: () => boolean
     readonly descriptors: () => boolean
+    /** How many connections may wait to be accepted (`backlogFor`). */
+    readonly backlog: number
     /** A connection was accepted. */
     readonly accepted: () => void
+    /** One that was accepted has closed. */
+    readonly closed: () => void
     /** Looks now instead of at the next second. */
     readonly look: Effect.Effect<void>
   }
@@ -78,6 +93,7 @@ export class Pressure extends Context.Service<
       let isShort = false
       let used = 0
       let most = Number.POSITIVE_INFINITY
+      const backlog = backlogFor(measures.descriptors()?.limit)
 
       const look = Effect.suspend(() => {
         ratio = measures.memory()
@@ -86,7 +102,8 @@ export class Pressure extends Context.Service<
         const found = measures.descriptors()
         if (found !== undefined) {
           used = found.used
-          most = found.limit - Math.max(leastReserved, Math.ceil(found.limit * reservedPart))
+          // Twice what waits: others may come while these are accepted.
+          most = found.limit - Math.max(leastReserved, Math.ceil(found.limit * reservedPart)) - 2 * backlog
         }
         if (isShort === was) return Effect.void
         return isShort
@@ -104,8 +121,12 @@ export class Pressure extends Context.Service<
       return Pressure.of({
         memory: () => isShort,
         descriptors: () => used >= most,
+        backlog,
         accepted: () => {
           used++
+        },
+        closed: () => {
+          used--
         },
         look
       })

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net"
 import { Context, Effect, Exit, Layer, Option, Scope } from "effect"
 import { LogOutput } from "../../actors/LogOutput.ts"
+import { backlogFor, Measures } from "../../actors/Pressure.ts"
 import * as Logging from "../../actors/Logging.ts"
 import type { Overrides } from "../../domain/ConfigVariables.ts"
 import { HubConfig } from "../../domain/HubConfig.ts"
@@ -33,8 +34,12 @@ const notReady = (basePath: string) => (incoming: IncomingMessage, outgoing: Ser
 const listening = Effect.gen(function* () {
   const { basePath, host, port } = yield* HubConfig
   const server = createServer(notReady(basePath))
-  const address: AddressInfo = yield* Effect.acquireRelease(NodeServer.listen(server, host, port), () =>
-    NodeServer.stop(server)
+  const limit = (yield* Measures).descriptors()?.limit
+  // Connections that say nothing must not take what the attempts at the database need.
+  if (limit !== undefined) server.maxConnections = Math.floor(limit / 2)
+  const address: AddressInfo = yield* Effect.acquireRelease(
+    NodeServer.listen(server, host, port, backlogFor(limit)),
+    () => NodeServer.stop(server)
   )
   return address.port
 })

@@ -37,11 +37,17 @@ const listenError = (error: NodeJS.ErrnoException, host: string, port: number): 
   return new ListenFailed({ message: `Cannot listen on ${where}: ${error.code ?? error.message}` })
 }
 
-export const listen = (server: Server, host: string, port: number): Effect.Effect<AddressInfo, ListenFailed> =>
+/** `backlog`: how many connections may wait to be accepted. */
+export const listen = (
+  server: Server,
+  host: string,
+  port: number,
+  backlog: number
+): Effect.Effect<AddressInfo, ListenFailed> =>
   Effect.callback((resume) => {
     const failed = (error: NodeJS.ErrnoException): void => resume(Effect.fail(listenError(error, host, port)))
     server.once("error", failed)
-    server.listen({ host, port, backlog: 1024 }, () => {
+    server.listen({ host, port, backlog }, () => {
       server.off("error", failed)
       resume(Effect.succeed(server.address() as AddressInfo))
     })
@@ -129,6 +135,11 @@ const make = Effect.gen(function* () {
   const sockets = new Set<unknown>()
   server.on("connection", (socket) => {
     pressure.accepted()
+    sockets.add(socket)
+    socket.once("close", () => {
+      pressure.closed()
+      sockets.delete(socket)
+    })
     if (pressure.descriptors()) {
       if (surplus.size >= mostSurplus) return void socket.destroy()
       surplus.add(socket)
@@ -139,8 +150,6 @@ const make = Effect.gen(function* () {
         surplus.delete(socket)
       })
     }
-    sockets.add(socket)
-    socket.on("close", () => sockets.delete(socket))
   })
   yield* metrics.gauge("mcphub_client_sockets", "Open connections of clients", () => sockets.size)
 
@@ -154,7 +163,7 @@ const make = Effect.gen(function* () {
     if (rest > 0) yield* Effect.timeoutOption(haveLeft(leaving), rest)
     yield* stop(server)
   })
-  const address = yield* Effect.acquireRelease(listen(server, hub.host, hub.port), () => shutDown)
+  const address = yield* Effect.acquireRelease(listen(server, hub.host, hub.port, pressure.backlog), () => shutDown)
   const shown = address.family === "IPv6" ? `[${address.address}]` : address.address
   return HubServer.of({
     host: address.address,
