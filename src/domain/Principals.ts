@@ -208,8 +208,8 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       ? announce(news.event)
       : Effect.suspend(() => {
           cache.clear()
-          // Beside the stream, so that a slow check holds up no news.
-          return checkAll.pipe(Effect.retry(Schedule.spaced("1 second")), Effect.ignore, Effect.forkIn(scope))
+          // Beside the stream, so that a slow check holds up no news; again soon, since what was revoked ends in a second.
+          return checkAll.pipe(Effect.retry(Schedule.spaced("250 millis")), Effect.ignore, Effect.forkIn(scope))
         })
 
   const flush = Effect.suspend(() => {

@@ -12,22 +12,7 @@ import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import { hasPostgres, Postgres } from "../support/Postgres.ts"
 import * as TcpFaultProxy from "../support/TcpFaultProxy.ts"
-
-const names = ["ada", "bo", "cy"]
-const users = names.map((username, index) => ({ username, key: `mcphub_${`${index}db-`.repeat(10)}` }))
-const keyOf = (index: number) => ({ key: Redacted.make(users[index]!.key) })
-const wrongKey = { key: Redacted.make(`mcphub_${"f".repeat(64)}`) }
-
-const initialize = (key: { readonly key: Redacted.Redacted<string> }) => ({
-  path: "/mcp",
-  headers: McpClient.clientHeaders(key.key),
-  body: JSON.stringify({
-    jsonrpc: "2.0",
-    id: 1,
-    method: "initialize",
-    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "db", version: "1" } }
-  })
-})
+import { initialize, keyOf, users, wrongKey } from "./ThreeUsers.ts"
 
 /** A hub on a database behind a proxy, with a server whose tool `hold` keeps its calls. */
 const start = Effect.gen(function* () {

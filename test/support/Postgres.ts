@@ -34,6 +34,9 @@ export const hasPostgres: boolean = (() => {
   return wish === "required" || process.env["TEST_DATABASE_URL"] !== undefined || onPath("initdb") !== undefined
 })()
 
+/** Whether they can start a server of their own here. */
+export const hasOwnPostgres: boolean = hasPostgres && onPath("initdb") !== undefined
+
 /** PostgreSQL refuses to run as root: then it runs as whatever ordinary user the machine has. */
 const ordinaryUser = (): { readonly uid: number; readonly gid: number } | undefined => {
   if (process.getuid?.() !== 0) return undefined
@@ -61,6 +64,19 @@ const exited = (child: ChildProcess) =>
     if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
     child.once("exit", () => resume(Effect.void))
   })
+
+/** A server that belongs to the tests, so that they may end it. */
+export interface OwnServer {
+  /** What `pg_ctl stop -m immediate` does: all of it goes at once, and the next start recovers from its log. */
+  readonly crash: Effect.Effect<void>
+  /** Starts it again, with the same data at the same address. */
+  readonly start: Effect.Effect<void>
+  /**
+   * Starts it with the same data at another address, where nobody looks for it, until the scope is closed: answers with
+   * a database's address there.
+   */
+  readonly elsewhere: Effect.Effect<(url: Redacted.Redacted<string>) => Redacted.Redacted<string>, never, Scope.Scope>
+}
 
 interface Binaries {
   readonly initdb: string
@@ -96,25 +112,39 @@ const startServer = Effect.gen(function* () {
   const port = yield* freePort
   // A time zone far from UTC, so that times that depend on the session's zone show.
   const settings = ["fsync=off", "TimeZone=Pacific/Auckland", "unix_socket_directories="].flatMap((set) => ["-c", set])
-  const args = ["-D", data, "-h", "127.0.0.1", "-p", String(port), ...settings]
-  yield* Effect.acquireRelease(
-    Effect.callback<ChildProcess, Error>((resume) => {
+  let running: ChildProcess | undefined
+  const startOn = (on: number) =>
+    Effect.callback<void, Error>((resume) => {
+      const args = ["-D", data, "-h", "127.0.0.1", "-p", String(on), ...settings]
       const child = spawn(postgres, args, { ...options, stdio: ["ignore", "ignore", "pipe"] })
+      running = child
       let log = ""
       child.stderr?.setEncoding("utf8").on("data", (text: string) => {
         log += text
-        if (log.includes("ready to accept connections")) resume(Effect.succeed(child))
+        if (log.includes("ready to accept connections")) resume(Effect.void)
       })
       child.once("exit", () => resume(Effect.fail(new Error(`PostgreSQL did not start: ${log}`))))
-    }),
-    (child) =>
-      Effect.suspend(() => {
-        // SIGQUIT: stop at once, without waiting for clients.
-        child.kill("SIGQUIT")
-        return exited(child)
-      })
-  )
-  return `postgres://mcphub@127.0.0.1:${port}/postgres`
+    })
+  const crash = Effect.suspend(() => {
+    if (running === undefined) return Effect.void
+    running.kill("SIGQUIT")
+    return exited(running)
+  })
+  yield* Effect.acquireRelease(startOn(port), () => crash)
+  return {
+    url: `postgres://mcphub@127.0.0.1:${port}/postgres`,
+    crash,
+    start: Effect.orDie(startOn(port)),
+    elsewhere: Effect.gen(function* () {
+      const other = yield* freePort
+      yield* Effect.acquireRelease(Effect.orDie(startOn(other)), () => crash)
+      return (url: Redacted.Redacted<string>) => {
+        const address = new URL(Redacted.value(url))
+        address.port = String(other)
+        return Redacted.make(address.href)
+      }
+    })
+  } satisfies OwnServer & { readonly url: string }
 })
 
 const databaseUrl = (server: string, name: string): Redacted.Redacted<string> => {
@@ -133,33 +163,43 @@ export class Postgres extends Context.Service<
       url: Redacted.Redacted<string>,
       effect: Effect.Effect<A, E, SqlClient.SqlClient>
     ) => Effect.Effect<A, E | SqlError.SqlError>
+    /** Undefined when the server was given. */
+    readonly own: OwnServer | undefined
   }
 >()("mcphub/test/Postgres") {
   static readonly layer: Layer.Layer<Postgres> = Layer.effect(
     Postgres,
-    Effect.gen(function* () {
-      const server = process.env["TEST_DATABASE_URL"] ?? (yield* Effect.orDie(startServer))
-      const on = <A, E>(url: Redacted.Redacted<string>, effect: Effect.Effect<A, E, SqlClient.SqlClient>) =>
-        Effect.provide(effect, PgClient.layer({ url, maxConnections: 1 }), { local: true })
-      const admin = (statement: string) =>
-        on(
-          Redacted.make(server),
-          Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(statement))
-        )
-      return Postgres.of({
-        on,
-        database: Effect.acquireRelease(
-          Effect.gen(function* () {
-            const name = `mcphub_test_${randomUUID().replaceAll("-", "")}`
-            yield* admin(`create database "${name}"`)
-            return databaseUrl(server, name)
-          }),
-          (url) =>
-            Effect.ignore(
-              admin(`drop database if exists "${new URL(Redacted.value(url)).pathname.slice(1)}" with (force)`)
-            )
-        )
-      })
-    })
+    Effect.suspend(() => make(process.env["TEST_DATABASE_URL"]))
+  )
+
+  /** Never the server that was given: for tests that end it. */
+  static readonly layerOwn: Layer.Layer<Postgres> = Layer.effect(
+    Postgres,
+    Effect.suspend(() => make(undefined))
   )
 }
+
+const make = Effect.fnUntraced(function* (given: string | undefined) {
+  const own = given === undefined ? yield* Effect.orDie(startServer) : undefined
+  const server = given ?? own!.url
+  const on = <A, E>(url: Redacted.Redacted<string>, effect: Effect.Effect<A, E, SqlClient.SqlClient>) =>
+    Effect.provide(effect, PgClient.layer({ url, maxConnections: 1 }), { local: true })
+  const admin = (statement: string) =>
+    on(
+      Redacted.make(server),
+      Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(statement))
+    )
+  return Postgres.of({
+    on,
+    own,
+    database: Effect.acquireRelease(
+      Effect.gen(function* () {
+        const name = `mcphub_test_${randomUUID().replaceAll("-", "")}`
+        yield* admin(`create database "${name}"`)
+        return databaseUrl(server, name)
+      }),
+      (url) =>
+        Effect.ignore(admin(`drop database if exists "${new URL(Redacted.value(url)).pathname.slice(1)}" with (force)`))
+    )
+  })
+})
