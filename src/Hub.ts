@@ -24,6 +24,7 @@ import { UpstreamHealth } from "./actors/upstream/UpstreamHealth.ts"
 import { UpstreamHttp } from "./actors/upstream/UpstreamHttp.ts"
 import { UpstreamStdio } from "./actors/upstream/UpstreamStdio.ts"
 import { UserPools } from "./actors/upstream/UserPools.ts"
+import { timeoutAwake } from "./domain/AwakeTimeout.ts"
 import { Credentials } from "./domain/Credentials.ts"
 import * as Identity from "./domain/Identity.ts"
 import { Principals } from "./domain/Principals.ts"
@@ -128,7 +129,7 @@ const readinessOfDatabase = Layer.effect(
     return Readiness.of({
       check: sql`SELECT 1`.pipe(
         Effect.as(undefined),
-        Effect.timeoutOrElse({ duration: "3 seconds", orElse: () => Effect.succeed("the database does not answer") }),
+        timeoutAwake(3_000, () => Effect.succeed("the database does not answer")),
         Effect.orElseSucceed(() => "the database does not answer")
       )
     })

@@ -1,5 +1,6 @@
 /** How a client learns what is behind its endpoint: `initialize` of the stateful revisions, `server/discover` of the stateless. */
 import { Effect } from "effect"
+import { timeoutAwake } from "../domain/AwakeTimeout.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
 import { serverCapabilitiesAcross } from "../domain/protocol/Capabilities.ts"
 import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
@@ -32,7 +33,8 @@ export const make = Effect.fnUntraced(function* (open: OpenOptions, links: Upstr
     if (open.target.kind !== "server") return result
     // One server's endpoint shows that server's own abilities, if it answers soon.
     const connection = yield* links.get(open.target.name, call.context).pipe(
-      Effect.timeoutOption(hub.listTimeout),
+      Effect.asSome,
+      timeoutAwake(hub.listTimeout, () => Effect.succeedNone),
       Effect.catch(() => Effect.succeedNone)
     )
     if (connection._tag === "None") return result

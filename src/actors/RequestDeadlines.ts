@@ -6,7 +6,7 @@
  * may then lie unread in the sockets, so it lets them be read before it looks again.
  */
 import { Clock, Effect, FiberHandle, type Scope } from "effect"
-import { graceMs, stallMs } from "./AwakeTimeout.ts"
+import { graceMs, stallMs } from "../domain/AwakeTimeout.ts"
 import { monotonicMillis } from "../domain/Monotonic.ts"
 
 /** A process that keeps standing still gets no more graces than this. */

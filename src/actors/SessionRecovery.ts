@@ -7,6 +7,7 @@
  * the user, key and target of the request that brings it.
  */
 import { Clock, Deferred, Effect, type Exit, Semaphore } from "effect"
+import { timeoutAwake } from "../domain/AwakeTimeout.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
 import { isMinted, type UserId, WireSessionId } from "../domain/Ids.ts"
 import type { DatabaseUnavailable } from "../domain/IdentityErrors.ts"
@@ -39,7 +40,7 @@ export interface RecoveryOptions {
 }
 
 /** The database has this long to say whether there is such a session. */
-const deadline = "3 seconds"
+const deadline = 3_000
 const concurrentLookups = 4
 /** Milliseconds an id that was not found is not looked up again. */
 const missTimeToLive = 5_000
@@ -99,7 +100,7 @@ export const make = Effect.fnUntraced(function* ({ claim, open }: RecoveryOption
   const lookUp = Effect.fnUntraced(function* (principal: Principal, target: Target, wireId: string, digest: string) {
     const found = yield* claim(digest).pipe(
       lookups.withPermits(1),
-      Effect.timeoutOrElse({ duration: deadline, orElse: () => Effect.fail(unavailable) }),
+      timeoutAwake(deadline, () => Effect.fail(unavailable)),
       Effect.mapError(() => unavailable)
     )
     if (found.kind === "found") return yield* reopen(principal, target, wireId, found.session)

@@ -4,6 +4,7 @@
  * resources alone. How each server is told is the matter of `ResourceSubscriptions`.
  */
 import { Effect, Option } from "effect"
+import { timeoutAwake } from "../domain/AwakeTimeout.ts"
 import { HubConfig } from "../domain/HubConfig.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Catalog } from "./Catalog.ts"
@@ -60,7 +61,7 @@ export const make = Effect.fnUntraced(function* ({
       yield* Effect.forEach(access.keys(), (server) => Effect.ignore(links.get(server, context)), {
         concurrency: "unbounded",
         discard: true
-      }).pipe(Effect.timeoutOption(hub.listTimeout))
+      }).pipe(timeoutAwake(hub.listTimeout, () => Effect.void))
       const answered = yield* Effect.forEach(
         filter.resourceSubscriptions ?? [],
         (uri) => ask(principal, context, uri, resources.add).pipe(Effect.as(uri), Effect.option),

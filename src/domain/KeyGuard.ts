@@ -7,6 +7,7 @@
  * exist go on to a read of their own. What waits is bounded by the requests that wait for it.
  */
 import { Clock, Deferred, Effect, type Option, type Redacted, type Scope } from "effect"
+import { timeoutAwake } from "./AwakeTimeout.ts"
 import type { HubKeys } from "./HubKeys.ts"
 import { DatabaseUnavailable } from "./IdentityErrors.ts"
 import { TokenBucket } from "./TokenBucket.ts"
@@ -25,7 +26,7 @@ export const missedReads = { capacity: 100, perSecond: 20 }
 export const gatherFor = "250 millis"
 
 /** How long the database may take to say which of them exist. */
-const askFor = "3 seconds"
+const askFor = 3_000
 
 const silent = new DatabaseUnavailable({ message: "The database did not say in time which keys exist" })
 
@@ -47,7 +48,7 @@ export const make = (keys: HubKeys["Service"]): Effect.Effect<KeyGuard, never, S
 
     const ask = (asked: ReadonlyArray<Waiting>) =>
       keys.exist(asked.map(({ key }) => key)).pipe(
-        Effect.timeoutOrElse({ duration: askFor, orElse: () => silent }),
+        timeoutAwake(askFor, () => Effect.fail(silent)),
         Effect.exit,
         Effect.map((exit) =>
           asked.forEach(({ exists }, index) =>

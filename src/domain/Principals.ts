@@ -23,6 +23,7 @@ import {
   Stream
 } from "effect"
 import { isKeyText, keyDigest } from "./HubKey.ts"
+import { timeoutAwake } from "./AwakeTimeout.ts"
 import { HubKeys } from "./HubKeys.ts"
 import { KeyId, UserId } from "./Ids.ts"
 import { KeyEvents, type KeyNews } from "./KeyEvents.ts"
@@ -154,7 +155,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
           Effect.sync(() => reading.interruptUnsafe())
         )
         yield* Fiber.await(reading).pipe(
-          Effect.timeoutOrElse({ duration: deadline, orElse: () => giveUp }),
+          timeoutAwake(deadline, () => giveUp),
           Effect.forkIn(scope)
         )
         return yield* Deferred.await(answer)

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Redacted, Stream } from "effect"
+import { Clock, Deferred, Effect, Fiber, Redacted, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Groups } from "../../src/domain/Groups.ts"
 import { HubKeys } from "../../src/domain/HubKeys.ts"
 import { DatabaseUnavailable } from "../../src/domain/IdentityErrors.ts"
 import { type KeyEvent, Principals } from "../../src/domain/Principals.ts"
 import { Users } from "../../src/domain/Users.ts"
+import * as StallingClock from "../support/StallingClock.ts"
 import { run } from "./WatchedReads.ts"
 
 type Key = Redacted.Redacted<string>
@@ -303,6 +304,32 @@ describe("Principals", () => {
         assert.strictEqual((yield* Fiber.join(fiber))._tag, "IdentityUnavailable")
       })
     )
+  )
+
+  it.effect("B28: a database that answered while the process stood still makes identity available", () =>
+    Effect.gen(function* () {
+      const { clock, stall } = yield* StallingClock.make
+      yield* run((reads) =>
+        Effect.gen(function* () {
+          const { ada, adas, bo, bos } = yield* adaAndBo
+          const principals = yield* Principals
+          const answer = yield* Deferred.make<void>()
+          reads.before = Deferred.await(answer)
+          const asking = yield* Effect.forEach([adas, bos], ({ key }) =>
+            Effect.forkChild(principals.authenticate(key), { startImmediately: true })
+          )
+          yield* settle
+          stall(2_000)
+          yield* TestClock.adjust("3 seconds")
+          yield* Deferred.succeed(answer, undefined)
+          const known = yield* Effect.forEach(asking, Fiber.join)
+          assert.deepStrictEqual(
+            known.map(({ userId }) => userId),
+            [ada.id, bo.id]
+          )
+        })
+      ).pipe(Effect.provideService(Clock.Clock, clock))
+    })
   )
 
   it.effect("defect 28: uses are written in batches, none lost while the database is down or when the hub stops", () =>

@@ -266,6 +266,49 @@ describe("a process that stands still", () => {
       }).pipe(Effect.scoped),
     patience
   )
+
+  const tools = [{ name: "late", inputSchema: { type: "object" } }]
+  const serverInfo = { name: "slow", version: "1" }
+  const welcome = { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo }
+  for (const { answer, env, method, what } of [
+    { what: "connection", method: "initialize", answer: welcome, env: { INIT_TIMEOUT: "1500" } },
+    { what: "list", method: "tools/list", answer: { tools }, env: { LIST_TIMEOUT: "1500" } }
+  ]) {
+    it.live(
+      `B28: for two seconds gives no ${what} up for which the server has answered meanwhile`,
+      () =>
+        Effect.gen(function* () {
+          const held: Array<ScriptedCall> = []
+          const slow = yield* ScriptedHttpUpstream.make({
+            sessions: false,
+            methods: {
+              initialize: (call) => call.result(welcome),
+              "tools/list": (call) => call.result({ tools }),
+              [method]: (call) => void held.push(call)
+            }
+          })
+          const hub = yield* HubProcess.make({
+            settings: { mcpServers: { slow: { url: slow.url, isolation: "session" } } },
+            provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+            env
+          })
+          const http = yield* RawHttp.make(hub.origin)
+          const clients = yield* Effect.forEach([0, 1], (index) => McpClient.connect(http, keyOf(index)))
+          const listing = yield* Effect.forEach(clients, (client) => Effect.forkChild(client.toolNames))
+          yield* eventually(
+            Effect.sync(() => held.length),
+            (count) => count === 2,
+            { every: "10 millis" }
+          )
+          process.kill(hub.pid, "SIGSTOP")
+          for (const call of held) call.result(answer)
+          yield* Effect.sleep("2 seconds")
+          process.kill(hub.pid, "SIGCONT")
+          for (const each of listing) assert.deepStrictEqual(yield* Fiber.join(each), ["slow-late"])
+        }).pipe(Effect.scoped),
+      patience
+    )
+  }
 })
 
 if (ProcessTable.isKnown) {

@@ -2,9 +2,16 @@
  * Servers that go wrong in every way, behind the real hub: each call gets one typed error that says so, the other user
  * notices nothing, and the same server is usable right after.
  */
-import { assert, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Redacted } from "effect"
-import { faults, McpClient, RawHttp, type ScriptedHttp, ScriptedHttpUpstream } from "../../src/testkit/index.ts"
+import {
+  faults,
+  McpClient,
+  RawHttp,
+  type ScriptedCall,
+  type ScriptedHttp,
+  ScriptedHttpUpstream
+} from "../../src/testkit/index.ts"
 import { patience } from "../cli/Program.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
@@ -193,5 +200,48 @@ layer(Hub.layer, { timeout: patience, excludeTestServices: true })("a server tha
       // The limits of all calls of a round, and as much again for what the runtime has not collected yet.
       assert.isBelow(peak - before, 2 * 40 * maxBytes + 64 * 1024 * 1024)
     })
+  )
+})
+
+const idOf = ({ headers }: ScriptedCall["received"]): string => String(headers["x-mcphub-user-id"])
+
+describe("a server that does not let go of a session", () => {
+  it.live(
+    "B23: hangs on DELETE: its user's session ends all the same, with its socket, and the hub stops in time",
+    () =>
+      Effect.gen(function* () {
+        const held: Array<string> = []
+        const web = yield* ScriptedHttpUpstream.make({
+          methods: { DELETE: ({ received }) => void held.push(idOf(received)) }
+        })
+        const hub = yield* HubProcess.make({
+          settings: { mcpServers: { web: { url: web.url, isolation: "session" } } },
+          provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) }
+        })
+        const http = yield* RawHttp.make(hub.origin)
+        const socketsOf = Effect.map(hub.gauges, (values) => values.get("mcphub_upstream_sockets")!)
+        const connected = (index: number) =>
+          Effect.gen(function* () {
+            const client = yield* McpClient.connect(http, { key: Redacted.make(users[index]!.key) })
+            yield* client.callTool("web-echo")
+            const id = idOf(web.calls("tools/call").at(-1)!)
+            // Its event stream is its second socket.
+            yield* web.await((received) => received.httpMethod === "GET" && idOf(received) === id)
+            return { client, id }
+          })
+        const { client: bo, id: bosId } = yield* connected(1)
+        const bosSockets = yield* socketsOf
+        const { client: ada, id: adasId } = yield* connected(0)
+        assert.isAbove(yield* socketsOf, bosSockets)
+        assert.strictEqual(yield* ada.end, 204)
+        const all = yield* eventually(hub.gauges, (values) => values.get("mcphub_upstream_sockets") === bosSockets)
+        assert.deepInclude(Object.fromEntries(all), { mcphub_sessions: 1, mcphub_upstream_sockets: bosSockets })
+        assert.strictEqual(all.get("mcphub_sessions_left_behind_total") ?? 0, 0)
+        assert.deepStrictEqual(held, [adasId])
+        assert.deepStrictEqual(yield* bo.callTool("web-echo", { bo: 1 }), { bo: 1 })
+        assert.strictEqual(yield* hub.terminate, 0)
+        assert.deepStrictEqual(held, [adasId, bosId])
+      }).pipe(Effect.scoped),
+    patience
   )
 })

@@ -6,9 +6,7 @@ import { HubMetrics } from "../../src/actors/HubMetrics.ts"
 import { Measures } from "../../src/actors/Pressure.ts"
 import { Sessions } from "../../src/actors/Sessions.ts"
 import { UserLimits } from "../../src/actors/UserLimits.ts"
-import type { UpstreamConnection } from "../../src/actors/upstream/UpstreamConnection.ts"
 import { UpstreamHeaders } from "../../src/actors/upstream/UpstreamHeaders.ts"
-import { UpstreamHttp } from "../../src/actors/upstream/UpstreamHttp.ts"
 import { faults, type RunningHub, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 import * as RudeClients from "../support/RudeClients.ts"
 import { holdingUpstream } from "./HoldingUpstream.ts"
@@ -22,13 +20,14 @@ const call = (name: string, args: object = {}) => ({
 })
 
 /** The hub's own headers, but that something is done first. */
-const before = (run: (body: string) => Effect.Effect<void>) =>
+const before = (run: (body: string, username: string) => Effect.Effect<void>) =>
   Layer.effect(
     UpstreamHeaders,
     Effect.map(UpstreamHeaders, (headers) =>
       UpstreamHeaders.of({
         ...headers,
-        headers: (options) => Effect.andThen(run(String(options.body)), headers.headers(options))
+        headers: (options) =>
+          Effect.andThen(run(String(options.body), options.context.principal.username), headers.headers(options))
       })
     )
   ).pipe(Layer.provide(UpstreamHeaders.layer))
@@ -80,30 +79,6 @@ describe("a defect in a session", () => {
   )
 })
 
-/** A server of which the user's conversation does not come to its end. */
-const endless = (username: string, hanging: Deferred.Deferred<void>) =>
-  Layer.succeed(UpstreamHttp, {
-    open: ({ context, name }) =>
-      Effect.as(
-        Effect.addFinalizer(() => (context.principal.username === username ? Deferred.await(hanging) : Effect.void)),
-        {
-          server: name,
-          era: "stateful",
-          info: { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: {} },
-          stateful: true,
-          request: ({ method, params }) =>
-            Effect.succeed(
-              method === "tools/list"
-                ? { tools: [{ name: "echo", inputSchema: { type: "object" } }] }
-                : { content: [], structuredContent: params?.["arguments"] }
-            ),
-          notify: () => Effect.void,
-          respond: () => Effect.void,
-          closed: Effect.never
-        } satisfies UpstreamConnection
-      )
-  })
-
 describe("what does not come to an end", () => {
   const parts = Effect.fnUntraced(function* (hub: RunningHub & { readonly services: Context.Context<any> }) {
     const sessions: Sessions["Service"] = Context.get(hub.services, Sessions)
@@ -152,16 +127,22 @@ describe("what does not come to an end", () => {
     "B23: a finalizer that hangs holds nobody longer than five seconds, is counted, and its place is free",
     () =>
       Effect.gen(function* () {
+        const upstream = yield* ScriptedHttpUpstream.make()
         const hanging = yield* Deferred.make<void>()
+        let isEnding = false
         const hub = yield* TestHub.make({
-          servers: { files: { url: "http://127.0.0.1:9/mcp", isolation: "session" } },
+          servers: { files: { url: upstream.url, isolation: "session" } },
           config: { maxSessionsPerUser: 1 },
-          replace: endless("ada", hanging)
+          // Whatever ada's conversation still sends, its DELETE above all, never gets as far as the wire.
+          replace: before((_, username) =>
+            isEnding && username === "ada" ? Effect.uninterruptible(Deferred.await(hanging)) : Effect.void
+          )
         })
         yield* Effect.addFinalizer(() => Deferred.succeed(hanging, undefined))
         const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
         yield* Effect.all([ada.callTool("files-echo"), bo.callTool("files-echo")])
         const { end, leftBehind, names, places } = yield* parts(hub)
+        isEnding = true
         const ending = yield* end
         yield* TestClock.adjust("4900 millis")
         assert.isUndefined(ending.pollUnsafe())
@@ -172,6 +153,7 @@ describe("what does not come to an end", () => {
         assert.deepStrictEqual(yield* names, ["bo"])
         assert.strictEqual(places(), 0)
         assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+        isEnding = false
         const next = yield* hub.connect(hub.ada)
         assert.deepStrictEqual(yield* next.callTool("files-echo", { n: 1 }), { n: 1 })
       })

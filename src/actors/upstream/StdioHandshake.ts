@@ -10,7 +10,7 @@
 import { Effect, Predicate } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { isStateful, latestStateful } from "../../domain/protocol/Versions.ts"
-import { timeoutAwake } from "../AwakeTimeout.ts"
+import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "./EraEvidence.ts"
 import type { StdioConversation } from "./StdioConversation.ts"
 import type { ConnectOptions, UpstreamInfo } from "./UpstreamConnection.ts"

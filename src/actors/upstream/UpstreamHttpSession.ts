@@ -16,7 +16,7 @@ import {
   notification
 } from "../../domain/protocol/JsonRpc.ts"
 import { statefulVersions } from "../../domain/protocol/Versions.ts"
-import { timeoutAwake } from "../AwakeTimeout.ts"
+import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import type { CallContext, ConnectOptions, UpstreamInfo } from "./UpstreamConnection.ts"
 import { initializeRefused, unusable } from "./EraEvidence.ts"
 import { type EraNotSpoken, isForOperator, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"

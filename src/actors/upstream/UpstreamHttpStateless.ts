@@ -26,7 +26,7 @@ import {
   patienceFor,
   wantsSameAgain
 } from "./EraEvidence.ts"
-import { timeoutAwake } from "../AwakeTimeout.ts"
+import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import { outgoing } from "./StatelessEnvelope.ts"
 import { checked } from "./StatelessResult.ts"
 import * as ToolHeaders from "./ToolHeaders.ts"

@@ -10,7 +10,7 @@
 import { Context, Effect, Equal, Hash, Layer, RcMap, type Scope } from "effect"
 import type { Socket } from "node:net"
 import { buildConnector, Pool, type Dispatcher } from "undici"
-import { graceMs, stallMs } from "../AwakeTimeout.ts"
+import { graceMs, stallMs } from "../../domain/AwakeTimeout.ts"
 import { FairShare } from "../FairShare.ts"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import type { UserId } from "../../domain/Ids.ts"

@@ -3,7 +3,7 @@
  * the timer wakes late, answers may lie unread, so they get a moment to be read first.
  */
 import { Clock, Effect } from "effect"
-import { monotonicMillis } from "../domain/Monotonic.ts"
+import { monotonicMillis } from "./Monotonic.ts"
 
 /** Waking this much later than asked means the process stood still. */
 export const stallMs = 100
