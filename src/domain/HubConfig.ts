@@ -58,6 +58,8 @@ export interface HubConfigShape {
   readonly allowedHosts: ReadonlyArray<string>
   /** Networks in which upstreams may be although the host name in their url is a public one. */
   readonly allowedNetworks: ReadonlyArray<IpNetwork.IpNetwork>
+  /** Whether a stdio server that holds users' tokens is started although it has no sandbox. */
+  readonly stdioSharedUser: "allow" | "refuse"
   readonly version: string
 }
 
@@ -87,6 +89,7 @@ export const defaults: HubConfigShape = {
   nameSeparator: "-",
   allowedHosts: [],
   allowedNetworks: [],
+  stdioSharedUser: "allow",
   version: "3.0.0-alpha.1"
 }
 
@@ -152,7 +155,8 @@ const variables = {
     "networks such as 10.0.0.0/8 or single addresses, separated by commas",
     networksFromText,
     defaults.allowedNetworks
-  )
+  ),
+  stdioSharedUser: choice("STDIO_SHARED_USER", ["allow", "refuse"], defaults.stdioSharedUser)
 }
 
 /** The configuration from overrides, then the environment, then `defaults`. */

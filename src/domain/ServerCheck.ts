@@ -7,7 +7,7 @@ import { bindProblemText, bindTemplate, parseTemplate, type Template, userTokens
 import { type ServerConfig, serverType } from "./ServerConfig.ts"
 import { type TemplateField, templateFields } from "./ServerTemplates.ts"
 import type { SettingsFinding } from "./SettingsCheck.ts"
-import { serverTokenName } from "./TokenHeaders.ts"
+import { exposesTokens, serverTokenName } from "./TokenHeaders.ts"
 import { isHeaderValue, reservedHeaders } from "./UserContext.ts"
 
 interface Findings {
@@ -59,6 +59,12 @@ const checkTransport = (config: ServerConfig, problem: Report, warning: Report):
     case "stdio":
       if (!command) problem("command", "A stdio server needs a command")
       if (config.headers !== undefined) warning("headers", "A stdio server has no headers; use env")
+      if (config.enabled !== false && exposesTokens(config)) {
+        warning(
+          "",
+          'Its processes hold users\' tokens, which other stdio servers may be able to read; start it in a sandbox and add "sandboxed": true'
+        )
+      }
       break
     case "sse":
     case "streamable-http":

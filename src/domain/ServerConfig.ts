@@ -1,6 +1,6 @@
 /**
- * One entry of `mcpServers` in the settings file, as existing users have it, plus `isolation`, `context` and
- * `contextTokens`. Unknown keys are kept (and warned about by the loader), so a file round-trips.
+ * One entry of `mcpServers` in the settings file, as existing users have it, plus `isolation`, `context`,
+ * `contextTokens` and `sandboxed`. Unknown keys are kept (and warned about by the loader), so a file round-trips.
  */
 import { Schema } from "effect"
 
@@ -48,7 +48,9 @@ export const ServerConfig = Schema.Struct({
   isolation: Schema.optional(Isolation),
   context: Schema.optional(ContextLevel),
   era: Schema.optional(EraPreference),
-  contextTokens: Schema.optional(Schema.Array(Schema.String))
+  contextTokens: Schema.optional(Schema.Array(Schema.String)),
+  /** The operator's word that the command keeps its process apart from all others of the hub's system user. */
+  sandboxed: Schema.optional(Schema.Boolean)
 })
 export type ServerConfig = typeof ServerConfig.Type
 

@@ -4,8 +4,9 @@
  * A token reaches a server only when the server's configuration refers to it as `${USER_X}`, lists it in
  * `contextTokens`, or when the token is named after the server. A `shared` server never receives one.
  */
-import type { ServerConfig } from "./ServerConfig.ts"
+import { type ServerConfig, serverType } from "./ServerConfig.ts"
 import { referencedTokens } from "./ServerTemplates.ts"
+import { contextLevel } from "./UserContext.ts"
 
 export interface EntitledToken {
   /** The stored name, e.g. `GITHUB_TOKEN`. */
@@ -57,3 +58,13 @@ export const entitledTokens = (server: string, config: ServerConfig): ReadonlyAr
   ])
   return Array.from(names, (name) => ({ name, header: tokenHeader(name, server) }))
 }
+
+/**
+ * Whether processes of a stdio server hold users' tokens without being kept apart from the hub's other processes, which
+ * run as the same system user and so may be able to read them.
+ */
+export const exposesTokens = (config: ServerConfig): boolean =>
+  serverType(config) === "stdio" &&
+  config.sandboxed !== true &&
+  config.isolation !== "shared" &&
+  (contextLevel(config) === "full" || referencedTokens(config).size > 0)

@@ -45,7 +45,8 @@ describe("HubConfig", () => {
         NAME_SEPARATOR: "__",
         WRONG_KEYS_PER_MINUTE: "10",
         ALLOWED_HOSTS: "hub.example, HUB.internal",
-        ALLOWED_NETWORKS: "10.0.0.0/8, fd12::1"
+        ALLOWED_NETWORKS: "10.0.0.0/8, fd12::1",
+        STDIO_SHARED_USER: "refuse"
       })
       assert.deepStrictEqual(config, {
         host: "0.0.0.0",
@@ -73,6 +74,7 @@ describe("HubConfig", () => {
         wrongKeysPerMinute: 10,
         allowedHosts: ["hub.example", "hub.internal"],
         allowedNetworks: ["10.0.0.0/8", "fd12::1/128"].map(IpNetwork.fromStringUnsafe),
+        stdioSharedUser: "refuse",
         version: defaults.version
       })
     })

@@ -17,6 +17,22 @@ describe("SettingsCheck", () => {
     }
   })
 
+  it("A40: a stdio server that holds users' tokens is warned of until it has a sandbox", () => {
+    const warned = (config: object) =>
+      check({ mcpServers: { one: config } }).warnings.filter(({ reason }) => reason.includes('"sandboxed": true'))
+    const referring = { command: "tool", env: { HELD: "${USER_HELD}" } }
+    for (const exposing of [referring, { command: "tool", context: "full" }]) {
+      assert.deepStrictEqual(
+        warned(exposing).map(({ path }) => path),
+        ["mcpServers.one"]
+      )
+      assert.deepStrictEqual(warned({ ...exposing, sandboxed: true }), [])
+      assert.deepStrictEqual(warned({ ...exposing, enabled: false }), [])
+    }
+    assert.deepStrictEqual(warned({ command: "tool", env: { REGION: "eu" } }), [])
+    assert.deepStrictEqual(warned({ url: "https://one.example/mcp", headers: { A: "${USER_HELD}" } }), [])
+  })
+
   it("a file of the old hub is accepted as it is, keys it adds included", () => {
     const document = {
       mcpServers: {
@@ -43,7 +59,12 @@ describe("SettingsCheck", () => {
       systemConfig: { routing: { enableGlobalRoute: true } }
     }
     const report = check(document)
-    assert.deepStrictEqual([report.problems, report.warnings], [[], []])
+    assert.deepStrictEqual(report.problems, [])
+    // The one thing that has become news to an operator.
+    assert.deepStrictEqual(
+      report.warnings.map(({ path, reason }) => [path, reason.includes('"sandboxed": true')]),
+      [["mcpServers.firecrawl", true]]
+    )
     assert.deepStrictEqual(JSON.parse(JSON.stringify(report.value)), document)
   })
 

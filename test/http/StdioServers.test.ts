@@ -112,4 +112,36 @@ describe("a stdio server", () => {
         assert.deepStrictEqual(yield* ada.callTool("shut-canaries"), { found: ["canary-neighbour-ada"] })
       })
   )
+
+  it.live("A40: that would hold users' tokens without a sandbox is not started where the operator refuses that", () =>
+    Effect.gen(function* () {
+      const holding = { command, args, env: { HELD: "${USER_HELD}" } }
+      const hub = yield* TestHub.make({
+        servers: {
+          referring: holding,
+          full: { command, args, context: "full" },
+          declared: { ...holding, sandboxed: true },
+          plain: { command, args }
+        },
+        config: { stdioSharedUser: "refuse" }
+      })
+      const keys = Context.get(hub.services, HubKeys)
+      for (const name of ["ada", "bo"] as const) {
+        yield* keys.setTokens({ keyId: hub[name].row.id }, { HELD: Redacted.make(`canary-held-${name}`) })
+      }
+      for (const client of yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])) {
+        for (const server of ["referring", "full"]) {
+          const failure = yield* Effect.flip(client.callTool(`${server}-started`))
+          assert.deepInclude(failure.data as object, { kind: "upstream_blocked", origin: "upstream" })
+          assert.include(failure.message, "STDIO_SHARED_USER")
+          assert.notInclude(JSON.stringify(failure), "canary")
+        }
+        // What holds nothing, and what the operator vouches for, is started as ever.
+        for (const server of ["declared", "plain"]) {
+          const { env } = (yield* client.callTool(`${server}-started`)) as { readonly env: Record<string, string> }
+          assert.strictEqual("HELD" in env, server === "declared")
+        }
+      }
+    })
+  )
 })

@@ -8,9 +8,11 @@ import { Clock, Context, Effect, Layer, Redacted } from "effect"
 import { sign, signatureHeader, type signedHeaders } from "../../domain/ContextSignature.ts"
 import { childEnvironment, Environment, type EnvironmentRecord } from "../../domain/Environment.ts"
 import { type BoundTemplate, bindProblemText, renderTemplate } from "../../domain/Expansion.ts"
+import { HubConfig } from "../../domain/HubConfig.ts"
 import { HubSecrets } from "../../domain/HubSecrets.ts"
 import type { Principal } from "../../domain/Principal.ts"
 import type { ServerConfig } from "../../domain/ServerConfig.ts"
+import { exposesTokens } from "../../domain/TokenHeaders.ts"
 import { contextEnvironment, contextHeaders, isHeaderValue } from "../../domain/UserContext.ts"
 import { type ServerPlan, serverPlan } from "./ServerPlan.ts"
 import type { CallContext } from "./UpstreamConnection.ts"
@@ -52,6 +54,7 @@ export class UpstreamHeaders extends Context.Service<
     Effect.gen(function* () {
       const environment = yield* Environment
       const { contextSigningKey } = yield* HubSecrets
+      const { stdioSharedUser } = yield* HubConfig
       const plans = new WeakMap<ServerConfig, ServerPlan>()
       const planOf = (server: string, config: ServerConfig): ServerPlan => {
         const known = plans.get(config)
@@ -72,7 +75,12 @@ export class UpstreamHeaders extends Context.Service<
       return UpstreamHeaders.of({
         headers: (options) => run(options, (plan, now) => buildHeaders(plan, options, now, contextSigningKey)),
         url: (options) => run(options, (plan) => buildUrl(plan, options.context.principal)),
-        child: (options) => run(options, (plan) => buildChild(plan, options, environment))
+        child: (options) =>
+          run(options, (plan) =>
+            stdioSharedUser === "refuse" && exposesTokens(options.config)
+              ? unsandboxed(options.server)
+              : buildChild(plan, options, environment)
+          )
       })
     })
   )
@@ -85,6 +93,14 @@ const isRefusal = (value: unknown): value is Refusal =>
 
 const refused = (server: string, message: string): UpstreamFailed =>
   new UpstreamFailed({ server, reason: "bad-header", phase: "send", message })
+
+const unsandboxed = (server: string): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "blocked",
+    phase: "send",
+    message: `Server ${server} would hold users' tokens without a sandbox, which this hub does not allow; its operator can start it in one and add "sandboxed": true, or set STDIO_SHARED_USER=allow`
+  })
 
 const unexpandable = (plan: ServerPlan): UpstreamFailed | undefined => {
   const first = plan.problems[0]
