@@ -56,6 +56,39 @@ describe("Principals", () => {
     )
   )
 
+  it.effect(
+    "A01: every text that could be a key costs one read, whether there ever was such a key, and no other any",
+    () =>
+      run((reads) =>
+        Effect.gen(function* () {
+          const { ada, adas, bo } = yield* adaAndBo
+          const [principals, keys, users] = [yield* Principals, yield* HubKeys, yield* Users]
+          const make = Effect.map(keys.create({ userId: ada.id }), ({ key, row }) => ({ key, id: row.id }))
+          const revoked = yield* make
+          yield* keys.revoke(revoked.id)
+          const expired = Redacted.make(`mcphub_${"e".repeat(64)}`)
+          yield* keys.insert({ userId: ada.id, name: "old", key: expired, expiresAt: -1 })
+          const deactivated = yield* keys.create({ userId: bo.id })
+          yield* users.setActive(bo.id, false)
+          const readsOf = (key: Key) =>
+            Effect.gen(function* () {
+              const before = reads.count + reads.asked
+              assert.strictEqual((yield* Effect.flip(principals.authenticate(key)))._tag, "KeyRejected")
+              return reads.count + reads.asked - before
+            })
+          // Near the text of a key that is valid, or far from all: as many.
+          const near = Redacted.make(`${Redacted.value(adas.key).slice(0, -1)}-`)
+          const unknown = Redacted.make(`mcphub_${"0".repeat(64)}`)
+          const could = [unknown, near, expired, revoked.key, deactivated.key]
+          assert.deepStrictEqual(yield* Effect.forEach(could, readsOf), [1, 1, 1, 1, 1])
+          // What no key looks like is told in the documents: that it is answered sooner tells nothing about any key.
+          const never = ["", "not a key", "mcphub_short", `sha256:${"0".repeat(64)}`, `mcphub_${"0".repeat(300)}`]
+          const texts = never.map((text) => Redacted.make(text))
+          assert.deepStrictEqual(yield* Effect.forEach(texts, readsOf), [0, 0, 0, 0, 0])
+        })
+      )
+  )
+
   it.effect("unknown, malformed, revoked, expired and deactivated keys answer alike", () =>
     run(() =>
       Effect.gen(function* () {
