@@ -40,7 +40,8 @@ class Hub extends Context.Service<
       const hub = yield* HubProcess.make({
         settings: { mcpServers: { web: { url: web.url, isolation: "session" } } },
         provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
-        env: { REQUEST_TIMEOUT: String(timeoutMs), MAX_UPSTREAM_BYTES: String(maxBytes) }
+        // A server that pours is read as fast as it does: beside bo it would be slowed down, and time out instead.
+        env: { REQUEST_TIMEOUT: String(timeoutMs), MAX_UPSTREAM_BYTES: String(maxBytes), FAIR_SHARE: "0" }
       })
       const http = yield* RawHttp.make(hub.origin)
       const [ada, bo] = yield* Effect.forEach(users, ({ key }) => McpClient.connect(http, { key: Redacted.make(key) }))

@@ -24,7 +24,7 @@ const connected = Effect.gen(function* () {
     stream.write(":\n\n")
     Deferred.doneUnsafe(opened, Effect.succeed(stream))
   })
-  const { port } = yield* Effect.acquireRelease(listen(server, "127.0.0.1", 0), () => stop(server))
+  const { port } = yield* Effect.acquireRelease(listen(server, "127.0.0.1", 0, 16), () => stop(server))
   const client = yield* Effect.callback<IncomingMessage>((resume) => {
     get({ host: "127.0.0.1", port }, (incoming) => resume(Effect.succeed(incoming)))
   })
