@@ -4,6 +4,7 @@
  */
 export * as McpClient from "./McpClient.ts"
 export * as RawHttp from "./RawHttp.ts"
+export * as RudeClients from "./RudeClients.ts"
 export { ScriptedCall } from "./ScriptedCall.ts"
 export {
   type Script,
@@ -13,5 +14,6 @@ export {
 } from "./ScriptedHttpUpstream.ts"
 export * as ScriptedStdioUpstream from "./ScriptedStdioUpstream.ts"
 export { faults } from "./UpstreamFaults.ts"
+export * as TcpFaultProxy from "./TcpFaultProxy.ts"
 export { type RunningHub, TestHub, type TestHubOptions } from "./TestHub.ts"
 export { addUser, type HubUser, TwoUsers } from "./TwoUsers.ts"

@@ -18,7 +18,7 @@ import { patience } from "../cli/Program.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import * as ProcessTable from "../support/ProcessTable.ts"
-import * as RudeClients from "../support/RudeClients.ts"
+import * as RudeClients from "../../src/testkit/RudeClients.ts"
 
 const users = ["ada", "bo"].map((username, index) => ({ username, key: `mcphub_${`${index}cf-`.repeat(10)}` }))
 const keyOf = (index: number) => ({ key: Redacted.make(users[index]!.key) })

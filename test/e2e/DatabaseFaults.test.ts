@@ -11,7 +11,7 @@ import { patience } from "../cli/Program.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import { hasPostgres, Postgres } from "../support/Postgres.ts"
-import * as TcpFaultProxy from "../support/TcpFaultProxy.ts"
+import * as TcpFaultProxy from "../../src/testkit/TcpFaultProxy.ts"
 import { initialize, keyOf, users, wrongKey } from "./ThreeUsers.ts"
 
 /** A hub on a database behind a proxy, with a server whose tool `hold` keeps its calls. */

@@ -9,7 +9,7 @@ import { McpClient, RawHttp } from "../../src/testkit/index.ts"
 import { patience } from "../cli/Program.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
-import * as RudeClients from "../support/RudeClients.ts"
+import * as RudeClients from "../../src/testkit/RudeClients.ts"
 
 const users = ["ada", "bo"].map((username, index) => ({ username, key: `mcphub_${`${index}hb-`.repeat(10)}` }))
 

@@ -6,7 +6,7 @@ import { HubKeys } from "../../src/domain/HubKeys.ts"
 import type { HubConfigShape } from "../../src/domain/HubConfig.ts"
 import { faults, McpClient, RawHttp, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 import { eventually } from "../support/Eventually.ts"
-import * as RudeClients from "../support/RudeClients.ts"
+import * as RudeClients from "../../src/testkit/RudeClients.ts"
 
 const large = `{"content":[{"type":"text","text":"${"x".repeat(500_000)}"}]}`
 

@@ -8,7 +8,7 @@ import { UserLimits } from "../../src/actors/UserLimits.ts"
 import { EventStreams } from "../../src/http/EventStreams.ts"
 import { ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 import { eventually } from "../support/Eventually.ts"
-import * as RudeClients from "../support/RudeClients.ts"
+import * as RudeClients from "../../src/testkit/RudeClients.ts"
 import * as EventTransportClient from "./EventTransportClient.ts"
 
 const start = Effect.gen(function* () {

@@ -7,7 +7,7 @@ import { Sessions } from "../../src/actors/Sessions.ts"
 import { UserLimits } from "../../src/actors/UserLimits.ts"
 import { TestHub } from "../../src/testkit/index.ts"
 import { eventually } from "../support/Eventually.ts"
-import * as RudeClients from "../support/RudeClients.ts"
+import * as RudeClients from "../../src/testkit/RudeClients.ts"
 import { connect, type EventClient, get, headersOf, introduction, open } from "./EventTransportClient.ts"
 import { holdingUpstream } from "./HoldingUpstream.ts"
 

@@ -8,7 +8,7 @@ import { Sessions } from "../../src/actors/Sessions.ts"
 import { UserLimits } from "../../src/actors/UserLimits.ts"
 import { UpstreamHeaders } from "../../src/actors/upstream/UpstreamHeaders.ts"
 import { faults, type RunningHub, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
-import * as RudeClients from "../support/RudeClients.ts"
+import * as RudeClients from "../../src/testkit/RudeClients.ts"
 import { holdingUpstream } from "./HoldingUpstream.ts"
 import { requestOf } from "./StatelessClient.ts"
 

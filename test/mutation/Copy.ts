@@ -1,6 +1,15 @@
 /** A copy of the checkout in which sources can be broken and tests run; the checkout itself is never written to. */
 import { spawn } from "node:child_process"
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import process from "node:process"
@@ -35,6 +44,8 @@ export class Copy {
   readonly folder = mkdtempSync(join(tmpdir(), "mcphub-mutation-"))
 
   constructor() {
+    // PostgreSQL, which may run as another user, has its data below.
+    chmodSync(this.folder, 0o755)
     for (const path of files()) {
       mkdirSync(join(this.folder, dirname(path)), { recursive: true })
       copyFileSync(join(root, path), join(this.folder, path))

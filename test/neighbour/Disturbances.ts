@@ -1,7 +1,6 @@
 /** What the other user does, each until it is stopped: the kinds of load that must not be felt by anybody else. */
 import { Effect, type Redacted } from "effect"
-import { Pool } from "undici"
-import { McpClient, RawHttp, type Script } from "../../src/testkit/index.ts"
+import { McpClient, RawHttp, RudeClients, type Script } from "../../src/testkit/index.ts"
 
 const largeBytes = 50_000_000
 const text = "x".repeat(65_536)
@@ -49,22 +48,5 @@ export const disturb = Effect.fnUntraced(function* (
   yield* Effect.ignore(client.callTool("theirs-echo"))
   yield* begun
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: tool, arguments: {} } })
-  const pool = yield* Effect.acquireRelease(
-    Effect.sync(() => new Pool(origin, { headersTimeout: 0, bodyTimeout: 0 })),
-    (sockets) => Effect.promise(() => sockets.destroy())
-  )
-  // Thrown away as it comes; whether it is an answer or a refusal, the next one follows at once.
-  const call = Effect.callback<void>((resume) => {
-    const done = (): void => resume(Effect.void)
-    pool.request({ method: "POST", path: "/mcp", headers: { ...client.headers }, body }).then((answer) => {
-      answer.body
-        .once("close", done)
-        .on("error", () => {})
-        .resume()
-    }, done)
-  })
-  yield* Effect.all(
-    Array.from({ length: at }, () => Effect.forever(call)),
-    { concurrency: "unbounded", discard: true }
-  )
+  yield* RudeClients.floods(origin, { method: "POST", path: "/mcp", headers: client.headers, body }, at)
 }, Effect.scoped)

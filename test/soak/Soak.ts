@@ -10,7 +10,7 @@ import process from "node:process"
 import { faults, McpClient, RawHttp, ScriptedHttpUpstream, ScriptedStdioUpstream } from "../../src/testkit/index.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
-import * as RudeClients from "../support/RudeClients.ts"
+import * as RudeClients from "../../src/testkit/RudeClients.ts"
 import * as Memory from "./Memory.ts"
 import { Tally } from "./Tally.ts"
 

@@ -1,6 +1,7 @@
-/** Clients of the hub that behave as no library would: that never read, or go away in the middle, on raw sockets. */
+/** Clients of the hub that behave as no library would: they never read, go away in the middle, or never pause. */
 import { Effect, type Scope } from "effect"
 import { connect, type Socket } from "node:net"
+import { Pool } from "undici"
 
 /** A socket to an origin, torn down with the scope. */
 export const socketTo = (origin: string): Effect.Effect<Socket, never, Scope.Scope> =>
@@ -50,3 +51,34 @@ export const statusLine = (socket: Socket): Effect.Effect<string> =>
     socket.once("close", () => resume(Effect.succeed(text)))
     socket.resume()
   })
+
+/**
+ * Sends the same request over and over, so many at a time, each as soon as the one before it was answered or refused;
+ * nothing that comes is kept. Until it is interrupted.
+ */
+export const floods = Effect.fnUntraced(function* (
+  origin: string,
+  { body = null, headers, method, path }: Omit<RawMessage, "body"> & { readonly body?: string | null },
+  atATime: number
+) {
+  const pool = yield* Effect.acquireRelease(
+    Effect.sync(() => new Pool(origin, { headersTimeout: 0, bodyTimeout: 0 })),
+    (sockets) => Effect.promise(() => sockets.destroy())
+  )
+  const once = Effect.callback<void>((resume) => {
+    const done = (): void => resume(Effect.void)
+    pool.request({ method: method as "POST", path, headers, body }).then((answer) => {
+      answer.body
+        .once("close", done)
+        .on("error", () => {})
+        .resume()
+    }, done)
+  })
+  return yield* Effect.andThen(
+    Effect.all(
+      Array.from({ length: atATime }, () => Effect.forever(once)),
+      { concurrency: "unbounded", discard: true }
+    ),
+    Effect.never
+  )
+}, Effect.scoped)
