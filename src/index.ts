@@ -66,6 +66,7 @@ export { UpstreamConnector } from "./actors/upstream/UpstreamConnector.ts"
 export {
   CredentialMissing,
   OutcomeUnknown,
+  ServerOverloaded,
   type UpstreamError,
   UpstreamErrorResponse,
   UpstreamFailed,

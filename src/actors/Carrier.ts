@@ -15,6 +15,7 @@ import type { EraBridge, Send } from "./EraBridge.ts"
 import * as EraProjection from "./EraProjection.ts"
 import type { RequestError } from "./RequestErrors.ts"
 import type { SessionLogLevel } from "./SessionLogLevel.ts"
+import { ServerPlaces } from "./upstream/ServerPlaces.ts"
 import type { UpstreamConnection } from "./upstream/UpstreamConnection.ts"
 import type { UpstreamError } from "./upstream/UpstreamErrors.ts"
 import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
@@ -52,6 +53,7 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
   const settings = yield* Settings
   const hub = yield* HubConfig
   const telemetry = yield* Telemetry
+  const places = yield* ServerPlaces
 
   /** The trace goes on with the hub's own span as the parent. */
   const traced = (params: JsonObject | undefined): Effect.Effect<JsonObject | undefined> =>
@@ -62,13 +64,17 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
   const reach: Carrier["reach"] = (call, server, params) => {
     const { record } = call
     record.server = server
-    const limits = settings.current().mcpServers[server]?.options
+    const config = settings.current().mcpServers[server]
+    const limits = config?.options
     const patience = patienceOf(params)
     if (limits?.timeout !== undefined || limits?.maxTotalTimeout !== undefined || patience !== undefined) {
       const timeout = limits?.timeout ?? hub.requestTimeout
       record.limit(patience === undefined ? timeout : Math.min(patience, timeout), limits?.maxTotalTimeout)
     }
-    return links.get(server, call.context)
+    const { context } = call
+    const reached = links.get(server, context)
+    // A conversation that takes long to open holds up as many requests as may be at the server, and no more.
+    return config === undefined ? reached : places.within({ server, config, context }, reached)
   }
 
   /** Answers of a stateless server, or for a stateless client, in words that the client knows. */

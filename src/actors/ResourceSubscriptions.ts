@@ -33,7 +33,8 @@ export const make = (
     connection: UpstreamConnection,
     method: "resources/subscribe" | "resources/unsubscribe",
     uri: string,
-    context: CallContext
+    context: CallContext,
+    own = false
   ): Effect.Effect<unknown, UpstreamError> => {
     const { listen, server } = connection
     if (listen !== undefined) return Effect.as(listen([...urisOf(server)], context), {})
@@ -41,6 +42,7 @@ export const make = (
       method,
       params: { uri },
       context,
+      own,
       onMessage: (message) => onMessage(server, message, context)
     })
   }
@@ -69,10 +71,14 @@ export const make = (
         const uris = [...urisOf(connection.server)]
         if (uris.length === 0) return Effect.void
         if (connection.listen !== undefined) return Effect.ignore(connection.listen(uris, context))
-        return Effect.forEach(uris, (uri) => Effect.ignore(tell(connection, "resources/subscribe", uri, context)), {
-          concurrency: "unbounded",
-          discard: true
-        })
+        return Effect.forEach(
+          uris,
+          (uri) => Effect.ignore(tell(connection, "resources/subscribe", uri, context, true)),
+          {
+            concurrency: "unbounded",
+            discard: true
+          }
+        )
       })
   }
 }

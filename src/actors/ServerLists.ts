@@ -81,7 +81,7 @@ const fetchAll = Effect.fnUntraced(function* (
   let cursor: string | undefined
   do {
     const params = cursor === undefined ? undefined : { cursor }
-    const page = (yield* connection.request({ method, params, context, onMessage })) as JsonObject | null
+    const page = (yield* connection.request({ method, params, context, own: true, onMessage })) as JsonObject | null
     const array = page?.[field]
     if (!Array.isArray(array)) {
       return yield* new UpstreamFailed({

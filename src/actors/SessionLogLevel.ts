@@ -8,11 +8,14 @@ import { type LogLevel, lowest } from "../domain/protocol/LogLevels.ts"
 import type { Call } from "./Call.ts"
 import type { SessionMemory } from "./SessionMemory.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
-import type { UpstreamErrorResponse } from "./upstream/UpstreamErrors.ts"
+import type { ServerOverloaded, UpstreamErrorResponse } from "./upstream/UpstreamErrors.ts"
 
 export interface SessionLogLevel {
-  /** `logging/setLevel` of the client: fails with a server's refusal, a server out of reach is passed over. */
-  readonly set: (level: string, context: CallContext) => Effect.Effect<void, UpstreamErrorResponse>
+  /**
+   * `logging/setLevel` of the client: fails with a server's refusal, or for want of a place at one; a server out of reach
+   * is passed over.
+   */
+  readonly set: (level: string, context: CallContext) => Effect.Effect<void, UpstreamErrorResponse | ServerOverloaded>
   /** What a stateful client has set. */
   readonly chosen: () => string | undefined
   /** Tells a fresh conversation. */
@@ -36,9 +39,9 @@ export const make = (options: LogLevelOptions): SessionLogLevel => {
   /** The level last set on a stateful conversation on behalf of stateless requests. */
   const levels = new WeakMap<UpstreamConnection, LogLevel>()
 
-  const tell = (connection: UpstreamConnection, level: string, context: CallContext) => {
+  const tell = (connection: UpstreamConnection, level: string, context: CallContext, own = false) => {
     const onMessage = (message: UpstreamMessage): void => options.onSessionMessage(connection.server, message, context)
-    return connection.request({ method: "logging/setLevel", params: { level }, context, onMessage })
+    return connection.request({ method: "logging/setLevel", params: { level }, context, own, onMessage })
   }
 
   return {
@@ -49,7 +52,9 @@ export const make = (options: LogLevelOptions): SessionLogLevel => {
         (connection) => tell(connection, level, context).pipe(Effect.as(undefined), Effect.catch(Effect.succeed)),
         { concurrency: "unbounded" }
       )
-      const refusal = refusals.find((error) => error?._tag === "UpstreamErrorResponse")
+      const refusal = refusals.find(
+        (error) => error?._tag === "UpstreamErrorResponse" || error?._tag === "ServerOverloaded"
+      )
       if (refusal !== undefined) return yield* refusal
     }),
     chosen: memory.logLevel,
@@ -58,7 +63,13 @@ export const make = (options: LogLevelOptions): SessionLogLevel => {
       return level === undefined || !logs(connection)
         ? Effect.void
         : Effect.ignore(
-            connection.request({ method: "logging/setLevel", params: { level }, context, onMessage: () => {} })
+            connection.request({
+              method: "logging/setLevel",
+              params: { level },
+              context,
+              own: true,
+              onMessage: () => {}
+            })
           )
     },
     want: (call, connection, level) => {
@@ -66,7 +77,7 @@ export const make = (options: LogLevelOptions): SessionLogLevel => {
       if (!logs(connection)) return Effect.void
       if (known !== undefined && lowest([known, level]) === known) return Effect.void
       levels.set(connection, level)
-      return Effect.ignore(tell(connection, level, call.context))
+      return Effect.ignore(tell(connection, level, call.context, true))
     }
   }
 }

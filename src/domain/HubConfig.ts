@@ -37,6 +37,8 @@ export interface HubConfigShape {
   readonly sessionIdleMs: number
   readonly maxSessionsPerUser: number
   readonly maxInflightPerUser: number
+  /** Requests one user may have in flight at one server whose own `options.maxInflight` says nothing. */
+  readonly maxInflightPerServer: number
   readonly maxChildrenPerUser: number
   /**
    * Requests a second that each user may make beside others before theirs wait their turn, and as much of large answers;
@@ -77,6 +79,7 @@ export const defaults: HubConfigShape = {
   sessionIdleMs: 15 * 60_000,
   maxSessionsPerUser: 100,
   maxInflightPerUser: 256,
+  maxInflightPerServer: 128,
   maxChildrenPerUser: 32,
   fairShare: 100,
   wrongKeysPerMinute: 60,
@@ -129,6 +132,7 @@ const variables = {
   sessionIdleMs: duration("SESSION_IDLE_MS", 1, defaults.sessionIdleMs),
   maxSessionsPerUser: integer("MAX_SESSIONS_PER_USER", 1, 1_000_000, defaults.maxSessionsPerUser),
   maxInflightPerUser: integer("MAX_INFLIGHT_PER_USER", 1, 1_000_000, defaults.maxInflightPerUser),
+  maxInflightPerServer: integer("MAX_INFLIGHT_PER_SERVER", 1, 1_000_000, defaults.maxInflightPerServer),
   maxChildrenPerUser: integer("MAX_CHILDREN_PER_USER", 0, 100_000, defaults.maxChildrenPerUser),
   fairShare: integer("FAIR_SHARE", 0, 1_000_000, defaults.fairShare),
   wrongKeysPerMinute: integer("WRONG_KEYS_PER_MINUTE", 1, 1_000_000, defaults.wrongKeysPerMinute),

@@ -90,6 +90,10 @@ const checkNumbers = (config: ServerConfig, problem: Report): void => {
       problem(path, "This is a number of milliseconds, more than 0 and less than 2147483648")
     }
   }
+  const most = config.options?.maxInflight
+  if (most !== undefined && !(Number.isSafeInteger(most) && most >= 1)) {
+    problem("options.maxInflight", "This is a number of requests, a whole number from 1 on")
+  }
 }
 
 /** A shared connection serves all users, so nothing of one user may be bound to it. */

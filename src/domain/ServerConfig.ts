@@ -11,7 +11,9 @@ export const ServerOptions = Schema.Struct({
   timeout: Schema.optional(Schema.Number),
   resetTimeoutOnProgress: Schema.optional(Schema.Boolean),
   /** Milliseconds no request may exceed, progress or not. */
-  maxTotalTimeout: Schema.optional(Schema.Number)
+  maxTotalTimeout: Schema.optional(Schema.Number),
+  /** Requests one user may have in flight at this server, over all their sessions. */
+  maxInflight: Schema.optional(Schema.Number)
 })
 export type ServerOptions = typeof ServerOptions.Type
 

@@ -45,7 +45,7 @@ describe("SettingsCheck", () => {
           enabled: true,
           keepAliveInterval: 60000,
           tools: { search: { enabled: false, description: "x" } },
-          options: { timeout: 60000, resetTimeoutOnProgress: true, maxTotalTimeout: 90000 }
+          options: { timeout: 60000, resetTimeoutOnProgress: true, maxTotalTimeout: 90000, maxInflight: 8 }
         },
         firecrawl: { command: "npx", args: ["-y", "firecrawl-mcp"], env: { KEY: "${USER_FIRECRAWL_TOKEN}" } },
         petstore: {
@@ -87,14 +87,18 @@ describe("SettingsCheck", () => {
         typed: { type: "carrier-pigeon", url: 7 },
         local: { type: "stdio", args: ["a"] },
         late: { url: "https://x", options: { timeout: -1 } },
+        narrow: { url: "https://x", options: { maxInflight: 0 } },
+        half: { url: "https://x", options: { maxInflight: 1.5 } },
         secretive: { url: "https://x", headers: { A: "canary\nB: c" }, env: { K: "${NOT_SET}" } }
       },
       users: "canary"
     })
     assert.deepStrictEqual(found.map((line) => line.slice(0, line.indexOf(": "))).sort(), [
       "mcpServers.empty",
+      "mcpServers.half.options.maxInflight",
       "mcpServers.late.options.timeout",
       "mcpServers.local.command",
+      "mcpServers.narrow.options.maxInflight",
       "mcpServers.secretive.env.K",
       "mcpServers.secretive.headers.A",
       "mcpServers.typed.type",

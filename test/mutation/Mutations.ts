@@ -1,5 +1,6 @@
 /** Every mutation, in the order in which they are tried. */
 import { accessRules } from "./AccessRules.ts"
+import { bulkheads } from "./Bulkheads.ts"
 import { callRules } from "./Calls.ts"
 import { eventTransport } from "./EventTransport.ts"
 import { headerRules } from "./Headers.ts"
@@ -14,6 +15,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...headerRules,
   ...accessRules,
   ...upstreamRules,
+  ...bulkheads,
   ...callRules,
   ...keyRules
 ]

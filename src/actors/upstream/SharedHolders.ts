@@ -108,7 +108,13 @@ export const make = ({ answer, oneUser }: HoldersOptions): SharedHolders => {
         unwanted,
         (uri) =>
           Effect.ignore(
-            connection.request({ method: "resources/unsubscribe", params: { uri }, context, onMessage: () => {} })
+            connection.request({
+              method: "resources/unsubscribe",
+              params: { uri },
+              context,
+              own: true,
+              onMessage: () => {}
+            })
           ),
         { concurrency: "unbounded", discard: true }
       )

@@ -34,6 +34,8 @@ export interface UpstreamCall {
   readonly logLevel?: string | undefined
   /** The result is carried on as it is, whatever it says: it may come as a `RawJson`. */
   readonly raw?: boolean | undefined
+  /** The hub asks on its own account: it is not refused for want of a place at the server (`ServerPlaces`). */
+  readonly own?: boolean | undefined
   /** Notifications and requests of the upstream that belong to this call (progress, logging, elicitation, …). */
   readonly onMessage: (message: UpstreamMessage) => void
 }

@@ -2,8 +2,8 @@
  * Opens a conversation with one upstream server over whatever transport its entry names and in the era that fits
  * (`UpstreamEra`) unless the circuit breaker forbids it (`UpstreamBreakers`), and keeps `UpstreamHealth` informed. The
  * session actor and the user's pool call it; the scope they pass is the conversation's life. Whatever the transport, a
- * request is measured here, waits while its server wants to be left alone (`UpstreamPauses`), and fails with what losing
- * its answer means.
+ * request takes one of its user's places at the server (`ServerPlaces`), waits while the server wants to be left alone
+ * (`UpstreamPauses`), is measured, and fails with what losing its answer means.
  */
 import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
@@ -12,6 +12,7 @@ import { type ServerConfig, serverType } from "../../domain/ServerConfig.ts"
 import { HubMetrics } from "../HubMetrics.ts"
 import { errorRow } from "../RequestErrorCodes.ts"
 import { UserLimits } from "../UserLimits.ts"
+import { ServerPlaces } from "./ServerPlaces.ts"
 import { UpstreamBreakers } from "./UpstreamBreakers.ts"
 import {
   type Connect,
@@ -45,6 +46,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const breakers = yield* UpstreamBreakers
       const limits = yield* UserLimits
       const pauses = yield* UpstreamPauses
+      const places = yield* ServerPlaces
       const { maxChildrenPerUser } = yield* HubConfig
       const metrics = yield* HubMetrics
       const clock = yield* Clock.Clock
@@ -120,11 +122,12 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         withParts(connection, {
           request: (call) => {
             const asking = { server: connection.server, config, context: call.context }
-            return pauses.respect(asking, isRepeatable(call.method), measured(connection, call))
+            const sent = pauses.respect(asking, isRepeatable(call.method), measured(connection, call))
+            return call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
           }
         })
 
       return UpstreamConnector.of({ connect })
     })
-  ).pipe(Layer.provideMerge([UpstreamBreakers.layer, UpstreamPauses.layer]))
+  ).pipe(Layer.provideMerge([UpstreamBreakers.layer, UpstreamPauses.layer, ServerPlaces.layer]))
 }

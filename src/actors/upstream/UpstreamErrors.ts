@@ -85,12 +85,20 @@ export class CredentialMissing extends Schema.TaggedError<CredentialMissing>()("
   message: Schema.String
 }) {}
 
+/** The user has as many requests at this server as they may, so nothing was sent. It says nothing about the server. */
+export class ServerOverloaded extends Schema.TaggedError<ServerOverloaded>()("ServerOverloaded", {
+  server: Schema.String,
+  message: Schema.String,
+  retryAfterMs: Schema.Number
+}) {}
+
 export type UpstreamError =
   | UpstreamUnavailable
   | UpstreamFailed
   | OutcomeUnknown
   | UpstreamErrorResponse
   | CredentialMissing
+  | ServerOverloaded
 
 /** Milliseconds a server that takes no requests now wants to be left alone (HTTP 429 and 503 with Retry-After). */
 export const askedPause = (error: UpstreamError): number | undefined =>
