@@ -7,6 +7,7 @@
 import { Effect, type FileSystem, Layer, Option, type Path, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import * as SessionRegistry from "./actors/SessionRegistry.ts"
+import { AnswerBytes } from "./actors/AnswerBytes.ts"
 import { AuditTrail } from "./actors/AuditTrail.ts"
 import { FairShare } from "./actors/FairShare.ts"
 import { HubMetrics } from "./actors/HubMetrics.ts"
@@ -66,7 +67,7 @@ const makeActors = (replace: Replacements) => {
     Layer.provideMerge(LostRequests.layer),
     Layer.provideMerge(makeUpstreams(replace)),
     replaced,
-    Layer.provideMerge([RequestTracker.layer, UserLimits.layer, FairShare.layer]),
+    Layer.provideMerge([RequestTracker.layer, UserLimits.layer, FairShare.layer, AnswerBytes.layer]),
     replaced,
     // Below the tracker, so closed after it: the last requests that end are written too.
     Layer.provideMerge(AuditTrail.layer),
@@ -89,8 +90,10 @@ const gauges = Layer.effectDiscard(
     const pools = yield* UserPools
     const streams = yield* EventStreams
     const share = yield* FairShare
+    const answers = yield* AnswerBytes
     yield* metrics.gauge("mcphub_requests_waiting", "Requests beyond their user's fair share", share.waiting)
     yield* metrics.total("mcphub_requests_waited_total", "Requests that had to wait for their share", share.waited)
+    yield* metrics.gauge("mcphub_answer_bytes", "Bytes of large answers on their way", answers.held)
     yield* metrics.gauge("mcphub_children", "Live child processes of stdio upstreams", children.live)
     yield* metrics.gauge("mcphub_upstream_sockets", "Open connections to HTTP upstreams", () => pools.stats().open)
     yield* metrics.total(

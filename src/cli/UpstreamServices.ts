@@ -1,5 +1,6 @@
 /** What it takes to try an upstream server from the command line, without a running hub. */
 import { Layer, Logger } from "effect"
+import { AnswerBytes } from "../actors/AnswerBytes.ts"
 import { FairShare } from "../actors/FairShare.ts"
 import { HubMetrics } from "../actors/HubMetrics.ts"
 import { RequestTracker } from "../actors/RequestTracker.ts"
@@ -24,7 +25,13 @@ export const upstreamServices = (place: Workspace) => {
   const upstream = UpstreamConnector.layer.pipe(
     Layer.provide([UpstreamHttp.layer, UpstreamStdio.layer]),
     Layer.provideMerge(UpstreamHeaders.layer),
-    Layer.provide([StdioChildren.layer, RequestTracker.layerMemory, UserLimits.layer, FairShare.layer])
+    Layer.provide([
+      StdioChildren.layer,
+      AnswerBytes.layer,
+      RequestTracker.layerMemory,
+      UserLimits.layer,
+      FairShare.layer
+    ])
   )
   return upstream.pipe(
     Layer.provide(HubMetrics.layer),

@@ -7,6 +7,7 @@ import type { IpNetwork } from "effect/net"
 import {
   bytes,
   choice,
+  type ConfigProblem,
   configInvalid,
   duration,
   flag,
@@ -49,6 +50,8 @@ export interface HubConfigShape {
   readonly wrongKeysPerMinute: number
   readonly maxBodyBytes: number
   readonly maxUpstreamBytes: number
+  /** Bytes of large answers of one user that may be in memory at once; at least `maxUpstreamBytes`. */
+  readonly maxAnswerBytesPerUser: number
   readonly drainMs: number
   readonly logLevel: LogLevel.LogLevel
   readonly logRequests: "all" | "errors" | "off"
@@ -85,6 +88,7 @@ export const defaults: HubConfigShape = {
   wrongKeysPerMinute: 60,
   maxBodyBytes: 4 * 1024 * 1024,
   maxUpstreamBytes: 64 * 1024 * 1024,
+  maxAnswerBytesPerUser: 256 * 1024 * 1024,
   drainMs: 35_000,
   logLevel: "Info",
   logRequests: "all",
@@ -138,6 +142,7 @@ const variables = {
   wrongKeysPerMinute: integer("WRONG_KEYS_PER_MINUTE", 1, 1_000_000, defaults.wrongKeysPerMinute),
   maxBodyBytes: bytes("MAX_BODY_BYTES", 1_024, defaults.maxBodyBytes),
   maxUpstreamBytes: bytes("MAX_UPSTREAM_BYTES", 1_024, defaults.maxUpstreamBytes),
+  maxAnswerBytesPerUser: bytes("MAX_ANSWER_BYTES_PER_USER", 1_024, defaults.maxAnswerBytesPerUser),
   drainMs: duration("DRAIN_MS", 0, defaults.drainMs),
   logLevel: choice("LOG_LEVEL", LogLevel.values, defaults.logLevel),
   logRequests: choice("LOG_REQUESTS", ["all", "errors", "off"], defaults.logRequests),
@@ -166,15 +171,22 @@ const variables = {
 /** The configuration from overrides, then the environment, then `defaults`. */
 export const readHubConfig = Effect.fnUntraced(function* (overrides: Overrides = {}) {
   const config = yield* readVariables(variables, overrides)
+  const problems: Array<ConfigProblem> = []
   if (config.requestTimeout > config.maxRequestTimeout) {
-    return yield* configInvalid([
-      {
-        variable: "REQUEST_TIMEOUT",
-        found: `${config.requestTimeout} ms`,
-        allowed: `at most MAX_REQUEST_TIMEOUT, which is ${config.maxRequestTimeout} ms`
-      }
-    ])
+    problems.push({
+      variable: "REQUEST_TIMEOUT",
+      found: `${config.requestTimeout} ms`,
+      allowed: `at most MAX_REQUEST_TIMEOUT, which is ${config.maxRequestTimeout} ms`
+    })
   }
+  if (config.maxAnswerBytesPerUser < config.maxUpstreamBytes) {
+    problems.push({
+      variable: "MAX_ANSWER_BYTES_PER_USER",
+      found: `${config.maxAnswerBytesPerUser} bytes`,
+      allowed: `at least MAX_UPSTREAM_BYTES, which is ${config.maxUpstreamBytes} bytes`
+    })
+  }
+  if (problems.length > 0) return yield* configInvalid(problems)
   return { ...config, version: defaults.version } satisfies HubConfigShape
 })
 

@@ -17,6 +17,7 @@ import { Settings } from "../domain/Settings.ts"
 import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import { messageEra } from "../domain/protocol/Admission.ts"
 import { assumedVersion, eraOf } from "../domain/protocol/Versions.ts"
+import { AnswerBytes } from "../actors/AnswerBytes.ts"
 import { AuditTrail } from "../actors/AuditTrail.ts"
 import { FairShare } from "../actors/FairShare.ts"
 import { HubMetrics } from "../actors/HubMetrics.ts"
@@ -67,6 +68,7 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings
   const audit = yield* AuditTrail
   const share = yield* FairShare
+  const answers = yield* AnswerBytes
   const metrics = yield* HubMetrics
   const rejections = metrics.counter("mcphub_keys_rejected_total", "Requests without a key that opens the hub")
   const wrongKeys = yield* WrongKeys.make
@@ -158,6 +160,7 @@ const make = Effect.gen(function* () {
     }
 
   const admit = (request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): void => {
+    reply.charge((bytes) => answers.leaving(principal.userId, bytes))
     if (path.old !== undefined)
       return admitOld(request, withHeaders(reply, McpEventTransport.deprecation), principal, path)
     if (path.user !== undefined && path.user !== principal.username && path.user !== principal.userId)

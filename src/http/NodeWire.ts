@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { sizeOf } from "../domain/protocol/RawJson.ts"
+import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 import { maxUnreadBytes, type WirePieces, type WireReply, type WireRequest, type WireStream } from "./Wire.ts"
 
 /** How long, and how many, bytes of a refused body are still taken in. */
@@ -73,10 +74,10 @@ const cut = (text: string): WirePieces => {
   }
 }
 
-const stream = (outgoing: ServerResponse, leaving: Leaving | undefined): WireStream => {
+const stream = (outgoing: ServerResponse, unsent: UnsentBytes, leaving: Leaving | undefined): WireStream => {
   let open = true
   /** What waits until the large message that is on its way has left. */
-  const behind: Array<string | WirePieces> = []
+  const behind: Array<readonly [body: string | WirePieces, settle: () => void]> = []
   let behindBytes = 0
   let isBusy = false
   /** When the client last took a piece of it. */
@@ -94,27 +95,28 @@ const stream = (outgoing: ServerResponse, leaving: Leaving | undefined): WireStr
     }
   }
 
-  const goOn = (): void => {
+  const goOn = (settle: () => void): void => {
+    settle()
     isBusy = false
     outgoing.setTimeout(0)
     while (!isBusy && behind.length > 0) {
-      const body = behind.shift()!
+      const [body, settleNext] = behind.shift()!
       behindBytes -= bytesOf(body)
-      put(body)
+      put(body, settleNext)
     }
     if (isBusy) return
     if (open) leaving?.delete(outgoing)
     else outgoing.end()
   }
 
-  const put = (body: string | WirePieces): void => {
+  const put = (body: string | WirePieces, settle: () => void): void => {
     if (typeof body === "string" && outgoing.write(body)) return
     isBusy = true
     leaving?.add(outgoing)
     takenAt = performance.now()
     outgoing.setTimeout(unreadMs)
-    if (typeof body === "string") outgoing.once("drain", goOn)
-    else writeAll(outgoing, timed(body), goOn)
+    if (typeof body === "string") outgoing.once("drain", () => goOn(settle))
+    else writeAll(outgoing, timed(body), () => goOn(settle))
   }
 
   /** What was left unread before counts, and not this message, however large: nobody can have read it yet. */
@@ -133,11 +135,12 @@ const stream = (outgoing: ServerResponse, leaving: Leaving | undefined): WireStr
         return false
       }
       const body = typeof message === "string" && message.length >= largeText ? cut(message) : message
+      const settle = typeof body === "string" ? nothing : unsent.add(body.byteLength)
       if (isBusy) {
-        behind.push(body)
+        behind.push([body, settle])
         behindBytes += bytesOf(body)
       } else if (typeof body === "string") outgoing.write(body)
-      else put(body)
+      else put(body, settle)
       return true
     },
     end: () => {
@@ -164,54 +167,61 @@ const writeAll = (outgoing: ServerResponse, pieces: Iterator<Uint8Array>, done: 
 /** Answers that have been given, and that their clients have not read to the end. */
 export type Leaving = Set<ServerResponse>
 
-export const reply = (incoming: IncomingMessage, outgoing: ServerResponse, leaving?: Leaving): WireReply => ({
-  send: (status, body, headers) => {
-    if (outgoing.headersSent || outgoing.destroyed) return
-    const length = body === undefined ? 0 : sizeOf(body)
-    // What is left of an unread body is thrown away for a moment, so that the client reads the answer before the
-    // connection goes (a close with unread bytes would reset it).
-    const unread = !incoming.complete && incoming.method === "POST"
-    outgoing.writeHead(status, {
-      ...headers,
-      ...(status === 204 ? {} : { "content-length": length }),
-      ...(unread ? { connection: "close" } : {})
-    })
-    if (body === undefined || typeof body === "string") outgoing.end(body)
-    else writeAll(outgoing, body.values(), () => outgoing.end())
-    if (leaving !== undefined && outgoing.writableLength > 0) {
-      leaving.add(outgoing)
-      outgoing.once("close", () => leaving.delete(outgoing))
-    }
-    // A large answer that nobody reads would be held for ever.
-    const isLarge = outgoing.writableLength > maxUnreadBytes || (body !== undefined && typeof body !== "string")
-    if (isLarge) outgoing.setTimeout(unreadMs, () => outgoing.destroy())
-    if (unread) {
-      let left = lingerBytes
-      incoming.on("data", (chunk: Buffer) => {
-        left -= chunk.length
-        if (left < 0) incoming.pause()
+export const reply = (incoming: IncomingMessage, outgoing: ServerResponse, leaving?: Leaving): WireReply => {
+  const unsent = new UnsentBytes(outgoing)
+  return {
+    charge: (charge) => {
+      unsent.charge = charge
+    },
+    send: (status, body, headers) => {
+      if (outgoing.headersSent || outgoing.destroyed) return
+      const length = body === undefined ? 0 : sizeOf(body)
+      // What is left of an unread body is thrown away for a moment, so that the client reads the answer before the
+      // connection goes (a close with unread bytes would reset it).
+      const unread = !incoming.complete && incoming.method === "POST"
+      outgoing.writeHead(status, {
+        ...headers,
+        ...(status === 204 ? {} : { "content-length": length }),
+        ...(unread ? { connection: "close" } : {})
       })
-      incoming.resume()
-      const lingering = setTimeout(() => incoming.destroy(), lingerMs)
-      incoming.once("close", () => clearTimeout(lingering))
-    }
-  },
-  stream: (headers) => {
-    outgoing.writeHead(200, {
-      "content-type": "text/event-stream",
-      "cache-control": "no-cache, no-transform",
-      "x-accel-buffering": "no",
-      ...headers
-    })
-    outgoing.flushHeaders()
-    return stream(outgoing, leaving)
-  },
-  onEnd: (run) => whenClosed(outgoing, run),
-  onAbort: (run) =>
-    whenClosed(outgoing, () => {
-      if (!outgoing.writableFinished) run()
-    })
-})
+      unsent.add(length)
+      if (body === undefined || typeof body === "string") outgoing.end(body)
+      else writeAll(outgoing, body.values(), () => outgoing.end())
+      if (leaving !== undefined && outgoing.writableLength > 0) {
+        leaving.add(outgoing)
+        outgoing.once("close", () => leaving.delete(outgoing))
+      }
+      // A large answer that nobody reads would be held for ever.
+      const isLarge = outgoing.writableLength > maxUnreadBytes || (body !== undefined && typeof body !== "string")
+      if (isLarge) outgoing.setTimeout(unreadMs, () => outgoing.destroy())
+      if (unread) {
+        let left = lingerBytes
+        incoming.on("data", (chunk: Buffer) => {
+          left -= chunk.length
+          if (left < 0) incoming.pause()
+        })
+        incoming.resume()
+        const lingering = setTimeout(() => incoming.destroy(), lingerMs)
+        incoming.once("close", () => clearTimeout(lingering))
+      }
+    },
+    stream: (headers) => {
+      outgoing.writeHead(200, {
+        "content-type": "text/event-stream",
+        "cache-control": "no-cache, no-transform",
+        "x-accel-buffering": "no",
+        ...headers
+      })
+      outgoing.flushHeaders()
+      return stream(outgoing, unsent, leaving)
+    },
+    onEnd: (run) => whenClosed(outgoing, run),
+    onAbort: (run) =>
+      whenClosed(outgoing, () => {
+        if (!outgoing.writableFinished) run()
+      })
+  }
+}
 
 /** At once where that has been: a client can go while its key is looked up, and nobody is told of it again. */
 const whenClosed = (outgoing: ServerResponse, run: () => void): void => {

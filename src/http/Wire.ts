@@ -30,7 +30,12 @@ export interface WireStream {
   readonly end: () => void
 }
 
+/** Counts bytes that wait to leave, until the result is called. */
+export type Charge = (bytes: number) => () => void
+
 export interface WireReply {
+  /** From here on large messages are counted until they have left, or cannot any more: once it is known whose they are. */
+  readonly charge: (charge: Charge) => void
   readonly send: (status: number, body: JsonBody | undefined, headers?: WireHeaders) => void
   readonly stream: (headers?: WireHeaders) => WireStream
   /** The exchange is over: the answer has left, or the client has gone. Calls back at once if it is over already. */

@@ -39,6 +39,7 @@ describe("HubConfig", () => {
         FAIR_SHARE: "20",
         MAX_BODY_BYTES: "8 MiB",
         MAX_UPSTREAM_BYTES: "1048576",
+        MAX_ANSWER_BYTES_PER_USER: "32 MiB",
         DRAIN_MS: "0",
         LOG_LEVEL: "debug",
         LOG_REQUESTS: "errors",
@@ -68,6 +69,7 @@ describe("HubConfig", () => {
         fairShare: 20,
         maxBodyBytes: 8 * 1024 * 1024,
         maxUpstreamBytes: 1_048_576,
+        maxAnswerBytesPerUser: 33_554_432,
         drainMs: 0,
         auditRetentionDays: 30,
         logLevel: "Debug",
@@ -120,6 +122,23 @@ describe("HubConfig", () => {
         )
       }
     })
+  )
+
+  it.effect(
+    "a user's limit of answer bytes below that of one answer is refused, together with what else contradicts",
+    () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(
+          read({ MAX_ANSWER_BYTES_PER_USER: "8 MiB", MAX_UPSTREAM_BYTES: "9 MiB", REQUEST_TIMEOUT: "2 hours" })
+        )
+        assert.deepStrictEqual(
+          error.problems.map(({ variable }) => variable),
+          ["REQUEST_TIMEOUT", "MAX_ANSWER_BYTES_PER_USER"]
+        )
+        assert.include(error.message, "at least MAX_UPSTREAM_BYTES, which is 9437184 bytes")
+        const equal = yield* read({ MAX_ANSWER_BYTES_PER_USER: "8 MiB", MAX_UPSTREAM_BYTES: "8 MiB" })
+        assert.strictEqual(equal.maxAnswerBytesPerUser, equal.maxUpstreamBytes)
+      })
   )
 
   it.effect("a flag of the command line goes before the environment and is checked alike", () =>

@@ -3,6 +3,10 @@ import type { Mutation } from "./Mutation.ts"
 
 const places = "src/actors/upstream/ServerPlaces.ts"
 const counted = "test/actors/upstream/ServerPlaces.test.ts"
+const bytes = "src/actors/AnswerBytes.ts"
+const exchange = "src/actors/upstream/UpstreamHttpExchange.ts"
+const summed = "test/actors/AnswerBytes.test.ts"
+const onTheirWay = "test/http/AnswerBytes.test.ts"
 const hanging = "test/http/ServerPlaces.test.ts"
 
 export const bulkheads: ReadonlyArray<Mutation> = [
@@ -75,5 +79,104 @@ export const bulkheads: ReadonlyArray<Mutation> = [
     find: "              own: true,\n",
     replace: "",
     tests: [hanging]
+  },
+  {
+    wrong: "the answers of all users share one user's room",
+    file: bytes,
+    find: "heldBy(userId) + wanted - counted > max",
+    replace: "total + wanted - counted > max",
+    tests: [summed, onTheirWay]
+  },
+  {
+    wrong: "each answer has its user's room to itself",
+    file: bytes,
+    find: "heldBy(userId) + wanted - counted > max",
+    replace: "wanted > max",
+    tests: [summed, onTheirWay]
+  },
+  {
+    wrong: "small answers take room",
+    file: bytes,
+    find: "bytes < large ? 0 : bytes",
+    replace: "bytes",
+    tests: [summed]
+  },
+  {
+    wrong: "what has left is given back twice",
+    file: bytes,
+    find: "        isHeld = false\n",
+    replace: "",
+    tests: [summed]
+  },
+  {
+    wrong: "an answer takes the room of whoever opened the connection it comes by",
+    file: "src/actors/upstream/UpstreamHttpWire.ts",
+    find: "answers.arriving(context.principal.userId)",
+    replace: "answers.arriving(options.context.principal.userId)",
+    tests: [onTheirWay]
+  },
+  {
+    wrong: "a body takes no room while it arrives",
+    file: exchange,
+    find: "if (!this.hold(this.bytes)) return",
+    replace: "",
+    tests: [onTheirWay]
+  },
+  {
+    wrong: "an event takes no room while it arrives",
+    file: exchange,
+    find: "else this.hold(this.events.unfinished())",
+    replace: "",
+    tests: [onTheirWay]
+  },
+  {
+    wrong: "a stream takes room for all that has passed on it",
+    file: exchange,
+    find: "this.hold(this.events.unfinished())",
+    replace: "this.hold(this.bytes)",
+    tests: [onTheirWay]
+  },
+  {
+    wrong: "an exchange keeps its room when it has ended",
+    file: exchange,
+    find: "    this.room?.end()\n",
+    replace: "",
+    also: [{ file: exchange, find: "    this.room?.hold(0)\n", replace: "" }],
+    tests: [onTheirWay]
+  },
+  {
+    wrong: "an answer that is given up for want of room goes on arriving",
+    file: exchange,
+    find: "tooMuch(this.request.server, this.failedPhase(), this.room.max)))\n    this.abort()",
+    replace: "tooMuch(this.request.server, this.failedPhase(), this.room.max)))",
+    tests: [onTheirWay]
+  },
+  {
+    wrong: "a line of a child process takes no room while it arrives",
+    file: "src/actors/upstream/NdjsonDecoder.ts",
+    find: 'else if (size >= large && options.room?.hold(size) === false) skip("user")',
+    replace: "",
+    tests: ["test/actors/upstream/NdjsonDecoder.test.ts", onTheirWay]
+  },
+  {
+    wrong: "a line of a child process keeps its room",
+    file: "src/actors/upstream/NdjsonDecoder.ts",
+    find: "    if (size >= large) options.room?.hold(0)\n",
+    replace: "",
+    tests: ["test/actors/upstream/NdjsonDecoder.test.ts", onTheirWay]
+  },
+  {
+    wrong: "what a client has not read takes no room",
+    file: "src/http/McpEndpoint.ts",
+    find: "    reply.charge((bytes) => answers.leaving(principal.userId, bytes))\n",
+    replace: "",
+    tests: [onTheirWay]
+  },
+  {
+    wrong: "what a client has not read when it goes keeps its room",
+    file: "src/http/UnsentBytes.ts",
+    find: "for (const settle of unsettled) settle()",
+    replace: "",
+    tests: [onTheirWay]
   }
 ]

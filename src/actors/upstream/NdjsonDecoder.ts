@@ -3,6 +3,7 @@
  * newlines and contain none). A line longer than the limit is dropped up to its newline and reported once, so one
  * oversized message costs neither memory nor the rest of the stream.
  */
+import type { AnswerRoom } from "../AnswerBytes.ts"
 import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
 import { joined } from "../../domain/protocol/RawJson.ts"
 import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
@@ -14,8 +15,10 @@ export interface NdjsonOptions {
   readonly onLine: (line: string) => void
   /** In place of `onLine`, a large line that is an answer; its result was not read. */
   readonly onAnswer?: ((answer: JsonRpcSuccess) => void) | undefined
-  /** A line exceeded the limit. Called when that is seen, before the line ends. */
-  readonly onOverflow: () => void
+  /** What of its user's memory a large line takes; absent: not counted. */
+  readonly room?: AnswerRoom | undefined
+  /** A line exceeded its own limit, or its user's. Called when that is seen, before the line ends. */
+  readonly onOverflow: (whose: "line" | "user") => void
 }
 
 export interface NdjsonDecoder {
@@ -34,19 +37,24 @@ export const make = (options: NdjsonOptions): NdjsonDecoder => {
   let skipping = false
 
   const reset = () => {
+    if (size >= large) options.room?.hold(0)
     parts = []
     size = 0
     scanner = undefined
   }
 
+  const skip = (whose: "line" | "user") => {
+    skipping = true
+    reset()
+    options.onOverflow(whose)
+  }
+
   const hold = (bytes: Uint8Array) => {
     if (skipping || bytes.length === 0) return
     size += bytes.length
-    if (size > options.maxLineBytes) {
-      skipping = true
-      reset()
-      options.onOverflow()
-    } else {
+    if (size > options.maxLineBytes) skip("line")
+    else if (size >= large && options.room?.hold(size) === false) skip("user")
+    else {
       parts.push(bytes)
       if (scanner !== undefined) scanner.push(bytes)
       else if (size >= large && options.onAnswer !== undefined) scanner = ResponseScanner.over(parts)

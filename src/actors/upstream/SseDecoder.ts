@@ -22,6 +22,8 @@ export type SseProblem = "too-large" | "encoding"
 
 export interface SseDecoder {
   readonly push: (chunk: Uint8Array) => SseProblem | undefined
+  /** Bytes of the event that has begun and not ended, less what came in one chunk with the end of the one before. */
+  readonly unfinished: () => number
   /** The id to resume after, when the server gives ids. */
   readonly lastEventId: () => string | undefined
   /** Milliseconds the server wants a reconnecting client to wait. */
@@ -31,6 +33,14 @@ export interface SseDecoder {
 /** An id goes back in a header, so only one that can stand there counts. */
 const sendableId = /^[\x21-\x7e]{1,1024}$/
 
+const isLineEnd = (byte: number | undefined): boolean => byte === 0x0a || byte === 0x0d
+
+/** Whether an empty line ends the chunk: what is after it begins anew, also where it was a comment and no event. */
+const endsEmpty = (chunk: Uint8Array): boolean => {
+  const [before, previous, last] = [chunk.at(-3), chunk.at(-2), chunk.at(-1)]
+  return isLineEnd(last) && isLineEnd(previous) && (previous === last || isLineEnd(before))
+}
+
 /**
  * `maxEventSize` in UTF-16 code units, and bytes of a line. `onEvent` gets every event that carries data, priming events
  * included. `raw`: the result of a large answer may stay as it came.
@@ -39,6 +49,8 @@ export const make = (maxEventSize: number, onEvent: (event: SseEvent) => void, r
   const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
   let lastEventId: string | undefined
   let retryMs: number | undefined
+  let unfinished = 0
+  let hasEnded = false
   const parser = makeParser(
     (event) => {
       if (event._tag === "Retry") {
@@ -46,6 +58,7 @@ export const make = (maxEventSize: number, onEvent: (event: SseEvent) => void, r
         return
       }
       if (event.id !== undefined) lastEventId = sendableId.test(event.id) ? event.id : undefined
+      hasEnded = true
       const answer = longLines?.takeAnswer(event.data)
       onEvent(answer === undefined ? event : { event: event.event, data: event.data, answer })
     },
@@ -61,8 +74,15 @@ export const make = (maxEventSize: number, onEvent: (event: SseEvent) => void, r
     return parser.feed(decoded) === undefined ? undefined : "too-large"
   }
   const longLines = raw ? SseLongLines.make(maxEventSize, feed) : undefined
+  const push = longLines?.push ?? feed
   return {
-    push: longLines?.push ?? feed,
+    push: (chunk) => {
+      hasEnded = false
+      const problem = push(chunk)
+      unfinished = hasEnded || endsEmpty(chunk) ? 0 : unfinished + chunk.byteLength
+      return problem
+    },
+    unfinished: () => unfinished,
     lastEventId: () => lastEventId,
     retryMs: () => retryMs
   }

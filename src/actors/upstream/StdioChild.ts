@@ -39,7 +39,8 @@ export interface StdioChildOptions {
   readonly killAfterMs: number
   readonly onLine: NdjsonDecoder.NdjsonOptions["onLine"]
   readonly onAnswer?: NdjsonDecoder.NdjsonOptions["onAnswer"]
-  readonly onOverflow: () => void
+  readonly room?: NdjsonDecoder.NdjsonOptions["room"]
+  readonly onOverflow: NdjsonDecoder.NdjsonOptions["onOverflow"]
 }
 
 export interface StdioChild {

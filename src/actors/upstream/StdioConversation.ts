@@ -71,8 +71,8 @@ export interface StdioConversation {
   readonly respond: (response: JsonRpcResponse) => Effect.Effect<void, UpstreamUnavailable>
   /** One line from the server, or what it says, where its result was not read. */
   readonly receive: (line: string | JsonRpcSuccess) => void
-  /** A line exceeded the limit: whose answer it was is not known, so every call in flight fails. */
-  readonly overflow: () => void
+  /** A line exceeded its limit or its user's: whose answer it was is not known, so every call in flight fails. */
+  readonly overflow: (whose: "line" | "user") => void
   /** The server is gone: fails what is in flight and whatever comes. */
   readonly end: (reason: string) => void
 }
@@ -254,14 +254,17 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
       if (Array.isArray(value)) value.forEach(handle)
       else handle(value)
     },
-    overflow: () =>
+    overflow: (whose) =>
       failAll(
         () =>
           new UpstreamFailed({
             server,
             reason: "too-large",
             phase: "body",
-            message: `Server "${server}" sent a message larger than the hub accepts; ask it for less at a time`
+            message:
+              whose === "line"
+                ? `Server "${server}" sent a message larger than the hub accepts; ask it for less at a time`
+                : `A message of server "${server}" was given up, as all large answers of one user on their way at once have a limit (MAX_ANSWER_BYTES_PER_USER); fetch fewer at a time`
           })
       ),
     end: (reason) => {

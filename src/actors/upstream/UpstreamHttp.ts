@@ -6,6 +6,7 @@
  * event stream and request ids, on its user's own sockets. Closing the scope fails what is in flight, ends the
  * upstream's session (DELETE) and frees everything within a second.
  */
+import { AnswerBytes } from "../AnswerBytes.ts"
 import { FairShare } from "../FairShare.ts"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
@@ -37,30 +38,32 @@ const leave = { everyMs: 100, turns: 6 }
 export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly open: OpenIn }>()(
   "mcphub/actors/upstream/UpstreamHttp"
 ) {
-  static readonly layerNoDeps: Layer.Layer<UpstreamHttp, never, UpstreamHeaders | UserPools | RequestTracker> =
-    Layer.effect(
-      UpstreamHttp,
-      Effect.gen(function* () {
-        // Only these: the scope of a connection is its caller's, not the layer's.
-        const services = Context.make(UpstreamHeaders, yield* UpstreamHeaders).pipe(
-          Context.add(UserPools, yield* UserPools),
-          Context.add(RequestTracker, yield* RequestTracker),
-          Context.add(HubConfig, yield* HubConfig)
-        )
-        return UpstreamHttp.of({
-          open: (options, era) =>
-            Effect.provideContext(
-              era === "stateless" ? UpstreamHttpStateless.connect(options) : connect(options),
-              services
-            )
-        })
+  static readonly layerNoDeps: Layer.Layer<
+    UpstreamHttp,
+    never,
+    UpstreamHeaders | UserPools | RequestTracker | AnswerBytes
+  > = Layer.effect(
+    UpstreamHttp,
+    Effect.gen(function* () {
+      // Only these: the scope of a connection is its caller's, not the layer's.
+      const services = Context.make(UpstreamHeaders, yield* UpstreamHeaders).pipe(
+        Context.add(UserPools, yield* UserPools),
+        Context.add(AnswerBytes, yield* AnswerBytes),
+        Context.add(RequestTracker, yield* RequestTracker),
+        Context.add(HubConfig, yield* HubConfig)
+      )
+      return UpstreamHttp.of({
+        open: (options, era) =>
+          Effect.provideContext(
+            era === "stateless" ? UpstreamHttpStateless.connect(options) : connect(options),
+            services
+          )
       })
-    )
-
-  static readonly layer: Layer.Layer<UpstreamHttp, never, UpstreamHeaders | RequestTracker> = this.layerNoDeps.pipe(
-    Layer.provide(UserPools.layer),
-    Layer.provide(FairShare.layer)
+    })
   )
+
+  static readonly layer: Layer.Layer<UpstreamHttp, never, UpstreamHeaders | RequestTracker | AnswerBytes> =
+    this.layerNoDeps.pipe(Layer.provide(UserPools.layer), Layer.provide(FairShare.layer))
 }
 
 const connect = Effect.fnUntraced(function* (
@@ -68,7 +71,7 @@ const connect = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   UpstreamConnection,
   UpstreamError | EraNotSpoken,
-  UpstreamHeaders | UserPools | RequestTracker | Scope.Scope
+  UpstreamHeaders | UserPools | AnswerBytes | RequestTracker | Scope.Scope
 > {
   const { name: server } = options
   const { initTimeout } = yield* HubConfig

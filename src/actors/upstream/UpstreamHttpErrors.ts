@@ -80,6 +80,14 @@ export const tooLarge = (server: string, phase: UpstreamFailed["phase"], maxByte
     message: `Server ${server} sent more than the ${maxBytes} bytes an answer may have; ask it for less at once`
   })
 
+export const tooMuch = (server: string, phase: UpstreamFailed["phase"], max: number): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "too-large",
+    phase,
+    message: `The answer of server ${server} was given up, as all large answers of one user on their way at once may have no more than ${max} bytes (MAX_ANSWER_BYTES_PER_USER); fetch fewer at a time`
+  })
+
 export const sessionLost = (server: string): UpstreamFailed =>
   new UpstreamFailed({
     server,

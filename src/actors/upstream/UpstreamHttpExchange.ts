@@ -10,6 +10,7 @@
 import { Effect } from "effect"
 import type { Dispatcher } from "undici"
 import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
+import type { AnswerRoom } from "../AnswerBytes.ts"
 import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
 import * as SseDecoder from "./SseDecoder.ts"
 import type { UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
@@ -19,6 +20,7 @@ import {
   type Phase,
   protocolError,
   tooLarge,
+  tooMuch,
   transportError
 } from "./UpstreamHttpErrors.ts"
 import type { UserPool } from "./UserPools.ts"
@@ -71,6 +73,8 @@ export interface ExchangeRequest {
   readonly headOnly?: boolean
   /** The result of a large answer may stay as it came, see `RawJson`. */
   readonly raw?: boolean
+  /** What of its user's memory a large answer takes while it arrives; asked for with the first one. Absent: not counted. */
+  readonly room?: () => AnswerRoom
   /** Where running exchanges are found when their connection closes. */
   readonly running: Set<Exchange>
   readonly onHead?: (head: ResponseHead) => void
@@ -117,6 +121,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private uncounted = 0
   /** While the rest of a large answer waits for its turn. */
   private noRest: (() => void) | undefined
+  private room: AnswerRoom | undefined
   private grace: ReturnType<typeof setTimeout> | undefined
 
   constructor(request: ExchangeRequest, resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void) {
@@ -205,6 +210,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       const problem = this.events.push(chunk)
       if (problem === "too-large") this.overflow()
       else if (problem === "encoding") this.refuse("sent an event stream that is not UTF-8; report this to its author")
+      else this.hold(this.events.unfinished())
     } else if (!this.settled) this.collect(chunk)
   }
 
@@ -245,9 +251,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** A large body is looked through while it arrives rather than parsed when it is there. */
   private collect(chunk: Buffer): void {
+    if (!this.hold(this.bytes)) return
     this.chunks.push(chunk)
     if (this.scanner !== undefined) this.scanner.push(chunk)
     else if (this.request.raw === true && this.bytes >= large) this.scanner = ResponseScanner.over(this.chunks)
+  }
+
+  /** Counts what is in memory of the answer; false when that is too much, and the exchange has been ended for it. */
+  private hold(bytes: number): boolean {
+    if (this.room === undefined && bytes >= large && !this.aborted) this.room = this.request.room?.()
+    if (this.room === undefined || this.room.hold(bytes)) return true
+    this.settle(Effect.fail(tooMuch(this.request.server, this.failedPhase(), this.room.max)))
+    this.abort()
+    return false
   }
 
   private onEvent(event: SseDecoder.SseEvent): void {
@@ -293,20 +309,25 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private settle(effect: Effect.Effect<ExchangeEnd, ExchangeError>): void {
     if (this.settled) return
     this.settled = true
-    this.chunks = []
-    this.scanner = undefined
+    this.forget()
     this.resume(effect)
   }
 
-  private drain(): void {
+  private forget(): void {
     this.chunks = []
+    this.scanner = undefined
+    this.room?.hold(0)
+  }
+
+  private drain(): void {
+    this.forget()
     this.grace ??= setTimeout(() => this.abort(), graceMs)
     this.grace.unref()
   }
 
   private abort(): void {
     this.aborted = true
-    this.chunks = []
+    this.forget()
     if (this.controller === undefined) this.finish()
     else this.controller.abort(new Error("Given up"))
   }
@@ -315,6 +336,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.grace)
     this.noRest?.()
     this.noRest = undefined
+    this.room?.end()
     this.request.running.delete(this)
   }
 }

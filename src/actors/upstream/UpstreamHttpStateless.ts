@@ -15,6 +15,7 @@ import { isJsonObject } from "../../domain/protocol/Stateless.ts"
 import { statelessCodes } from "../../domain/protocol/StatelessErrors.ts"
 import { statelessVersion } from "../../domain/protocol/Versions.ts"
 import { HubConfig } from "../../domain/HubConfig.ts"
+import type { AnswerBytes } from "../AnswerBytes.ts"
 import { RequestTracker } from "../RequestTracker.ts"
 import {
   discoveredInfo,
@@ -65,7 +66,7 @@ export const connect = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   UpstreamConnection,
   UpstreamError | EraNotSpoken,
-  UpstreamHeaders | UserPools | RequestTracker | Scope.Scope
+  UpstreamHeaders | UserPools | AnswerBytes | RequestTracker | Scope.Scope
 > {
   const { name: server } = options
   const tracker = yield* RequestTracker

@@ -9,6 +9,7 @@
 import { Clock, Effect, type Scope } from "effect"
 import * as Cookies from "effect/http/Cookies"
 import { HubConfig } from "../../domain/HubConfig.ts"
+import { AnswerBytes } from "../AnswerBytes.ts"
 import { connectionHeaders } from "./ServerPlan.ts"
 import type { CallContext, ConnectOptions } from "./UpstreamConnection.ts"
 import { type CredentialMissing, type UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
@@ -79,10 +80,11 @@ const maxCookies = 50
 export const make = Effect.fnUntraced(function* (
   options: ConnectOptions,
   protocolVersion: string
-): Effect.fn.Return<UpstreamHttpWire, WireError, UpstreamHeaders | UserPools | Scope.Scope> {
+): Effect.fn.Return<UpstreamHttpWire, WireError, UpstreamHeaders | UserPools | AnswerBytes | Scope.Scope> {
   const { name: server, config } = options
   const upstreamHeaders = yield* UpstreamHeaders
   const pools = yield* UserPools
+  const answers = yield* AnswerBytes
   const clock = yield* Clock.Clock
   const { maxUpstreamBytes, version } = yield* HubConfig
   const templated = config.url?.includes("${") === true
@@ -167,6 +169,7 @@ export const make = Effect.fnUntraced(function* (
         abrupt: request.abrupt ?? false,
         headOnly: request.headOnly ?? false,
         raw: request.raw ?? false,
+        room: () => answers.arriving(context.principal.userId),
         running: wire.running,
         onHead: (head) => onHead(request, address.url, head),
         onMessage: request.onMessage,

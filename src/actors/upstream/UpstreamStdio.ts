@@ -12,6 +12,7 @@
 import { Context, Deferred, Effect, Exit, FileSystem, Layer, Path, Scope } from "effect"
 import { HubConfig } from "../../domain/HubConfig.ts"
 import { type Era, isStateful, latestStateful, statelessVersion } from "../../domain/protocol/Versions.ts"
+import { AnswerBytes } from "../AnswerBytes.ts"
 import { RequestTracker } from "../RequestTracker.ts"
 import * as ChildSecrets from "./ChildSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
@@ -33,7 +34,7 @@ export interface UpstreamStdioOptions {
 
 const defaultOptions: UpstreamStdioOptions = { killAfterMs: 5_000, maxStdinBytes: 16 * 1024 * 1024 }
 
-type Requirements = UpstreamHeaders | StdioChildren | RequestTracker | FileSystem.FileSystem | Path.Path
+type Requirements = UpstreamHeaders | AnswerBytes | StdioChildren | RequestTracker | FileSystem.FileSystem | Path.Path
 
 export class UpstreamStdio extends Context.Service<
   UpstreamStdio,
@@ -54,6 +55,7 @@ export class UpstreamStdio extends Context.Service<
 
 const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
   const { initTimeout, maxUpstreamBytes } = yield* HubConfig
+  const answers = yield* AnswerBytes
   const headers = yield* UpstreamHeaders
   const children = yield* StdioChildren
   const tracker = yield* RequestTracker
@@ -111,12 +113,18 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       tag: config.context !== "none",
       ...(era === "stateless" ? { stateless: outgoing(options) } : {})
     })
+    // Whose answer a line is shows only when it is read: until then it is counted for whoever opened the connection.
+    const room = yield* Effect.acquireRelease(
+      Effect.sync(() => answers.arriving(context.principal.userId)),
+      ({ end }) => Effect.sync(end)
+    )
     child = yield* StdioChild.open({
       command: fromHub(started.command),
       args: started.args.map(fromHub),
       env: { ...started.env, TMPDIR: tmp, TMP: tmp, TEMP: tmp },
       cwd,
       maxLineBytes: maxUpstreamBytes,
+      room,
       maxStdinBytes: settings.maxStdinBytes,
       killAfterMs: settings.killAfterMs,
       onLine: conversation.receive,

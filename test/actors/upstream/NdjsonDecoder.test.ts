@@ -33,6 +33,38 @@ describe("NdjsonDecoder", () => {
     })
   )
 
+  it.effect("B08: counts a large line while it is held, and drops one that its user has no room for", () =>
+    Effect.sync(() => {
+      const held: Array<number> = []
+      const seen: Array<string> = []
+      const decoder = NdjsonDecoder.make({
+        maxLineBytes: 1_000_000,
+        room: {
+          max: 150_000,
+          hold: (size) => {
+            held.push(size)
+            return size <= 150_000
+          },
+          end: () => {}
+        },
+        onLine: (line) => seen.push(String(line.length)),
+        onOverflow: (whose) => seen.push(whose)
+      })
+      for (const line of [
+        "small\n",
+        `${"x".repeat(100_000)}\n`,
+        "y".repeat(100_000),
+        "y".repeat(100_000),
+        "y\nnext\n"
+      ]) {
+        decoder.push(bytes(line))
+      }
+      decoder.end()
+      assert.deepStrictEqual(seen, ["5", "100000", "user", "4"])
+      assert.deepStrictEqual(held, [100_000, 0, 100_000, 200_000, 0])
+    })
+  )
+
   it.effect("drops a line that is too long, says so once and goes on with the next", () =>
     Effect.sync(() => {
       const chunks = ["ok\n", "12345", "67890", "more of it", " and more\nnext\n"].map(bytes)

@@ -22,6 +22,24 @@ describe("SseDecoder", () => {
     assert.deepStrictEqual(decode(Array.from(whole, (byte) => Uint8Array.of(byte))).data, expected)
   })
 
+  it("B08: tells how much of an event is there that has not ended, whatever ends its lines", () => {
+    for (const end of ["\n", "\r\n", "\r"]) {
+      const decoder = SseDecoder.make(1_000_000, () => {}, true)
+      const after = (text: string): number => {
+        decoder.push(new TextEncoder().encode(text))
+        return decoder.unfinished()
+      }
+      assert.strictEqual(after(`data: ${"x".repeat(94)}`), 100)
+      assert.strictEqual(after("y".repeat(100)), 200)
+      assert.strictEqual(after(`${end}data: z${end}`), 207 + 2 * end.length)
+      // A lone CR ends its line with what follows.
+      after(`${end}:`)
+      assert.isAtMost(after(`${end}${end}`), 1 + 2 * end.length)
+      assert.strictEqual(after(`: keep-alive${end}${end}`), 0)
+      assert.strictEqual(after("data: 1"), 7)
+    }
+  })
+
   it("B08: an event that never ends is refused at the limit", () => {
     assert.strictEqual(decode([bytes("data: "), bytes("x".repeat(600)), bytes("x".repeat(600))]).problem, "too-large")
     assert.strictEqual(decode([bytes("x".repeat(1_001))]).problem, "too-large")

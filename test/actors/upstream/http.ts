@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import type { HubConfigShape } from "../../../src/domain/HubConfig.ts"
 import type { JsonObject } from "../../../src/domain/protocol/JsonRpc.ts"
+import { AnswerBytes } from "../../../src/actors/AnswerBytes.ts"
 import { FairShare } from "../../../src/actors/FairShare.ts"
 import { RequestTracker } from "../../../src/actors/RequestTracker.ts"
 import type { CallContext, ConnectOptions } from "../../../src/actors/upstream/UpstreamConnection.ts"
@@ -17,7 +18,7 @@ export const layer = (
   tracker: Layer.Layer<RequestTracker> = RequestTracker.layerMemory
 ) =>
   UpstreamHttp.layerNoDeps.pipe(
-    Layer.provideMerge(Layer.mergeAll(UpstreamHeaders.layer, UserPools.layer, tracker)),
+    Layer.provideMerge(Layer.mergeAll(UpstreamHeaders.layer, UserPools.layer, AnswerBytes.layer, tracker)),
     Layer.provide(FairShare.layer),
     Layer.provideMerge(layerConfig(config))
   )

@@ -18,6 +18,7 @@ import { UpstreamHttp } from "../../../src/actors/upstream/UpstreamHttp.ts"
 import * as UpstreamLinks from "../../../src/actors/upstream/UpstreamLinks.ts"
 import { UpstreamStdio } from "../../../src/actors/upstream/UpstreamStdio.ts"
 import { UserPools } from "../../../src/actors/upstream/UserPools.ts"
+import { AnswerBytes } from "../../../src/actors/AnswerBytes.ts"
 import { UserLimits } from "../../../src/actors/UserLimits.ts"
 import { defaults, HubConfig, type HubConfigShape } from "../../../src/domain/HubConfig.ts"
 import * as Identity from "../../../src/domain/Identity.ts"
@@ -40,6 +41,7 @@ const layer = (settings: SubscriptionRef.SubscriptionRef<SettingsValue>, config:
       UpstreamHealth.layer,
       UserPools.layer.pipe(Layer.provide(FairShare.layer)),
       UserLimits.layer,
+      AnswerBytes.layer,
       StdioChildren.layer,
       RequestTracker.layerMemory,
       HubMetrics.layer,

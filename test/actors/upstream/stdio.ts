@@ -4,6 +4,7 @@ import { Effect, Layer, Queue } from "effect"
 import type { HubConfigShape } from "../../../src/domain/HubConfig.ts"
 import type { JsonObject } from "../../../src/domain/protocol/JsonRpc.ts"
 import type { ServerConfig } from "../../../src/domain/ServerConfig.ts"
+import { AnswerBytes } from "../../../src/actors/AnswerBytes.ts"
 import { RequestTracker } from "../../../src/actors/RequestTracker.ts"
 import { StdioChildren } from "../../../src/actors/upstream/StdioChildren.ts"
 import type {
@@ -26,7 +27,7 @@ export const layer = (
 ) =>
   UpstreamStdio.layerWith(options.stdio ?? {}).pipe(
     Layer.provideMerge(options.children ?? StdioChildren.layer),
-    Layer.provide([UpstreamHeaders.layer, NodeServices.layer]),
+    Layer.provide([UpstreamHeaders.layer, AnswerBytes.layer, NodeServices.layer]),
     Layer.provideMerge(RequestTracker.layerMemory),
     Layer.provide(connections.layerConfig(options.config))
   )
