@@ -151,13 +151,15 @@ export const make = Effect.fnUntraced(function* (
       const opened = Effect.catchTag(inTime(Effect.andThen(initialize(by), onRenew(by))), "EraNotSpoken", (error) =>
         Effect.fail(error.refusal)
       )
-      const work = Effect.onExit(Effect.andThen(options.mayRenew ?? Effect.void, opened), (exit) =>
-        Effect.sync(() => {
+      const work = Effect.andThen(options.mayRenew ?? Effect.void, opened)
+      // Observed from outside: once the connection's scope has closed, the work never begins and has no end of its own.
+      const begun = Effect.map(Effect.forkIn(work, scope), (fiber) =>
+        fiber.addObserver((exit) => {
           renewing = undefined
           Deferred.doneUnsafe(current, Exit.hasInterrupts(exit) ? Effect.fail(connectionGone(server)) : exit)
         })
       )
-      return Effect.andThen(Effect.forkIn(work, scope), Deferred.await(current))
+      return Effect.andThen(Effect.uninterruptible(begun), Deferred.await(current))
     })
 
   const within: UpstreamHttpSession["within"] = (send, by) =>

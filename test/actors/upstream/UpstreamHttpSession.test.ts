@@ -212,6 +212,33 @@ describe("a session with an HTTP upstream", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
+  it.live("B10: a session that is refused while its connection closes fails what waits for it at once", () =>
+    Effect.gen(function* () {
+      const refused = yield* Deferred.make<ScriptedCall>()
+      const bosServer = yield* ScriptedHttpUpstream.make()
+      const server = yield* ScriptedHttpUpstream.make({
+        methods: {
+          DELETE: () => undefined,
+          "notifications/held": (call) => void Deferred.doneUnsafe(refused, Effect.succeed(call))
+        }
+      })
+      const bo = yield* connect(bosServer.url, contextOf("bo"))
+      const ada = yield* connectApart(server.url, "ada")
+      const waiting = yield* Effect.forkChild(
+        Effect.flip(ada.connection.notify("notifications/held", {}, contextOf("ada")))
+      )
+      const held = yield* Deferred.await(refused)
+      const closing = yield* Effect.forkChild(ada.close)
+      yield* server.await(({ httpMethod }) => httpMethod === "DELETE")
+      held.status(404)
+      const failure = yield* Fiber.join(waiting)
+      assert.deepInclude(failure, { _tag: "UpstreamUnavailable" })
+      yield* Fiber.join(closing)
+      assert.lengthOf(server.calls("initialize"), 1)
+      assert.deepStrictEqual(contentOf(yield* callTool(bo, contextOf("bo"), "echo", { of: "bo" })), { of: "bo" })
+    }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
   it.live("a hundred connections opened and closed leave neither session nor socket", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make()
