@@ -40,6 +40,12 @@ const expansion = (template: string, value: string): string => {
   return value.slice(opens, value.length - after)
 }
 
+/** The JSON value with each secret replaced in any text it holds. */
+export const scrubJson = <A>(value: A, secrets: ReadonlyArray<string>): A =>
+  JSON.parse(JSON.stringify(value), (_, inner: unknown) =>
+    typeof inner === "string" ? scrub(inner, secrets) : inner
+  ) as A
+
 /** `text` with each secret replaced, in its plain and its URL-encoded form. */
 export const scrub = (text: string, secrets: ReadonlyArray<string>): string => {
   let clean = text

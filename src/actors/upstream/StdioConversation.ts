@@ -21,6 +21,7 @@ import {
   failure,
   isFailure,
   type JsonObject,
+  type JsonRpcErrorObject,
   type JsonRpcId,
   type JsonRpcMessage,
   type JsonRpcNotification,
@@ -51,6 +52,8 @@ export interface StdioConversationOptions {
   readonly onNoise: () => void
   /** A receiver of a message failed: a defect of the hub's own. */
   readonly onDefect: (cause: unknown) => void
+  /** What the server wrote about a failure, as it may be repeated: without the secrets it was started with. */
+  readonly scrub: (error: JsonRpcErrorObject) => JsonRpcErrorObject
   /** Whether requests carry the hub's request id (not with `context: "none"`). */
   readonly tag: boolean
   /** Revision 2026-07-28: what each request says about itself. The server may ask for nothing there. */
@@ -124,7 +127,7 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
         Effect.succeed(result instanceof RawJson && entry.call.raw !== true ? result.value() : result)
       )
     }
-    const { code, data, message } = response.error
+    const { code, data, message } = options.scrub(response.error)
     const error = { server, code: Number(code), message: String(message), ...(data === undefined ? {} : { data }) }
     entry.resume(Effect.fail(new UpstreamErrorResponse(error)))
   }

@@ -14,7 +14,7 @@ import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "./EraEvidence.ts"
 import type { StdioConversation } from "./StdioConversation.ts"
 import type { ConnectOptions, UpstreamInfo } from "./UpstreamConnection.ts"
-import { type EraNotSpoken, eraNotSpoken, UpstreamErrorResponse, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import { type EraNotSpoken, eraNotSpoken, UpstreamUnavailable } from "./UpstreamErrors.ts"
 
 export interface HandshakeOptions {
   readonly options: ConnectOptions
@@ -23,18 +23,12 @@ export interface HandshakeOptions {
   readonly initTimeout: number
   /** What the child wrote to stderr, as the end of a sentence. */
   readonly lastWords: () => string
-  /** Text of the server without the user's secrets. */
-  readonly scrub: (text: string) => string
 }
 
 type Handshake = Effect.Effect<UpstreamInfo, UpstreamUnavailable | EraNotSpoken>
 
 const unavailable = (server: string, reason: UpstreamUnavailable["reason"], message: string) =>
   new UpstreamUnavailable({ server, reason, message })
-
-/** The error as it may be shown. */
-const shown = ({ scrub }: HandshakeOptions, { code, data, message, server }: UpstreamErrorResponse) =>
-  new UpstreamErrorResponse({ server, code, message: scrub(message), ...(data === undefined ? {} : { data }) })
 
 export const initialize = (handshake: HandshakeOptions): Handshake => {
   const { conversation, initTimeout, lastWords, options } = handshake
@@ -50,7 +44,7 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
       }),
       Effect.catchTags({
         UpstreamFailed: (error) => Effect.fail(unavailable(name, "exited", `${error.message}${lastWords()}`)),
-        UpstreamErrorResponse: (error) => Effect.fail(initializeRefused(shown(handshake, error)))
+        UpstreamErrorResponse: (error) => Effect.fail(initializeRefused(error))
       }),
       Effect.flatMap((result) => {
         const info = initialized(result)
@@ -73,7 +67,7 @@ export const discover = (handshake: HandshakeOptions): Handshake => {
     ),
     Effect.catchTags({
       UpstreamFailed: (error) => other("exited", `${error.message}${lastWords()}`),
-      UpstreamErrorResponse: (error) => Effect.fail(discoverRefused(shown(handshake, error)))
+      UpstreamErrorResponse: (error) => Effect.fail(discoverRefused(error))
     }),
     Effect.flatMap((result) => discoveredInfo(name, result))
   )

@@ -110,6 +110,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       onNoise: children.countNoise,
       onDefect: (cause) =>
         Effect.runForkWith(services)(Effect.logError("A receiver of an upstream's message failed", cause)),
+      scrub: (error) => ChildSecrets.scrubJson(error, secrets),
       tag: config.context !== "none",
       ...(era === "stateless" ? { stateless: outgoing(options) } : {})
     })
@@ -150,8 +151,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       const lines = child.stderr().slice(-10).join("\n").slice(-2_000)
       return lines === "" ? " and wrote nothing to stderr" : `; it wrote: ${ChildSecrets.scrub(lines, secrets)}`
     }
-    const scrub = (text: string) => ChildSecrets.scrub(text, secrets)
-    const handshake = { options, conversation, initTimeout, lastWords, scrub }
+    const handshake = { options, conversation, initTimeout, lastWords }
     if (era === "stateless") {
       const info = yield* StdioHandshake.discover(handshake)
       return yield* StdioStateless.make({

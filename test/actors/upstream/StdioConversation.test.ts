@@ -20,6 +20,7 @@ const talk = () => {
     onLate: () => counts.late++,
     onNoise: () => counts.noise++,
     onDefect: () => assert.fail("no receiver fails here"),
+    scrub: (error) => error,
     tag: true
   })
   const receive = (message: unknown) => conversation.receive(JSON.stringify(message))

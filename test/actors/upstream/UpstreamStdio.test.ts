@@ -54,6 +54,26 @@ describe("two users of one stdio server", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
+  it.live("A33: are not told the token that their process writes into its error, in words or in data", () =>
+    Effect.gen(function* () {
+      const ada = contextOf("ada", { SCRIPTED_TOKEN: "canary-ada-0001" })
+      const bo = contextOf("bo", { SCRIPTED_TOKEN: "canary-bo-0001" })
+      const entry = config({}, { env: { API_TOKEN: "${USER_SCRIPTED_TOKEN}" } })
+      const adas = yield* connect(entry, ada)
+      const bos = yield* connect(entry, bo)
+      // An unknown tool is named in the error's data.
+      const failure = yield* Effect.flip(callTool(adas, ada, "canary-ada-0001"))
+      assert.deepInclude(failure, { code: -32602, data: { tool: "<redacted>" } })
+      // What is no secret of bo's process stays as it was written.
+      const other = yield* Effect.flip(callTool(bos, bo, "canary-ada-0001"))
+      assert.deepInclude(other, { code: -32602, data: { tool: "canary-ada-0001" } })
+      const refused = yield* Effect.flip(
+        connect(config({ refuse: "bad token canary-ada-0001" }, { env: { API_TOKEN: "${USER_SCRIPTED_TOKEN}" } }), ada)
+      )
+      assert.include(JSON.stringify(refused), "bad token <redacted>")
+    }).pipe(Effect.scoped, Effect.provide(layer()))
+  )
+
   it.live("start with their own token and never the hub's secrets or each other's (defect 18)", () =>
     Effect.gen(function* () {
       const ada = contextOf("ada", { SCRIPTED_TOKEN: "canary-ada-0001", GITHUB_TOKEN: "canary-ada-0002" })
