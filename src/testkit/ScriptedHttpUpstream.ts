@@ -27,8 +27,9 @@ export interface Received {
   readonly headers: IncomingHttpHeaders
   /** The JSON body; undefined for GET and DELETE. */
   readonly body: ScriptedMessage | undefined
-  /** Tells sockets apart. */
   readonly remotePort: number
+  /** Which of the sockets accepted since the start it came on, from 1; a port comes again, this does not. */
+  readonly socket: number
 }
 
 export interface ScriptedMessage {
@@ -49,6 +50,8 @@ export interface ScriptedSession {
 export type Script = (call: ScriptedCall) => void | Promise<void>
 
 export interface ScriptedHttpOptions {
+  /** The port of an earlier server, for one that is started again; default: a free one. */
+  readonly port?: number
   /** Issue session ids and insist on them; default true. */
   readonly sessions?: boolean
   /** How built-in scripts answer; default "json". */
@@ -108,7 +111,7 @@ const make = Effect.fnUntraced(function* (options: ScriptedHttpOptions) {
   const waiters = new Set<Waiter>()
   const sessions = new Map<string, ScriptedSession>()
   const streams = new Set<ScriptedCall>()
-  const sockets = new Set<Socket>()
+  const sockets = new Map<Socket, number>()
   const scripts = new Map(Object.entries(options.methods ?? {}))
   const tools: Readonly<Record<string, Script>> = { ...builtinTools, ...options.tools }
   let accepted = 0
@@ -147,6 +150,8 @@ const make = Effect.fnUntraced(function* (options: ScriptedHttpOptions) {
   }
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    // Asked now: a socket that has closed before its request is read to the end is no longer known.
+    const socket = sockets.get(request.socket)!
     const chunks: Array<Buffer> = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const text = Buffer.concat(chunks).toString()
@@ -155,7 +160,8 @@ const make = Effect.fnUntraced(function* (options: ScriptedHttpOptions) {
       path: request.url!,
       headers: request.headers,
       body: text === "" ? undefined : (JSON.parse(text) as ScriptedMessage),
-      remotePort: request.socket.remotePort!
+      remotePort: request.socket.remotePort!,
+      socket
     }
     received.push(one)
     if (received.length > (options.keep ?? Number.POSITIVE_INFINITY)) received.shift()
@@ -179,18 +185,17 @@ const make = Effect.fnUntraced(function* (options: ScriptedHttpOptions) {
         handle(request, response).catch(() => response.destroy())
       })
       listening.on("connection", (socket: Socket) => {
-        accepted++
-        sockets.add(socket)
+        sockets.set(socket, ++accepted)
         socket.once("close", () => sockets.delete(socket))
         // A test may tear the connection down from either side.
         socket.on("error", () => undefined)
       })
-      listening.listen(0, "127.0.0.1", () => resume(Effect.succeed(listening)))
+      listening.listen(options.port ?? 0, "127.0.0.1", () => resume(Effect.succeed(listening)))
     }),
     (listening) =>
       Effect.callback<void>((resume) => {
         listening.close(() => resume(Effect.void))
-        for (const socket of sockets) socket.destroy()
+        for (const socket of sockets.keys()) socket.destroy()
       })
   )
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

@@ -63,6 +63,13 @@ const tokenRules: ReadonlyArray<Mutation> = [
     tests: [built]
   },
   {
+    wrong: "the first user's token goes out for everybody while everything goes wrong",
+    file: headers,
+    find: "sent.has(header) ? undefined : tokenOf(plan, principal, name)",
+    replace: "sent.has(header) ? undefined : ((plan as any)[name] ??= tokenOf(plan, principal, name))",
+    tests: ["test/e2e/CanaryFaults.test.ts"]
+  },
+  {
     wrong: "the first user's token goes into everybody's configured headers",
     file: headers,
     find: "(name) => tokenOf(plan, principal, name), encode",

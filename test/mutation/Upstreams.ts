@@ -12,6 +12,7 @@ const sharing = "test/actors/upstream/SharedUpstreams.test.ts"
 const linking = "test/actors/upstream/UpstreamLinks.test.ts"
 const sharedLinks = "test/actors/upstream/SharedLinks.test.ts"
 const endings = "test/http/Endings.test.ts"
+const canaries = "test/e2e/CanaryFaults.test.ts"
 const listing = "test/actors/ServerLists.test.ts"
 
 export const upstreamRules: ReadonlyArray<Mutation> = [
@@ -21,6 +22,35 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     find: "RcMap.get(pools, new PoolKey(userId, origin))",
     replace: 'RcMap.get(pools, new PoolKey("" as UserId, origin))',
     tests: ["test/actors/upstream/UserPools.test.ts"]
+  },
+  {
+    wrong: "two users share sockets while everything goes wrong",
+    file: pools,
+    find: "RcMap.get(pools, new PoolKey(userId, origin))",
+    replace: 'RcMap.get(pools, new PoolKey("" as UserId, origin))',
+    tests: [canaries]
+  },
+  {
+    wrong: "a redirect is followed with all that was meant for the server",
+    file: pools,
+    find: "pool.dispatch(options, handler)",
+    replace:
+      "new Agent().compose(interceptors.redirect({ maxRedirections: 1 })).dispatch({ ...options, origin: key.origin }, handler)",
+    also: [
+      {
+        file: pools,
+        find: 'import { buildConnector, Pool, type Dispatcher } from "undici"',
+        replace: 'import { Agent, interceptors, buildConnector, Pool, type Dispatcher } from "undici"'
+      }
+    ],
+    tests: [canaries]
+  },
+  {
+    wrong: "a child's error gives away what it was started with",
+    file: "src/actors/upstream/UpstreamStdio.ts",
+    find: "ChildSecrets.scrubJson(error, secrets)",
+    replace: "error",
+    tests: ["test/actors/upstream/UpstreamStdio.test.ts"]
   },
   {
     wrong: "two origins share a pool",
