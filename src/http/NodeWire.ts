@@ -21,7 +21,7 @@ const largeText = 64 * 1024
  * Behind a large message that is being read more may wait than a client may leave unread, because a busy session writes
  * many messages between two round trips: so many bytes, until so many milliseconds after the last piece was taken.
  */
-const maxBehindBytes = 256 * 1024 * 1024
+const maxBehindBytes = 64 * 1024 * 1024
 const stalledMs = 5_000
 
 const emptyQuery = new URLSearchParams()
