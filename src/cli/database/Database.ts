@@ -37,9 +37,12 @@ export type DatabaseServices = SqlClient.SqlClient | PgClient.PgClient | KeyEven
 /**
  * PostgreSQL's buffers are the process's memory here, and the system caches the same files once more: 16 MiB in place
  * of 128 hold what a hub uses often, and a checkpoint that writes all of them is over soon. Used segments of the log are
- * kept for reuse up to the sizes given.
+ * kept for reuse up to the sizes given. Files it has open are descriptors of the hub, of which a flood of clients must
+ * not find too few left.
  */
-const settings = ["shared_buffers=16MB", "min_wal_size=32MB", "max_wal_size=64MB"].flatMap((set) => ["-c", set])
+const settings = ["shared_buffers=16MB", "min_wal_size=32MB", "max_wal_size=64MB", "max_files_per_process=64"].flatMap(
+  (set) => ["-c", set]
+)
 
 const start = (options: { readonly dataDir?: string; readonly loadDataDir?: Blob }): Promise<PGlite> => {
   const db = new PGlite({ ...options, startParams: [...PGlite.defaultStartParams, ...settings] })
