@@ -19,7 +19,7 @@ import { monotonicMillis } from "../domain/Monotonic.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { Principals } from "../domain/Principals.ts"
 import { sessionDigest } from "../domain/SessionStore.ts"
-import { Settings, type SettingsValue } from "../domain/Settings.ts"
+import { changedServers, Settings } from "../domain/Settings.ts"
 import { eraOf } from "../domain/protocol/Versions.ts"
 import { HubMetrics } from "./HubMetrics.ts"
 import { Pressure } from "./Pressure.ts"
@@ -70,11 +70,6 @@ const keyOf = (principal: Principal, target: Target, wireId: string): string =>
 /** No header can hold this, so no `Mcp-Session-Id` names a session that lives on an event stream. */
 const streamedKeyOf = (principal: Principal, target: Target, wireId: string): string =>
   keyOf(principal, target, `\u0000${wireId}`)
-
-const changedServers = (before: SettingsValue, after: SettingsValue): ReadonlyArray<string> =>
-  [...new Set([...Object.keys(before.mcpServers), ...Object.keys(after.mcpServers)])].filter(
-    (name) => JSON.stringify(before.mcpServers[name]) !== JSON.stringify(after.mcpServers[name])
-  )
 
 const make = Effect.gen(function* () {
   const hub = yield* HubConfig

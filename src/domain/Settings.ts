@@ -34,3 +34,9 @@ export const fromRef = (ref: SubscriptionRef.SubscriptionRef<SettingsValue>): Se
     current: () => SubscriptionRef.getUnsafe(ref),
     changes: SubscriptionRef.changes(ref).pipe(Stream.drop(1))
   })
+
+/** Names of the servers that one has and the other has not, or has otherwise. */
+export const changedServers = (before: SettingsValue, after: SettingsValue): ReadonlyArray<string> =>
+  [...new Set([...Object.keys(before.mcpServers), ...Object.keys(after.mcpServers)])].filter(
+    (name) => JSON.stringify(before.mcpServers[name]) !== JSON.stringify(after.mcpServers[name])
+  )

@@ -19,9 +19,11 @@ const largeText = 64 * 1024
 
 /**
  * Behind a large message that is being read more may wait than a client may leave unread, because a busy session writes
- * many messages between two round trips: so many bytes, until so many milliseconds after the last piece was taken.
+ * many messages between two round trips: so many bytes, of which so many of texts, until so many milliseconds after the
+ * last piece was taken. Results in pieces have a limit of their own, their user's (`AnswerBytes`).
  */
-const maxBehindBytes = 64 * 1024 * 1024
+const maxBehindBytes = 256 * 1024 * 1024
+const maxBehindTexts = 16 * 1024 * 1024
 const stalledMs = 5_000
 
 const emptyQuery = new URLSearchParams()
@@ -77,8 +79,9 @@ const cut = (text: string): WirePieces => {
 const stream = (outgoing: ServerResponse, unsent: UnsentBytes, leaving: Leaving | undefined): WireStream => {
   let open = true
   /** What waits until the large message that is on its way has left. */
-  const behind: Array<readonly [body: string | WirePieces, settle: () => void]> = []
+  const behind: Array<readonly [body: string | WirePieces, settle: () => void, textBytes: number]> = []
   let behindBytes = 0
+  let behindTexts = 0
   let isBusy = false
   /** When the client last took a piece of it. */
   let takenAt = 0
@@ -100,8 +103,9 @@ const stream = (outgoing: ServerResponse, unsent: UnsentBytes, leaving: Leaving 
     isBusy = false
     outgoing.setTimeout(0)
     while (!isBusy && behind.length > 0) {
-      const [body, settleNext] = behind.shift()!
+      const [body, settleNext, textBytes] = behind.shift()!
       behindBytes -= bytesOf(body)
+      behindTexts -= textBytes
       put(body, settleNext)
     }
     if (isBusy) return
@@ -123,7 +127,7 @@ const stream = (outgoing: ServerResponse, unsent: UnsentBytes, leaving: Leaving 
   const isUnread = (): boolean => {
     const unread = outgoing.writableLength + behindBytes
     if (unread <= maxUnreadBytes) return false
-    return !isBusy || unread > maxBehindBytes || performance.now() - takenAt > stalledMs
+    return !isBusy || unread > maxBehindBytes || behindTexts > maxBehindTexts || performance.now() - takenAt > stalledMs
   }
 
   return {
@@ -137,8 +141,11 @@ const stream = (outgoing: ServerResponse, unsent: UnsentBytes, leaving: Leaving 
       const body = typeof message === "string" && message.length >= largeText ? cut(message) : message
       const settle = typeof body === "string" ? nothing : unsent.add(body.byteLength)
       if (isBusy) {
-        behind.push([body, settle])
-        behindBytes += bytesOf(body)
+        const bytes = bytesOf(body)
+        const textBytes = typeof message === "string" ? bytes : 0
+        behind.push([body, settle, textBytes])
+        behindBytes += bytes
+        behindTexts += textBytes
       } else if (typeof body === "string") outgoing.write(body)
       else put(body, settle)
       return true

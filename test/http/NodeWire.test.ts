@@ -67,13 +67,25 @@ describe("an event stream", () => {
     })
   )
 
-  it.live("B15: is closed when more than 64 MiB wait behind a large message, however well it is read", () =>
+  it.live("B15: is closed when more than 256 MiB wait behind a large message, however well it is read", () =>
     Effect.gen(function* () {
       const { client, stream } = yield* connected
-      const size = 40 * 1024 * 1024
-      const taken = Array.from({ length: 5 }, (_, at) => stream.write(piecesOf(String(at), size)))
-      assert.deepStrictEqual(taken, [true, true, true, false, false])
+      const size = 64 * 1024 * 1024
+      const taken = Array.from({ length: 7 }, (_, at) => stream.write(piecesOf(String(at), size)))
+      assert.deepStrictEqual(taken, [true, true, true, true, true, false, false])
       assert.strictEqual(yield* read(client), "cut")
     })
+  )
+
+  it.live(
+    "B15: is closed when more than 16 MiB of texts wait behind a large message, unless it is read meanwhile",
+    () =>
+      Effect.gen(function* () {
+        const { client, stream } = yield* connected
+        const text = "x".repeat(1024 * 1024)
+        const taken = Array.from({ length: 40 }, () => stream.write(text))
+        assert.strictEqual(taken.indexOf(false), 18)
+        assert.strictEqual(yield* read(client), "cut")
+      })
   )
 })
