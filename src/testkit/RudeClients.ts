@@ -44,12 +44,18 @@ export const neverReads = Effect.fnUntraced(function* (origin: string, message: 
 export const statusLine = (socket: Socket): Effect.Effect<string> =>
   Effect.callback((resume) => {
     let text = ""
-    socket.on("data", (chunk: Buffer) => {
+    const take = (chunk: Buffer): void => {
       text += chunk.toString("latin1")
-      if (text.includes("\r\n\r\n")) resume(Effect.succeed(text))
-    })
-    socket.once("close", () => resume(Effect.succeed(text)))
+      if (text.includes("\r\n\r\n")) done()
+    }
+    const done = (): void => {
+      leave()
+      resume(Effect.succeed(text))
+    }
+    const leave = (): void => void socket.off("data", take).off("close", done)
+    socket.on("data", take).once("close", done)
     socket.resume()
+    return Effect.sync(leave)
   })
 
 /**
