@@ -98,7 +98,12 @@ const make = Effect.fnUntraced(function* () {
   const unitsAt = ({ at, units }: Account, moment: number): number =>
     Math.min(burst, units + ((moment - at) / 1_000) * fairShare)
 
-  const asksLittle = (account: Account, moment: number): boolean => unitsAt(account, moment) >= burst / 2
+  /**
+   * Well below it: calls that a stall has held back come together, and whoever is hurt by it would no longer count as
+   * asking little. Who is beyond their share has less than one unit, because each one lets something go.
+   */
+  const little = Math.max(1, burst / 8)
+  const asksLittle = (account: Account, moment: number): boolean => unitsAt(account, moment) >= little
 
   const heardOf = (account: Account, moment: number): void => {
     account.heardAt = moment
