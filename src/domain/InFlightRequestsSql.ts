@@ -5,6 +5,7 @@ import { Clock, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { type InFlightRequest, InFlightRequests } from "./InFlightRequests.ts"
 import { jsonb, orUnavailable, texts } from "./LegacySql.ts"
+import { parseJson } from "./protocol/JsonText.ts"
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -31,7 +32,7 @@ const make = Effect.gen(function* () {
       const rows = yield* sql<{ readonly request: string }>`
         delete from ${table} where "owner" <> ${owner}::uuid and "writtenAt" < ${instant(writtenBefore)}
         returning "request"`
-      const taken = rows.map(({ request }) => JSON.parse(request) as InFlightRequest)
+      const taken = rows.map(({ request }) => parseJson(request) as InFlightRequest)
       return taken.sort((a, b) => a.startedAt - b.startedAt)
     }, orUnavailable)
   })

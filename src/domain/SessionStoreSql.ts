@@ -5,6 +5,7 @@ import { Clock, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KeyId, SessionId, UserId } from "./Ids.ts"
 import { jsonb, millis, orUnavailable, texts } from "./LegacySql.ts"
+import { parseJson } from "./protocol/JsonText.ts"
 import { type Claim, SessionStore, type StoredClient, type StoredSession } from "./SessionStore.ts"
 
 interface Row extends Omit<StoredSession, "client" | "sessionId" | "userId" | "keyId"> {
@@ -17,7 +18,7 @@ interface Row extends Omit<StoredSession, "client" | "sessionId" | "userId" | "k
 
 const toSession = ({ client, isEnded: _ended, ...row }: Row): StoredSession => ({
   ...row,
-  client: JSON.parse(client) as StoredClient
+  client: parseJson(client) as StoredClient
 })
 
 const make = Effect.gen(function* () {

@@ -1,11 +1,13 @@
 /**
  * Parses a request body with limits a parser does not have: valid UTF-8, bounded nesting, bounded numbers of members and
- * of values, and no member named `__proto__`, however it is spelt. One pass over the bytes before `JSON.parse`, which
+ * of values, and no member named `__proto__`, however it is spelt. One pass over the bytes before it is parsed, which
  * ends at the first limit; the pass costs less than the parse. What a parse takes goes by the number of values, so the
  * limits are what keeps one body from holding everybody else up.
  *
  * Source: RFC 8259 §8.1 (UTF-8), §9 (a parser may limit nesting).
  */
+import { parseJson } from "../domain/protocol/JsonText.ts"
+
 export type Parsed = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly reason: string }
 
 const maxDepth = 256
@@ -61,7 +63,7 @@ export const parse = (body: Uint8Array): Parsed => {
   try {
     const text = utf8.decode(body)
     if (prototypeMember.test(text)) return { ok: false, reason: 'A member may not be named "__proto__"' }
-    return { ok: true, value: JSON.parse(text) }
+    return { ok: true, value: parseJson(text) }
   } catch {
     return { ok: false, reason: "The body is not valid JSON in UTF-8" }
   }

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { admitRequest, messageEra } from "../../src/domain/protocol/Admission.ts"
 import { failure, type JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
+import { parseJson } from "../../src/domain/protocol/JsonText.ts"
 import { lowest, passes } from "../../src/domain/protocol/LogLevels.ts"
 import { standardHeaders } from "../../src/domain/protocol/StandardHeaders.ts"
 import { capabilityClass, paramsToNew, paramsToOld, readRequestMeta } from "../../src/domain/protocol/Stateless.ts"
@@ -165,7 +166,7 @@ describe("Stateless", () => {
     { value: Schema.Record(Schema.String, Schema.Json) },
     ({ value }) => {
       assert.strictEqual(capabilityClass(reversed(value) as JsonObject), capabilityClass(value as JsonObject))
-      assert.deepStrictEqual(JSON.parse(capabilityClass(value as JsonObject)), JSON.parse(JSON.stringify(value)))
+      assert.deepStrictEqual(parseJson(capabilityClass(value as JsonObject)), parseJson(JSON.stringify(value)))
     }
   )
 

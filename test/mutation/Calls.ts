@@ -20,6 +20,13 @@ const streamed = "test/http/EventStream.test.ts"
 
 const downstream: ReadonlyArray<Mutation> = [
   {
+    wrong: "names that others have sent are left to the engine",
+    file: "src/domain/protocol/JsonText.ts",
+    find: "if (escaped.length === 0)",
+    replace: "if (escaped.length >= 0)",
+    tests: ["test/domain/JsonText.test.ts"]
+  },
+  {
     wrong: "a question is answered by another session",
     file: questions,
     find: "const asked = new Map<JsonRpcId, Pending>()",

@@ -4,6 +4,7 @@
  */
 import { Redacted } from "effect"
 import type { ServerConfig } from "../../domain/ServerConfig.ts"
+import { mapTexts } from "../../domain/protocol/JsonText.ts"
 import type { CallContext } from "./UpstreamConnection.ts"
 
 /** Shorter values are words, not secrets: replacing them would only mangle the text. */
@@ -42,9 +43,7 @@ const expansion = (template: string, value: string): string => {
 
 /** The JSON value with each secret replaced in any text it holds. */
 export const scrubJson = <A>(value: A, secrets: ReadonlyArray<string>): A =>
-  JSON.parse(JSON.stringify(value), (_, inner: unknown) =>
-    typeof inner === "string" ? scrub(inner, secrets) : inner
-  ) as A
+  mapTexts(value, (text) => scrub(text, secrets)) as A
 
 /** `text` with each secret replaced, in its plain and its URL-encoded form. */
 export const scrub = (text: string, secrets: ReadonlyArray<string>): string => {

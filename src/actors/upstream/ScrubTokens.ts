@@ -4,6 +4,7 @@
  */
 import { Redacted } from "effect"
 import type { Principal } from "../../domain/Principal.ts"
+import { mapTexts } from "../../domain/protocol/JsonText.ts"
 
 /** Shorter values would tear ordinary words apart, and are no secrets worth the name. */
 const minLength = 6
@@ -17,7 +18,5 @@ export const scrub = <A>(value: A, principal: Principal): A => {
   // The longest first: one token may be the beginning of another.
   secrets.sort((a, b) => b.length - a.length)
   const clean = (text: string) => secrets.reduce((rest, secret) => rest.replaceAll(secret, "[redacted]"), text)
-  return JSON.parse(JSON.stringify(value), (_, inner: unknown) =>
-    typeof inner === "string" ? clean(inner) : inner
-  ) as A
+  return mapTexts(value, clean) as A
 }

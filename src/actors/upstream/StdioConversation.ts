@@ -33,6 +33,7 @@ import {
   success
 } from "../../domain/protocol/JsonRpc.ts"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import { parseJson } from "../../domain/protocol/JsonText.ts"
 import { RawJson } from "../../domain/protocol/RawJson.ts"
 import { metaKeys } from "../../domain/protocol/Stateless.ts"
 import type { UpstreamCall, UpstreamMessage } from "./UpstreamConnection.ts"
@@ -249,7 +250,7 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
       if (typeof line !== "string") return answered(line)
       let value: unknown
       try {
-        value = JSON.parse(line)
+        value = parseJson(line)
       } catch {
         return options.onNoise()
       }

@@ -13,6 +13,7 @@ import {
   type JsonRpcResponse,
   type JsonRpcSuccess
 } from "../../domain/protocol/JsonRpc.ts"
+import { parseJson } from "../../domain/protocol/JsonText.ts"
 import { statelessCodes } from "../../domain/protocol/StatelessErrors.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import { UpstreamErrorResponse, type UpstreamError } from "./UpstreamErrors.ts"
@@ -87,7 +88,7 @@ const readBody = (
     return otherwise("answered with something else than JSON or an event stream; check its url")
   let value: unknown
   try {
-    value = typeof body === "string" ? JSON.parse(body) : body
+    value = typeof body === "string" ? parseJson(body) : body
   } catch {
     return otherwise("sent an answer that is not JSON; report this to its author")
   }

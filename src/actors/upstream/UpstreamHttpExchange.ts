@@ -10,6 +10,7 @@
 import { Effect } from "effect"
 import type { Dispatcher } from "undici"
 import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
+import { parseJson } from "../../domain/protocol/JsonText.ts"
 import type { AnswerRoom } from "../AnswerBytes.ts"
 import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
 import * as SseDecoder from "./SseDecoder.ts"
@@ -271,7 +272,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (event.data === "" || event.event !== "message" || this.aborted) return
     let message: unknown
     try {
-      message = event.answer ?? JSON.parse(event.data)
+      message = event.answer ?? parseJson(event.data)
     } catch {
       return this.refuse("sent an event that is not JSON; report this to its author")
     }

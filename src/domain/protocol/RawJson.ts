@@ -7,6 +7,7 @@
  * the client as they are.
  */
 import type { JsonRpcMessage, JsonRpcSuccess } from "./JsonRpc.ts"
+import { parseJson } from "./JsonText.ts"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
@@ -26,7 +27,7 @@ export class RawJson {
   }
 
   value(): unknown {
-    return JSON.parse(this.text())
+    return parseJson(this.text())
   }
 
   /** Whoever serialises it unawares gets what it stands for. */
