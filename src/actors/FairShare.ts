@@ -7,7 +7,8 @@
  * Each user has a bucket that fills with `FAIR_SHARE` units a second; a request costs one, and so does the like of it in
  * bytes of large answers. Who finds it empty waits in queues of their own: nothing is refused, read or held but the
  * connection. Requests and the answers that are being read take turns, so that neither keeps the other waiting. The only
- * request of a user never waits: who awaits one answer before asking again leaves gaps by themselves.
+ * request of a user never waits: who awaits one answer before asking again leaves gaps by themselves. Those that have
+ * arrived together are several, though each may be answered before the next one is looked at.
  */
 import { Clock, Context, Effect, FiberHandle, Layer } from "effect"
 import { HubConfig } from "../domain/HubConfig.ts"
@@ -36,6 +37,7 @@ export class FairShare extends Context.Service<
      * `isAwaited` false the answer comes elsewhere, and that it is the only one says nothing. `run` must not throw.
      */
     readonly admit: (userId: UserId, isAwaited: boolean, run: () => void) => Admission
+    /** Counts from the next turn of the event loop on. */
     readonly ended: (userId: UserId) => void
     /**
      * Bytes of an answer have been moved. Undefined: read on. Otherwise the rest waits until `goOn`, which never runs
@@ -84,6 +86,7 @@ const isQueued = ({ answers, requests }: Account): boolean => requests.size > 0 
 const make = Effect.fnUntraced(function* () {
   const { fairShare, maxInflightPerUser } = yield* HubConfig
   const now = monotonicMillis(yield* Clock.Clock)
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const run = yield* FiberHandle.makeRuntime<never>()
   const burst = Math.max(2, fairShare * burstSeconds)
   const mostWaiting = 2 * maxInflightPerUser
@@ -201,6 +204,18 @@ const make = Effect.fnUntraced(function* () {
     }
   })
 
+  let ending: Array<UserId> = []
+  const endAll = Effect.andThen(
+    Effect.yieldNow,
+    Effect.sync(() => {
+      for (const userId of ending) {
+        const account = accounts.get(userId)
+        if (account !== undefined && account.open > 0) account.open--
+      }
+      ending = []
+    })
+  )
+
   /** An answer may have to wait for other events only, but must know that it waits before it goes on. */
   const watchSoon = Effect.andThen(Effect.yieldNow, watch)
 
@@ -231,8 +246,8 @@ const make = Effect.fnUntraced(function* () {
       return () => void takeBack(account, requests, one)
     },
     ended: (userId) => {
-      const account = accounts.get(userId)
-      if (account !== undefined && account.open > 0) account.open--
+      ending.push(userId)
+      if (ending.length === 1) runFork(endAll)
     },
     moved: (userId, bytes, goOn) => {
       if (isOff) return undefined

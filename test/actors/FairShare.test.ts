@@ -79,6 +79,7 @@ describe("a user's fair share", () => {
       for (let i = 0; i < 100; i++) {
         assert.strictEqual(send(ada, String(i)), "runs")
         share.ended(ada)
+        yield* Effect.yieldNow
       }
       assert.strictEqual(ran.length, 100)
       // A second one beside it does have to wait, and so does one whose answer is not awaited.
@@ -89,6 +90,29 @@ describe("a user's fair share", () => {
       share.ended(ada)
       assert.strictEqual(share.waiting(), 0)
       assert.isFunction(share.admit(ada, false, () => {}))
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("requests that arrive together are several, though each is answered before the next one is looked at", () =>
+    Effect.gen(function* () {
+      const { ran, send, share } = yield* requests
+      brief(share, bo)
+      for (let i = 0; i < 100; i++) {
+        const admission = share.admit(ada, true, () => {
+          ran.push(String(i))
+          share.ended(ada)
+        })
+        // Two may run at once, four wait.
+        assert.strictEqual(
+          typeof admission === "function" ? "waits" : admission,
+          i < 2 ? "runs" : i < 6 ? "waits" : "refused"
+        )
+      }
+      assert.strictEqual(send(bo, "bo's"), "runs")
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(ran, ["0", "1", "bo's"])
+      yield* TestClock.adjust("100 millis")
+      assert.deepStrictEqual(ran, ["0", "1", "bo's", "2"])
     }).pipe(Effect.provide(layer()))
   )
 
@@ -202,6 +226,7 @@ describe("a user's fair share", () => {
         send(ada, "")
         share.ended(ada)
       }
+      yield* Effect.yieldNow
       brief(share, bo)
       send(ada, "only")
       send(ada, "next")

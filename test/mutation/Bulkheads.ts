@@ -81,6 +81,13 @@ export const bulkheads: ReadonlyArray<Mutation> = [
     tests: [hanging]
   },
   {
+    wrong: "of requests that arrive together each is taken for the only one",
+    file: "src/actors/FairShare.ts",
+    find: "const endAll = Effect.andThen(\n    Effect.yieldNow,",
+    replace: "const endAll = Effect.andThen(\n    Effect.void,",
+    tests: ["test/actors/FairShare.test.ts"]
+  },
+  {
     wrong: "the answers of all users share one user's room",
     file: bytes,
     find: "heldBy(userId) + wanted - counted > max",
