@@ -46,7 +46,7 @@ import {
   unauthorized,
   unavailable
 } from "./Refusals.ts"
-import type { WireHeaders, WireReply, WireRequest } from "./Wire.ts"
+import { maxBodyPieces, type WireBody, type WireHeaders, type WireReply, type WireRequest } from "./Wire.ts"
 import * as WrongKeys from "./WrongKeys.ts"
 
 export class McpEndpoint extends Context.Service<
@@ -219,7 +219,7 @@ const make = Effect.gen(function* () {
       return refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
     request.body(
       hub.maxBodyBytes,
-      guarded(reply, (body: Uint8Array | "too-large" | "aborted") => {
+      guarded(reply, (body: WireBody) => {
         if (body === "aborted") return
         if (body === "too-large") {
           return refuse(
@@ -229,6 +229,10 @@ const make = Effect.gen(function* () {
             "body_too_large",
             `The body is larger than ${hub.maxBodyBytes} bytes`
           )
+        }
+        if (body === "too-many-pieces") {
+          const message = `The body comes in more than ${maxBodyPieces} chunks; send it in larger ones`
+          return refuse(reply, 400, rpcCodes.invalidRequest, "too_many_chunks", message)
         }
         const parsed = JsonGuard.parse(body)
         if (!parsed.ok) return refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)

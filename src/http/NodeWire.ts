@@ -3,9 +3,18 @@
  * end, and the connection closed, so that nobody can make the hub hold more than the limit.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { Pieces } from "../domain/protocol/Pieces.ts"
 import { sizeOf } from "../domain/protocol/RawJson.ts"
 import { nothing, UnsentBytes } from "./UnsentBytes.ts"
-import { maxUnreadBytes, type WirePieces, type WireReply, type WireRequest, type WireStream } from "./Wire.ts"
+import {
+  maxBodyPieces,
+  maxUnreadBytes,
+  type WireBody,
+  type WirePieces,
+  type WireReply,
+  type WireRequest,
+  type WireStream
+} from "./Wire.ts"
 
 /** How long, and how many, bytes of a refused body are still taken in. */
 const lingerMs = 100
@@ -40,24 +49,25 @@ export const request = (incoming: IncomingMessage, path: string, query: string):
   body: (limit, done) => {
     const declared = Number(incoming.headers["content-length"] ?? 0)
     if (declared > limit) return done("too-large")
-    const chunks: Array<Buffer> = []
-    let size = 0
+    const pieces = new Pieces()
+    let count = 0
     let finished = false
-    const finish = (result: Uint8Array | "too-large" | "aborted"): void => {
+    const finish = (result: WireBody): void => {
       if (finished) return
       finished = true
       done(result)
     }
     incoming.on("data", (chunk: Buffer) => {
       if (finished) return
-      size += chunk.length
-      if (size > limit) {
+      const problem =
+        pieces.byteLength + chunk.length > limit ? "too-large" : ++count > maxBodyPieces ? "too-many-pieces" : undefined
+      if (problem !== undefined) {
         incoming.pause()
-        return finish("too-large")
+        return finish(problem)
       }
-      chunks.push(chunk)
+      pieces.push(chunk)
     })
-    incoming.on("end", () => finish(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))
+    incoming.on("end", () => finish(pieces.whole()))
     incoming.on("error", () => finish("aborted"))
     incoming.on("close", () => finish("aborted"))
   }

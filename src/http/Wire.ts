@@ -4,6 +4,12 @@
  */
 import type { JsonBody } from "../domain/protocol/RawJson.ts"
 
+/** A whole body, or why there is none. */
+export type WireBody = Uint8Array | "too-large" | "too-many-pieces" | "aborted"
+
+/** Chunks a body may come in: each costs as much time as a thousand bytes of it, however little it is. */
+export const maxBodyPieces = 100_000
+
 export interface WireRequest {
   readonly method: string
   /** Below the base path, decoded no further than the URL parser does; no query. */
@@ -13,8 +19,8 @@ export interface WireRequest {
   readonly header: (name: string) => string | undefined
   /** The address of whoever holds the other end of the connection: the client, or a proxy before it. */
   readonly address: string
-  /** Calls back once: the whole body, or why there is none. */
-  readonly body: (limit: number, done: (body: Uint8Array | "too-large" | "aborted") => void) => void
+  /** Calls back once. */
+  readonly body: (limit: number, done: (body: WireBody) => void) => void
 }
 
 export type WireHeaders = Readonly<Record<string, string>>

@@ -1,11 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import { Pieces } from "../../src/domain/protocol/Pieces.ts"
 import { encode, encodeBody, onOneLine, type RawJson } from "../../src/domain/protocol/RawJson.ts"
 import { ResponseScanner } from "../../src/domain/protocol/ResponseScanner.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
-const scan = (chunks: ReadonlyArray<Uint8Array>) => ResponseScanner.over(chunks).end()
+const scan = (chunks: ReadonlyArray<Uint8Array>) => {
+  const pieces = new Pieces()
+  for (const chunk of chunks) pieces.push(chunk)
+  return ResponseScanner.over(pieces).end()
+}
 
 /** What a parser makes of the same bytes; undefined where they are not JSON in UTF-8. */
 const parsed = (whole: Uint8Array): { readonly value: any } | undefined => {

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { createConnection } from "node:net"
+import { Readable } from "node:stream"
 import { gzipSync } from "node:zlib"
 import { type RawHttp, ScriptedHttpUpstream, TestHub } from "../../src/testkit/index.ts"
 
@@ -87,6 +88,27 @@ describe("the body of a POST", () => {
       assert.match(pushed.answer, /^HTTP\/1.1 413 /)
       // The limit, what is taken in afterwards, and the buffers of two sockets.
       assert.isBelow(pushed.bytes, 12 * 1024 * 1024)
+      assert.deepStrictEqual(yield* bo.request("ping"), {})
+    })
+  )
+
+  it.live("A20: may come in many little chunks; beyond a hundred thousand it is refused with the reason", () =>
+    Effect.gen(function* () {
+      const { bo, post } = yield* start()
+      const text = `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"pad":"${"x".repeat(110_000)}"}}`
+      const body = Buffer.from(text)
+      /** So many bytes one by one, and then the rest. */
+      const inChunks = function* (little: number) {
+        for (let at = 0; at < little; at++) yield body.subarray(at, at + 1)
+        yield body.subarray(little)
+      }
+      const sent = (little: number) => post(Readable.from(inChunks(little), { objectMode: true }))
+      assert.strictEqual((yield* sent(99_000)).status, 200)
+      const refused = yield* sent(105_000)
+      assert.strictEqual(refused.status, 400)
+      const { error } = errorOf(refused)
+      assert.strictEqual(error.data.kind, "too_many_chunks")
+      assert.match(JSON.stringify(error), /more than 100000 chunks; send it in larger ones/)
       assert.deepStrictEqual(yield* bo.request("ping"), {})
     })
   )

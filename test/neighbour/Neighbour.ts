@@ -9,6 +9,7 @@ import { execFileSync } from "node:child_process"
 import process from "node:process"
 import { Effect, Redacted } from "effect"
 import { McpClient, RawHttp } from "../../src/testkit/index.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import * as Programs from "../support/Programs.ts"
 import { type Disturbance, disturbances } from "./Disturbances.ts"
@@ -99,6 +100,12 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
       return yield* slice
     }).pipe(Effect.scoped)
 
+  /** Calls go on when their client has left, until they time out: beside those nothing is quiet. */
+  const isQuiet = Effect.andThen(
+    eventually(hub.gauges, (values) => values.get("mcphub_requests_in_flight") === 0, { deadline: "60 seconds" }),
+    Effect.sleep("1 second")
+  )
+
   print("warming up")
   yield* slice
   for (const kind of kinds) yield* disturbed(kind)
@@ -109,7 +116,7 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
   ])
   for (let round = 1; round <= rounds; round++) {
     for (const kind of kinds) {
-      all.get("quiet")!.push(...(yield* Effect.andThen(Effect.sleep("1 second"), slice)))
+      all.get("quiet")!.push(...(yield* Effect.andThen(isQuiet, slice)))
       all.get(kind)!.push(...(yield* disturbed(kind)))
     }
     const shown = [...all].map(([kind, times]) => {

@@ -5,7 +5,7 @@
  */
 import type { AnswerRoom } from "../AnswerBytes.ts"
 import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
-import { joined } from "../../domain/protocol/RawJson.ts"
+import { Pieces } from "../../domain/protocol/Pieces.ts"
 import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
 
 export interface NdjsonOptions {
@@ -31,14 +31,14 @@ const newline = 10
 
 export const make = (options: NdjsonOptions): NdjsonDecoder => {
   const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
-  let parts: Array<Uint8Array> = []
+  let line = new Pieces()
   let size = 0
   let scanner: ResponseScanner | undefined
   let skipping = false
 
   const reset = () => {
     if (size >= large) options.room?.hold(0)
-    parts = []
+    line = new Pieces()
     size = 0
     scanner = undefined
   }
@@ -55,23 +55,22 @@ export const make = (options: NdjsonOptions): NdjsonDecoder => {
     if (size > options.maxLineBytes) skip("line")
     else if (size >= large && options.room?.hold(size) === false) skip("user")
     else {
-      parts.push(bytes)
-      if (scanner !== undefined) scanner.push(bytes)
-      else if (size >= large && options.onAnswer !== undefined) scanner = ResponseScanner.over(parts)
+      if (scanner !== undefined) return scanner.push(bytes)
+      line.push(bytes)
+      if (size >= large && options.onAnswer !== undefined) scanner = ResponseScanner.over(line)
     }
   }
 
   const deliver = () => {
-    const first = parts[0]
-    if (first === undefined) return
+    if (line.byteLength === 0) return
     const answer = scanner?.end()
     if (answer !== undefined) {
       reset()
       return options.onAnswer?.(answer)
     }
-    const line = utf8.decode(parts.length === 1 ? first : joined(parts, size))
+    const text = utf8.decode(line.whole())
     reset()
-    if (line.trim() !== "") options.onLine(line)
+    if (text.trim() !== "") options.onLine(text)
   }
 
   return {

@@ -3,7 +3,7 @@
  * parser gets a few bytes in its place, and the answer joins its event again when the parser has the whole of it.
  */
 import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
-import { joined } from "../../domain/protocol/RawJson.ts"
+import { Pieces } from "../../domain/protocol/Pieces.ts"
 import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
 
 export interface SseLongLines<Problem extends string> {
@@ -36,8 +36,10 @@ export const make = <Problem extends string>(
   maxBytes: number,
   feed: (chunk: Uint8Array) => Problem | undefined
 ): SseLongLines<Problem> => {
-  let line: Array<Uint8Array> = []
   let size = 0
+  /** The line; of one that is scanned what is before the answer. */
+  let line = new Pieces()
+  let value = new Pieces()
   let scanner: ResponseScanner | undefined
   let answer: JsonRpcSuccess | undefined
 
@@ -46,25 +48,31 @@ export const make = <Problem extends string>(
     const before = size
     size += bytes.byteLength
     if (size > maxBytes) return "too-large"
-    line.push(bytes)
     if (scanner !== undefined) scanner.push(bytes)
-    else if (before < large && size >= large) {
-      const whole = joined(line, size)
-      line = [whole]
-      if (data.every((byte, at) => whole[at] === byte)) {
-        scanner = ResponseScanner.over([whole.subarray(data.byteLength)])
-      }
+    else {
+      line.push(bytes)
+      if (before < large && size >= large) beginScan()
     }
     return undefined
+  }
+
+  const beginScan = (): void => {
+    const whole = line.whole()
+    if (!data.every((byte, at) => whole[at] === byte)) return
+    line = new Pieces()
+    line.push(data)
+    value.push(whole.subarray(data.byteLength))
+    scanner = ResponseScanner.over(value)
   }
 
   /** The line is complete, but for what ends it. */
   const release = (): Problem | undefined => {
     const found = scanner?.end()
-    const held = found === undefined ? line : [standInLine]
+    const held = found === undefined ? [...line.all(), ...value.all()] : [standInLine]
     answer = found ?? answer
-    line = []
     size = 0
+    line = new Pieces()
+    value = new Pieces()
     scanner = undefined
     for (const bytes of held) {
       const problem = feed(bytes)

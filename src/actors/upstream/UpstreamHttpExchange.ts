@@ -11,6 +11,7 @@ import { Effect } from "effect"
 import type { Dispatcher } from "undici"
 import type { JsonRpcSuccess } from "../../domain/protocol/JsonRpc.ts"
 import { parseJson } from "../../domain/protocol/JsonText.ts"
+import { Pieces } from "../../domain/protocol/Pieces.ts"
 import type { AnswerRoom } from "../AnswerBytes.ts"
 import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
 import * as SseDecoder from "./SseDecoder.ts"
@@ -26,8 +27,10 @@ import {
 } from "./UpstreamHttpErrors.ts"
 import type { UserPool } from "./UserPools.ts"
 
-/** Bytes after which the pace is looked at: a pause after every little piece would cost more than the piece. */
-const stepBytes = 16 * 1024
+/** Bytes after which the pace is looked at: what has been read beyond a pause is put together again, and copied. */
+const stepBytes = 256 * 1024
+/** What a chunk counts for at least: that it came at all costs as much as so many bytes of it. */
+const leastChunk = 1_024
 
 /** Milliseconds an exchange may take to end after nobody waits for it. */
 const graceMs = 1_000
@@ -115,10 +118,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private settled = false
   private aborted = false
   private bytes = 0
-  private chunks: Array<Buffer> = []
+  private pieces = new Pieces()
   private scanner: ResponseScanner | undefined
   private events: SseDecoder.SseDecoder | undefined
-  /** Bytes that were read since the pace was looked at. */
+  /** Bytes that what was read has cost, and those of it since the pace was looked at. */
+  private cost = 0
   private uncounted = 0
   /** While the rest of a large answer waits for its turn. */
   private noRest: (() => void) | undefined
@@ -201,8 +205,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.bytes += chunk.length
     this.take(chunk)
-    this.uncounted += chunk.length
-    if (this.bytes > large && this.uncounted >= stepBytes && !this.aborted) this.leaveRoom(controller)
+    const cost = Math.max(chunk.length, leastChunk)
+    this.cost += cost
+    this.uncounted += cost
+    if (this.cost > large && this.uncounted >= stepBytes && !this.aborted) this.leaveRoom(controller)
   }
 
   private take(chunk: Buffer): void {
@@ -225,7 +231,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     let body: string | JsonRpcSuccess | undefined
     try {
-      body = this.scanner?.end() ?? utf8.decode(this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks))
+      body = this.scanner?.end() ?? utf8.decode(this.pieces.whole())
     } catch {
       return this.refuse("sent an answer that is not UTF-8; report this to its author")
     }
@@ -253,9 +259,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** A large body is looked through while it arrives rather than parsed when it is there. */
   private collect(chunk: Buffer): void {
     if (!this.hold(this.bytes)) return
-    this.chunks.push(chunk)
-    if (this.scanner !== undefined) this.scanner.push(chunk)
-    else if (this.request.raw === true && this.bytes >= large) this.scanner = ResponseScanner.over(this.chunks)
+    if (this.scanner !== undefined) return this.scanner.push(chunk)
+    this.pieces.push(chunk)
+    if (this.request.raw === true && this.bytes >= large) this.scanner = ResponseScanner.over(this.pieces)
   }
 
   /** Counts what is in memory of the answer; false when that is too much, and the exchange has been ended for it. */
@@ -315,7 +321,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   private forget(): void {
-    this.chunks = []
+    this.pieces = new Pieces()
     this.scanner = undefined
     this.room?.hold(0)
   }

@@ -27,6 +27,7 @@ import type { Workspace } from "../Workspace.ts"
 import { untilThere } from "./DatabaseWait.ts"
 import { openAdminDoor } from "./AdminDoor.ts"
 import { firstStart } from "./FirstStart.ts"
+import { collectLessOften } from "./Garbage.ts"
 import { sampleSettings } from "./SampleSettings.ts"
 import { connecting, credentials } from "./Welcome.ts"
 
@@ -120,6 +121,7 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
 /** Runs the hub until it is interrupted. */
 export const runHub = (options: StartOptions) =>
   Effect.gen(function* () {
+    yield* Effect.sync(collectLessOften)
     const { url } = yield* startHub(options)
     yield* Console.log(`mcphub listening on ${url}`)
     return yield* Effect.never

@@ -7,6 +7,7 @@
  * the client as they are.
  */
 import type { JsonRpcMessage, JsonRpcSuccess } from "./JsonRpc.ts"
+import { joined } from "./Pieces.ts"
 import { parseJson } from "./JsonText.ts"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
@@ -70,14 +71,4 @@ const lengthOf = (pieces: ReadonlyArray<Uint8Array>): number => {
   let length = 0
   for (const piece of pieces) length += piece.byteLength
   return length
-}
-
-export const joined = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const all = new Uint8Array(length)
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.byteLength
-  }
-  return all
 }

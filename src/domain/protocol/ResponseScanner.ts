@@ -13,7 +13,8 @@
  */
 import { isUtf8 } from "node:buffer"
 import { isId, type JsonRpcSuccess, success } from "./JsonRpc.ts"
-import { joined, RawJson } from "./RawJson.ts"
+import { joined, Pieces } from "./Pieces.ts"
+import { RawJson } from "./RawJson.ts"
 
 const maxDepth = 256
 /** At the top; each costs a look at the chunks. */
@@ -73,15 +74,18 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
 export const large = 64 * 1024
 
 export class ResponseScanner {
-  /** Scans what has come so far, to be gone on with. */
-  static over(chunks: ReadonlyArray<Uint8Array>): ResponseScanner {
-    const scanner = new ResponseScanner()
-    for (const chunk of chunks) scanner.push(chunk)
+  /** Scans what has come so far, to be gone on with: what comes belongs to both. */
+  static over(pieces: Pieces): ResponseScanner {
+    const scanner = new ResponseScanner(pieces)
+    let start = 0
+    for (const piece of pieces.all()) {
+      scanner.read(piece, start)
+      start += piece.byteLength
+    }
     return scanner
   }
 
-  private readonly chunks: Array<Uint8Array> = []
-  private received = 0
+  private readonly pieces: Pieces
   private state = value
   /** What is open: true for an object. */
   private readonly open: Array<boolean> = []
@@ -97,11 +101,18 @@ export class ResponseScanner {
   private members = 0
   private readonly found: Partial<Record<Member, Extent>> = {}
 
+  constructor(pieces = new Pieces()) {
+    this.pieces = pieces
+  }
+
   /** The next bytes of the message, which are kept. */
   push(chunk: Uint8Array): void {
-    const start = this.received
-    this.chunks.push(chunk)
-    this.received += chunk.byteLength
+    const start = this.pieces.byteLength
+    this.pieces.push(chunk)
+    this.read(chunk, start)
+  }
+
+  private read(chunk: Uint8Array, start: number): void {
     if (this.state === lost) return
     if (this.isText(chunk)) this.scan(chunk, start)
     else this.state = lost
@@ -277,7 +288,7 @@ export class ResponseScanner {
   private slice({ from, to }: Extent): Array<Uint8Array> {
     const pieces: Array<Uint8Array> = []
     let start = 0
-    for (const chunk of this.chunks) {
+    for (const chunk of this.pieces.all()) {
       const end = start + chunk.byteLength
       if (end > from && start < to) pieces.push(chunk.subarray(Math.max(from - start, 0), Math.min(to, end) - start))
       start = end

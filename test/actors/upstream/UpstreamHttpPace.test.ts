@@ -6,7 +6,9 @@ import type { AddressInfo } from "node:net"
 import { Pool } from "undici"
 import { type Exchange, exchange } from "../../../src/actors/upstream/UpstreamHttpExchange.ts"
 
-const size = 200_000
+const size = 2_000_000
+/** Bytes between two pauses. */
+const step = 256 * 1024
 const text = "x".repeat(size)
 
 type Answer = (response: ServerResponse) => void
@@ -97,7 +99,7 @@ describe("a large answer that is read with pauses", () => {
       Effect.gen(function* () {
         const { counts, read, running } = yield* start(answer)
         for (let i = 0; i < 5; i++) assert.isTrue(yield* read)
-        assert.isAbove(counts.pauses, 5)
+        assert.isAtLeast(counts.pauses, 5 * Math.floor(size / (2 * step)))
         assert.strictEqual(running.size, 0)
       }).pipe(Effect.scoped)
     )
@@ -105,13 +107,27 @@ describe("a large answer that is read with pauses", () => {
 
   it.live("R25: is paused after so many bytes, not after every little piece the server writes", () =>
     Effect.gen(function* () {
-      const { counts, read, sockets } = yield* start(inPieces(20))
+      const { counts, read, sockets } = yield* start(inPieces(2_000))
       assert.isTrue(yield* read)
       assert.isAtMost(counts.bytes, size)
-      assert.isAtMost(counts.pauses, size / (16 * 1024))
+      assert.isAtMost(counts.pauses, size / step)
       // Its socket is as good as before: there is one more at the most, opened while the other was not free yet.
       for (let i = 0; i < 10; i++) assert.isTrue(yield* read)
       assert.isAtMost(sockets(), 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("R25: costs what its pieces do where they are little: each as much as a thousand bytes", () =>
+    Effect.gen(function* () {
+      const pieces = 2_000
+      const { counts, read } = yield* start((response) => {
+        response.writeHead(200, { "content-type": "application/json" })
+        for (let i = 0; i < pieces; i++) response.write("x")
+        response.end()
+      })
+      assert.isFalse(yield* read)
+      assert.isAtLeast(counts.pauses, Math.floor((pieces * 1_024) / step) - 1)
+      assert.isAtLeast(counts.bytes, (pieces * 1_024) / 2)
     }).pipe(Effect.scoped)
   )
 

@@ -1,0 +1,80 @@
+/**
+ * The bytes of one message in the order in which they come, held at about what they are long. Whoever sends decides how
+ * they are cut: a chunk of one byte costs a hundred as an object of its own, and one that was cut out of a larger buffer
+ * keeps all of that. So little ones are copied together, once there are more than a few.
+ */
+
+/** From so many bytes on a piece may stay as it came. */
+const ownBytes = 16 * 1024
+/** Pieces that stay as they came however little they are: most messages have no more. */
+const few = 8
+const blockBytes = 64 * 1024
+const noBlock = new Uint8Array()
+
+export class Pieces {
+  private readonly pieces: Array<Uint8Array> = []
+  private length = 0
+  /** Where little pieces are copied to, and how far it is full and listed. */
+  private block: Uint8Array = noBlock
+  private full = 0
+  private listed = 0
+
+  get byteLength(): number {
+    return this.length
+  }
+
+  push(piece: Uint8Array): void {
+    if (piece.byteLength === 0) return
+    this.length += piece.byteLength
+    if (this.pieces.length < few || isItsOwn(piece)) {
+      this.list()
+      this.pieces.push(piece)
+    } else this.copy(piece)
+  }
+
+  /** All of them. More may come later, what is there does not change. */
+  all(): ReadonlyArray<Uint8Array> {
+    this.list()
+    return this.pieces
+  }
+
+  /** All of them as one. */
+  whole(): Uint8Array {
+    const pieces = this.all()
+    return pieces.length === 1 ? pieces[0]! : joined(pieces, this.length)
+  }
+
+  private copy(piece: Uint8Array): void {
+    for (let at = 0; at < piece.byteLength;) {
+      if (this.full === this.block.byteLength) {
+        this.list()
+        this.block = new Uint8Array(blockBytes)
+        this.full = this.listed = 0
+      }
+      const part = piece.subarray(at, at + this.block.byteLength - this.full)
+      this.block.set(part, this.full)
+      this.full += part.byteLength
+      at += part.byteLength
+    }
+  }
+
+  private list(): void {
+    if (this.full === this.listed) return
+    this.pieces.push(this.block.subarray(this.listed, this.full))
+    this.listed = this.full
+  }
+}
+
+const isItsOwn = (piece: Uint8Array): boolean =>
+  piece.byteLength >= ownBytes && piece.buffer.byteLength <= 2 * piece.byteLength
+
+/** Pieces of this length together as one. */
+export const joined = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  const all = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.byteLength
+  }
+  return all
+}
