@@ -29,7 +29,7 @@ const start = Effect.fnUntraced(function* (options: HubProcess.HubProcessOptions
   })
   const hub = yield* HubProcess.make({
     settings: { mcpServers: { web: { url: web.url, isolation: "session" } } },
-    provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+    provision: HubProcess.withKeys(users),
     ...options,
     env: { LOG_REQUESTS: "errors", ...options.env }
   })
@@ -231,7 +231,7 @@ describe("a process that stands still", () => {
         const web = yield* ScriptedHttpUpstream.make({ tools: { hold: (call) => void held.push(call) } })
         const hub = yield* HubProcess.make({
           settings: { mcpServers: { web: { url: web.url } } },
-          provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+          provision: HubProcess.withKeys(users),
           env: { REQUEST_TIMEOUT: "3000", LIST_TIMEOUT: "1500" }
         })
         const http = yield* RawHttp.make(hub.origin)
@@ -285,7 +285,7 @@ describe("a process that stands still", () => {
           })
           const hub = yield* HubProcess.make({
             settings: { mcpServers: { slow: { url: slow.url, isolation: "session" } } },
-            provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+            provision: HubProcess.withKeys(users),
             env
           })
           const http = yield* RawHttp.make(hub.origin)
@@ -322,7 +322,7 @@ if (ProcessTable.isKnown) {
           }
           const hub = yield* HubProcess.make({
             settings: { mcpServers: { proc: ScriptedStdioUpstream.config(script) } },
-            provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) }
+            provision: HubProcess.withKeys(users)
           })
           const http = yield* RawHttp.make(hub.origin)
           const [ada, bo] = yield* Effect.forEach([0, 1], (index) => McpClient.connect(http, keyOf(index)))

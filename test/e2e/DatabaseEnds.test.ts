@@ -27,7 +27,7 @@ const start = Effect.gen(function* () {
   const web = yield* ScriptedHttpUpstream.make({ tools: { hold: (call) => void held.push(call) } })
   const hub = yield* HubProcess.make({
     settings: { mcpServers: { web: { url: web.url } } },
-    provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+    provision: HubProcess.withKeys(users),
     env: { DATABASE_URL: Redacted.value(url), CREDENTIAL_KEY: "k".repeat(40) }
   })
   const http = yield* RawHttp.make(hub.origin)

@@ -23,7 +23,7 @@ const start = Effect.gen(function* () {
   const web = yield* ScriptedHttpUpstream.make({ tools: { hold: (call) => void held.push(call) } })
   const hub = yield* HubProcess.make({
     settings: { mcpServers: { web: { url: web.url } } },
-    provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+    provision: HubProcess.withKeys(users),
     env: { DATABASE_URL: TcpFaultProxy.through(Redacted.value(url), proxy), CREDENTIAL_KEY: "k".repeat(40) }
   })
   const http = yield* RawHttp.make(hub.origin)
@@ -55,7 +55,7 @@ if (hasPostgres) {
           const starting = yield* Effect.forkChild(
             HubProcess.make({
               settings: { mcpServers: {} },
-              provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+              provision: HubProcess.withKeys(users),
               env: { DATABASE_URL: TcpFaultProxy.through(Redacted.value(url), proxy), CREDENTIAL_KEY: "k".repeat(40) },
               port
             })

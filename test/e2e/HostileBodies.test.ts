@@ -25,7 +25,7 @@ const slack = 96 * mebibyte
 const start = Effect.fnUntraced(function* (env: Readonly<Record<string, string>>) {
   const hub = yield* HubProcess.make({
     settings: { mcpServers: {} },
-    provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+    provision: HubProcess.withKeys(users),
     env
   })
   const http = yield* RawHttp.make(hub.origin)

@@ -61,7 +61,7 @@ class Hub extends Context.Service<Hub, Running>()("mcphub/test/e2e/NothingLeftBe
             proc: ScriptedStdioUpstream.config()
           }
         },
-        provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+        provision: HubProcess.withKeys(users),
         env: {
           SESSION_IDLE_MS: "3000",
           REQUEST_TIMEOUT: String(timeoutMs),

@@ -15,7 +15,7 @@ import * as SdkClients from "../support/SdkClients.ts"
 
 const users = ["ada", "bo"].map((username) => ({ username, key: `mcphub_key-of-${username}-for-the-restart` }))
 const [ada, bo] = users as [(typeof users)[0], (typeof users)[0]]
-const provision = { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) }
+const provision = HubProcess.withKeys(users)
 
 interface Place {
   readonly folder: string

@@ -39,7 +39,7 @@ class Hub extends Context.Service<
       const web = yield* ScriptedHttpUpstream.make({ tools })
       const hub = yield* HubProcess.make({
         settings: { mcpServers: { web: { url: web.url, isolation: "session" } } },
-        provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+        provision: HubProcess.withKeys(users),
         // A server that pours is read as fast as it does: beside bo it would be slowed down, and time out instead.
         env: { REQUEST_TIMEOUT: String(timeoutMs), MAX_UPSTREAM_BYTES: String(maxBytes), FAIR_SHARE: "0" }
       })
@@ -217,7 +217,7 @@ describe("a server that does not let go of a session", () => {
         })
         const hub = yield* HubProcess.make({
           settings: { mcpServers: { web: { url: web.url, isolation: "session" } } },
-          provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) }
+          provision: HubProcess.withKeys(users)
         })
         const http = yield* RawHttp.make(hub.origin)
         const socketsOf = Effect.map(hub.gauges, (values) => values.get("mcphub_upstream_sockets")!)

@@ -1,7 +1,7 @@
 /**
  * The neighbour: how much longer one user's calls take while another user does what is bad for a hub. Rounds of quiet
- * and disturbed slices in turns, in front of one real hub, each program in a process of its own; the figure is the
- * ratio of the p99 of the calls beside a disturbance to the p99 of those of the quiet slices.
+ * and disturbed slices in turns, in front of one real hub, each program in a process of its own; the figure is how the
+ * p99 beside a disturbance compares with that of the quiet slice before it, and of the rounds the median.
  *
  * The calls come at their times and not one after the other, so that those which a stall delays are counted as well.
  */
@@ -13,6 +13,7 @@ import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import * as Programs from "../support/Programs.ts"
 import { type Disturbance, disturbances } from "./Disturbances.ts"
+import * as StolenTime from "./StolenTime.ts"
 
 export interface NeighbourOptions {
   readonly rounds: number
@@ -20,19 +21,26 @@ export interface NeighbourOptions {
   /** Calls a second of the measured user. */
   readonly rate: number
   readonly kinds: ReadonlyArray<Disturbance>
-  /** Gives the hub, the measured client and the rest processors of their own (`taskset`, three of them). */
+  /** Gives the hub, the measured client and the rest processors of their own (`taskset`, four of them). */
   readonly pin: boolean
   readonly env?: Readonly<Record<string, string>>
   readonly print: (line: string) => void
 }
 
-export interface Figure {
+/** Of one disturbance in one round, in milliseconds, with the quiet slice before it. */
+export interface Round {
   readonly kind: Disturbance
-  /** Milliseconds. */
   readonly p50: number
   readonly p99: number
   readonly quietP50: number
   readonly quietP99: number
+}
+
+/** How much longer calls take beside the disturbance: medians over the rounds, so that no single stall decides. */
+export interface Figure {
+  readonly kind: Disturbance
+  readonly p50: number
+  readonly p99: number
 }
 
 const keys = { ada: `mcphub_${"ada-".repeat(16)}`, bo: `mcphub_${"bobo".repeat(16)}` }
@@ -40,41 +48,43 @@ const keys = { ada: `mcphub_${"ada-".repeat(16)}`, bo: `mcphub_${"bobo".repeat(1
 export const quantile = (sorted: ReadonlyArray<number>, part: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0
 
-/** Of a machine with at least three. */
-const processors = { hub: "0", measured: "1", disturber: "2-3" }
+const ascending = (values: ReadonlyArray<number>): ReadonlyArray<number> => values.toSorted((a, b) => a - b)
 
-/** What a process starts from now on stays there with it. */
+/** Of a machine with four: the hub has a second one for what V8 does beside its one thread, as anywhere else. */
+const processors = { hub: "0-1", measured: "2", disturber: "3" }
+
+/** With all its threads; what a process starts from now on stays there with it. */
 const pinTo = (processors: string, pid: number): void =>
-  void execFileSync("taskset", ["-p", "-c", processors, String(pid)], { stdio: "ignore" })
+  void execFileSync("taskset", ["-a", "-p", "-c", processors, String(pid)], { stdio: "ignore" })
 
 export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
   const { kinds, pin, print, rate, rounds, seconds } = options
-  const on = (processors: string, pid = process.pid) =>
+  const on = (processors: string) =>
     Effect.sync(() => {
-      if (pin) pinTo(processors, pid)
+      if (pin) pinTo(processors, process.pid)
     })
   yield* on(processors.disturber)
   const theirs = yield* Programs.listening("test/neighbour/upstream.ts", {})
   yield* on(processors.measured)
   const mine = yield* Programs.listening("test/neighbour/upstream.ts", {})
+  yield* on(processors.hub)
   const hub = yield* HubProcess.make({
     settings: { mcpServers: { mine: { url: mine, isolation: "user" }, theirs: { url: theirs, isolation: "user" } } },
-    provision: {
-      users: Object.entries(keys).map(([username, key]) => ({ username, keys: [{ key }] }))
-    },
+    provision: HubProcess.withKeys(Object.entries(keys).map(([username, key]) => ({ username, key }))),
     env: { ...options.env }
   })
-  yield* on(processors.hub, hub.pid)
+  yield* on(processors.measured)
   const client = yield* McpClient.connect(yield* RawHttp.make(hub.origin), { key: Redacted.make(keys.ada) })
   const call = client.callTool("mine-echo", { text: "x".repeat(200) })
 
-  /** Milliseconds of each call of one slice. */
+  const theft = yield* StolenTime.watch
+  /** Milliseconds of each call of one slice, less those during which the machine was away. */
   const slice = Effect.gen(function* () {
-    const taken: Array<number> = []
+    const taken: Array<readonly [begun: number, ended: number]> = []
     const timed = Effect.gen(function* () {
       const begun = performance.now()
       yield* call
-      taken.push(performance.now() - begun)
+      taken.push([begun, performance.now()])
     })
     const count = Math.round(rate * seconds)
     const first = performance.now()
@@ -87,7 +97,8 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
         ),
       { concurrency: "unbounded", discard: true }
     )
-    return taken
+    yield* Effect.sleep("100 millis")
+    return taken.filter(([begun, ended]) => !theft.between(begun, ended)).map(([begun, ended]) => ended - begun)
   })
 
   const disturbed = (kind: Disturbance) =>
@@ -110,31 +121,33 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
   yield* slice
   for (const kind of kinds) yield* disturbed(kind)
 
-  const all = new Map<Disturbance | "quiet", Array<number>>([
-    ["quiet", []],
-    ...kinds.map((kind) => [kind, []] as [Disturbance, Array<number>])
-  ])
+  const all: Array<Round> = []
   for (let round = 1; round <= rounds; round++) {
     for (const kind of kinds) {
-      all.get("quiet")!.push(...(yield* Effect.andThen(isQuiet, slice)))
-      all.get(kind)!.push(...(yield* disturbed(kind)))
+      const quiet = ascending(yield* Effect.andThen(isQuiet, slice))
+      const beside = ascending(yield* disturbed(kind))
+      const figures = {
+        kind,
+        p50: quantile(beside, 0.5),
+        p99: quantile(beside, 0.99),
+        quietP50: quantile(quiet, 0.5),
+        quietP99: quantile(quiet, 0.99)
+      }
+      all.push(figures)
+      const shown = (p50: number, p99: number, worst: number) =>
+        `${p50.toFixed(2)}/${p99.toFixed(2)}/${worst.toFixed(1)}`
+      print(
+        `round ${round}, p50/p99/worst ms: quiet ${shown(figures.quietP50, figures.quietP99, quiet.at(-1)!)}, ` +
+          `${kind} ${shown(figures.p50, figures.p99, beside.at(-1)!)}; of ${quiet.length} and ${beside.length} calls`
+      )
     }
-    const shown = [...all].map(([kind, times]) => {
-      const sorted = times.toSorted((a, b) => a - b)
-      return `${kind} ${quantile(sorted, 0.5).toFixed(2)}/${quantile(sorted, 0.99).toFixed(2)}/${sorted.at(-1)!.toFixed(1)}`
-    })
-    print(`round ${round}: p50/p99/worst ms: ${shown.join(", ")}`)
   }
-  const sorted = (kind: Disturbance | "quiet") => all.get(kind)!.toSorted((a, b) => a - b)
-  const quiet = sorted("quiet")
   return kinds.map((kind): Figure => {
-    const times = sorted(kind)
+    const rounds = all.filter((round) => round.kind === kind)
     return {
       kind,
-      p50: quantile(times, 0.5),
-      p99: quantile(times, 0.99),
-      quietP50: quantile(quiet, 0.5),
-      quietP99: quantile(quiet, 0.99)
+      p50: quantile(ascending(rounds.map(({ p50, quietP50 }) => p50 / quietP50)), 0.5),
+      p99: quantile(ascending(rounds.map(({ p99, quietP99 }) => p99 / quietP99)), 0.5)
     }
   })
 }, Effect.scoped)

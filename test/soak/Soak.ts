@@ -75,7 +75,7 @@ export const soak = Effect.fnUntraced(function* (options: SoakOptions) {
         proc: ScriptedStdioUpstream.config()
       }
     },
-    provision: { users: users.map(({ key, username }) => ({ username, keys: [{ key }] })) },
+    provision: HubProcess.withKeys(users),
     env: {
       SESSION_IDLE_MS: "3000",
       REQUEST_TIMEOUT: "2000",

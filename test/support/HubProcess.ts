@@ -25,6 +25,11 @@ export interface HubProcessOptions {
   readonly port?: number | undefined
 }
 
+/** The provisioning file of users who have one key each and nothing else. */
+export const withKeys = (users: ReadonlyArray<{ readonly username: string; readonly key: string }>) => ({
+  users: users.map(({ key, username }) => ({ username, keys: [{ key }] }))
+})
+
 /** One line of the hub's log. */
 export type LogLine = Readonly<Record<string, unknown>>
 
