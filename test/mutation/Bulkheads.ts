@@ -88,6 +88,27 @@ export const bulkheads: ReadonlyArray<Mutation> = [
     tests: ["test/actors/FairShare.test.ts"]
   },
   {
+    wrong: "little pieces of a message are kept as they came",
+    file: "src/domain/protocol/Pieces.ts",
+    find: "this.pieces.length < few || isItsOwn(piece)",
+    replace: "true",
+    tests: ["test/domain/Pieces.test.ts"]
+  },
+  {
+    wrong: "a body may come in any number of chunks",
+    file: "src/http/NodeWire.ts",
+    find: "++count > maxBodyPieces",
+    replace: "++count > Infinity",
+    tests: ["test/http/RequestBodies.test.ts"]
+  },
+  {
+    wrong: "a chunk of an answer costs no more than its bytes",
+    file: "src/actors/upstream/UpstreamHttpExchange.ts",
+    find: "Math.max(chunk.length, leastChunk)",
+    replace: "chunk.length",
+    tests: ["test/actors/upstream/UpstreamHttpPace.test.ts"]
+  },
+  {
     wrong: "the answers of all users share one user's room",
     file: bytes,
     find: "heldBy(userId) + wanted - counted > max",
