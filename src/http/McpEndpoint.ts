@@ -62,6 +62,9 @@ export class McpEndpoint extends Context.Service<
   ).pipe(Layer.provide(OpenRate.layer))
 }
 
+/** How long a request that is one too many stays without an answer, in milliseconds; half of it more or less. */
+const refusalMs = 1_000
+
 const make = Effect.gen(function* () {
   const hub = yield* HubConfig
   const principals = yield* Principals
@@ -122,8 +125,20 @@ const make = Effect.gen(function* () {
       run(waits)
     })
     waits = true
-    if (admission === "refused") return tooManyWaiting(reply)
+    if (admission === "refused") return refuseLater(reply)
     if (admission !== "runs") reply.onAbort(admission)
+  }
+
+  /** Who is refused comes again at once, and all of them together: each is told at a moment of its own. */
+  const refuseLater = (reply: WireReply): void => {
+    const pause = Effect.sleep(refusalMs * (0.5 + Math.random()))
+    const refusal = runFork(
+      Effect.andThen(
+        pause,
+        Effect.sync(() => tooManyWaiting(reply))
+      )
+    )
+    reply.onAbort(() => refusal.interruptUnsafe())
   }
 
   const identify = (
