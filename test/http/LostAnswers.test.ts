@@ -180,9 +180,11 @@ describe("a request that may safely be sent again", () => {
 
   it.live("B03: says so when nothing was sent, because nobody listens there any more", () =>
     Effect.gen(function* () {
-      const { url } = yield* Effect.scoped(ScriptedHttpUpstream.make())
       const alive = yield* ScriptedHttpUpstream.make()
-      const hub = yield* TestHub.make({ servers: { gone: { url }, files: { url: alive.url } } })
+      // A port that nobody is given: one that was free a moment ago may be another test's by now.
+      const hub = yield* TestHub.make({
+        servers: { gone: { url: "http://127.0.0.1:1/mcp" }, files: { url: alive.url } }
+      })
       const ada = yield* hub.connect(hub.ada, { path: "/mcp/gone" })
       const bo = yield* hub.connect(hub.bo)
       const error = yield* Effect.flip(ada.callTool("echo"))
