@@ -90,7 +90,9 @@ const readBody = (
   try {
     value = typeof body === "string" ? parseJson(body) : body
   } catch {
-    return otherwise("sent an answer that is not JSON; report this to its author")
+    return otherwise(
+      "sent an answer that is not JSON, or nested deeper than a thousand levels; report this to its author"
+    )
   }
   if (!ok && isAnonymousError(value) && (era === "stateless" || tellsEra(pending, head.status, value))) {
     pending.response = value

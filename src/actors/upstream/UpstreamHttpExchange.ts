@@ -280,7 +280,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     try {
       message = event.answer ?? parseJson(event.data)
     } catch {
-      return this.refuse("sent an event that is not JSON; report this to its author")
+      return this.refuse(
+        "sent an event that is not JSON, or nested deeper than a thousand levels; report this to its author"
+      )
     }
     const verdict = this.request.onMessage(message)
     if (verdict === "invalid") this.refuse("sent an event that is not a JSON-RPC message; report this to its author")

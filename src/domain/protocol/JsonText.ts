@@ -8,9 +8,15 @@
 import { randomUUID } from "node:crypto"
 
 const colon = 0x3a
+const quote = 0x22
+const backslash = 0x5c
 
-/** The value of the text; throws a `SyntaxError` as `JSON.parse` does. */
+/** `JSON.parse` reads a text of any depth, and `JSON.stringify` overflows the stack with one of some ten thousand. */
+const maxDepth = 1_000
+
+/** The value of the text; throws a `SyntaxError` as `JSON.parse` does, and for what is nested beyond a thousand levels. */
 export const parseJson = (text: string): unknown => {
+  if (text.length > 2 * maxDepth && isTooDeep(text)) throw new SyntaxError(`Nested deeper than ${maxDepth} levels`)
   const escaped = escapedNames(text)
   if (escaped.length === 0) return JSON.parse(text)
   const placeholder = randomUUID()
@@ -26,18 +32,34 @@ export const parseJson = (text: string): unknown => {
   return JSON.parse(replaced + text.slice(from), (_, value: unknown) => withNames(value, names))
 }
 
+const isTooDeep = (text: string): boolean => {
+  let depth = 0
+  let inText = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (inText) {
+      if (code === backslash) at++
+      else if (code === quote) inText = false
+    } else if (code === quote) inText = true
+    else if (code === 0x7b || code === 0x5b) {
+      if (++depth > maxDepth) return true
+    } else if (code === 0x7d || code === 0x5d) depth--
+  }
+  return false
+}
+
 /** Where the names with escapes are, quotation marks included. One pass, whatever the text. */
 const escapedNames = (text: string): ReadonlyArray<readonly [start: number, end: number]> => {
   const found: Array<readonly [number, number]> = []
-  let backslash = text.indexOf("\\")
-  let start = backslash === -1 ? -1 : text.indexOf('"')
-  while (start !== -1 && backslash !== -1) {
+  let escape = text.indexOf("\\")
+  let start = escape === -1 ? -1 : text.indexOf('"')
+  while (start !== -1 && escape !== -1) {
     let close = text.indexOf('"', start + 1)
-    const isEscaped = backslash < close
+    const isEscaped = escape < close
     // The character after a backslash may be a quotation mark that closes nothing.
-    while (backslash !== -1 && backslash < close) {
-      if (close === backslash + 1) close = text.indexOf('"', close + 1)
-      backslash = text.indexOf("\\", backslash + 2)
+    while (escape !== -1 && escape < close) {
+      if (close === escape + 1) close = text.indexOf('"', close + 1)
+      escape = text.indexOf("\\", escape + 2)
     }
     if (close === -1) break
     if (isEscaped && isName(text, close + 1)) found.push([start, close + 1])
@@ -60,10 +82,20 @@ const withNames = (value: unknown, names: ReadonlyMap<string, string>): unknown 
     : value
 }
 
-/** The JSON value with each text in it, but no name, as `change` makes it. */
+/** The JSON value with each text in it, but no name, as `change` makes it; however deep it is nested. */
 export const mapTexts = (value: unknown, change: (text: string) => string): unknown => {
-  if (typeof value === "string") return change(value)
-  if (Array.isArray(value)) return value.map((inner) => mapTexts(inner, change))
-  if (typeof value !== "object" || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, mapTexts(inner, change)]))
+  const top: Array<unknown> = [value]
+  const open: Array<Array<unknown> | Record<string, unknown>> = [top]
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    const copy = at as Record<string, unknown>
+    for (const [name, inner] of Object.entries(copy)) {
+      if (typeof inner === "string") copy[name] = change(inner)
+      else if (typeof inner === "object" && inner !== null) {
+        const own: Array<unknown> | Record<string, unknown> = Array.isArray(inner) ? [...inner] : { ...inner }
+        copy[name] = own
+        open.push(own)
+      }
+    }
+  }
+  return top[0]
 }
