@@ -42,16 +42,8 @@ export {
   type UserStats
 } from "./actors/RequestTracker.ts"
 export type { SessionActor } from "./actors/SessionActor.ts"
-export {
-  HubDraining,
-  type OpenOptions,
-  SessionLimitReached,
-  SessionNotFound,
-  Sessions,
-  type SessionSummary,
-  type Target,
-  type UpstreamSummary
-} from "./actors/Sessions.ts"
+export type { OpenOptions, SessionSummary } from "./actors/Session.ts"
+export { Sessions } from "./actors/Sessions.ts"
 export { type Limited, UserLimits } from "./actors/UserLimits.ts"
 export type {
   CallContext,
@@ -74,10 +66,11 @@ export {
 } from "./actors/upstream/UpstreamErrors.ts"
 export { type HeaderOptions, UpstreamHeaders } from "./actors/upstream/UpstreamHeaders.ts"
 export { UpstreamHealth } from "./actors/upstream/UpstreamHealth.ts"
+export type { UpstreamSummary } from "./actors/upstream/UpstreamLinks.ts"
 export { UserPools } from "./actors/upstream/UserPools.ts"
 
 // Identity.
-export { type Access, type AccessTarget, type ToolGrant } from "./domain/Access.ts"
+export { type Access, type ToolGrant } from "./domain/Access.ts"
 export { AuditEvent, type AuditRow } from "./domain/AuditEvent.ts"
 export { AuditLog, type AuditQuery } from "./domain/AuditLog.ts"
 export { Credentials } from "./domain/Credentials.ts"
@@ -87,12 +80,15 @@ export { HubKey } from "./domain/HubKey.ts"
 export { HubKeys } from "./domain/HubKeys.ts"
 export * from "./domain/IdentityErrors.ts"
 export { GroupId, KeyId, RequestId, SessionId, UserId, WireSessionId } from "./domain/Ids.ts"
-export { KeyEvents, type KeyNews } from "./domain/KeyEvents.ts"
+export { KeyEvent, KeyEvents, type KeyNews } from "./domain/KeyEvents.ts"
 export type { GroupGrant, Principal } from "./domain/Principal.ts"
-export { IdentityUnavailable, KeyEvent, KeyRejected, Principals } from "./domain/Principals.ts"
+export { IdentityUnavailable, KeyRejected, Principals } from "./domain/Principals.ts"
 export { Provisioning, ProvisioningRefused, type ProvisioningSummary } from "./domain/Provisioning.ts"
 export { User } from "./domain/User.ts"
 export { Users } from "./domain/Users.ts"
+
+export { HubDraining, SessionLimitReached, SessionNotFound } from "./domain/SessionErrors.ts"
+export type { Target } from "./domain/Target.ts"
 
 // Configuration.
 export { defaults as hubDefaults, HubConfig, type HubConfigShape } from "./domain/HubConfig.ts"

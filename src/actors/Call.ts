@@ -1,10 +1,12 @@
 /** One request of the client on its way through the session, with everything its answer depends on. */
 import type { Principal } from "../domain/Principal.ts"
-import type { JsonRpcRequest } from "../domain/protocol/JsonRpc.ts"
+import type { JsonRpcRequest, JsonObject } from "../domain/protocol/JsonRpc.ts"
 import type { LogLevel } from "../domain/protocol/LogLevels.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
 import type { RequestRecord } from "./RequestTracker.ts"
-import type { CallContext } from "./upstream/UpstreamConnection.ts"
+import type { CallContext, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
+import type { Effect } from "effect"
+import type { RequestError } from "./RequestErrors.ts"
 
 export interface Call {
   readonly message: JsonRpcRequest
@@ -21,3 +23,9 @@ export interface Said {
   /** The request's headers, for `Mcp-Param-*`. */
   readonly header: (name: string) => string | undefined
 }
+
+/** Sends the request with these params; messages of the upstream on its stream go to `onMessage`. */
+export type Send = (
+  params: JsonObject | undefined,
+  onMessage: (message: UpstreamMessage) => void
+) => Effect.Effect<unknown, RequestError>

@@ -14,7 +14,7 @@ import { failure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } f
 import { clientCapability } from "../domain/protocol/Methods.ts"
 import { urlElicitations } from "../domain/protocol/ProjectionToOld.ts"
 import type { Era } from "../domain/protocol/Versions.ts"
-import type { Call } from "./Call.ts"
+import type { Call, Send } from "./Call.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
 import { type ClientRequests, undeclared } from "./ClientRequests.ts"
 import { admitQuestions, questionsOf } from "./InputRequests.ts"
@@ -23,13 +23,6 @@ import { MethodNotSupported, type RequestError, UserOverloaded } from "./Request
 import type { Content, RequestStates, Subject } from "./RequestStates.ts"
 import type { UpstreamConnection, UpstreamMessage } from "./upstream/UpstreamConnection.ts"
 import * as UpstreamRounds from "./UpstreamRounds.ts"
-
-/** Sends the request with these params; messages of the upstream on its stream go to `onMessage`. */
-export type Send = (
-  params: JsonObject | undefined,
-  onMessage: (message: UpstreamMessage) => void
-) => Effect.Effect<unknown, RequestError>
-
 /** How a stateless client's retry goes on. */
 export type Retry =
   | { readonly kind: "done"; readonly result: unknown }

@@ -7,8 +7,8 @@ import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
 import { eraOf, statelessVersion } from "../domain/protocol/Versions.ts"
 import type { Call } from "./Call.ts"
 import { OutOfPlace } from "./RequestErrors.ts"
-import type { OpenOptions } from "./Sessions.ts"
 import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
+import type { OpenOptions } from "./Session.ts"
 
 /** How the hub names itself to clients. */
 export const hubInfo = (version: string): JsonObject => ({ name: "mcphub", title: "MCPHub", version })

@@ -2,7 +2,7 @@
  * Everything a client's request can fail with. Wire-free: `JsonRpcErrors` (http) is the total mapping onto codes.
  */
 import { Schema } from "effect"
-import type { RequestCancelled, RequestTimeout, SessionClosed } from "./RequestTracker.ts"
+import type { RequestCancelled, RequestTimeout, SessionClosed } from "./RequestRecord.ts"
 import type { UpstreamError } from "./upstream/UpstreamErrors.ts"
 
 /** The request's params do not name anything this user has, or lack what the method needs. */

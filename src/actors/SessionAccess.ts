@@ -2,7 +2,7 @@
 import { type Access, accessOrNothing } from "../domain/Access.ts"
 import type { Principal } from "../domain/Principal.ts"
 import type { Settings, SettingsValue } from "../domain/Settings.ts"
-import type { Target } from "./Sessions.ts"
+import type { Target } from "../domain/Target.ts"
 
 export type AccessFor = (principal: Principal) => Access
 

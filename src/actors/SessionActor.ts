@@ -35,11 +35,12 @@ import * as SessionMessages from "./SessionMessages.ts"
 import * as SessionNotifications from "./SessionNotifications.ts"
 import * as SessionReplay from "./SessionReplay.ts"
 import * as SessionRequests from "./SessionRequests.ts"
-import { type OpenOptions, type SessionSummary, targetText } from "./Sessions.ts"
 import * as SessionStreams from "./SessionStreams.ts"
 import * as SessionSubscriptions from "./SessionSubscriptions.ts"
 import * as UpstreamLinks from "./upstream/UpstreamLinks.ts"
 import { UserLimits } from "./UserLimits.ts"
+import type { OpenOptions, SessionSummary } from "./Session.ts"
+import { targetText } from "../domain/Target.ts"
 
 export interface SessionActor extends SessionStreams.SessionStreams {
   readonly sessionId: SessionId

@@ -14,17 +14,16 @@ import type { DatabaseUnavailable } from "../domain/IdentityErrors.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { isStateful } from "../domain/protocol/Versions.ts"
 import { type Claim, sessionDigest, type StoredSession } from "../domain/SessionStore.ts"
+import { type Recovered } from "./Sessions.ts"
+import type { SessionActor } from "./SessionActor.ts"
+import type { OpenOptions } from "./Session.ts"
+import { type Target, targetText } from "../domain/Target.ts"
 import {
   type HubDraining,
   type HubOverloaded,
-  type OpenOptions,
-  type Recovered,
   SessionLimitReached,
-  SessionsUnavailable,
-  type Target,
-  targetText
-} from "./Sessions.ts"
-import type { SessionActor } from "./SessionActor.ts"
+  SessionsUnavailable
+} from "../domain/SessionErrors.ts"
 
 export type RecoveryError = SessionLimitReached | HubDraining | HubOverloaded | SessionsUnavailable
 

@@ -26,18 +26,11 @@ import { Pressure } from "./Pressure.ts"
 import * as SessionActor from "./SessionActor.ts"
 import * as SessionJournal from "./SessionJournal.ts"
 import * as SessionRecovery from "./SessionRecovery.ts"
-import {
-  HubDraining,
-  HubOverloaded,
-  type OpenOptions,
-  SessionLimitReached,
-  SessionNotFound,
-  type SessionPlace,
-  Sessions,
-  type Target,
-  targetText
-} from "./Sessions.ts"
+import { Sessions } from "./Sessions.ts"
 import { UserLimits } from "./UserLimits.ts"
+import type { OpenOptions, SessionPlace } from "./Session.ts"
+import { type Target, targetText } from "../domain/Target.ts"
+import { HubDraining, HubOverloaded, SessionLimitReached, SessionNotFound } from "../domain/SessionErrors.ts"
 
 interface Entry {
   readonly key: string

@@ -14,10 +14,10 @@ import type { EraBridge } from "./EraBridge.ts"
 import * as Handshake from "./Handshake.ts"
 import { HeaderMismatch, InvalidParams, MethodNotSupported, type RequestError } from "./RequestErrors.ts"
 import type { AccessFor } from "./SessionAccess.ts"
-import type { OpenOptions } from "./Sessions.ts"
 import type { SessionLogLevel } from "./SessionLogLevel.ts"
 import type { SessionSubscriptions } from "./SessionSubscriptions.ts"
 import type { UpstreamLinks } from "./upstream/UpstreamLinks.ts"
+import type { OpenOptions } from "./Session.ts"
 
 export interface SessionRequests {
   readonly dispatch: (call: Call) => Effect.Effect<unknown, RequestError>

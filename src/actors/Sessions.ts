@@ -4,102 +4,19 @@
  * A session is found by (user, key, target, wire id) and never by an id alone: another user's id, an ended id and an
  * unknown id are one and the same `SessionNotFound`. `SessionRegistry` is the local layer.
  */
-import { Context, type Effect, Schema } from "effect"
-import type { KeyId, SessionId, UserId, WireSessionId } from "../domain/Ids.ts"
+import { Context, type Effect } from "effect"
+import type { SessionId, UserId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
-import type { StoredSession } from "../domain/SessionStore.ts"
-import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
-import type { SessionVersion } from "../domain/protocol/Versions.ts"
 import type { SessionActor } from "./SessionActor.ts"
-
-/** What `/mcp/:target` names: everything the user may reach, one group of theirs, or one server. */
-export type Target =
-  | { readonly kind: "all" }
-  | { readonly kind: "group"; readonly name: string }
-  | { readonly kind: "server"; readonly name: string }
-
-export const targetText = (target: Target): string => (target.kind === "all" ? "*" : `${target.kind}:${target.name}`)
-
-export class SessionNotFound extends Schema.TaggedError<SessionNotFound>()("SessionNotFound", {
-  message: Schema.String
-}) {}
-
-/** The user's cap on sessions, or the drain of a stopping hub: 429/503 with Retry-After. */
-export class SessionLimitReached extends Schema.TaggedError<SessionLimitReached>()("SessionLimitReached", {
-  message: Schema.String,
-  retryAfterSeconds: Schema.Number
-}) {}
-
-export class HubDraining extends Schema.TaggedError<HubDraining>()("HubDraining", {
-  message: Schema.String,
-  retryAfterSeconds: Schema.Number
-}) {}
-
-/** Whether there is such a session cannot be said at the moment: 503 with Retry-After. */
-export class SessionsUnavailable extends Schema.TaggedError<SessionsUnavailable>()("SessionsUnavailable", {
-  message: Schema.String
-}) {}
-
-/** Something the process needs runs short: 503 with Retry-After. */
-export class HubOverloaded extends Schema.TaggedError<HubOverloaded>()("HubOverloaded", {
-  message: Schema.String,
-  retryAfterSeconds: Schema.Number
-}) {}
-
-export interface UpstreamSummary {
-  readonly server: string
-  /** `paused`: it has failed so often that the circuit breaker leaves it alone for a while. */
-  readonly state: "connecting" | "connected" | "failed" | "paused" | "closed"
-  readonly reason?: string | undefined
-  /** Paused: milliseconds until the next attempt may be made. */
-  readonly retryAfterMs?: number | undefined
-  readonly protocolVersion?: string | undefined
-}
-
-export interface SessionSummary {
-  readonly sessionId: SessionId
-  readonly userId: UserId
-  readonly username: string
-  readonly keyId: KeyId
-  readonly keyName: string
-  readonly target: string
-  readonly protocolVersion: string
-  readonly client: { readonly name: string; readonly version: string }
-  /** The client brought its own id and no initialize. */
-  readonly adopted: boolean
-  /** It began in an earlier run of the hub, or in another hub. */
-  readonly recovered: boolean
-  readonly state: "active" | "idle"
-  /** Milliseconds since the epoch. */
-  readonly createdAt: number
-  readonly lastActiveAt: number
-  readonly inFlight: number
-  readonly streams: number
-  readonly upstreams: ReadonlyArray<UpstreamSummary>
-}
-
-export interface OpenOptions {
-  readonly principal: Principal
-  readonly target: Target
-  readonly protocolVersion: SessionVersion
-  readonly capabilities: JsonObject
-  readonly clientInfo: JsonObject
-  /** A label the client brought (R35); minted when absent. */
-  readonly adopt?: WireSessionId | undefined
-  /** What an earlier run of the hub has left of it, under the id the client has. */
-  readonly recovered?: { readonly wireId: WireSessionId; readonly session: StoredSession } | undefined
-  /**
-   * The HTTP+SSE transport: the id under which the event stream was opened, and the place it has held since. Such a
-   * session is never longer than its stream: it is not written down, and `find` does not know it.
-   */
-  readonly streamed?: { readonly wireId: WireSessionId; readonly place: SessionPlace } | undefined
-}
-
-/** A place among the sessions that a user may have. */
-export interface SessionPlace {
-  /** Gives it back; once is enough, and the session that took it does so, too. */
-  readonly leave: () => void
-}
+import type { SessionSummary, OpenOptions, SessionPlace } from "./Session.ts"
+import type { Target } from "../domain/Target.ts"
+import type {
+  SessionNotFound,
+  SessionLimitReached,
+  HubDraining,
+  SessionsUnavailable,
+  HubOverloaded
+} from "../domain/SessionErrors.ts"
 
 /** `ended`: it was ended on purpose. `unknown`: there is none for this principal and target. */
 export type Recovered =

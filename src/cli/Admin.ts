@@ -5,11 +5,8 @@
  * The machinery behind is loaded only when a command needs it, so that `--help` stays quick.
  */
 import { Effect } from "effect"
-import type { RpcClient, RpcClientError } from "effect/rpc"
-import type { AdminOperations } from "./operations/AdminOperations.ts"
+import type { Admin } from "./operations/AdminOperations.ts"
 import { type Workspace, workspace } from "./Workspace.ts"
-
-export type Admin = RpcClient.FromGroup<typeof AdminOperations, RpcClientError.RpcClientError>
 
 /** Runs a command's body with the operations at hand and closes everything that was opened for them. */
 export const withAdmin = <A, E, R>(use: (admin: Admin, place: Workspace) => Effect.Effect<A, E, R>) =>

@@ -8,8 +8,7 @@ import { Effect, Layer, Option } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { RpcClient, RpcSerialization } from "effect/rpc"
 import { find, type HubFile } from "../http/LocalDoor.ts"
-import type { Admin } from "./Admin.ts"
-import { AdminOperations } from "./operations/AdminOperations.ts"
+import { AdminOperations, type Admin } from "./operations/AdminOperations.ts"
 import type { Workspace } from "./Workspace.ts"
 
 /** The operations of a running hub. */

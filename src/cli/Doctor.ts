@@ -6,10 +6,11 @@ import { createServer } from "node:net"
 import { Effect, Option } from "effect"
 import { find } from "../http/LocalDoor.ts"
 import { type HubConfigShape, readHubConfig } from "../domain/HubConfig.ts"
-import { type Admin, withAdmin } from "./Admin.ts"
+import { withAdmin } from "./Admin.ts"
 import type { ServerTestView } from "./operations/ServerOperations.ts"
 import { readSettingsDocument } from "./SettingsDocument.ts"
 import { workspace } from "./Workspace.ts"
+import type { Admin } from "./operations/AdminOperations.ts"
 
 export interface Finding {
   readonly check: string

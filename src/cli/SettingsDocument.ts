@@ -1,8 +1,8 @@
 /** Reads and checks the settings file for a command that needs it once. */
 import { Context, Effect, FileSystem, Layer, Logger } from "effect"
 import { Settings, type SettingsValue } from "../domain/Settings.ts"
-import type { SettingsFinding } from "../domain/SettingsCheck.ts"
 import { SettingsFile } from "../domain/SettingsFile.ts"
+import type { SettingsFinding } from "../domain/SettingsFinding.ts"
 
 export interface SettingsDocument {
   /** The hub starts with a sample when there is no file. */

@@ -7,6 +7,7 @@
  */
 import type { GroupGrant } from "./Principal.ts"
 import type { SettingsValue } from "./Settings.ts"
+import type { Target } from "./Target.ts"
 import { Predicate } from "effect"
 
 /** The tools of one admitted server: all of them, or those a group names (`{server}-{tool}` or the bare name). */
@@ -14,11 +15,6 @@ export type ToolGrant = "all" | ReadonlySet<string>
 
 /** Admitted servers by name, in the order of the settings. */
 export type Access = ReadonlyMap<string, ToolGrant>
-
-export type AccessTarget =
-  | { readonly kind: "all" }
-  | { readonly kind: "group"; readonly name: string }
-  | { readonly kind: "server"; readonly name: string }
 
 const nothing: Access = new Map()
 
@@ -71,7 +67,7 @@ export const accessOf = (groups: ReadonlyArray<GroupGrant>, settings: SettingsVa
 
 /** What a target admits, or `undefined` where the user may not address it — the same answer as for one that does not exist. */
 export const accessTo = (
-  target: AccessTarget,
+  target: Target,
   groups: ReadonlyArray<GroupGrant>,
   settings: SettingsValue
 ): Access | undefined => {
@@ -89,11 +85,8 @@ export const accessTo = (
 }
 
 /** The access in force for a target, nothing where it has gone. */
-export const accessOrNothing = (
-  target: AccessTarget,
-  groups: ReadonlyArray<GroupGrant>,
-  settings: SettingsValue
-): Access => accessTo(target, groups, settings) ?? nothing
+export const accessOrNothing = (target: Target, groups: ReadonlyArray<GroupGrant>, settings: SettingsValue): Access =>
+  accessTo(target, groups, settings) ?? nothing
 
 /**
  * What the last segment of `/mcp/:target` names for this user: the group wins over the server, and a name that is
@@ -103,10 +96,10 @@ export const resolveTarget = (
   name: string,
   groups: ReadonlyArray<GroupGrant>,
   settings: SettingsValue
-): AccessTarget | undefined => {
-  const group: AccessTarget = { kind: "group", name }
+): Target | undefined => {
+  const group: Target = { kind: "group", name }
   if (accessTo(group, groups, settings) !== undefined) return group
-  const server: AccessTarget = { kind: "server", name }
+  const server: Target = { kind: "server", name }
   return accessTo(server, groups, settings) !== undefined ? server : undefined
 }
 

@@ -5,15 +5,11 @@
  * (`/mcp/{name}`) and for every request of a user with an active group of that name. It is the operator's rule, which is
  * why it stands in the settings and not with the groups that users have.
  */
-import type { AccessTarget } from "./Access.ts"
+import type { Target } from "./Target.ts"
 import type { GroupGrant } from "./Principal.ts"
 import type { SettingsValue } from "./Settings.ts"
 
-export const auditRequired = (
-  target: AccessTarget,
-  groups: ReadonlyArray<GroupGrant>,
-  settings: SettingsValue
-): boolean =>
+export const auditRequired = (target: Target, groups: ReadonlyArray<GroupGrant>, settings: SettingsValue): boolean =>
   (settings.groups ?? []).some(
     ({ audit, name }) =>
       audit === "required" &&

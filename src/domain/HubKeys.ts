@@ -9,8 +9,8 @@ import { Context, type Effect, type Option, type Redacted } from "effect"
 import type { HubKey } from "./HubKey.ts"
 import type { KeyId, UserId } from "./Ids.ts"
 import type { DatabaseUnavailable, InvalidValue, KeyNotFound, KeyTaken, UserNotFound } from "./IdentityErrors.ts"
-import type { KeyEvent } from "./Principals.ts"
 import type { Principal } from "./Principal.ts"
+import type { KeyEvent } from "./KeyEvents.ts"
 
 export interface NewKey {
   readonly userId: UserId

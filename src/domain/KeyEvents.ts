@@ -4,10 +4,10 @@
  * `publish` inside a transaction announces when, and only if, it commits. Subscribers hear of changes made by this
  * process (memory and embedded database) or by any process on the database (PostgreSQL, through LISTEN/NOTIFY).
  */
-import { Context, Effect, Layer, PubSub, Stream } from "effect"
+import { Context, Effect, Layer, PubSub, Stream, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import type { DatabaseUnavailable } from "./IdentityErrors.ts"
-import type { KeyEvent } from "./Principals.ts"
+import { KeyId, UserId } from "./Ids.ts"
 
 /** `missed`: announcements may have been lost, everything cached must be checked again. */
 export type KeyNews = { readonly _tag: "changed"; readonly event: KeyEvent } | { readonly _tag: "missed" }
@@ -48,3 +48,15 @@ const inProcess = Effect.fnUntraced(function* (when: (publish: Effect.Effect<voi
     news: Stream.fromPubSub(hub)
   })
 })
+
+/**
+ * What changed. `keyId` absent: everything of the user. `revoked` true: the key or user no longer opens the hub and its
+ * sessions end; false: tokens, groups or names changed and sessions go on with fresh values.
+ */
+export const KeyEvent = Schema.Struct({
+  userId: UserId,
+  keyId: Schema.optional(KeyId),
+  revoked: Schema.Boolean
+})
+
+export type KeyEvent = typeof KeyEvent.Type

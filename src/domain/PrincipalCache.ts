@@ -5,7 +5,7 @@
 import type { KeyId, UserId } from "./Ids.ts"
 import type { KeyUse } from "./HubKeys.ts"
 import type { Principal } from "./Principal.ts"
-import type { KeyEvent } from "./Principals.ts"
+import type { KeyEvent } from "./KeyEvents.ts"
 
 export interface SeenKey {
   readonly keyId: KeyId

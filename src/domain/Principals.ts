@@ -25,8 +25,7 @@ import {
 import { isKeyText, keyDigest } from "./HubKey.ts"
 import { timeoutAwake } from "./AwakeTimeout.ts"
 import { HubKeys } from "./HubKeys.ts"
-import { KeyId, UserId } from "./Ids.ts"
-import { KeyEvents, type KeyNews } from "./KeyEvents.ts"
+import { type KeyEvent, KeyEvents, type KeyNews } from "./KeyEvents.ts"
 import * as KeyGuard from "./KeyGuard.ts"
 import type { Principal } from "./Principal.ts"
 import { monotonicMillis } from "./Monotonic.ts"
@@ -41,17 +40,6 @@ export class KeyRejected extends Schema.TaggedError<KeyRejected>()("KeyRejected"
 export class IdentityUnavailable extends Schema.TaggedError<IdentityUnavailable>()("IdentityUnavailable", {
   message: Schema.String
 }) {}
-
-/**
- * What changed. `keyId` absent: everything of the user. `revoked` true: the key or user no longer opens the hub and its
- * sessions end; false: tokens, groups or names changed and sessions go on with fresh values.
- */
-export const KeyEvent = Schema.Struct({
-  userId: UserId,
-  keyId: Schema.optional(KeyId),
-  revoked: Schema.Boolean
-})
-export type KeyEvent = typeof KeyEvent.Type
 
 export class Principals extends Context.Service<
   Principals,

@@ -9,10 +9,10 @@ import { SecureRandom } from "effect/crypto"
 import type { Credentials } from "./Credentials.ts"
 import { keyDays, keyDigest, millisPerDay, mintKey } from "./HubKey.ts"
 import { GroupId, KeyId, UserId } from "./Ids.ts"
-import type { KeyEvent } from "./Principals.ts"
 import type { ProvisioningSummary } from "./Provisioning.ts"
 import { expiryOf, type Problem, type ProvisioningUser } from "./ProvisioningFile.ts"
 import { openTokens, sealTokens } from "./ServiceTokens.ts"
+import type { KeyEvent } from "./KeyEvents.ts"
 
 export interface StoredState {
   readonly users: ReadonlyArray<{ readonly id: UserId; readonly username: string; readonly isAdmin: boolean }>

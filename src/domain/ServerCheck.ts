@@ -6,9 +6,9 @@ import { type EnvironmentRecord, hubSecretNames } from "./Environment.ts"
 import { bindProblemText, bindTemplate, parseTemplate, type Template, userTokens } from "./Expansion.ts"
 import { type ServerConfig, serverType } from "./ServerConfig.ts"
 import { type TemplateField, templateFields } from "./ServerTemplates.ts"
-import type { SettingsFinding } from "./SettingsCheck.ts"
 import { exposesTokens, serverTokenName } from "./TokenHeaders.ts"
 import { isHeaderValue, reservedHeaders } from "./UserContext.ts"
+import type { SettingsFinding } from "./SettingsFinding.ts"
 
 interface Findings {
   readonly problems: Array<SettingsFinding>

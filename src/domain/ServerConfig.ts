@@ -62,3 +62,6 @@ export const serverType = (config: ServerConfig): ServerType => {
   if (config.openapi !== undefined) return "openapi"
   return config.url !== undefined ? "streamable-http" : "stdio"
 }
+
+/** `ids` unless the server's configuration says otherwise. */
+export const contextLevel = (config: ServerConfig): ContextLevel => config.context ?? "ids"

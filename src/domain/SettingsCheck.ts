@@ -9,12 +9,7 @@ import type { EnvironmentRecord } from "./Environment.ts"
 import { checkServer, checkServerNames } from "./ServerCheck.ts"
 import { ServerConfig } from "./ServerConfig.ts"
 import { SettingsValue } from "./Settings.ts"
-
-export interface SettingsFinding {
-  /** E.g. `mcpServers.github.headers.Authorization`; empty for the document itself. */
-  readonly path: string
-  readonly reason: string
-}
+import type { SettingsFinding } from "./SettingsFinding.ts"
 
 export interface SettingsReport {
   /** The document, unknown keys included; undefined when there are problems. */

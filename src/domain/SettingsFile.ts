@@ -25,7 +25,8 @@ import { Environment } from "./Environment.ts"
 import { HubConfig } from "./HubConfig.ts"
 import { jsonErrorOffset, lineAndColumn } from "./JsonPosition.ts"
 import { fromRef, Settings, type SettingsValue } from "./Settings.ts"
-import { checkSettings, type SettingsFinding } from "./SettingsCheck.ts"
+import { checkSettings } from "./SettingsCheck.ts"
+import type { SettingsFinding } from "./SettingsFinding.ts"
 
 /** Settings that cannot be used: every problem, each with its path in the document. */
 export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>()("SettingsInvalid", {

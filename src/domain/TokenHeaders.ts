@@ -4,9 +4,8 @@
  * A token reaches a server only when the server's configuration refers to it as `${USER_X}`, lists it in
  * `contextTokens`, or when the token is named after the server. A `shared` server never receives one.
  */
-import { type ServerConfig, serverType } from "./ServerConfig.ts"
+import { type ServerConfig, serverType, contextLevel } from "./ServerConfig.ts"
 import { referencedTokens } from "./ServerTemplates.ts"
-import { contextLevel } from "./UserContext.ts"
 
 export interface EntitledToken {
   /** The stored name, e.g. `GITHUB_TOKEN`. */

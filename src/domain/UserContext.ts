@@ -7,7 +7,7 @@
  */
 import type { RequestId, SessionId } from "./Ids.ts"
 import type { Principal } from "./Principal.ts"
-import type { ContextLevel, Isolation, ServerConfig } from "./ServerConfig.ts"
+import type { Isolation } from "./ServerConfig.ts"
 
 export interface ContextIds {
   readonly principal: Principal
@@ -15,9 +15,6 @@ export interface ContextIds {
   readonly userSessionId: string
   readonly requestId: RequestId
 }
-
-/** `ids` unless the server's configuration says otherwise. */
-export const contextLevel = (config: ServerConfig): ContextLevel => config.context ?? "ids"
 
 /** The hub's own headers, in lower case: a server's configured `headers` never replace them. */
 export const reservedHeaders: ReadonlySet<string> = new Set([

@@ -2,8 +2,8 @@
  * A request that has passed Host, Origin, key and target: what both eras go on with.
  */
 import type { Principal } from "../domain/Principal.ts"
-import type { Target } from "../actors/Sessions.ts"
 import type { WireReply, WireRequest } from "./Wire.ts"
+import type { Target } from "../domain/Target.ts"
 
 export interface Admitted {
   readonly request: WireRequest

@@ -21,7 +21,6 @@ import { AnswerBytes } from "../actors/AnswerBytes.ts"
 import { AuditTrail } from "../actors/AuditTrail.ts"
 import { FairShare } from "../actors/FairShare.ts"
 import { HubMetrics } from "../actors/HubMetrics.ts"
-import type { Target } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
 import { isForeignSite, presentedKey } from "./Authentication.ts"
 import * as JsonGuard from "./JsonGuard.ts"
@@ -48,6 +47,7 @@ import {
 } from "./Refusals.ts"
 import { maxBodyPieces, type WireBody, type WireHeaders, type WireReply, type WireRequest } from "./Wire.ts"
 import * as WrongKeys from "./WrongKeys.ts"
+import type { Target } from "../domain/Target.ts"
 
 export class McpEndpoint extends Context.Service<
   McpEndpoint,

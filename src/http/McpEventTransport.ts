@@ -25,7 +25,7 @@ import { AuditTrail } from "../actors/AuditTrail.ts"
 import { HubMetrics } from "../actors/HubMetrics.ts"
 import type { EventWriter } from "../actors/ClientExchange.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
-import { type SessionPlace, Sessions, type Target, targetText } from "../actors/Sessions.ts"
+import { Sessions } from "../actors/Sessions.ts"
 import type { Admitted } from "./Admitted.ts"
 import * as EventExchange from "./EventExchange.ts"
 import { admits, type EventStream, EventStreams } from "./EventStreams.ts"
@@ -35,6 +35,8 @@ import type * as PostBody from "./PostBody.ts"
 import { invalidRequest, noSession } from "./Refusals.ts"
 import * as SessionDelivery from "./SessionDelivery.ts"
 import type { WireHeaders } from "./Wire.ts"
+import type { SessionPlace } from "../actors/Session.ts"
+import { type Target, targetText } from "../domain/Target.ts"
 
 /** Since the day revision 2025-03-26 replaced the transport; on every answer of it. */
 export const deprecation: WireHeaders = { deprecation: "@1742947200" }

@@ -7,12 +7,13 @@ import { rpcCodes } from "../domain/protocol/ErrorCodes.ts"
 import type { JsonObject } from "../domain/protocol/JsonRpc.ts"
 import type { AuditTrailShape } from "../actors/AuditTrail.ts"
 import type { SessionActor } from "../actors/SessionActor.ts"
-import type { OpenOptions, Recovered, Sessions } from "../actors/Sessions.ts"
+import type { Recovered, Sessions } from "../actors/Sessions.ts"
 import type { RecoveryError } from "../actors/SessionRecovery.ts"
 import type { Admitted } from "./Admitted.ts"
 import { objectOr } from "./JsonObjects.ts"
 import { noSession, refuse, unavailable } from "./Refusals.ts"
 import type { WireReply } from "./Wire.ts"
+import type { OpenOptions } from "../actors/Session.ts"
 
 export type RunFork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 

@@ -3,7 +3,7 @@
  */
 import type { ServerResponse } from "node:http"
 import type { JsonObject, JsonRpcId } from "../domain/protocol/JsonRpc.ts"
-import type { Received, ScriptedSession } from "./ScriptedHttpUpstream.ts"
+import type { Received, ScriptedSession } from "./ScriptedMessages.ts"
 
 export class ScriptedCall {
   readonly received: Received
@@ -103,3 +103,6 @@ export class ScriptedCall {
     this.response.socket?.destroy()
   }
 }
+
+/** What to do with one request; may return before it has answered, or never answer. */
+export type Script = (call: ScriptedCall) => void | Promise<void>

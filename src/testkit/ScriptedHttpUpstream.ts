@@ -8,46 +8,11 @@
  * the hub's own; runs on Node and Deno.
  */
 import { Context, Deferred, Effect, Layer, type Scope } from "effect"
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse
-} from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import type { JsonObject, JsonRpcId } from "../domain/protocol/JsonRpc.ts"
-import { ScriptedCall } from "./ScriptedCall.ts"
+import { ScriptedCall, type Script } from "./ScriptedCall.ts"
 import { builtinTools } from "./ScriptedTools.ts"
-
-/** One HTTP request as it arrived. */
-export interface Received {
-  readonly httpMethod: string
-  readonly path: string
-  readonly headers: IncomingHttpHeaders
-  /** The JSON body; undefined for GET and DELETE. */
-  readonly body: ScriptedMessage | undefined
-  readonly remotePort: number
-  /** Which of the sockets accepted since the start it came on, from 1; a port comes again, this does not. */
-  readonly socket: number
-}
-
-export interface ScriptedMessage {
-  readonly jsonrpc: "2.0"
-  readonly id?: JsonRpcId
-  readonly method?: string
-  readonly params?: JsonObject
-  readonly result?: unknown
-  readonly error?: unknown
-}
-
-export interface ScriptedSession {
-  readonly id: string
-  readonly state: Map<string, unknown>
-}
-
-/** What to do with one request; may return before it has answered, or never answer. */
-export type Script = (call: ScriptedCall) => void | Promise<void>
+import type { Received, ScriptedMessage, ScriptedSession } from "./ScriptedMessages.ts"
 
 export interface ScriptedHttpOptions {
   /** The port of an earlier server, for one that is started again; default: a free one. */

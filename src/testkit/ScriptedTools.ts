@@ -1,5 +1,4 @@
-/** The tools every scripted upstream has, unless a test replaces them. */
-import type { Script } from "./ScriptedHttpUpstream.ts"
+import type { Script } from "./ScriptedCall.ts"
 
 export const builtinTools: Readonly<Record<string, Script>> = {
   /** Answers with its own arguments. */

@@ -5,8 +5,7 @@
  * What takes time here ends with the response, so nothing outlives the connection it was made for.
  */
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers"
-import type { Script } from "./ScriptedHttpUpstream.ts"
-import type { ScriptedCall } from "./ScriptedCall.ts"
+import type { ScriptedCall, Script } from "./ScriptedCall.ts"
 
 const answerOf = (call: ScriptedCall, value: object): object => ({
   jsonrpc: "2.0",

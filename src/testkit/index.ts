@@ -5,13 +5,8 @@
 export * as McpClient from "./McpClient.ts"
 export * as RawHttp from "./RawHttp.ts"
 export * as RudeClients from "./RudeClients.ts"
-export { ScriptedCall } from "./ScriptedCall.ts"
-export {
-  type Script,
-  type ScriptedHttp,
-  type ScriptedHttpOptions,
-  ScriptedHttpUpstream
-} from "./ScriptedHttpUpstream.ts"
+export { type Script, ScriptedCall } from "./ScriptedCall.ts"
+export { type ScriptedHttp, type ScriptedHttpOptions, ScriptedHttpUpstream } from "./ScriptedHttpUpstream.ts"
 export * as ScriptedStdioUpstream from "./ScriptedStdioUpstream.ts"
 export { faults } from "./UpstreamFaults.ts"
 export * as TcpFaultProxy from "./TcpFaultProxy.ts"

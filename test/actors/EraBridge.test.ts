@@ -7,7 +7,7 @@ import * as ParkedCalls from "../../src/actors/ParkedCalls.ts"
 import type { RequestError } from "../../src/actors/RequestErrors.ts"
 import { RequestTracker } from "../../src/actors/RequestTracker.ts"
 import * as RequestStates from "../../src/actors/RequestStates.ts"
-import type { Call } from "../../src/actors/Call.ts"
+import type { Call, Send } from "../../src/actors/Call.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../../src/actors/upstream/UpstreamConnection.ts"
 import {
   failure,
@@ -70,7 +70,7 @@ const session = Effect.fnUntraced(function* (
   const carry = Effect.fnUntraced(function* (
     connection: UpstreamConnection,
     params: JsonObject,
-    send: EraBridge.Send,
+    send: Send,
     options: {
       readonly method?: string
       readonly context?: CallContext
@@ -136,7 +136,7 @@ describe("between client and upstream of one era", () => {
           const { carry } = yield* session("stateless", { roots: {} })
           const { connection } = upstream("stateless")
           const sent: Array<unknown> = []
-          const send: EraBridge.Send = (params) => {
+          const send: Send = (params) => {
             sent.push(params)
             return Effect.succeed(
               sent.length === 1
@@ -253,7 +253,7 @@ describe("a stateless client of a stateful upstream", () => {
         const { connection, responses } = upstream("stateful")
         const answer = yield* Deferred.make<unknown>()
         let sent = 0
-        const send: EraBridge.Send = (_, onMessage) => {
+        const send: Send = (_, onMessage) => {
           sent++
           onMessage(request(5, "elicitation/create", { message: "Which?" }))
           return Deferred.await(answer)

@@ -4,8 +4,8 @@ import { TestClock } from "effect/testing"
 import { UpstreamHealth } from "../../src/actors/upstream/UpstreamHealth.ts"
 import type { Items } from "../../src/actors/ServerLists.ts"
 import type { JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
-import type { ScriptedCall } from "../../src/testkit/ScriptedCall.ts"
-import { ScriptedHttpUpstream, type Script } from "../../src/testkit/ScriptedHttpUpstream.ts"
+import type { ScriptedCall, Script } from "../../src/testkit/ScriptedCall.ts"
+import { ScriptedHttpUpstream } from "../../src/testkit/ScriptedHttpUpstream.ts"
 import { upstreams } from "./upstream/sessions.ts"
 
 const names = (items: Items): ReadonlyArray<string> => [...items.keys()]

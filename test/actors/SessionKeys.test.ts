@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
-import { Sessions, type Target } from "../../src/actors/Sessions.ts"
+import { Sessions } from "../../src/actors/Sessions.ts"
 import { KeyId, UserId, WireSessionId } from "../../src/domain/Ids.ts"
 import type { Principal } from "../../src/domain/Principal.ts"
 import { Principals } from "../../src/domain/Principals.ts"
 import { TestHub } from "../../src/testkit/index.ts"
+import type { Target } from "../../src/domain/Target.ts"
 
 const everything: Target = { kind: "all" }
 const label = WireSessionId.make("work")

@@ -1,14 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import {
-  type Access,
-  accessOf,
-  accessOrNothing,
-  type AccessTarget,
-  accessTo,
-  admitsTool,
-  resolveTarget
-} from "../../src/domain/Access.ts"
+import type { Target } from "../../src/domain/Target.ts"
+import { type Access, accessOf, accessOrNothing, accessTo, admitsTool, resolveTarget } from "../../src/domain/Access.ts"
 import { GroupId } from "../../src/domain/Ids.ts"
 import type { GroupGrant } from "../../src/domain/Principal.ts"
 import type { SettingsValue } from "../../src/domain/Settings.ts"
@@ -33,8 +26,8 @@ const settings: SettingsValue = {
 const plain = (access: Access | undefined) =>
   access && [...access].map(([server, grant]) => (grant === "all" ? server : [server, ...grant]))
 
-const toServer = (name: string): AccessTarget => ({ kind: "server", name })
-const toGroup = (name: string): AccessTarget => ({ kind: "group", name })
+const toServer = (name: string): Target => ({ kind: "server", name })
+const toGroup = (name: string): Target => ({ kind: "group", name })
 
 describe("what a user may reach", () => {
   it("is every enabled server without groups, and nothing with groups none of which is active", () => {
@@ -138,7 +131,7 @@ describe("whatever groups and settings there are", () => {
     ]),
     groups: shared
   })
-  const allTargets: ReadonlyArray<AccessTarget> = [
+  const allTargets: ReadonlyArray<Target> = [
     { kind: "all" },
     ...Name.literals.flatMap((name) => [toGroup(name), toServer(name)]),
     ...Server.literals.map(toServer)

@@ -4,10 +4,11 @@ import { TestClock } from "effect/testing"
 import { Groups } from "../../src/domain/Groups.ts"
 import { HubKeys } from "../../src/domain/HubKeys.ts"
 import { DatabaseUnavailable } from "../../src/domain/IdentityErrors.ts"
-import { type KeyEvent, Principals } from "../../src/domain/Principals.ts"
+import { Principals } from "../../src/domain/Principals.ts"
 import { Users } from "../../src/domain/Users.ts"
 import * as StallingClock from "../support/StallingClock.ts"
 import { run } from "./WatchedReads.ts"
+import type { KeyEvent } from "../../src/domain/KeyEvents.ts"
 
 type Key = Redacted.Redacted<string>
 

@@ -4,9 +4,15 @@
  */
 import { type BindProblem, bindTemplate, type BoundTemplate, parseTemplate } from "../../domain/Expansion.ts"
 import type { EnvironmentRecord } from "../../domain/Environment.ts"
-import { type ContextLevel, type Isolation, type ServerConfig, serverType } from "../../domain/ServerConfig.ts"
+import {
+  type ContextLevel,
+  type Isolation,
+  type ServerConfig,
+  serverType,
+  contextLevel
+} from "../../domain/ServerConfig.ts"
 import { type EntitledToken, entitledTokens } from "../../domain/TokenHeaders.ts"
-import { contextLevel, reservedHeaders } from "../../domain/UserContext.ts"
+import { reservedHeaders } from "../../domain/UserContext.ts"
 
 export interface NamedTemplate {
   readonly name: string

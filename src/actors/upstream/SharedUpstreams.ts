@@ -11,7 +11,7 @@ import { Clock, Context, Deferred, Effect, Equal, FiberSet, Hash, Layer, RcMap, 
 import { HubConfig } from "../../domain/HubConfig.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import type { Principal } from "../../domain/Principal.ts"
-import { type KeyEvent, Principals } from "../../domain/Principals.ts"
+import { Principals } from "../../domain/Principals.ts"
 import { Settings } from "../../domain/Settings.ts"
 import type { Isolation } from "../../domain/ServerConfig.ts"
 import * as SharedHolders from "./SharedHolders.ts"
@@ -20,6 +20,7 @@ import type { ConnectOptions, UpstreamConnection } from "./UpstreamConnection.ts
 import { UpstreamConnector } from "./UpstreamConnector.ts"
 import type { UpstreamError } from "./UpstreamErrors.ts"
 import { UpstreamPauses } from "./UpstreamPauses.ts"
+import type { KeyEvent } from "../../domain/KeyEvents.ts"
 
 interface Shared {
   readonly connection: UpstreamConnection

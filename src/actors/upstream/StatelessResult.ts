@@ -6,9 +6,7 @@
  */
 import { Effect } from "effect"
 import { isJsonObject } from "../../domain/protocol/Stateless.ts"
-import type { UpstreamFailed } from "./UpstreamErrors.ts"
-import { protocolError } from "./UpstreamHttpErrors.ts"
-
+import { type UpstreamFailed, protocolError } from "./UpstreamErrors.ts"
 /** No `task`: the hub declares that extension to no server. */
 const resultTypes: ReadonlySet<unknown> = new Set([undefined, "complete", "input_required"])
 

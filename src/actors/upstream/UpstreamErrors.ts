@@ -118,3 +118,6 @@ export class EraNotSpoken extends Schema.TaggedError<EraNotSpoken>()("EraNotSpok
 
 export const eraNotSpoken = (era: "stateful" | "stateless", refusal: UpstreamUnavailable): EraNotSpoken =>
   new EraNotSpoken({ era, refusal, message: refusal.message })
+
+export const protocolError = (server: string, phase: UpstreamFailed["phase"], what: string): UpstreamFailed =>
+  new UpstreamFailed({ server, reason: "protocol", phase, message: `Server ${server} ${what}` })

@@ -3,7 +3,7 @@
  * configured and a remedy; never a url, a header or anything the upstream wrote.
  */
 import { AddressBlocked } from "./AddressGuard.ts"
-import { UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
+import { UpstreamFailed, UpstreamUnavailable, protocolError } from "./UpstreamErrors.ts"
 
 /** How far an exchange had come: `queued` means that no byte has left. */
 export type Phase = "queued" | UpstreamFailed["phase"]
@@ -68,10 +68,6 @@ const addressBlocked = (server: string): UpstreamFailed =>
 
 export const closedError = (server: string, phase: UpstreamFailed["phase"], what: string): UpstreamFailed =>
   new UpstreamFailed({ server, reason: "closed", phase, message: `Server ${server} ${what}` })
-
-export const protocolError = (server: string, phase: UpstreamFailed["phase"], what: string): UpstreamFailed =>
-  new UpstreamFailed({ server, reason: "protocol", phase, message: `Server ${server} ${what}` })
-
 export const tooLarge = (server: string, phase: UpstreamFailed["phase"], maxBytes: number): UpstreamFailed =>
   new UpstreamFailed({
     server,

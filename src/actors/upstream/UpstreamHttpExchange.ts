@@ -15,16 +15,8 @@ import { Pieces } from "../../domain/protocol/Pieces.ts"
 import type { AnswerRoom } from "../AnswerBytes.ts"
 import { large, ResponseScanner } from "../../domain/protocol/ResponseScanner.ts"
 import * as SseDecoder from "./SseDecoder.ts"
-import type { UpstreamFailed, UpstreamUnavailable } from "./UpstreamErrors.ts"
-import {
-  closedError,
-  connectionGone,
-  type Phase,
-  protocolError,
-  tooLarge,
-  tooMuch,
-  transportError
-} from "./UpstreamHttpErrors.ts"
+import { type UpstreamFailed, type UpstreamUnavailable, protocolError } from "./UpstreamErrors.ts"
+import { closedError, connectionGone, type Phase, tooLarge, tooMuch, transportError } from "./UpstreamHttpErrors.ts"
 import type { UserPool } from "./UserPools.ts"
 
 /** Bytes after which the pace is looked at: what has been read beyond a pause is put together again, and copied. */

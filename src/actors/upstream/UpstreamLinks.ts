@@ -11,7 +11,6 @@ import { monotonicMillis } from "../../domain/Monotonic.ts"
 import { Settings } from "../../domain/Settings.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import type { UserId } from "../../domain/Ids.ts"
-import type { UpstreamSummary } from "../Sessions.ts"
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import type { CircuitView } from "./Circuit.ts"
 import { SharedUpstreams } from "./SharedUpstreams.ts"
@@ -287,3 +286,13 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     drop
   } satisfies UpstreamLinks
 })
+
+export interface UpstreamSummary {
+  readonly server: string
+  /** `paused`: it has failed so often that the circuit breaker leaves it alone for a while. */
+  readonly state: "connecting" | "connected" | "failed" | "paused" | "closed"
+  readonly reason?: string | undefined
+  /** Paused: milliseconds until the next attempt may be made. */
+  readonly retryAfterMs?: number | undefined
+  readonly protocolVersion?: string | undefined
+}

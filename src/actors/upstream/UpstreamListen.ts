@@ -16,9 +16,7 @@ import { isJsonObject, metaKeys, metaOf } from "../../domain/protocol/Stateless.
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import { pause } from "./StreamPause.ts"
 import type { CallContext, UpstreamCall, UpstreamConnection, UpstreamMessage } from "./UpstreamConnection.ts"
-import type { UpstreamError } from "./UpstreamErrors.ts"
-import { protocolError } from "./UpstreamHttpErrors.ts"
-
+import { type UpstreamError, protocolError } from "./UpstreamErrors.ts"
 /** Milliseconds for the acknowledgement. */
 const acknowledgeMs = 5_000
 

@@ -3,7 +3,7 @@
  * same handlers run inside the command itself, on the opened database.
  */
 import { Schema } from "effect"
-import { Rpc, RpcGroup } from "effect/rpc"
+import { Rpc, RpcGroup, type RpcClient, type RpcClientError } from "effect/rpc"
 import { AuditOperations } from "./AuditOperations.ts"
 import { GroupOperations } from "./GroupOperations.ts"
 import { KeyOperations, NewKey } from "./KeyOperations.ts"
@@ -58,3 +58,5 @@ export const StoredOperations = UserOperations.merge(
 )
 
 export const AdminOperations = StoredOperations.merge(ServerOperations, LiveOperations)
+
+export type Admin = RpcClient.FromGroup<typeof AdminOperations, RpcClientError.RpcClientError>

@@ -18,7 +18,6 @@ import * as Identity from "../../domain/Identity.ts"
 import { HubServer } from "../../http/runtime/NodeServer.ts"
 import * as Hub from "../../Hub.ts"
 import { asCliFailure } from "../CliFailure.ts"
-import { readProvisionFile, provisionReport } from "../commands/ProvisionCommand.ts"
 import { migratedDatabase } from "../MigratedDatabase.ts"
 import { credentialKey, jwtSecret, prepareDataDir } from "../GeneratedSecrets.ts"
 import { applyProvisioning } from "../operations/handlers/ProvisionHandlers.ts"
@@ -30,6 +29,7 @@ import { firstStart } from "./FirstStart.ts"
 import { collectLessOften } from "./Garbage.ts"
 import { sampleSettings } from "./SampleSettings.ts"
 import { connecting, credentials } from "./Welcome.ts"
+import { readProvisionFile, provisionReport } from "../ProvisionFile.ts"
 
 export interface StartOptions {
   readonly place: Workspace

@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { Pool } from "undici"
 import { type Exchange, exchange } from "../../../src/actors/upstream/UpstreamHttpExchange.ts"
-import type { Script } from "../../../src/testkit/ScriptedHttpUpstream.ts"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
 import { callTool, connect, contentOf, contextOf, layer } from "./http.ts"
+import type { Script } from "../../../src/testkit/ScriptedCall.ts"
 
 /** What a call comes to when the tool does this; the connection must work afterwards, and no other user may notice. */
 const fault = (script: Script) =>

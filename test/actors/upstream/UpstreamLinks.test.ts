@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue } from "effect"
 import { TestClock } from "effect/testing"
-import type { UpstreamSummary } from "../../../src/actors/Sessions.ts"
 import type { ScriptedCall } from "../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
 import { eventually } from "../../support/Eventually.ts"
 import { callTool, contentOf } from "./http.ts"
 import { introduce, openedBy } from "./openings.ts"
 import { upstreams } from "./sessions.ts"
+import type { UpstreamSummary } from "../../../src/actors/upstream/UpstreamLinks.ts"
 
 /** A server that answers initialize when the test says so: `arrived` is the next one, past or to come. */
 const holding = Effect.gen(function* () {

@@ -1,11 +1,12 @@
 /** The operations on a running hub, on its sessions, requests and upstream health. */
 import { Clock, Effect } from "effect"
 import { type RequestRecord, RequestTracker } from "../../../actors/RequestTracker.ts"
-import { Sessions, type SessionSummary } from "../../../actors/Sessions.ts"
+import { Sessions } from "../../../actors/Sessions.ts"
 import { Users } from "../../../domain/Users.ts"
 import { LiveOperations, type RequestView, type SessionView } from "../LiveOperations.ts"
 import { asRefusal, OperationRefused } from "../OperationRefused.ts"
 import { findUser, iso } from "./Lookup.ts"
+import type { SessionSummary } from "../../../actors/Session.ts"
 
 export const sessionView = (session: SessionSummary): SessionView => ({
   ...session,

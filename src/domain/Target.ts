@@ -1,0 +1,8 @@
+/** What a client addresses behind the endpoint: all servers, one group, or one server. */
+/** What `/mcp/:target` names: everything the user may reach, one group of theirs, or one server. */
+export type Target =
+  | { readonly kind: "all" }
+  | { readonly kind: "group"; readonly name: string }
+  | { readonly kind: "server"; readonly name: string }
+
+export const targetText = (target: Target): string => (target.kind === "all" ? "*" : `${target.kind}:${target.name}`)
