@@ -5,16 +5,16 @@
 export * as Hub from "./Hub.ts"
 
 // The wire and the operator's view of it.
-export { EventStreams } from "./http/EventStreams.ts"
-export { McpEndpoint } from "./http/McpEndpoint.ts"
-export { Readiness } from "./http/Operations.ts"
+export { EventStreams } from "./http/wire/EventStreams.ts"
+export { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
+export { Readiness } from "./http/probes/Probes.ts"
 export { HubServer, ListenFailed } from "./http/runtime/NodeServer.ts"
 
 // Living things.
-export { AuditTrail, type AuditTrailShape, type SecurityEvent } from "./actors/AuditTrail.ts"
-export { HubMetrics, type Labels } from "./actors/HubMetrics.ts"
-export { LogOutput, LogSink } from "./actors/LogOutput.ts"
-export type { ClientExchange, EventSink } from "./actors/ClientExchange.ts"
+export { AuditTrail, type AuditTrailShape, type SecurityEvent } from "./actors/observing/AuditTrail.ts"
+export { HubMetrics, type Labels } from "./actors/observing/HubMetrics.ts"
+export { LogOutput, LogSink } from "./actors/observing/LogOutput.ts"
+export type { ClientExchange, EventSink } from "./actors/calls/ClientExchange.ts"
 export {
   InvalidParams,
   MethodNotSupported,
@@ -23,8 +23,8 @@ export {
   ResourceUnknown,
   type RoutingError,
   UserOverloaded
-} from "./actors/RequestErrors.ts"
-export { RequestLog } from "./actors/RequestLog.ts"
+} from "./domain/requests/RequestErrors.ts"
+export { RequestLog } from "./actors/observing/RequestLog.ts"
 export {
   type EndedRequest,
   type EndReason,
@@ -40,11 +40,11 @@ export {
   type TrackOptions,
   UnknownRequest,
   type UserStats
-} from "./actors/RequestTracker.ts"
-export type { SessionActor } from "./actors/SessionActor.ts"
-export type { OpenOptions, SessionSummary } from "./actors/Session.ts"
-export { Sessions } from "./actors/Sessions.ts"
-export { type Limited, UserLimits } from "./actors/UserLimits.ts"
+} from "./actors/requests/RequestTracker.ts"
+export type { SessionActor } from "./actors/session/SessionActor.ts"
+export type { OpenOptions, SessionSummary } from "./actors/session/Session.ts"
+export { Sessions } from "./actors/registry/Sessions.ts"
+export { type Limited, UserLimits } from "./actors/limits/UserLimits.ts"
 export type {
   CallContext,
   Connect,
@@ -53,7 +53,7 @@ export type {
   UpstreamConnection,
   UpstreamInfo,
   UpstreamMessage
-} from "./actors/upstream/UpstreamConnection.ts"
+} from "./actors/upstream/connection/UpstreamConnection.ts"
 export { UpstreamConnector } from "./actors/upstream/UpstreamConnector.ts"
 export {
   CredentialMissing,
@@ -63,40 +63,40 @@ export {
   UpstreamErrorResponse,
   UpstreamFailed,
   UpstreamUnavailable
-} from "./actors/upstream/UpstreamErrors.ts"
-export { type HeaderOptions, UpstreamHeaders } from "./actors/upstream/UpstreamHeaders.ts"
-export { UpstreamHealth } from "./actors/upstream/UpstreamHealth.ts"
-export type { UpstreamSummary } from "./actors/upstream/UpstreamLinks.ts"
-export { UserPools } from "./actors/upstream/UserPools.ts"
+} from "./domain/requests/UpstreamErrors.ts"
+export { type HeaderOptions, UpstreamHeaders } from "./actors/upstream/connection/UpstreamHeaders.ts"
+export { UpstreamHealth } from "./actors/upstream/guards/UpstreamHealth.ts"
+export type { UpstreamSummary } from "./actors/upstream/links/UpstreamLinks.ts"
+export { UserPools } from "./actors/upstream/http/UserPools.ts"
 
 // Identity.
-export { type Access, type ToolGrant } from "./domain/Access.ts"
-export { AuditEvent, type AuditRow } from "./domain/AuditEvent.ts"
-export { AuditLog, type AuditQuery } from "./domain/AuditLog.ts"
-export { Credentials } from "./domain/Credentials.ts"
-export { Group } from "./domain/Group.ts"
-export { Groups } from "./domain/Groups.ts"
-export { HubKey } from "./domain/HubKey.ts"
-export { HubKeys } from "./domain/HubKeys.ts"
-export * from "./domain/IdentityErrors.ts"
+export { type Access, type ToolGrant } from "./domain/access/Access.ts"
+export { AuditEvent, type AuditRow } from "./domain/records/AuditEvent.ts"
+export { AuditLog, type AuditQuery } from "./domain/records/AuditLog.ts"
+export { Credentials } from "./domain/identity/Credentials.ts"
+export { Group } from "./domain/identity/Group.ts"
+export { Groups } from "./domain/identity/Groups.ts"
+export { HubKey } from "./domain/identity/HubKey.ts"
+export { HubKeys } from "./domain/identity/HubKeys.ts"
+export * from "./domain/identity/IdentityErrors.ts"
 export { GroupId, KeyId, RequestId, SessionId, UserId, WireSessionId } from "./domain/Ids.ts"
-export { KeyEvent, KeyEvents, type KeyNews } from "./domain/KeyEvents.ts"
-export type { GroupGrant, Principal } from "./domain/Principal.ts"
-export { IdentityUnavailable, KeyRejected, Principals } from "./domain/Principals.ts"
-export { Provisioning, ProvisioningRefused, type ProvisioningSummary } from "./domain/Provisioning.ts"
-export { User } from "./domain/User.ts"
-export { Users } from "./domain/Users.ts"
+export { KeyEvent, KeyEvents, type KeyNews } from "./domain/identity/KeyEvents.ts"
+export type { GroupGrant, Principal } from "./domain/identity/Principal.ts"
+export { IdentityUnavailable, KeyRejected, Principals } from "./domain/identity/Principals.ts"
+export { Provisioning, ProvisioningRefused, type ProvisioningSummary } from "./domain/provisioning/Provisioning.ts"
+export { User } from "./domain/identity/User.ts"
+export { Users } from "./domain/identity/Users.ts"
 
-export { HubDraining, SessionLimitReached, SessionNotFound } from "./domain/SessionErrors.ts"
-export type { Target } from "./domain/Target.ts"
+export { HubDraining, SessionLimitReached, SessionNotFound } from "./domain/requests/SessionErrors.ts"
+export type { Target } from "./domain/access/Target.ts"
 
 // Configuration.
-export { defaults as hubDefaults, HubConfig, type HubConfigShape } from "./domain/HubConfig.ts"
-export { HubSecrets } from "./domain/HubSecrets.ts"
-export * as Migrations from "./domain/migrations/Migrations.ts"
-export { ServerConfig } from "./domain/ServerConfig.ts"
-export { Settings, SettingsValue } from "./domain/Settings.ts"
-export { SettingsFile } from "./domain/SettingsFile.ts"
+export { defaults as hubDefaults, HubConfig, type HubConfigShape } from "./domain/config/HubConfig.ts"
+export { HubSecrets } from "./domain/config/HubSecrets.ts"
+export * as Migrations from "./domain/storage/migrations/Migrations.ts"
+export { ServerConfig } from "./domain/servers/ServerConfig.ts"
+export { Settings, SettingsValue } from "./domain/servers/Settings.ts"
+export { SettingsFile } from "./domain/settings/SettingsFile.ts"
 
 // MCP facts.
 export { hubCodes, type HubErrorData, rpcCodes } from "./domain/protocol/ErrorCodes.ts"

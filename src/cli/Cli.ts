@@ -6,8 +6,8 @@
  */
 import { Cause, Console, Effect, Exit, Runtime } from "effect"
 import { CliError, Command } from "effect/cli"
-import { defaults } from "../domain/HubConfig.ts"
-import { CheckFailed, CliFailure } from "./CliFailure.ts"
+import { defaults } from "../domain/config/HubConfig.ts"
+import { CheckFailed, CliFailure } from "./terminal/CliFailure.ts"
 import { AuditCommand } from "./commands/AuditCommand.ts"
 import { ConfigCommand } from "./commands/ConfigCommand.ts"
 import { ConnectCommand } from "./commands/ConnectCommand.ts"
@@ -22,8 +22,8 @@ import { StartCommand } from "./commands/StartCommand.ts"
 import { StatusCommand } from "./commands/StatusCommand.ts"
 import { TokenCommand } from "./commands/TokenCommand.ts"
 import { UserCommand } from "./commands/UserCommand.ts"
-import { globalFlags } from "./GlobalFlags.ts"
-import { OperationRefused } from "./operations/OperationRefused.ts"
+import { globalFlags } from "./terminal/GlobalFlags.ts"
+import { OperationRefused } from "../http/admin/operations/OperationRefused.ts"
 
 const mcphub = Command.make("mcphub").pipe(
   Command.withDescription("One hub between many users' MCP clients and many MCP servers"),

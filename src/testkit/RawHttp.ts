@@ -4,7 +4,7 @@
  */
 import { Effect, Queue, type Cause, type Scope } from "effect"
 import { Pool } from "undici"
-import * as SseDecoder from "../actors/upstream/SseDecoder.ts"
+import * as SseDecoder from "../actors/upstream/http/SseDecoder.ts"
 import type { JsonRpcMessage } from "../domain/protocol/JsonRpc.ts"
 
 export interface RawRequest {

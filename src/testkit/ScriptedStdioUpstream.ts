@@ -13,7 +13,7 @@
  * - `ping` (pings the hub), `exit { code }`, `deaf` (stops reading stdin), `changed` (sends `tools/list_changed`).
  */
 import { runtimeCommand } from "../cli/sample/RuntimeCommand.ts"
-import type { ServerConfig } from "../domain/ServerConfig.ts"
+import type { ServerConfig } from "../domain/servers/ServerConfig.ts"
 
 export interface StdioScript {
   /** Exits with this code instead of answering initialize, after writing `lastWords` to stderr. */

@@ -4,9 +4,9 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import { Context, Effect, Layer, type Scope, SubscriptionRef } from "effect"
-import type { ServerConfig } from "../domain/ServerConfig.ts"
-import { defaults, HubConfig, type HubConfigShape } from "../domain/HubConfig.ts"
-import { fromRef, Settings, type SettingsValue } from "../domain/Settings.ts"
+import type { ServerConfig } from "../domain/servers/ServerConfig.ts"
+import { defaults, HubConfig, type HubConfigShape } from "../domain/config/HubConfig.ts"
+import { fromRef, Settings, type SettingsValue } from "../domain/servers/Settings.ts"
 import { HubServer } from "../http/runtime/NodeServer.ts"
 import * as Hub from "../Hub.ts"
 import * as McpClient from "./McpClient.ts"

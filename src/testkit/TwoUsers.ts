@@ -4,10 +4,10 @@
  * The tokens are canaries: `canary-ada-github` must never be seen where bo's requests go, and the other way round.
  */
 import { Context, Effect, Layer, Redacted } from "effect"
-import type { HubKey } from "../domain/HubKey.ts"
-import { HubKeys } from "../domain/HubKeys.ts"
-import type { User } from "../domain/User.ts"
-import { Users } from "../domain/Users.ts"
+import type { HubKey } from "../domain/identity/HubKey.ts"
+import { HubKeys } from "../domain/identity/HubKeys.ts"
+import type { User } from "../domain/identity/User.ts"
+import { Users } from "../domain/identity/Users.ts"
 
 export interface HubUser {
   readonly user: User

@@ -25,7 +25,10 @@ describe("regular expressions", () => {
   it("A41: are written in the sources and never made of what a client, a server or the settings say", () => {
     const made = sources.flatMap((path) => [...read(path).matchAll(/\bRegExp\(/g)].map(() => path))
     // Both put constants of their own file together.
-    assert.deepStrictEqual([...new Set(made)].sort(), ["src/domain/RequestId.ts", "src/http/JsonGuard.ts"])
+    assert.deepStrictEqual([...new Set(made)].sort(), [
+      "src/domain/requests/RequestId.ts",
+      "src/http/admission/JsonGuard.ts"
+    ])
   })
 
   it("A41: have no repetition within a repetition, except where the parts cannot be confused", () => {
@@ -34,7 +37,7 @@ describe("regular expressions", () => {
     assert.deepStrictEqual(
       all.filter(({ pattern }) => isNested(pattern)).map(({ path }) => path),
       // Each part of a base path begins with the slash that no part holds otherwise.
-      ["src/domain/HubConfig.ts"]
+      ["src/domain/config/HubConfig.ts"]
     )
   })
 

@@ -1,7 +1,7 @@
 /** What a newcomer sees: a hub without settings or users, and the key it prints. */
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { patience } from "../cli/Program.ts"
+import { patience } from "../cli/support/Program.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import { connect } from "../support/SdkClients.ts"
 

@@ -12,7 +12,7 @@ import {
   ScriptedStdioUpstream
 } from "../../src/testkit/index.ts"
 import process from "node:process"
-import { patience } from "../cli/Program.ts"
+import { patience } from "../cli/support/Program.ts"
 import * as Canaries from "../support/Canaries.ts"
 import { dump } from "../support/DatabaseDump.ts"
 import * as HubProcess from "../support/HubProcess.ts"

@@ -12,7 +12,7 @@ import {
   ScriptedHttpUpstream,
   ScriptedStdioUpstream
 } from "../../src/testkit/index.ts"
-import { patience } from "../cli/Program.ts"
+import { patience } from "../cli/support/Program.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import * as ProcessTable from "../support/ProcessTable.ts"

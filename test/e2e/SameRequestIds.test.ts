@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Redacted } from "effect"
 import { McpClient, RawHttp, ScriptedHttpUpstream } from "../../src/testkit/index.ts"
-import { patience } from "../cli/Program.ts"
+import { patience } from "../cli/support/Program.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 
 it.live(

@@ -4,7 +4,7 @@
  */
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { patience } from "../cli/Program.ts"
+import { patience } from "../cli/support/Program.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import * as Programs from "../support/Programs.ts"
 import { connect, type Generation } from "../support/SdkClients.ts"

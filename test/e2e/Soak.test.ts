@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { patience } from "../cli/Program.ts"
+import { patience } from "../cli/support/Program.ts"
 import { soak } from "../soak/Soak.ts"
 
 describe("twenty seconds of churn with faults", () => {

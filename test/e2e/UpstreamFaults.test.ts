@@ -12,7 +12,7 @@ import {
   type ScriptedHttp,
   ScriptedHttpUpstream
 } from "../../src/testkit/index.ts"
-import { patience } from "../cli/Program.ts"
+import { patience } from "../cli/support/Program.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 

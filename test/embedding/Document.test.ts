@@ -22,7 +22,8 @@ describe("docs/embedding", () => {
   })
 
   it("shows the example of the helper for authors of servers as it stands there", () => {
-    const [, example = ""] = /@example\n \* ```ts\n([\s\S]*?) \* ```/.exec(read("src/domain/UpstreamAuthor.ts")) ?? []
+    const [, example = ""] =
+      /@example\n \* ```ts\n([\s\S]*?) \* ```/.exec(read("src/domain/context/UpstreamAuthor.ts")) ?? []
     assert.include(blocks, example.replaceAll(/^ \* ?/gm, ""))
   })
 

@@ -1,11 +1,11 @@
 /** What a user may reach: groups, targets, grants of tools, for lists and for calls alike. */
 import type { Mutation } from "./Mutation.ts"
 
-const access = "src/domain/Access.ts"
-const catalog = "src/actors/Catalog.ts"
-const decided = "test/domain/Access.test.ts"
-const seen = "test/actors/Catalog.test.ts"
-const targets = "test/http/Targets.test.ts"
+const access = "src/domain/access/Access.ts"
+const catalog = "src/actors/catalog/Catalog.ts"
+const decided = "test/domain/access/Access.test.ts"
+const seen = "test/actors/catalog/Catalog.test.ts"
+const targets = "test/http/mcp/servers/Targets.test.ts"
 
 export const accessRules: ReadonlyArray<Mutation> = [
   {
@@ -192,28 +192,28 @@ export const accessRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a session keeps the groups it was opened with",
-    file: "src/actors/SessionAccess.ts",
+    file: "src/actors/session/SessionAccess.ts",
     find: "decided.groups !== groups || ",
     replace: "",
     tests: [targets]
   },
   {
     wrong: "a session keeps the settings it was opened with",
-    file: "src/actors/SessionAccess.ts",
+    file: "src/actors/session/SessionAccess.ts",
     find: " || decided.settings !== current",
     replace: "",
-    tests: [targets, "test/http/SettingsChange.test.ts"]
+    tests: [targets, "test/http/mcp/sessions/SettingsChange.test.ts"]
   },
   {
     wrong: "everybody reaches what the first user to be decided for reaches",
-    file: "src/actors/SessionAccess.ts",
+    file: "src/actors/session/SessionAccess.ts",
     find: "  return ({ groups }) => {\n",
     replace: "  return ({ groups }) => {\n    groups = (globalThis as any).everybodysGroups ??= groups\n",
     tests: [targets]
   },
   {
     wrong: "a target out of reach is not unknown",
-    file: "src/http/McpEndpoint.ts",
+    file: "src/http/mcp/McpEndpoint.ts",
     find: "resolveTarget(path.target, principal.groups, settings.current())",
     replace:
       '(resolveTarget(path.target, principal.groups, settings.current()) ?? { kind: "server", name: path.target })',
@@ -221,16 +221,16 @@ export const accessRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a target is resolved without the user's groups",
-    file: "src/http/McpEndpoint.ts",
+    file: "src/http/mcp/McpEndpoint.ts",
     find: "resolveTarget(path.target, principal.groups, settings.current())",
     replace: "resolveTarget(path.target, [], settings.current())",
     tests: [targets]
   },
   {
     wrong: "another user's name in the address does not matter",
-    file: "src/http/McpEndpoint.ts",
+    file: "src/http/mcp/McpEndpoint.ts",
     find: "path.user !== undefined && path.user !== principal.username && path.user !== principal.userId",
     replace: "false",
-    tests: ["test/http/Keys.test.ts"]
+    tests: ["test/http/admission/Keys.test.ts"]
   }
 ]

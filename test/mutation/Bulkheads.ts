@@ -1,13 +1,13 @@
 /** What one user, or one server, can take away from the others. */
 import type { Mutation } from "./Mutation.ts"
 
-const places = "src/actors/upstream/ServerPlaces.ts"
-const counted = "test/actors/upstream/ServerPlaces.test.ts"
-const bytes = "src/actors/AnswerBytes.ts"
-const exchange = "src/actors/upstream/UpstreamHttpExchange.ts"
-const summed = "test/actors/AnswerBytes.test.ts"
-const onTheirWay = "test/http/AnswerBytes.test.ts"
-const hanging = "test/http/ServerPlaces.test.ts"
+const places = "src/actors/upstream/guards/ServerPlaces.ts"
+const counted = "test/actors/upstream/guards/ServerPlaces.test.ts"
+const bytes = "src/actors/limits/AnswerBytes.ts"
+const exchange = "src/actors/upstream/http/UpstreamHttpExchange.ts"
+const summed = "test/actors/limits/AnswerBytes.test.ts"
+const onTheirWay = "test/http/mcp/calls/AnswerBytes.test.ts"
+const hanging = "test/http/mcp/calls/ServerPlaces.test.ts"
 
 export const bulkheads: ReadonlyArray<Mutation> = [
   {
@@ -61,52 +61,52 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "requests that wait for a connection to open take no place at its server",
-    file: "src/actors/Carrier.ts",
+    file: "src/actors/session/Carrier.ts",
     find: "config === undefined ? reached : places.within({ server, config, context }, reached)",
     replace: "reached",
     tests: [hanging]
   },
   {
     wrong: "a server whose places are taken is no longer listed",
-    file: "src/actors/ServerLists.ts",
+    file: "src/actors/catalog/ServerLists.ts",
     find: "context, own: true, onMessage",
     replace: "context, onMessage",
     tests: [hanging]
   },
   {
     wrong: "a new conversation is not told the log level when the places at its server are taken",
-    file: "src/actors/SessionLogLevel.ts",
+    file: "src/actors/session/SessionLogLevel.ts",
     find: "              own: true,\n",
     replace: "",
     tests: [hanging]
   },
   {
     wrong: "of requests that arrive together each is taken for the only one",
-    file: "src/actors/FairShare.ts",
+    file: "src/actors/limits/FairShare.ts",
     find: "const endAll = Effect.andThen(\n    Effect.yieldNow,",
     replace: "const endAll = Effect.andThen(\n    Effect.void,",
-    tests: ["test/actors/FairShare.test.ts"]
+    tests: ["test/actors/limits/FairShare.test.ts"]
   },
   {
     wrong: "little pieces of a message are kept as they came",
-    file: "src/domain/protocol/Pieces.ts",
+    file: "src/domain/protocol/json/Pieces.ts",
     find: "this.pieces.length < few || isItsOwn(piece)",
     replace: "true",
-    tests: ["test/domain/Pieces.test.ts"]
+    tests: ["test/domain/protocol/json/Pieces.test.ts"]
   },
   {
     wrong: "a body may come in any number of chunks",
-    file: "src/http/NodeWire.ts",
+    file: "src/http/runtime/NodeWire.ts",
     find: "++count > maxBodyPieces",
     replace: "++count > Infinity",
-    tests: ["test/http/RequestBodies.test.ts"]
+    tests: ["test/http/admission/RequestBodies.test.ts"]
   },
   {
     wrong: "a chunk of an answer costs no more than its bytes",
-    file: "src/actors/upstream/UpstreamHttpExchange.ts",
+    file: "src/actors/upstream/http/UpstreamHttpExchange.ts",
     find: "Math.max(chunk.length, leastChunk)",
     replace: "chunk.length",
-    tests: ["test/actors/upstream/UpstreamHttpPace.test.ts"]
+    tests: ["test/actors/upstream/http/UpstreamHttpPace.test.ts"]
   },
   {
     wrong: "the answers of all users share one user's room",
@@ -138,7 +138,7 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "an answer takes the room of whoever opened the connection it comes by",
-    file: "src/actors/upstream/UpstreamHttpWire.ts",
+    file: "src/actors/upstream/http/UpstreamHttpWire.ts",
     find: "answers.arriving(context.principal.userId)",
     replace: "answers.arriving(options.context.principal.userId)",
     tests: [onTheirWay]
@@ -181,28 +181,28 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a line of a child process takes no room while it arrives",
-    file: "src/actors/upstream/NdjsonDecoder.ts",
+    file: "src/actors/upstream/stdio/NdjsonDecoder.ts",
     find: 'else if (size >= large && options.room?.hold(size) === false) skip("user")',
     replace: "",
-    tests: ["test/actors/upstream/NdjsonDecoder.test.ts", onTheirWay]
+    tests: ["test/actors/upstream/stdio/NdjsonDecoder.test.ts", onTheirWay]
   },
   {
     wrong: "a line of a child process keeps its room",
-    file: "src/actors/upstream/NdjsonDecoder.ts",
+    file: "src/actors/upstream/stdio/NdjsonDecoder.ts",
     find: "    if (size >= large) options.room?.hold(0)\n",
     replace: "",
-    tests: ["test/actors/upstream/NdjsonDecoder.test.ts", onTheirWay]
+    tests: ["test/actors/upstream/stdio/NdjsonDecoder.test.ts", onTheirWay]
   },
   {
     wrong: "what a client has not read takes no room",
-    file: "src/http/McpEndpoint.ts",
+    file: "src/http/mcp/McpEndpoint.ts",
     find: "    reply.charge((bytes) => answers.leaving(principal.userId, bytes))\n",
     replace: "",
     tests: [onTheirWay]
   },
   {
     wrong: "what a client has not read when it goes keeps its room",
-    file: "src/http/UnsentBytes.ts",
+    file: "src/http/runtime/UnsentBytes.ts",
     find: "for (const settle of unsettled) settle()",
     replace: "",
     tests: [onTheirWay]

@@ -1,30 +1,30 @@
 /** Which call an id, a token, an answer or a state belongs to, and who may cancel, answer or resume it. */
 import { everybodys, type Mutation } from "./Mutation.ts"
 
-const questions = "src/actors/ClientRequests.ts"
-const parked = "src/actors/ParkedCalls.ts"
-const states = "src/actors/RequestStates.ts"
-const requests = "src/domain/protocol/Stateless.ts"
-const intake = "src/actors/SessionIntake.ts"
-const http = "src/actors/upstream/UpstreamHttpCalls.ts"
-const stdio = "src/actors/upstream/StdioConversation.ts"
-const tracking = "src/actors/RequestTracker.ts"
-const messages = "src/actors/SessionMessages.ts"
-const asked = "test/actors/ClientRequests.test.ts"
-const sealed = "test/actors/RequestStates.test.ts"
-const exchanges = "test/http/Exchanges.test.ts"
-const httpCalls = "test/actors/upstream/UpstreamHttpCalls.test.ts"
-const stdioCalls = "test/actors/upstream/UpstreamStdio.test.ts"
-const tracked = "test/actors/RequestTracker.test.ts"
-const streamed = "test/http/EventStream.test.ts"
+const questions = "src/actors/calls/ClientQuestions.ts"
+const parked = "src/actors/calls/ParkedCalls.ts"
+const states = "src/actors/calls/RequestStates.ts"
+const requests = "src/domain/protocol/eras/RequestMeta.ts"
+const intake = "src/actors/session/SessionIntake.ts"
+const http = "src/actors/upstream/http/UpstreamHttpCalls.ts"
+const stdio = "src/actors/upstream/stdio/StdioConversation.ts"
+const tracking = "src/actors/requests/RequestTracker.ts"
+const messages = "src/actors/session/SessionMessages.ts"
+const asked = "test/actors/calls/ClientQuestions.test.ts"
+const sealed = "test/actors/calls/RequestStates.test.ts"
+const exchanges = "test/http/mcp/calls/Exchanges.test.ts"
+const httpCalls = "test/actors/upstream/http/UpstreamHttpCalls.test.ts"
+const stdioCalls = "test/actors/upstream/stdio/UpstreamStdio.test.ts"
+const tracked = "test/actors/requests/RequestTracker.test.ts"
+const streamed = "test/http/mcp/streams/EventStream.test.ts"
 
 const downstream: ReadonlyArray<Mutation> = [
   {
     wrong: "names that others have sent are left to the engine",
-    file: "src/domain/protocol/JsonText.ts",
+    file: "src/domain/protocol/json/JsonText.ts",
     find: "if (escaped.length === 0)",
     replace: "if (escaped.length >= 0)",
-    tests: ["test/domain/JsonText.test.ts"]
+    tests: ["test/domain/protocol/json/JsonText.test.ts"]
   },
   {
     wrong: "a question is answered by another session",
@@ -87,7 +87,7 @@ const downstream: ReadonlyArray<Mutation> = [
     file: messages,
     find: "send: (outgoing) => call.exchange.send(outgoing) || events.ask(outgoing)",
     replace: "send: (outgoing) => events.ask(outgoing)",
-    tests: ["test/http/Questions.test.ts"]
+    tests: ["test/http/mcp/calls/Questions.test.ts"]
   },
   {
     wrong: "progress of a call goes to the session's stream",
@@ -105,7 +105,7 @@ const downstream: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "an answer carries another id than its request",
-    file: "src/http/PostExchange.ts",
+    file: "src/http/mcp/PostExchange.ts",
     find: "answer(success(id, shape",
     replace: "answer(success(1, shape",
     tests: [exchanges]
@@ -129,21 +129,21 @@ const downstream: ReadonlyArray<Mutation> = [
     file: intake,
     find: 'return audit.refused("cancel_ignored", principal, sessionId, "notifications/cancelled")',
     replace: "return",
-    tests: ["test/http/AuditTrail.test.ts"]
+    tests: ["test/http/mcp/sessions/AuditTrail.test.ts"]
   },
   {
     wrong: "the requests of all users count as one's",
-    file: "src/actors/UserLimits.ts",
+    file: "src/actors/limits/UserLimits.ts",
     find: "counts[what] >= max",
     replace: "totals[what] >= max",
-    tests: ["test/actors/UserLimits.test.ts"]
+    tests: ["test/actors/limits/UserLimits.test.ts"]
   },
   {
     wrong: "requests of all users are limited together",
     file: intake,
     find: 'limits.take(principal.userId, "inFlight"',
     replace: 'limits.take("" as never, "inFlight"',
-    tests: ["test/http/Limits.test.ts"]
+    tests: ["test/http/mcp/sessions/Limits.test.ts"]
   },
   {
     wrong: "one user's cleanup ends everybody's requests",
@@ -246,42 +246,42 @@ const rounds: ReadonlyArray<Mutation> = [
     file: parked,
     find: "const jobs = new Map<string, Job>()",
     replace: `const jobs: Map<string, Job> = ${everybodys("Jobs")}`,
-    tests: ["test/actors/ParkedCalls.test.ts"]
+    tests: ["test/actors/calls/ParkedCalls.test.ts"]
   },
   {
     wrong: "two retries resume one parked call",
     file: parked,
     find: "job === undefined || job.waiter !== undefined",
     replace: "job === undefined",
-    tests: ["test/actors/ParkedCalls.test.ts"]
+    tests: ["test/actors/calls/ParkedCalls.test.ts"]
   },
   {
     wrong: "a parked call is never given up",
     file: parked,
     find: "job.parkedUntil = yield* kill(job).pipe(",
     replace: "job.parkedUntil = yield* Effect.never.pipe(",
-    tests: ["test/actors/ParkedCalls.test.ts"]
+    tests: ["test/actors/calls/ParkedCalls.test.ts"]
   },
   {
     wrong: "a question outside of a call's stream goes to any of several calls",
-    file: "src/actors/EraBridge.ts",
+    file: "src/actors/calls/EraBridge.ts",
     find: "if (inFlight.length !== 1) return false",
     replace: "if (inFlight.length === 0) return false",
-    tests: ["test/actors/EraBridge.test.ts"]
+    tests: ["test/actors/calls/EraBridge.test.ts"]
   },
   {
     wrong: "one server's state is handed to another",
-    file: "src/actors/SessionRequests.ts",
+    file: "src/actors/session/SessionRequests.ts",
     find: "retry.server === undefined || retry.server === route.server",
     replace: "true",
-    tests: ["test/http/NewClientOnNewServer.test.ts", "test/http/RequestStates.test.ts"]
+    tests: ["test/http/mcp/eras/NewClientOnNewServer.test.ts", "test/http/mcp/eras/RequestStates.test.ts"]
   },
   {
     wrong: "a retry is told of progress under the first request's token",
-    file: "src/actors/EraBridge.ts",
+    file: "src/actors/calls/EraBridge.ts",
     find: "progressToken !== undefined && exchange.send({ ...message, params: { ...message.params, progressToken } })",
     replace: "exchange.send(message)",
-    tests: ["test/actors/EraBridge.test.ts"]
+    tests: ["test/actors/calls/EraBridge.test.ts"]
   }
 ]
 
@@ -340,7 +340,7 @@ const upstream: ReadonlyArray<Mutation> = [
     file: stdio,
     find: "const id = ++lastId",
     replace: "const id = 1",
-    tests: ["test/actors/upstream/StdioConversation.test.ts"]
+    tests: ["test/actors/upstream/stdio/StdioConversation.test.ts"]
   },
   {
     wrong: "the client's progress token reaches the child",
@@ -368,14 +368,14 @@ const upstream: ReadonlyArray<Mutation> = [
     file: stdio,
     find: "if (!serverRequests.delete(response.id as JsonRpcId)) return Effect.void",
     replace: "",
-    tests: ["test/actors/upstream/StdioConversation.test.ts"]
+    tests: ["test/actors/upstream/stdio/StdioConversation.test.ts"]
   },
   {
     wrong: "a client's cancel reaches a child under an id of the hub's",
     file: stdio,
     find: 'method === "notifications/cancelled" || ',
     replace: "",
-    tests: ["test/actors/upstream/StdioConversation.test.ts"]
+    tests: ["test/actors/upstream/stdio/StdioConversation.test.ts"]
   },
   {
     wrong: "a child's answer is given twice",

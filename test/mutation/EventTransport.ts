@@ -1,10 +1,10 @@
 /** Whose a stream of the HTTP+SSE transport is, and what ends with it. */
 import type { Mutation } from "./Mutation.ts"
 
-const transport = "src/http/McpEventTransport.ts"
-const registry = "src/actors/SessionRegistry.ts"
-const owners = "test/http/OldTransport.test.ts"
-const endings = "test/http/OldTransportEndings.test.ts"
+const transport = "src/http/mcp/McpEventTransport.ts"
+const registry = "src/actors/registry/SessionRegistry.ts"
+const owners = "test/http/mcp/event-transport/OldTransport.test.ts"
+const endings = "test/http/mcp/event-transport/OldTransportEndings.test.ts"
 
 export const eventTransport: ReadonlyArray<Mutation> = [
   {

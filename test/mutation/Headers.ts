@@ -1,15 +1,15 @@
 /** What a server hears of the user: tokens, context headers, their signature, a child's environment. */
 import type { Mutation } from "./Mutation.ts"
 
-const headers = "src/actors/upstream/UpstreamHeaders.ts"
-const plan = "src/actors/upstream/ServerPlan.ts"
-const entitlement = "src/domain/TokenHeaders.ts"
-const context = "src/domain/UserContext.ts"
-const signature = "src/domain/ContextSignature.ts"
-const environment = "src/domain/Environment.ts"
-const built = "test/actors/upstream/UpstreamHeaders.test.ts"
-const forwarded = "test/http/ForwardedHeaders.test.ts"
-const child = "test/actors/upstream/UpstreamStdio.test.ts"
+const headers = "src/actors/upstream/connection/UpstreamHeaders.ts"
+const plan = "src/actors/upstream/connection/ServerPlan.ts"
+const entitlement = "src/domain/context/TokenHeaders.ts"
+const context = "src/domain/context/UserContext.ts"
+const signature = "src/domain/context/ContextSignature.ts"
+const environment = "src/domain/config/Environment.ts"
+const built = "test/actors/upstream/connection/UpstreamHeaders.test.ts"
+const forwarded = "test/http/mcp/servers/ForwardedHeaders.test.ts"
+const child = "test/actors/upstream/stdio/UpstreamStdio.test.ts"
 
 const tokenRules: ReadonlyArray<Mutation> = [
   {
@@ -24,7 +24,7 @@ const tokenRules: ReadonlyArray<Mutation> = [
     file: entitlement,
     find: '  if (config.isolation === "shared") return []\n',
     replace: "",
-    tests: ["test/domain/TokenHeaders.test.ts"]
+    tests: ["test/domain/context/TokenHeaders.test.ts"]
   },
   {
     wrong: "tokens travel though the level is not full",
@@ -53,7 +53,7 @@ const tokenRules: ReadonlyArray<Mutation> = [
     file: entitlement,
     find: "    serverTokenName(server),\n",
     replace: '    "GITHUB_TOKEN", serverTokenName(server),\n',
-    tests: ["test/domain/TokenHeaders.test.ts"]
+    tests: ["test/domain/context/TokenHeaders.test.ts"]
   },
   {
     wrong: "the first user's token goes out for everybody",
@@ -92,17 +92,17 @@ const tokenRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "the first connection's context goes out with every request",
-    file: "src/actors/upstream/UpstreamHttpWire.ts",
+    file: "src/actors/upstream/http/UpstreamHttpWire.ts",
     find: "headers({ server, config, context, protocolVersion",
     replace: "headers({ server, config, context: options.context, protocolVersion",
-    tests: ["test/actors/upstream/UpstreamHttpCalls.test.ts"]
+    tests: ["test/actors/upstream/http/UpstreamHttpCalls.test.ts"]
   },
   {
     wrong: "a session goes on with the tokens it was opened with",
-    file: "src/actors/SessionBackground.ts",
+    file: "src/actors/session/SessionBackground.ts",
     find: "(principal, requestId) => ({\n    principal,",
     replace: "(_, requestId) => ({\n    principal: openedBy,",
-    tests: ["test/http/Endings.test.ts"]
+    tests: ["test/http/mcp/sessions/Endings.test.ts"]
   },
   {
     wrong: "a user's value in a url can leave its place",
@@ -113,17 +113,17 @@ const tokenRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a sealed token opens for another user",
-    file: "src/domain/Credentials.ts",
+    file: "src/domain/identity/Credentials.ts",
     find: "JSON.stringify([userId, name])",
     replace: "JSON.stringify([name])",
-    tests: ["test/domain/Credentials.test.ts"]
+    tests: ["test/domain/identity/Credentials.test.ts"]
   },
   {
     wrong: "a sealed token opens under another name",
-    file: "src/domain/Credentials.ts",
+    file: "src/domain/identity/Credentials.ts",
     find: "JSON.stringify([userId, name])",
     replace: "JSON.stringify([userId])",
-    tests: ["test/domain/Credentials.test.ts"]
+    tests: ["test/domain/identity/Credentials.test.ts"]
   }
 ]
 
@@ -154,28 +154,28 @@ const contextRules: ReadonlyArray<Mutation> = [
     also: [
       { file: context, find: "groupTexts.set(principal, text)", replace: "groupTexts.set(groupTexts as never, text)" }
     ],
-    tests: [built, "test/domain/UserContext.test.ts"]
+    tests: [built, "test/domain/context/UserContext.test.ts"]
   },
   {
     wrong: "inactive groups are named to servers",
     file: context,
     find: "principal.groups.filter((group) => group.isActive)",
     replace: "principal.groups",
-    tests: [built, "test/domain/UserContext.test.ts"]
+    tests: [built, "test/domain/context/UserContext.test.ts"]
   },
   {
     wrong: "a group's name can be read as two",
     file: context,
     find: '.replaceAll(",", "%2C")',
     replace: "",
-    tests: ["test/domain/UserContext.test.ts"]
+    tests: ["test/domain/context/UserContext.test.ts"]
   },
   {
     wrong: "two users can have one user session id",
-    file: "src/domain/UserSessionId.ts",
+    file: "src/domain/context/UserSessionId.ts",
     find: "`${userId}:${sessionId}`",
     replace: "`${sessionId}`",
-    tests: ["test/domain/UserSessionId.test.ts"]
+    tests: ["test/domain/context/UserSessionId.test.ts"]
   },
   {
     wrong: "the settings replace the hub's own headers",
@@ -200,12 +200,12 @@ const contextRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "the client names the request to a child",
-    file: "src/actors/upstream/StdioConversation.ts",
+    file: "src/actors/upstream/stdio/StdioConversation.ts",
     find: "    [requestIdKey]: _,\n",
     replace: "",
     also: [
       {
-        file: "src/actors/upstream/StdioConversation.ts",
+        file: "src/actors/upstream/stdio/StdioConversation.ts",
         find: "...(tag ? {",
         replace: "...(tag && !(requestIdKey in meta) ? {"
       }
@@ -214,7 +214,7 @@ const contextRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "the client's own id for the request reaches a child that gets none of the hub's",
-    file: "src/actors/upstream/StdioConversation.ts",
+    file: "src/actors/upstream/stdio/StdioConversation.ts",
     find: "    [requestIdKey]: _,\n",
     replace: "",
     tests: [child]
@@ -231,14 +231,14 @@ const contextRules: ReadonlyArray<Mutation> = [
     file: signature,
     find: "left.length === right.length && timingSafeEqual(left, right)",
     replace: "left.length === right.length",
-    tests: ["test/domain/UpstreamAuthor.test.ts", forwarded]
+    tests: ["test/domain/context/UpstreamAuthor.test.ts", forwarded]
   },
   ...wrongValues.map(([header]): Mutation => ({
     wrong: `the signature says nothing of X-MCPHub-${header}`,
     file: signature,
     find: `  "X-MCPHub-${header}"`,
     replace: `  "X-MCPHub-Unsigned"`,
-    tests: ["test/domain/UpstreamAuthor.test.ts"]
+    tests: ["test/domain/context/UpstreamAuthor.test.ts"]
   }))
 ]
 
@@ -246,12 +246,12 @@ const contextRules: ReadonlyArray<Mutation> = [
 const forwardedRules = ["x-mcphub-user-id", "x-forwarded-for", "authorization", "x-mcphub-github-token"].map(
   (name): Mutation => ({
     wrong: `the client's own ${name} goes upstream`,
-    file: "src/http/McpEndpoint.ts",
+    file: "src/http/mcp/McpEndpoint.ts",
     find: "const admitted: Admitted = {",
     replace: `;(globalThis as any).clients = request.header("${name}")\n    const admitted: Admitted = {`,
     also: [
       {
-        file: "src/actors/upstream/UpstreamHttpWire.ts",
+        file: "src/actors/upstream/http/UpstreamHttpWire.ts",
         find: 'if (cookie !== "") list.push("cookie", cookie)',
         replace: `if ((globalThis as any).clients !== undefined) list.push("${name}", (globalThis as any).clients)`
       }
@@ -280,7 +280,7 @@ const childRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a child inherits the environment of the hub's process",
-    file: "src/actors/upstream/UpstreamStdio.ts",
+    file: "src/actors/upstream/stdio/UpstreamStdio.ts",
     find: "env: { ...started.env,",
     replace: "env: { ...globalThis.process.env, ...started.env,",
     tests: [child]
@@ -290,18 +290,18 @@ const childRules: ReadonlyArray<Mutation> = [
     file: context,
     find: '  if (isolation === "shared") return env\n',
     replace: "",
-    tests: [built, "test/domain/UserContext.test.ts"]
+    tests: [built, "test/domain/context/UserContext.test.ts"]
   },
   {
     wrong: "a child of several sessions is told of one",
     file: context,
     find: '  if (isolation === "user") return env\n',
     replace: "",
-    tests: [built, "test/domain/UserContext.test.ts"]
+    tests: [built, "test/domain/context/UserContext.test.ts"]
   },
   {
     wrong: "children work in one folder",
-    file: "src/actors/upstream/UpstreamStdio.ts",
+    file: "src/actors/upstream/stdio/UpstreamStdio.ts",
     find: "      cwd,\n",
     replace: '      cwd: "/tmp",\n',
     tests: [child]
@@ -311,21 +311,21 @@ const childRules: ReadonlyArray<Mutation> = [
     file: environment,
     find: `  "${name}"`,
     replace: `  "NO_${name}"`,
-    tests: ["test/domain/Expansion.test.ts"]
+    tests: ["test/domain/servers/Expansion.test.ts"]
   })),
   {
     wrong: "connections share their cookies",
-    file: "src/actors/upstream/UpstreamHttpWire.ts",
+    file: "src/actors/upstream/http/UpstreamHttpWire.ts",
     find: "  let cookies: ReadonlyArray<Cookies.Cookie> = []\n",
     replace: "",
     also: [
       {
-        file: "src/actors/upstream/UpstreamHttpWire.ts",
+        file: "src/actors/upstream/http/UpstreamHttpWire.ts",
         find: "const maxCookies = 50\n",
         replace: "const maxCookies = 50\nlet cookies: ReadonlyArray<Cookies.Cookie> = []\n"
       }
     ],
-    tests: ["test/actors/upstream/UpstreamHttpFaults.test.ts"]
+    tests: ["test/actors/upstream/http/UpstreamHttpFaults.test.ts"]
   }
 ]
 

@@ -1,17 +1,17 @@
 /** Who gets in, at the endpoint and at the operator's door, and what must be written down before anything is done. */
 import type { Mutation } from "./Mutation.ts"
 
-const cache = "src/domain/PrincipalCache.ts"
-const principals = "src/domain/Principals.ts"
-const guard = "src/domain/KeyGuard.ts"
-const wrongKeys = "src/http/WrongKeys.ts"
-const endpoint = "src/http/McpEndpoint.ts"
-const door = "src/http/LocalDoor.ts"
-const trail = "src/actors/AuditTrail.ts"
-const identity = "test/domain/Principals.test.ts"
-const guessing = "test/http/KeyGuessing.test.ts"
-const audited = "test/http/AuditTrail.test.ts"
-const beside = "test/cli/BesideHub.test.ts"
+const cache = "src/domain/identity/PrincipalCache.ts"
+const principals = "src/domain/identity/Principals.ts"
+const guard = "src/domain/identity/KeyGuard.ts"
+const wrongKeys = "src/http/admission/WrongKeys.ts"
+const endpoint = "src/http/mcp/McpEndpoint.ts"
+const door = "src/http/admin/LocalDoor.ts"
+const trail = "src/actors/observing/AuditTrail.ts"
+const identity = "test/domain/identity/Principals.test.ts"
+const guessing = "test/http/admission/KeyGuessing.test.ts"
+const audited = "test/http/mcp/sessions/AuditTrail.test.ts"
+const beside = "test/cli/commands/BesideHub.test.ts"
 
 export const keyRules: ReadonlyArray<Mutation> = [
   {
@@ -158,24 +158,24 @@ export const keyRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "two keys in one request are no conflict",
-    file: "src/http/Authentication.ts",
+    file: "src/http/admission/Authentication.ts",
     find: 'if (key !== undefined && key !== candidate) return { kind: "conflict" }',
     replace: "",
-    tests: ["test/http/Keys.test.ts"]
+    tests: ["test/http/admission/Keys.test.ts"]
   },
   {
     wrong: "a foreign Host or Origin is served",
     file: endpoint,
     find: "if (isForeignSite(request, hub)) {",
     replace: "if (false) {",
-    tests: ["test/http/Keys.test.ts"]
+    tests: ["test/http/admission/Keys.test.ts"]
   },
   {
     wrong: "without an audit trail nothing is refused",
     file: trail,
     find: "  writable: () => false,\n",
     replace: "  writable: () => true,\n",
-    tests: [audited, "test/actors/AuditTrail.test.ts"]
+    tests: [audited, "test/actors/observing/AuditTrail.test.ts"]
   },
   {
     wrong: "users who need the audit trail are served without it",
@@ -193,28 +193,28 @@ export const keyRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "an audit trail that fails counts as written",
-    file: "src/actors/AuditWriter.ts",
+    file: "src/actors/observing/AuditWriter.ts",
     find: "!failing && waiting.length < capacity",
     replace: "waiting.length < capacity",
-    tests: [audited, "test/actors/AuditTrail.test.ts"]
+    tests: [audited, "test/actors/observing/AuditTrail.test.ts"]
   },
   {
     wrong: "an audit trail that is full counts as written",
-    file: "src/actors/AuditWriter.ts",
+    file: "src/actors/observing/AuditWriter.ts",
     find: "!failing && waiting.length < capacity",
     replace: "!failing",
-    tests: ["test/actors/AuditTrail.test.ts"]
+    tests: ["test/actors/observing/AuditTrail.test.ts"]
   },
   {
     wrong: "a group's condition does not hold for its own address",
-    file: "src/domain/AuditPolicy.ts",
+    file: "src/domain/access/AuditPolicy.ts",
     find: '(target.kind === "group" && target.name === name) ||',
     replace: "",
     tests: [audited]
   },
   {
     wrong: "a group's condition does not hold for its users elsewhere",
-    file: "src/domain/AuditPolicy.ts",
+    file: "src/domain/access/AuditPolicy.ts",
     find: "groups.some((group) => group.isActive && group.name === name)",
     replace: "false",
     tests: [audited]
@@ -244,7 +244,7 @@ export const keyRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "the door listens beyond the machine",
-    file: "src/cli/start/AdminDoor.ts",
+    file: "src/http/admin/AdminDoor.ts",
     find: 'host: "127.0.0.1"',
     replace: 'host: "0.0.0.0"',
     tests: [beside]

@@ -1,12 +1,12 @@
 /** Whose a session is, who ends it, and what of it can be resumed. */
 import { everybodys, type Mutation } from "./Mutation.ts"
 
-const registry = "src/actors/SessionRegistry.ts"
-const stateful = "src/http/McpStateful.ts"
-const stored = "src/domain/SessionStore.ts"
-const ownership = "test/http/SessionOwnership.test.ts"
-const endings = "test/http/Endings.test.ts"
-const ends = "test/cli/SessionEnds.test.ts"
+const registry = "src/actors/registry/SessionRegistry.ts"
+const stateful = "src/http/mcp/McpStateful.ts"
+const stored = "src/domain/records/SessionStore.ts"
+const ownership = "test/http/mcp/sessions/SessionOwnership.test.ts"
+const endings = "test/http/mcp/sessions/Endings.test.ts"
+const ends = "test/http/admin/handlers/SessionEnds.test.ts"
 
 /** Lets whoever knows the id of a session find it. */
 const findable = {
@@ -21,7 +21,7 @@ export const sessions: ReadonlyArray<Mutation> = [
     file: registry,
     find: "${principal.userId}\\n${principal.keyId}",
     replace: "${principal.keyId}",
-    tests: ["test/actors/SessionKeys.test.ts"]
+    tests: ["test/actors/session/SessionKeys.test.ts"]
   },
   {
     wrong: "a session's key holds neither user nor key",
@@ -90,35 +90,35 @@ export const sessions: ReadonlyArray<Mutation> = [
     file: stateful,
     find: " || isMinted(id)",
     replace: "",
-    tests: ["test/http/SeedCommands.test.ts", ownership]
+    tests: ["test/http/mcp/sessions/SeedCommands.test.ts", ownership]
   },
   {
     wrong: "a label is adopted again after its session has ended",
     file: stateful,
     find: "if (ended || !hub.sessionAdopt",
     replace: "if (!hub.sessionAdopt",
-    tests: ["test/http/SeedCommands.test.ts"]
+    tests: ["test/http/mcp/sessions/SeedCommands.test.ts"]
   },
   {
     wrong: "another user's session id is not written down",
-    file: "src/http/OpenSession.ts",
+    file: "src/http/mcp/OpenSession.ts",
     find: "if (theirs !== undefined) audit.refused",
     replace: "if (theirs === undefined) audit.refused",
-    tests: ["test/http/AuditTrail.test.ts"]
+    tests: ["test/http/mcp/sessions/AuditTrail.test.ts"]
   },
   {
     wrong: "the own session's id under another key counts as another user's",
     file: registry,
     find: " || found.principal().userId === principal.userId",
     replace: "",
-    tests: ["test/http/AuditTrail.test.ts"]
+    tests: ["test/http/mcp/sessions/AuditTrail.test.ts"]
   },
   {
     wrong: "a user who opens one session too many ends another user's",
     file: registry,
     find: "actor.principal().userId !== principal.userId || ",
     replace: "",
-    tests: ["test/http/Limits.test.ts"]
+    tests: ["test/http/mcp/sessions/Limits.test.ts"]
   },
   {
     wrong: "a revoked key ends everybody's sessions",
@@ -143,14 +143,14 @@ export const sessions: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "sessions go on after their key has expired",
-    file: "src/domain/Principals.ts",
+    file: "src/domain/identity/Principals.ts",
     find: "const due = cache.seen(now)",
     replace: "const due = cache.seen(0)",
     tests: [endings]
   },
   {
     wrong: "the sessions of a key that was extended end all the same",
-    file: "src/domain/Principals.ts",
+    file: "src/domain/identity/Principals.ts",
     find: "return check(due).pipe(",
     replace: "return Effect.fail(undefined).pipe(",
     tests: [endings]
@@ -171,79 +171,79 @@ export const sessions: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a stateless client's named state is no part of its session",
-    file: "src/http/McpStateless.ts",
+    file: "src/http/mcp/McpStateless.ts",
     find: "const own = state ?? ",
     replace: "const own = ",
-    tests: ["test/http/StatelessSessions.test.ts"]
+    tests: ["test/http/mcp/sessions/StatelessSessions.test.ts"]
   },
   {
     wrong: "clients of two names share a stateless session",
-    file: "src/http/McpStateless.ts",
+    file: "src/http/mcp/McpStateless.ts",
     find: "    own,\n",
     replace: "",
-    tests: ["test/http/StatelessSessions.test.ts"]
+    tests: ["test/http/mcp/sessions/StatelessSessions.test.ts"]
   },
   {
     wrong: "clients of other capabilities share a stateless session",
-    file: "src/http/McpStateless.ts",
+    file: "src/http/mcp/McpStateless.ts",
     find: "    own,\n    capabilityClass(meta.clientCapabilities)\n",
     replace: "    own\n",
-    tests: ["test/http/StatelessSessions.test.ts"]
+    tests: ["test/http/mcp/sessions/StatelessSessions.test.ts"]
   },
   {
     wrong: "a stateful client can name a stateless client's session",
-    file: "src/http/McpStateless.ts",
+    file: "src/http/mcp/McpStateless.ts",
     find: "unspeakable + createHash",
     replace: "createHash",
-    tests: ["test/http/StatelessSessions.test.ts"]
+    tests: ["test/http/mcp/sessions/StatelessSessions.test.ts"]
   },
   {
     wrong: "an event id of another session resumes that session's stream",
-    file: "src/actors/SessionReplay.ts",
+    file: "src/actors/streams/SessionReplay.ts",
     find: 'if (own !== ownPart()) return { kind: "foreign" }',
     replace: "",
     also: [
       {
-        file: "src/actors/SessionReplay.ts",
+        file: "src/actors/streams/SessionReplay.ts",
         find: "const streams = new Map<string, ReplayStream>()",
         replace: `const streams: Map<string, ReplayStream> = ${everybodys("Streams")}`
       }
     ],
-    tests: ["test/http/Resumption.test.ts"]
+    tests: ["test/http/mcp/streams/Resumption.test.ts"]
   },
   {
     wrong: "an event id of another session is one of a stream that is not kept any more",
-    file: "src/actors/SessionReplay.ts",
+    file: "src/actors/streams/SessionReplay.ts",
     find: 'if (own !== ownPart()) return { kind: "foreign" }',
     replace: "",
-    tests: ["test/actors/SessionReplay.test.ts"]
+    tests: ["test/actors/streams/SessionReplay.test.ts"]
   },
   {
     wrong: "the newest reader of a session's stream does not take over",
-    file: "src/actors/SessionEvents.ts",
+    file: "src/actors/streams/SessionEvents.ts",
     find: "if (ended) {\n        writer.end()",
     replace: "if (ended || stream !== undefined) {\n        writer.end()",
-    tests: ["test/http/EventStream.test.ts"]
+    tests: ["test/http/mcp/streams/EventStream.test.ts"]
   },
   {
     wrong: "a stream that listens hears what it did not ask for",
-    file: "src/actors/SessionEvents.ts",
+    file: "src/actors/streams/SessionEvents.ts",
     find: "if (admits(filter, message)) listener.send(message)",
     replace: "listener.send(message)",
-    tests: ["test/actors/SessionEvents.test.ts"]
+    tests: ["test/actors/streams/SessionEvents.test.ts"]
   },
   ...["userId", "keyId", "target", "wireId"].map((part): Mutation => ({
     wrong: `a session is found after a restart without its ${part}`,
     file: stored,
     find: "JSON.stringify([userId, keyId, target, wireId])",
     replace: `JSON.stringify([userId, keyId, target, wireId].filter((part) => part !== ${part}))`,
-    tests: ["test/domain/SessionStore.test.ts"]
+    tests: ["test/domain/storage/SessionStore.test.ts"]
   })),
   {
     wrong: "a user who guesses session ids makes others wait",
-    file: "src/actors/SessionRecovery.ts",
+    file: "src/actors/registry/SessionRecovery.ts",
     find: "const known = guesses.get(user)\n    const left",
     replace: "const known = [...guesses.values()][0]\n    const left",
-    tests: ["test/http/Recovery.test.ts"]
+    tests: ["test/http/mcp/sessions/Recovery.test.ts"]
   }
 ]

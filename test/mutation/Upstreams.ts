@@ -1,19 +1,19 @@
 /** Who shares a socket, a conversation, a list; and what servers tell whom. */
 import { everybodys, type Mutation } from "./Mutation.ts"
 
-const pools = "src/actors/upstream/UserPools.ts"
-const shared = "src/actors/upstream/SharedUpstreams.ts"
-const holders = "src/actors/upstream/SharedHolders.ts"
-const wire = "src/actors/upstream/UpstreamHttpWire.ts"
-const links = "src/actors/upstream/UpstreamLinks.ts"
-const pauses = "src/actors/upstream/UpstreamPauses.ts"
-const lists = "src/actors/ServerLists.ts"
-const sharing = "test/actors/upstream/SharedUpstreams.test.ts"
-const linking = "test/actors/upstream/UpstreamLinks.test.ts"
-const sharedLinks = "test/actors/upstream/SharedLinks.test.ts"
-const endings = "test/http/Endings.test.ts"
+const pools = "src/actors/upstream/http/UserPools.ts"
+const shared = "src/actors/upstream/links/SharedUpstreams.ts"
+const holders = "src/actors/upstream/links/SharedHolders.ts"
+const wire = "src/actors/upstream/http/UpstreamHttpWire.ts"
+const links = "src/actors/upstream/links/UpstreamLinks.ts"
+const pauses = "src/actors/upstream/guards/UpstreamPauses.ts"
+const lists = "src/actors/catalog/ServerLists.ts"
+const sharing = "test/actors/upstream/links/SharedUpstreams.test.ts"
+const linking = "test/actors/upstream/links/UpstreamLinks.test.ts"
+const sharedLinks = "test/actors/upstream/links/SharedLinks.test.ts"
+const endings = "test/http/mcp/sessions/Endings.test.ts"
 const canaries = "test/e2e/CanaryFaults.test.ts"
-const listing = "test/actors/ServerLists.test.ts"
+const listing = "test/actors/catalog/ServerLists.test.ts"
 
 export const upstreamRules: ReadonlyArray<Mutation> = [
   {
@@ -21,7 +21,7 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     file: pools,
     find: "RcMap.get(pools, new PoolKey(userId, origin))",
     replace: 'RcMap.get(pools, new PoolKey("" as UserId, origin))',
-    tests: ["test/actors/upstream/UserPools.test.ts"]
+    tests: ["test/actors/upstream/http/UserPools.test.ts"]
   },
   {
     wrong: "two users share sockets while everything goes wrong",
@@ -47,10 +47,10 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a child's error gives away what it was started with",
-    file: "src/actors/upstream/UpstreamStdio.ts",
+    file: "src/actors/upstream/stdio/UpstreamStdio.ts",
     find: "ChildSecrets.scrubJson(error, secrets)",
     replace: "error",
-    tests: ["test/actors/upstream/UpstreamStdio.test.ts"]
+    tests: ["test/actors/upstream/stdio/UpstreamStdio.test.ts"]
   },
   {
     wrong: "two origins share a pool",
@@ -64,7 +64,7 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
         replace: "Hash.string(this.userId)"
       }
     ],
-    tests: ["test/actors/upstream/UserPools.test.ts"]
+    tests: ["test/actors/upstream/http/UserPools.test.ts"]
   },
   {
     wrong: "two users share a conversation",
@@ -141,7 +141,7 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     file: shared,
     find: "JSON.stringify(mcpServers[options.name]) !== JSON.stringify(options.config)",
     replace: "false",
-    tests: ["test/http/SettingsChange.test.ts"]
+    tests: ["test/http/mcp/sessions/SettingsChange.test.ts"]
   },
   {
     wrong: "what is shared goes before the user's own settings say so",
@@ -176,21 +176,21 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     file: pauses,
     find: "pauses.get(context.principal.userId)?.get(server)",
     replace: "[...pauses.values()].find((servers) => servers.has(server))?.get(server)",
-    tests: ["test/http/RetryAfter.test.ts"]
+    tests: ["test/http/mcp/calls/RetryAfter.test.ts"]
   },
   {
     wrong: "a call that may have been executed is reported as safe to repeat",
-    file: "src/actors/upstream/UpstreamErrors.ts",
+    file: "src/domain/requests/UpstreamErrors.ts",
     find: ' || error.reason !== "closed" || isRepeatable(method)',
     replace: ' || method !== ""',
-    tests: ["test/http/LostAnswers.test.ts"]
+    tests: ["test/http/mcp/streams/LostAnswers.test.ts"]
   },
   {
     wrong: "a call that a server refused for now is sent again",
     file: pauses,
     find: "if (!repeatable) return sent\n",
     replace: "",
-    tests: ["test/http/RetryAfter.test.ts"]
+    tests: ["test/http/mcp/calls/RetryAfter.test.ts"]
   },
   {
     wrong: "holders hear of resources they did not ask for",
@@ -218,42 +218,42 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     file: holders,
     find: "[...holder.uris].filter((uri) => !isWanted(uri))",
     replace: "[...holder.uris]",
-    tests: [sharing, "test/http/OldClientOnNewServer.test.ts"]
+    tests: [sharing, "test/http/mcp/eras/OldClientOnNewServer.test.ts"]
   },
   {
     wrong: "one holder's subscription replaces the others'",
     file: holders,
     find: "Effect.tapError(listen(union(), by)",
     replace: "Effect.tapError(listen(uris, by)",
-    tests: ["test/http/OldClientOnNewServer.test.ts"]
+    tests: ["test/http/mcp/eras/OldClientOnNewServer.test.ts"]
   },
   {
     wrong: "a session id in any response is taken over",
     file: wire,
     find: "request.initialize === true && head.status < 300",
     replace: "head.sessionId !== undefined",
-    tests: ["test/actors/upstream/UpstreamHttpFaults.test.ts"]
+    tests: ["test/actors/upstream/http/UpstreamHttpFaults.test.ts"]
   },
   {
     wrong: "an upstream's session is named to another host",
     file: wire,
     find: "    if (address.origin !== home.origin) return Effect.fail(sessionLost(server))\n",
     replace: "",
-    tests: ["test/actors/upstream/UpstreamHttpConnect.test.ts"]
+    tests: ["test/actors/upstream/http/UpstreamHttpConnect.test.ts"]
   },
   {
     wrong: "what a shared conversation sends on its own carries another user's context",
-    file: "src/actors/upstream/UpstreamHttpSession.ts",
+    file: "src/actors/upstream/http/UpstreamHttpSession.ts",
     find: "if (by.principal.userId === options.context.principal.userId) context = by",
     replace: "context = by",
-    tests: ["test/actors/upstream/UpstreamHttpSession.test.ts"]
+    tests: ["test/actors/upstream/http/UpstreamHttpSession.test.ts"]
   },
   {
     wrong: "one user's address says which era another user's speaks",
-    file: "src/actors/upstream/UpstreamEra.ts",
+    file: "src/actors/upstream/era/UpstreamEra.ts",
     find: 'config.url?.includes("${USER_") === true ? context.principal.userId : ""',
     replace: '""',
-    tests: ["test/actors/upstream/UpstreamEra.test.ts"]
+    tests: ["test/actors/upstream/era/UpstreamEra.test.ts"]
   },
   {
     wrong: "sessions share what is known of a server's lists",
@@ -281,20 +281,20 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     file: lists,
     find: "`${kind}:${server}`",
     replace: "kind",
-    tests: [listing, "test/actors/Catalog.test.ts"]
+    tests: [listing, "test/actors/catalog/Catalog.test.ts"]
   },
   {
     wrong: "a session hears of resources it did not subscribe to",
-    file: "src/actors/SessionMessages.ts",
+    file: "src/actors/session/SessionMessages.ts",
     find: 'of options.resourceNames(server, String(message.params?.["uri"]))',
     replace: 'of [String(message.params?.["uri"])]',
-    tests: ["test/http/Methods.test.ts"]
+    tests: ["test/http/mcp/calls/Methods.test.ts"]
   },
   {
     wrong: "a user's answer goes to another server than the one that asked",
-    file: "src/actors/SessionActor.ts",
+    file: "src/actors/session/SessionActor.ts",
     find: "[...links.live()].find((live) => live.server === server)",
     replace: "[...links.live()][0]",
-    tests: ["test/http/Questions.test.ts"]
+    tests: ["test/http/mcp/calls/Questions.test.ts"]
   }
 ]

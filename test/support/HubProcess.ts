@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { request } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { program, type Ran, start, watch } from "../cli/Program.ts"
+import { program, type Ran, start, watch } from "../cli/support/Program.ts"
 
 export interface HubProcessOptions {
   /** The settings file; without it the hub serves its own sample. */

@@ -3,10 +3,10 @@
  */
 import { Effect, Layer, Redacted } from "effect"
 import * as Database from "../../src/cli/database/Database.ts"
-import { Credentials } from "../../src/domain/Credentials.ts"
-import * as Identity from "../../src/domain/Identity.ts"
-import type { KeyEvents } from "../../src/domain/KeyEvents.ts"
-import * as Migrations from "../../src/domain/migrations/Migrations.ts"
+import { Credentials } from "../../src/domain/identity/Credentials.ts"
+import * as Identity from "../../src/domain/storage/Repositories.ts"
+import type { KeyEvents } from "../../src/domain/identity/KeyEvents.ts"
+import * as Migrations from "../../src/domain/storage/migrations/Migrations.ts"
 import { hasPostgres, Postgres } from "./Postgres.ts"
 
 export const credentials = Credentials.layer(Redacted.make("a credential key for tests"))

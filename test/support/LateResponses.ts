@@ -1,6 +1,6 @@
 /** A tracker that tells when an answer came after its request had ended; the hub's own only counts it. */
 import { Effect, Layer, Queue } from "effect"
-import { RequestTracker } from "../../src/actors/RequestTracker.ts"
+import { RequestTracker } from "../../src/actors/requests/RequestTracker.ts"
 
 /** The tracker, and an effect that succeeds with the server's name at the next late answer, past ones first. */
 export const make = Effect.gen(function* () {

@@ -4,7 +4,7 @@
  */
 import { Deferred, Effect, type Scope } from "effect"
 import type { JsonObject, JsonRpcId } from "../../src/domain/protocol/JsonRpc.ts"
-import { metaKeys } from "../../src/domain/protocol/Stateless.ts"
+import { metaKeys } from "../../src/domain/protocol/eras/RequestMeta.ts"
 import { ScriptedHttpUpstream } from "../../src/testkit/index.ts"
 import type { ScriptedHttp } from "../../src/testkit/ScriptedHttpUpstream.ts"
 import type { Script } from "../../src/testkit/ScriptedCall.ts"

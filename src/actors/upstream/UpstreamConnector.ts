@@ -6,27 +6,27 @@
  * (`UpstreamPauses`), is measured, and fails with what losing its answer means.
  */
 import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
-import { HubConfig } from "../../domain/HubConfig.ts"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { isRepeatable } from "../../domain/protocol/Methods.ts"
-import { type ServerConfig, serverType } from "../../domain/ServerConfig.ts"
-import { HubMetrics } from "../HubMetrics.ts"
-import { errorRow } from "../RequestErrorCodes.ts"
-import { UserLimits } from "../UserLimits.ts"
-import { ServerPlaces } from "./ServerPlaces.ts"
-import { UpstreamBreakers } from "./UpstreamBreakers.ts"
+import { type ServerConfig, serverType } from "../../domain/servers/ServerConfig.ts"
+import { HubMetrics } from "../observing/HubMetrics.ts"
+import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
+import { UserLimits } from "../limits/UserLimits.ts"
+import { ServerPlaces } from "./guards/ServerPlaces.ts"
+import { UpstreamBreakers } from "./guards/UpstreamBreakers.ts"
 import {
   type Connect,
   type ConnectOptions,
   type UpstreamCall,
   type UpstreamConnection,
   withParts
-} from "./UpstreamConnection.ts"
-import { meaningFor, type UpstreamError, UpstreamUnavailable } from "./UpstreamErrors.ts"
-import * as UpstreamEra from "./UpstreamEra.ts"
-import { UpstreamHealth } from "./UpstreamHealth.ts"
-import { UpstreamHttp } from "./UpstreamHttp.ts"
-import { UpstreamPauses } from "./UpstreamPauses.ts"
-import { UpstreamStdio } from "./UpstreamStdio.ts"
+} from "./connection/UpstreamConnection.ts"
+import { meaningFor, type UpstreamError, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
+import * as UpstreamEra from "./era/UpstreamEra.ts"
+import { UpstreamHealth } from "./guards/UpstreamHealth.ts"
+import { UpstreamHttp } from "./http/UpstreamHttp.ts"
+import { UpstreamPauses } from "./guards/UpstreamPauses.ts"
+import { UpstreamStdio } from "./stdio/UpstreamStdio.ts"
 
 const kindOf = (exit: Exit.Exit<unknown, UpstreamError>): string | undefined => {
   if (Exit.isSuccess(exit)) return undefined

@@ -1,12 +1,12 @@
 /** `mcphub audit …`: who did what, where, and how it ended. */
 import { Clock, Console, Effect, Option } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
-import { auditOutcomes } from "../../domain/AuditEvent.ts"
-import { withAdmin } from "../Admin.ts"
-import { JsonFlag } from "../GlobalFlags.ts"
-import type { AuditView } from "../operations/AuditOperations.ts"
-import { print, table } from "../Output.ts"
-import { onlyUser } from "./UserFlag.ts"
+import { auditOutcomes } from "../../domain/records/AuditEvent.ts"
+import { withAdmin } from "../admin/Admin.ts"
+import { JsonFlag } from "../terminal/GlobalFlags.ts"
+import type { AuditView } from "../../http/admin/operations/AuditOperations.ts"
+import { print, table } from "../terminal/Output.ts"
+import { onlyUser } from "../terminal/UserFlag.ts"
 
 const head = ["time", "user", "outcome", "method", "server", "target", "took", "error"]
 

@@ -1,13 +1,13 @@
 /** `mcphub config …`: what the hub would run with, checked without starting it. */
 import { Effect, Schema } from "effect"
 import { Command } from "effect/cli"
-import { readHubConfig } from "../../domain/HubConfig.ts"
-import { serverType } from "../../domain/ServerConfig.ts"
-import { SettingsValue } from "../../domain/Settings.ts"
-import { CheckFailed, CliFailure } from "../CliFailure.ts"
-import { facts, print } from "../Output.ts"
-import { readSettingsDocument } from "../SettingsDocument.ts"
-import { workspace } from "../Workspace.ts"
+import { readHubConfig } from "../../domain/config/HubConfig.ts"
+import { serverType } from "../../domain/servers/ServerConfig.ts"
+import { SettingsValue } from "../../domain/servers/Settings.ts"
+import { CheckFailed, CliFailure } from "../terminal/CliFailure.ts"
+import { facts, print } from "../terminal/Output.ts"
+import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
+import { workspace } from "../workspace/Workspace.ts"
 
 const hubConfig = readHubConfig().pipe(
   Effect.mapError((error) => new CliFailure({ kind: "BadEnvironment", message: error.message, exitCode: 2 }))

@@ -4,9 +4,9 @@
  */
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { clients, type ClientName, snippet } from "../ClientSnippets.ts"
-import { print } from "../Output.ts"
-import { workspace } from "../Workspace.ts"
+import { clients, type ClientName, snippet } from "../terminal/ClientSnippets.ts"
+import { print } from "../terminal/Output.ts"
+import { workspace } from "../workspace/Workspace.ts"
 
 const url = Flag.String("url").pipe(
   Flag.withDescription(
@@ -21,7 +21,7 @@ const one = (client: ClientName) =>
     { url },
     Effect.fnUntraced(function* ({ url }) {
       const { dataDir } = yield* workspace
-      const { find } = yield* Effect.promise(() => import("../../http/LocalDoor.ts"))
+      const { find } = yield* Effect.promise(() => import("../../http/admin/LocalDoor.ts"))
       const running = Option.map(yield* find(dataDir), (hub) => hub.mcpUrl)
       const address = Option.getOrElse(
         Option.orElse(url, () => running),

@@ -1,8 +1,8 @@
 /** `mcphub doctor`: what could stand in a hub's way, one line each, with the remedy. */
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { CheckFailed } from "../CliFailure.ts"
-import { print } from "../Output.ts"
+import { CheckFailed } from "../terminal/CliFailure.ts"
+import { print } from "../terminal/Output.ts"
 
 const marks = { ok: "ok  ", warn: "warn", fail: "FAIL" } as const
 
@@ -10,7 +10,7 @@ export const DoctorCommand = Command.make(
   "doctor",
   {},
   Effect.fnUntraced(function* () {
-    const { examine } = yield* Effect.promise(() => import("../Doctor.ts"))
+    const { examine } = yield* Effect.promise(() => import("./Doctor.ts"))
     const findings = yield* examine
     const ok = findings.every((one) => one.level !== "fail")
     yield* print({ ok, checks: findings }, () =>

@@ -1,9 +1,9 @@
 /** `mcphub group …`: which servers and tools a user reaches. */
 import { Argument, Command, Flag } from "effect/cli"
-import { answer } from "../Answer.ts"
-import type { GroupView } from "../operations/GroupOperations.ts"
-import { table, yesNo } from "../Output.ts"
-import { onlyUser, user } from "./UserFlag.ts"
+import { answer } from "../admin/Answer.ts"
+import type { GroupView } from "../../http/admin/operations/GroupOperations.ts"
+import { table, yesNo } from "../terminal/Output.ts"
+import { onlyUser, user } from "../terminal/UserFlag.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the group"))
 const server = Flag.String("server").pipe(Flag.withDescription("A server of the group; repeat for more"))

@@ -1,9 +1,9 @@
 /** `mcphub key …`: the keys that clients present. A key's text is printed once, at its creation. */
 import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { answer } from "../Answer.ts"
-import { minute, table, yesNo } from "../Output.ts"
-import { onlyUser, user } from "./UserFlag.ts"
+import { answer } from "../admin/Answer.ts"
+import { minute, table, yesNo } from "../terminal/Output.ts"
+import { onlyUser, user } from "../terminal/UserFlag.ts"
 
 const id = Argument.String("id").pipe(Argument.withDescription("Id of the key, see `mcphub key ls`"))
 const days = Flag.Int("days").pipe(Flag.withDescription("Days of validity from now, 1 to 90 (default 90)"))

@@ -1,8 +1,8 @@
 /** `mcphub provision FILE`: users as code, idempotent, all or nothing. */
 import { Effect } from "effect"
 import { Argument, Command } from "effect/cli"
-import { answer } from "../Answer.ts"
-import { readProvisionFile, provisionReport } from "../ProvisionFile.ts"
+import { answer } from "../admin/Answer.ts"
+import { readProvisionFile, provisionReport } from "../workspace/ProvisionFile.ts"
 
 export const ProvisionCommand = Command.make(
   "provision",

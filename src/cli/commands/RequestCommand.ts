@@ -1,9 +1,9 @@
 /** `mcphub request …`: what is in flight in a running hub. */
 import { Argument, Command } from "effect/cli"
-import { answer } from "../Answer.ts"
-import type { RequestView } from "../operations/LiveOperations.ts"
-import { table } from "../Output.ts"
-import { onlyUser } from "./UserFlag.ts"
+import { answer } from "../admin/Answer.ts"
+import type { RequestView } from "../../http/admin/operations/LiveOperations.ts"
+import { table } from "../terminal/Output.ts"
+import { onlyUser } from "../terminal/UserFlag.ts"
 
 export const requestTable = (requests: ReadonlyArray<RequestView>): string =>
   table(

@@ -1,11 +1,11 @@
 /** `mcphub server …`: the upstream servers of the settings. */
 import { Config, Effect, Option, Redacted } from "effect"
 import { Argument, Command } from "effect/cli"
-import { withAdmin } from "../Admin.ts"
-import { answer } from "../Answer.ts"
-import { CheckFailed } from "../CliFailure.ts"
-import type { ServerTestView } from "../operations/ServerOperations.ts"
-import { facts, print, table } from "../Output.ts"
+import { withAdmin } from "../admin/Admin.ts"
+import { answer } from "../admin/Answer.ts"
+import { CheckFailed } from "../terminal/CliFailure.ts"
+import type { ServerTestView } from "../../http/admin/operations/ServerOperations.ts"
+import { facts, print, table } from "../terminal/Output.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the server in the settings"))
 

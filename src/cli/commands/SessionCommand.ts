@@ -1,9 +1,9 @@
 /** `mcphub session …`: the live user sessions of a running hub. */
 import { Argument, Command } from "effect/cli"
-import { answer } from "../Answer.ts"
-import { facts, minute, table } from "../Output.ts"
+import { answer } from "../admin/Answer.ts"
+import { facts, minute, table } from "../terminal/Output.ts"
 import { requestTable } from "./RequestCommand.ts"
-import { onlyUser } from "./UserFlag.ts"
+import { onlyUser } from "../terminal/UserFlag.ts"
 
 const id = Argument.String("id").pipe(Argument.withDescription("Id of the session, see `mcphub session ls`"))
 

@@ -1,7 +1,7 @@
 /** `mcphub start`: runs the hub until it is told to stop. */
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { workspace } from "../Workspace.ts"
+import { workspace } from "../workspace/Workspace.ts"
 
 export const StartCommand = Command.make(
   "start",

@@ -1,7 +1,7 @@
 /** `mcphub status`: is a hub running here, and how is it doing. */
 import { Command } from "effect/cli"
-import { answer } from "../Answer.ts"
-import { facts, minute } from "../Output.ts"
+import { answer } from "../admin/Answer.ts"
+import { facts, minute } from "../terminal/Output.ts"
 
 export const StatusCommand = Command.make("status", {}, () =>
   answer(

@@ -4,10 +4,10 @@
  */
 import { Effect, Option, Redacted, Stdio, Stream } from "effect"
 import { Argument, Command, Flag, Prompt } from "effect/cli"
-import { answer } from "../Answer.ts"
-import { CliFailure } from "../CliFailure.ts"
-import { table } from "../Output.ts"
-import { user } from "./UserFlag.ts"
+import { answer } from "../admin/Answer.ts"
+import { CliFailure } from "../terminal/CliFailure.ts"
+import { table } from "../terminal/Output.ts"
+import { user } from "../terminal/UserFlag.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the token, e.g. GITHUB_TOKEN"))
 const key = Flag.String("key").pipe(

@@ -1,9 +1,9 @@
 /** `mcphub user …`: who may use the hub. */
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { withAdmin } from "../Admin.ts"
-import { answer } from "../Answer.ts"
-import { minute, print, table, yesNo } from "../Output.ts"
+import { withAdmin } from "../admin/Admin.ts"
+import { answer } from "../admin/Answer.ts"
+import { minute, print, table, yesNo } from "../terminal/Output.ts"
 
 const user = Argument.String("user").pipe(Argument.withDescription("User name or id"))
 

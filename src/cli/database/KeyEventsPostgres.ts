@@ -6,8 +6,8 @@
  */
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, PubSub, Queue, Schedule, Schema, Stream } from "effect"
-import { KeyEvents, type KeyNews, KeyEvent } from "../../domain/KeyEvents.ts"
-import { orUnavailable } from "../../domain/LegacySql.ts"
+import { KeyEvents, type KeyNews, KeyEvent } from "../../domain/identity/KeyEvents.ts"
+import { orUnavailable } from "../../domain/storage/sql/LegacyColumns.ts"
 const channel = "mcphub_key_events"
 
 const Payload = Schema.fromJsonString(KeyEvent)

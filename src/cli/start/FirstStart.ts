@@ -3,10 +3,10 @@
  * `admin` with a password and a key, told to the operator once. Later starts only follow `ADMIN_PASSWORD`, when it is given and has changed.
  */
 import { Effect, Option, type Redacted } from "effect"
-import { HubKeys } from "../../domain/HubKeys.ts"
-import * as Password from "../../domain/Password.ts"
-import type { User } from "../../domain/User.ts"
-import { Users } from "../../domain/Users.ts"
+import { HubKeys } from "../../domain/identity/HubKeys.ts"
+import * as Password from "../../domain/identity/Password.ts"
+import type { User } from "../../domain/identity/User.ts"
+import { Users } from "../../domain/identity/Users.ts"
 
 export const adminName = "admin"
 

@@ -1,7 +1,7 @@
 /** What `mcphub start` tells the operator on standard output, before the line that says it listens. */
 import { Redacted } from "effect"
-import { snippet } from "../ClientSnippets.ts"
-import { facts } from "../Output.ts"
+import { snippet } from "../terminal/ClientSnippets.ts"
+import { facts } from "../terminal/Output.ts"
 import type { FirstStart } from "./FirstStart.ts"
 
 const indented = (text: string): string => text.replaceAll(/^(?=.)/gm, "  ")

@@ -1,0 +1,223 @@
+/**
+ * Calls of a stateless client to a stateful upstream that asks back (elicitation, sampling, roots): the call stays open
+ * in a fiber of the session while the client is answered `input_required`, and the client's retry goes on with that very
+ * fiber. Nothing is executed twice.
+ *
+ * A round is the time a client's POST waits. Interrupting it (the client disconnected, the deadline passed) ends the
+ * call; between rounds nobody waits and only the park limit, the session's end or the key's end it. Progress and log
+ * messages that arrive between rounds wait for the next one, a bounded number of them.
+ */
+import { randomUUID } from "node:crypto"
+import { Cause, Deferred, Effect, Exit, Fiber, FiberSet, Predicate } from "effect"
+import type { JsonObject, JsonRpcMessage, JsonRpcRequest, JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import { failure, success } from "../../domain/protocol/JsonRpc.ts"
+import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import type { ClientExchange } from "./ClientExchange.ts"
+import { InvalidParams, type RequestError } from "../../domain/requests/RequestErrors.ts"
+import { stateLifeMs } from "./RequestStates.ts"
+
+/** What a round came to. */
+export type Outcome =
+  | { readonly kind: "result"; readonly result: unknown }
+  | { readonly kind: "asked"; readonly inputRequests: JsonObject; readonly job: string }
+
+export interface Ask {
+  /** A request of the upstream that only the client can answer. */
+  readonly question: (message: JsonRpcRequest, reply: (response: JsonRpcResponse) => void) => void
+  readonly withdraw: (upstreamId: unknown) => void
+  /** To whoever waits at the moment. */
+  readonly send: (message: JsonRpcMessage) => boolean
+}
+
+export interface ParkedCalls {
+  /** Starts a call and waits for its first outcome. */
+  readonly start: (
+    exchange: ClientExchange,
+    run: (ask: Ask) => Effect.Effect<unknown, RequestError>
+  ) => Effect.Effect<Outcome, RequestError>
+  /** Hands the client's answers to a parked call and waits for its next outcome. */
+  readonly resume: (
+    job: string,
+    exchange: ClientExchange,
+    inputResponses: JsonObject
+  ) => Effect.Effect<Outcome, RequestError>
+  /** Calls that are open, whether a POST waits for them or not. */
+  readonly parked: () => number
+}
+
+interface Question {
+  readonly message: JsonRpcRequest
+  readonly reply: (response: JsonRpcResponse) => void
+}
+
+interface Job {
+  readonly id: string
+  readonly questions: Map<string, Question>
+  fiber: Fiber.Fiber<unknown, RequestError> | undefined
+  /** The waiting POST, if any. */
+  exchange: ClientExchange | undefined
+  waiter: Deferred.Deferred<Outcome, RequestError> | undefined
+  /** The call's end, when nobody waited for it. */
+  exit: Exit.Exit<unknown, RequestError> | undefined
+  asked: number
+  /** What came while no POST waited. */
+  readonly backlog: Array<JsonRpcMessage>
+  parkedUntil: Fiber.Fiber<void> | undefined
+}
+
+/** Of one call at a time: more is no question but a flood. */
+const maxQuestions = 100
+
+/** How long is waited for more questions after one. */
+const breath = "20 millis"
+
+const maxBacklog = 256
+
+const tooMany = {
+  code: rpcCodes.internal,
+  message: "Too many questions of this call wait for an answer"
+}
+
+const lost = new InvalidParams({
+  message: "The call this requestState belongs to has ended; send the request anew without it"
+})
+
+export const make = Effect.gen(function* () {
+  const session = yield* Effect.scope
+  const runFork = yield* FiberSet.makeRuntime<never, void>()
+  const jobs = new Map<string, Job>()
+
+  const finish = (job: Job, exit: Exit.Exit<unknown, RequestError>): void => {
+    job.exit = exit
+    if (job.waiter === undefined) return
+    const waiter = job.waiter
+    job.waiter = undefined
+    jobs.delete(job.id)
+    Deferred.doneUnsafe(
+      waiter,
+      Exit.map(exit, (result): Outcome => ({ kind: "result", result }))
+    )
+  }
+
+  const tell = (job: Job): void => {
+    const waiter = job.waiter
+    if (waiter === undefined || job.questions.size === 0 || job.exit !== undefined) return
+    job.waiter = undefined
+    const inputRequests: Record<string, unknown> = {}
+    for (const [key, { message }] of job.questions) {
+      inputRequests[key] =
+        message.params === undefined ? { method: message.method } : { method: message.method, params: message.params }
+    }
+    Deferred.doneUnsafe(waiter, Exit.succeed<Outcome>({ kind: "asked", inputRequests, job: job.id }))
+  }
+
+  const kill = (job: Job): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      jobs.delete(job.id)
+      return job.fiber === undefined ? Effect.void : Fiber.interrupt(job.fiber)
+    })
+
+  /** One round: the POST waits for the next outcome. */
+  const round = Effect.fnUntraced(function* (job: Job, exchange: ClientExchange) {
+    const waiter = Deferred.makeUnsafe<Outcome, RequestError>()
+    job.exchange = exchange
+    job.waiter = waiter
+    for (const message of job.backlog.splice(0)) exchange.send(message)
+    const exit = job.exit
+    if (exit !== undefined) finish(job, exit)
+    else tell(job)
+    const outcome = yield* Deferred.await(waiter)
+    job.exchange = undefined
+    if (outcome.kind === "asked") {
+      job.parkedUntil = yield* kill(job).pipe(Effect.delay(stateLifeMs), Effect.forkIn(session))
+    }
+    return outcome
+  })
+
+  /** Whatever moment the POST is interrupted in, it takes its call with it: nobody else waits for it. */
+  const owned = <A>(job: Job, effect: Effect.Effect<A, RequestError>) => Effect.onInterrupt(effect, () => kill(job))
+
+  const asking = (job: Job): Ask => ({
+    question: (message, reply) => {
+      if (job.questions.size >= maxQuestions) return reply(failure(message.id, tooMany))
+      const key = `${message.method.split("/")[0]}-${++job.asked}`
+      job.questions.set(key, { message, reply })
+      // Questions asked in one breath go out together; they may come in several packets.
+      runFork(
+        Effect.delay(
+          Effect.sync(() => tell(job)),
+          breath
+        )
+      )
+    },
+    withdraw: (upstreamId) => {
+      for (const [key, { message }] of job.questions) if (message.id === upstreamId) job.questions.delete(key)
+    },
+    send: (message) => {
+      if (job.exchange !== undefined) return job.exchange.send(message)
+      if (job.backlog.length >= maxBacklog) return false
+      job.backlog.push(message)
+      return true
+    }
+  })
+
+  const start: ParkedCalls["start"] = (exchange, run) =>
+    Effect.suspend(() => {
+      const job: Job = {
+        id: randomUUID(),
+        questions: new Map(),
+        fiber: undefined,
+        exchange,
+        waiter: undefined,
+        exit: undefined,
+        asked: 0,
+        backlog: [],
+        parkedUntil: undefined
+      }
+      jobs.set(job.id, job)
+      const started = run(asking(job)).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            // The fiber's end between rounds waits here for the retry, up to the park limit.
+            if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) jobs.delete(job.id)
+            finish(job, exit)
+          })
+        ),
+        Effect.forkIn(session),
+        Effect.flatMap((fiber) => {
+          job.fiber = fiber
+          return round(job, exchange)
+        })
+      )
+      return owned(job, started)
+    })
+
+  const resume: ParkedCalls["resume"] = (id, exchange, inputResponses) =>
+    Effect.suspend(() => {
+      const job = jobs.get(id)
+      // A second retry while the first one still waits is not the one the state was given to.
+      if (job === undefined || job.waiter !== undefined) return lost
+      const stopClock = job.parkedUntil === undefined ? Effect.void : Fiber.interrupt(job.parkedUntil)
+      job.parkedUntil = undefined
+      for (const [key, answer] of Object.entries(inputResponses)) {
+        const question = job.questions.get(key)
+        if (question === undefined) continue
+        job.questions.delete(key)
+        question.reply(response(question.message, answer))
+      }
+      return owned(job, Effect.andThen(stopClock, round(job, exchange)))
+    })
+
+  yield* Effect.addFinalizer(() => Effect.forEach([...jobs.values()], kill, { discard: true }))
+
+  return { start, resume, parked: () => jobs.size } satisfies ParkedCalls
+})
+
+/** A client's answer is the result object itself; anything else is told to the upstream as the error it is. */
+const response = (asked: JsonRpcRequest, answer: unknown): JsonRpcResponse =>
+  Predicate.isObject(answer)
+    ? success(asked.id, answer)
+    : failure(asked.id, {
+        code: rpcCodes.invalidParams,
+        message: "The client answered with something else than an object"
+      })

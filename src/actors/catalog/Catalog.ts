@@ -1,0 +1,289 @@
+/**
+ * What a session's client sees: the lists of all admitted servers put together under unambiguous names, and the way
+ * back from a name to its server. Group filter, switched-off tools and replaced descriptions are applied here, for
+ * listing and for calling alike. Names are resolved through the servers' own lists, never by splitting text.
+ */
+import { Effect, Result } from "effect"
+import { admitsTool, type Access } from "../../domain/access/Access.ts"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
+import { candidates, expose, literalPrefix, qualifyUri } from "../../domain/protocol/ExposedNames.ts"
+import type { ListKind } from "../../domain/protocol/Methods.ts"
+import { toolsToNew, toolToOld } from "../../domain/protocol/eras/ToStateful.ts"
+import type { Era } from "../../domain/protocol/Versions.ts"
+import type { ServerConfig } from "../../domain/servers/ServerConfig.ts"
+import { Settings } from "../../domain/servers/Settings.ts"
+import { InvalidParams, ResourceUnknown } from "../../domain/requests/RequestErrors.ts"
+import type { Item, Items, ServerLists } from "./ServerLists.ts"
+import type { CallContext } from "../upstream/connection/UpstreamConnection.ts"
+import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
+
+/** Where a name leads: a server and the name it knows. */
+export interface Route {
+  readonly server: string
+  readonly name: string
+}
+
+export interface Missing {
+  readonly server: string
+  readonly reason: string
+}
+
+export interface Listing {
+  readonly items: ReadonlyArray<Item>
+  /** Servers whose part is missing, and why. */
+  readonly missing: ReadonlyArray<Missing>
+  /** Milliseconds for which all of it may be kept: the least that any server says. */
+  readonly ttlMs: number
+}
+
+export interface Catalog {
+  readonly list: (kind: ListKind, access: Access, context: CallContext) => Effect.Effect<Listing>
+  readonly tool: (
+    name: string,
+    access: Access,
+    context: CallContext
+  ) => Effect.Effect<Route, InvalidParams | UpstreamError>
+  /** The tool as its server lists it, for its schema; `undefined` where the list cannot be had. */
+  readonly toolOf: (route: Route, context: CallContext) => Effect.Effect<Item | undefined>
+  readonly prompt: (
+    name: string,
+    access: Access,
+    context: CallContext
+  ) => Effect.Effect<Route, InvalidParams | UpstreamError>
+  readonly resource: (
+    uri: string,
+    access: Access,
+    context: CallContext
+  ) => Effect.Effect<Route, ResourceUnknown | InvalidParams | UpstreamError>
+  /** A resource template, as `completion/complete` refers to it. */
+  readonly template: (
+    uri: string,
+    access: Access,
+    context: CallContext
+  ) => Effect.Effect<Route, ResourceUnknown | UpstreamError>
+}
+
+export interface CatalogOptions {
+  readonly lists: ServerLists
+  /** The client's. */
+  readonly era: Era
+  /** One server's endpoint: names are its own. */
+  readonly direct: boolean
+}
+
+type Loaded = ReadonlyMap<string, Result.Result<Items, UpstreamError>>
+
+const isSwitchedOff = (config: ServerConfig | undefined, server: string, tool: string, separator: string): boolean =>
+  (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.enabled === false
+
+const describe = (
+  config: ServerConfig | undefined,
+  server: string,
+  tool: string,
+  separator: string
+): string | undefined => (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.description
+
+export const make = Effect.fnUntraced(function* ({ direct, era, lists }: CatalogOptions) {
+  const settings = yield* Settings
+  const { nameSeparator: separator } = yield* HubConfig
+
+  const load = (kind: ListKind, servers: Iterable<string>, context: CallContext): Effect.Effect<Loaded> =>
+    Effect.forEach(
+      servers,
+      (server) => Effect.map(Effect.result(lists.get(server, kind, context)), (result) => [server, result] as const),
+      { concurrency: "unbounded" }
+    ).pipe(Effect.map((entries) => new Map(entries)))
+
+  const admits = (access: Access, server: string, tool: string): boolean => {
+    const grant = access.get(server)
+    return (
+      grant !== undefined &&
+      admitsTool(grant, server, tool, separator) &&
+      !isSwitchedOff(settings.current().mcpServers[server], server, tool, separator)
+    )
+  }
+
+  const exposed = (kind: ListKind, server: string, key: string, item: Item): Item => {
+    const name = kind === "resources" || kind === "templates" || direct ? undefined : expose(server, key, separator)
+    const description =
+      kind === "tools" ? describe(settings.current().mcpServers[server], server, key, separator) : undefined
+    if (name === undefined && description === undefined) return item
+    return { ...item, ...(name === undefined ? {} : { name }), ...(description === undefined ? {} : { description }) }
+  }
+
+  /** A tool in the words of the client's era; `undefined` where it could not be called from there. */
+  const translated = (server: string, item: Item): Item | undefined => {
+    if (lists.origin(server, "tools").era === era) return item
+    return (era === "stateful" ? toolToOld(item) : toolsToNew([item])[0]) as Item | undefined
+  }
+
+  const list: Catalog["list"] = Effect.fnUntraced(function* (kind, access, context) {
+    const loaded = yield* load(kind, access.keys(), context)
+    const missing: Array<Missing> = []
+    let ttlMs = Number.POSITIVE_INFINITY
+    const byName = new Map<string, Array<{ readonly server: string; readonly item: Item }>>()
+    for (const [server, result] of loaded) {
+      if (Result.isFailure(result)) {
+        missing.push({ server, reason: result.failure.message })
+        continue
+      }
+      ttlMs = Math.min(ttlMs, lists.origin(server, kind).ttlMs)
+      for (const [key, item] of result.success) {
+        if (kind === "tools" && !admits(access, server, key)) continue
+        const known = kind === "tools" ? translated(server, item) : item
+        if (known === undefined) continue
+        const shown = exposed(kind, server, key, known)
+        const name = kind === "resources" || kind === "templates" ? key : String(shown["name"])
+        const same = byName.get(name)
+        if (same === undefined) byName.set(name, [{ server, item: shown }])
+        else same.push({ server, item: shown })
+      }
+    }
+    const items: Array<Item> = []
+    for (const [name, same] of byName) {
+      if (same.length === 1) items.push(same[0]!.item)
+      else if (kind === "resources") {
+        for (const { server, item } of same) items.push({ ...item, uri: qualifyUri(server, name) })
+      } else if (kind === "templates") {
+        for (const { server, item } of same) items.push({ ...item, uriTemplate: qualifyUri(server, name) })
+      } else {
+        yield* Effect.logWarning("A name is left out because several servers would expose it").pipe(
+          Effect.annotateLogs({ name, servers: same.map(({ server }) => server).join(" ") })
+        )
+      }
+    }
+    return { items, missing, ttlMs: missing.length > 0 || ttlMs === Number.POSITIVE_INFINITY ? 0 : ttlMs }
+  })
+
+  const named = (
+    kind: "tools" | "prompts",
+    name: string,
+    access: Access,
+    context: CallContext
+  ): Effect.Effect<Route, InvalidParams | UpstreamError> => {
+    const permitted = (route: Route): boolean => kind === "prompts" || admits(access, route.server, route.name)
+    const unknown = () => new InvalidParams({ message: `Unknown ${kind === "tools" ? "tool" : "prompt"}: ${name}` })
+    if (direct) {
+      const server = access.keys().next().value
+      return server === undefined || !permitted({ server, name }) ? unknown() : Effect.succeed({ server, name })
+    }
+    const prefixed = [...candidates(name, access.keys(), separator)]
+    // The usual case costs next to nothing: one server could have exposed the name, and its list is known to hold it.
+    const only = prefixed.length === 1 ? prefixed[0]! : undefined
+    if (only !== undefined && lists.known(only.server, kind)?.has(only.name)) {
+      return permitted(only) ? Effect.succeed(only) : unknown()
+    }
+    return searched(kind, name, access, context, prefixed, permitted, unknown)
+  }
+
+  const searched = Effect.fnUntraced(function* (
+    kind: "tools" | "prompts",
+    name: string,
+    access: Access,
+    context: CallContext,
+    prefixed: ReadonlyArray<Route>,
+    permitted: (route: Route) => boolean,
+    unknown: () => InvalidParams
+  ) {
+    const byPrefix = yield* load(
+      kind,
+      prefixed.map(({ server }) => server),
+      context
+    )
+    const found = prefixed.filter((route) => {
+      const result = byPrefix.get(route.server)
+      return result !== undefined && Result.isSuccess(result) && result.success.has(route.name)
+    })
+    // Ambiguous is what the list would show twice: what the user may not use is not in it.
+    const usable = found.filter(permitted)
+    if (usable.length === 1) return usable[0]!
+    if (found.length > 0) return yield* unknown()
+    const failed = prefixed.flatMap(({ server }) => {
+      const result = byPrefix.get(server)
+      return result !== undefined && Result.isFailure(result) ? [result.failure] : []
+    })
+    if (failed.length === 1) return yield* failed[0]!
+    const all = yield* load(kind, access.keys(), context)
+    const bare = [...all].flatMap(([server, result]) =>
+      Result.isSuccess(result) && result.success.has(name) && permitted({ server, name }) ? [{ server, name }] : []
+    )
+    return bare.length === 1 ? bare[0]! : yield* unknown()
+  })
+
+  /**
+   * Whose a URI is without asking anybody: the only server's, or the one's whose name it carries (`{server}+{uri}`),
+   * unless it was listed as somebody's own URI (`git+ssh://…` beside a server `git`).
+   */
+  const evident = (kind: "resources" | "templates", uri: string, access: Access): Route | undefined => {
+    if (direct) {
+      const server = access.keys().next().value
+      if (server !== undefined) return { server, name: uri }
+    }
+    for (const server of access.keys()) if (lists.known(server, kind)?.has(uri)) return undefined
+    for (const server of access.keys()) {
+      if (uri.startsWith(`${server}+`)) return { server, name: uri.slice(server.length + 1) }
+    }
+    return undefined
+  }
+
+  const offering = (loaded: Loaded, matches: (items: Items) => boolean): ReadonlyArray<string> =>
+    [...loaded].flatMap(([server, result]) => (Result.isSuccess(result) && matches(result.success) ? [server] : []))
+
+  const ambiguous = (uri: string, servers: ReadonlyArray<string>): InvalidParams =>
+    new InvalidParams({
+      message: `Several servers offer ${uri}; name one of them: ${servers.map((server) => qualifyUri(server, uri)).join(", ")}`
+    })
+
+  const resource: Catalog["resource"] = Effect.fnUntraced(function* (uri, access, context) {
+    const explicit = evident("resources", uri, access)
+    if (explicit !== undefined) return explicit
+    const [resources, templates] = yield* Effect.all(
+      [load("resources", access.keys(), context), load("templates", access.keys(), context)],
+      { concurrency: "unbounded" }
+    )
+    const exact = offering(resources, (items) => items.has(uri))
+    if (exact.length > 1) return yield* ambiguous(uri, exact)
+    if (exact.length === 1) return { server: exact[0]!, name: uri }
+    let longest = 0
+    let matching: Array<string> = []
+    for (const [server, result] of templates) {
+      if (Result.isFailure(result)) continue
+      for (const template of result.success.keys()) {
+        const prefix = literalPrefix(template)
+        if (prefix.length === 0 || !uri.startsWith(prefix) || prefix.length < longest) continue
+        if (prefix.length > longest) matching = []
+        longest = prefix.length
+        if (!matching.includes(server)) matching.push(server)
+      }
+    }
+    if (matching.length > 1) return yield* ambiguous(uri, matching)
+    if (matching.length === 1) return { server: matching[0]!, name: uri }
+    return yield* new ResourceUnknown({ uri, message: "Resource not found" })
+  })
+
+  const template: Catalog["template"] = Effect.fnUntraced(function* (uri, access, context) {
+    const explicit = evident("templates", uri, access)
+    if (explicit !== undefined) return explicit
+    const loaded = yield* load("templates", access.keys(), context)
+    const servers = offering(loaded, (items) => items.has(uri))
+    if (servers.length === 1) return { server: servers[0]!, name: uri }
+    return yield* new ResourceUnknown({ uri, message: "Resource template not found" })
+  })
+
+  return {
+    list,
+    tool: (name, access, context) => named("tools", name, access, context),
+    toolOf: (route, context) =>
+      Effect.suspend(() => {
+        const known = lists.known(route.server, "tools")?.get(route.name)
+        if (known !== undefined) return Effect.succeed(known)
+        return lists.get(route.server, "tools", context).pipe(
+          Effect.map((items) => items.get(route.name)),
+          Effect.orElseSucceed(() => undefined)
+        )
+      }),
+    prompt: (name, access, context) => named("prompts", name, access, context),
+    resource,
+    template
+  } satisfies Catalog
+})

@@ -1,0 +1,222 @@
+/**
+ * The lists (tools, prompts, resources, templates) of the servers behind one session, fetched whole over all pages, once
+ * however many ask, and kept until the server says they changed. Belongs to one session: what a server shows may depend
+ * on the user and on the client's capabilities, so nothing here is ever shared between users.
+ */
+import { Clock, Deferred, Effect } from "effect"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
+import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
+import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
+import { lifeOf } from "../../domain/protocol/eras/ToStateless.ts"
+import type { Era } from "../../domain/protocol/Versions.ts"
+import { Settings } from "../../domain/servers/Settings.ts"
+import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
+import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
+import { type UpstreamError, UpstreamFailed, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
+import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
+import { UpstreamHealth } from "../upstream/guards/UpstreamHealth.ts"
+import { UpstreamPauses } from "../upstream/guards/UpstreamPauses.ts"
+
+export type Item = JsonObject
+
+/** One server's items by their own key (name or URI). */
+export type Items = ReadonlyMap<string, Item>
+
+export interface ServerLists {
+  /** One server's items, at the latest after the list limit; a later answer still fills the cache and is announced. */
+  readonly get: (server: string, kind: ListKind, context: CallContext) => Effect.Effect<Items, UpstreamError>
+  /** What is known now, stale or not: enough to route a call to a name already seen. */
+  readonly known: (server: string, kind: ListKind) => Items | undefined
+  /** What the server's latest list was spoken in, and the milliseconds for which it may still be kept. */
+  readonly origin: (server: string, kind: ListKind) => ListOrigin
+  readonly invalidate: (server: string, kinds?: ReadonlyArray<ListKind>) => void
+}
+
+export interface ListOrigin {
+  readonly era: Era
+  readonly ttlMs: number
+}
+
+interface Fetched {
+  readonly items: Items
+  /** Milliseconds, as a stateless server says; the least of all pages. */
+  readonly ttlMs: number | undefined
+}
+
+interface Cached extends Fetched {
+  readonly fetchedAt: number
+  readonly freshUntil: number
+}
+
+/** A server that announces changes is believed until it does, within reason; others are asked again soon. */
+const announcedLife = 5 * 60_000
+const unannouncedLife = 5_000
+const maxItems = 20_000
+
+const keyField = (kind: ListKind): string =>
+  kind === "resources" ? "uri" : kind === "templates" ? "uriTemplate" : "name"
+
+const announces = (connection: UpstreamConnection, kind: ListKind): boolean => {
+  const capability = connection.info.capabilities[lists[kind].capability]
+  return (
+    typeof capability === "object" &&
+    capability !== null &&
+    "listChanged" in capability &&
+    capability.listChanged === true
+  )
+}
+
+const fetchAll = Effect.fnUntraced(function* (
+  connection: UpstreamConnection,
+  kind: ListKind,
+  context: CallContext,
+  onMessage: (message: UpstreamMessage) => void
+) {
+  const items = new Map<string, Item>()
+  if (!(lists[kind].capability in connection.info.capabilities)) return { items, ttlMs: undefined }
+  let ttlMs: number | undefined
+  const { method, field } = lists[kind]
+  const cursors = new Set<string>()
+  let cursor: string | undefined
+  do {
+    const params = cursor === undefined ? undefined : { cursor }
+    const page = (yield* connection.request({ method, params, context, own: true, onMessage })) as JsonObject | null
+    const array = page?.[field]
+    if (!Array.isArray(array)) {
+      return yield* new UpstreamFailed({
+        server: connection.server,
+        reason: "protocol",
+        phase: "body",
+        message: `Server ${connection.server} answered ${method} without the array "${field}"`
+      })
+    }
+    for (const item of array as ReadonlyArray<JsonObject | null>) {
+      const key = item?.[keyField(kind)]
+      if (item !== null && typeof key === "string") items.set(key, item)
+    }
+    if (connection.era === "stateless") ttlMs = Math.min(ttlMs ?? Number.POSITIVE_INFINITY, lifeOf(page?.["ttlMs"]))
+    const next = page?.["nextCursor"]
+    // A server that repeats a cursor would keep the hub reading for ever.
+    cursor = typeof next === "string" && !cursors.has(next) && items.size < maxItems ? next : undefined
+    if (cursor !== undefined) cursors.add(cursor)
+  } while (cursor !== undefined)
+  return { items, ttlMs }
+})
+
+/** Milliseconds for which a list is not asked for again. */
+const lifeFor = (connection: UpstreamConnection, kind: ListKind, ttlMs: number | undefined): number =>
+  announces(connection, kind) ? announcedLife : ttlMs === undefined ? unannouncedLife : Math.min(ttlMs, announcedLife)
+
+export interface ListOptions {
+  readonly links: UpstreamLinks
+  /** A list came after the client had been answered without it. */
+  readonly announce: (kind: ListKind) => void
+  /** What a server sends beside the answer to a list. */
+  readonly onMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
+}
+
+export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }: ListOptions) {
+  const session = yield* Effect.scope
+  const hub = yield* HubConfig
+  const now = monotonicMillis(yield* Clock.Clock)
+  const health = yield* UpstreamHealth
+  const settings = yield* Settings
+  const pauses = yield* UpstreamPauses
+  const cache = new Map<string, Cached>()
+  /** Outlives the cache: a list that went stale while it was read is still in these words. */
+  const spoken = new Map<string, Era>()
+  const fetching = new Map<string, Deferred.Deferred<Items, UpstreamError>>()
+  /** Lists somebody was answered without: their arrival is announced, once. */
+  const owed = new Set<string>()
+  const keyOf = (server: string, kind: ListKind): string => `${kind}:${server}`
+
+  const load = Effect.fnUntraced(function* (
+    server: string,
+    kind: ListKind,
+    context: CallContext,
+    isCurrent: () => boolean
+  ) {
+    const connection = yield* links.get(server, context)
+    const { items, ttlMs }: Fetched = yield* fetchAll(connection, kind, context, (message) =>
+      onMessage(server, message, context)
+    ).pipe(timeoutAwake(hub.requestTimeout, () => late(server, kind, hub.requestTimeout)))
+    spoken.set(server, connection.era)
+    if (isCurrent()) {
+      const fetchedAt = now()
+      const freshUntil = fetchedAt + lifeFor(connection, kind, ttlMs)
+      cache.set(keyOf(server, kind), { items, ttlMs, fetchedAt, freshUntil })
+    }
+    if (kind === "tools") health.tools(server, items.size)
+    if (owed.delete(keyOf(server, kind))) announce(kind)
+    return items
+  })
+
+  const start = (server: string, kind: ListKind, context: CallContext) => {
+    const key = keyOf(server, kind)
+    const deferred = Deferred.makeUnsafe<Items, UpstreamError>()
+    fetching.set(key, deferred)
+    const isCurrent = () => fetching.get(key) === deferred
+    return load(server, kind, context, isCurrent).pipe(
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          if (isCurrent()) fetching.delete(key)
+          Deferred.doneUnsafe(deferred, exit)
+        })
+      ),
+      // In the session's scope: the answer is wanted even when this caller stops waiting.
+      Effect.forkIn(session),
+      Effect.as(deferred)
+    )
+  }
+
+  const get: ServerLists["get"] = (server, kind, context) =>
+    Effect.suspend(() => {
+      const key = keyOf(server, kind)
+      const cached = cache.get(key)
+      if (cached !== undefined && now() < cached.freshUntil) return Effect.succeed(cached.items)
+      const running = fetching.get(key)
+      const started = running === undefined ? start(server, kind, context) : Effect.succeed(running)
+      const refusal = (patience: number) => {
+        const config = settings.current().mcpServers[server]
+        return config === undefined ? undefined : pauses.refusal({ server, config, context }, patience)
+      }
+      const without = (error: Effect.Effect<never, UpstreamUnavailable>) => {
+        owed.add(key)
+        return error
+      }
+      return Effect.flatMap(started, (deferred) => {
+        // Nobody waits in vain for a server that is not asked in time.
+        const refused = refusal(hub.listTimeout)
+        if (refused !== undefined) return without(refused)
+        return Deferred.await(deferred).pipe(
+          timeoutAwake(hub.listTimeout, () => without(refusal(0) ?? late(server, kind, hub.listTimeout)))
+        )
+      })
+    })
+
+  return {
+    get,
+    known: (server, kind) => cache.get(keyOf(server, kind))?.items,
+    origin: (server, kind) => {
+      const cached = cache.get(keyOf(server, kind))
+      const left = (cached?.ttlMs ?? 0) - (now() - (cached?.fetchedAt ?? 0))
+      return { era: spoken.get(server) ?? "stateful", ttlMs: Math.max(0, left) }
+    },
+    invalidate: (server, kinds = listKinds) => {
+      for (const kind of kinds) {
+        const key = keyOf(server, kind)
+        cache.delete(key)
+        // A fetch under way may already hold the old answer: it is not kept, and the next caller starts another.
+        fetching.delete(key)
+      }
+    }
+  } satisfies ServerLists
+})
+
+const late = (server: string, kind: ListKind, afterMs: number): Effect.Effect<never, UpstreamUnavailable> =>
+  new UpstreamUnavailable({
+    server,
+    reason: "timeout",
+    message: `Server ${server} did not answer ${lists[kind].method} within ${afterMs} ms`
+  })

@@ -1,0 +1,274 @@
+/**
+ * A user's fair share of the one thread that all users' work runs in. Limits on what a user may have do not bound what
+ * it costs the others: sixty-four quick calls side by side, or answers of fifty megabytes, keep the thread busy without
+ * a pause. So what a user does beyond their share waits its turn while anybody else is active who asks little, and the
+ * thread is free for those. Where all ask much, or one is alone, nobody waits.
+ *
+ * Each user has a bucket that fills with `FAIR_SHARE` units a second; a request costs one, and so does the like of it in
+ * bytes of large answers. Who finds it empty waits in queues of their own: nothing is refused, read or held but the
+ * connection. Requests and the answers that are being read take turns, so that neither keeps the other waiting. The only
+ * request of a user never waits: who awaits one answer before asking again leaves gaps by themselves. Those that have
+ * arrived together are several, though each may be answered before the next one is looked at.
+ */
+import { Clock, Context, Effect, FiberHandle, Layer } from "effect"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
+import type { UserId } from "../../domain/Ids.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
+
+/** Bytes of a large answer that cost as much as a request. */
+const unitBytes = 128 * 1024
+/** Part of a second whose units a user may use at once. */
+const burstSeconds = 0.2
+/** Milliseconds for which a user counts as active after a request. */
+const activeMs = 10_000
+/** Users remembered as asking little. */
+const mostHeard = 8
+/** Accounts remembered; beyond that those that owe and hold nothing are forgotten. */
+const maxAccounts = 10_000
+
+/** What a request has come to: it runs, it waits (and may be taken back), or too many of its user wait already. */
+export type Admission = "runs" | "refused" | (() => void)
+
+export class FairShare extends Context.Service<
+  FairShare,
+  {
+    /**
+     * Runs the request now or when it is its turn. Each one that has run is `ended` once its answer has left; with
+     * `isAwaited` false the answer comes elsewhere, and that it is the only one says nothing. `run` must not throw.
+     */
+    readonly admit: (userId: UserId, isAwaited: boolean, run: () => void) => Admission
+    /** Counts from the next turn of the event loop on. */
+    readonly ended: (userId: UserId) => void
+    /**
+     * Bytes of an answer have been moved. Undefined: read on. Otherwise the rest waits until `goOn`, which never runs
+     * before this has returned; the function says that there is no rest.
+     */
+    readonly moved: (userId: UserId, bytes: number, goOn: () => void) => (() => void) | undefined
+    /** Requests that wait now, and that have ever waited. */
+    readonly waiting: () => number
+    readonly waited: () => number
+    /** Nobody waits any more, now and from now on: the hub stops, and whoever waits must get an answer. */
+    readonly release: Effect.Effect<void>
+  }
+>()("mcphub/actors/FairShare") {
+  static readonly layer: Layer.Layer<FairShare> = Layer.effect(
+    FairShare,
+    Effect.suspend(() => make())
+  )
+}
+
+interface Waiting {
+  /** Units, charged when it goes on. */
+  readonly cost: number
+  readonly run: () => void
+}
+
+interface Account {
+  readonly userId: UserId
+  /** Units left, less than none while the user is over their share. */
+  units: number
+  /** When they were counted. */
+  at: number
+  /** When this user last asked for something while asking little. */
+  heardAt: number
+  /** Requests that run. */
+  open: number
+  /** Those that wait, in order. */
+  readonly requests: Set<Waiting>
+  /** Answers of which more is to be read, in order. */
+  readonly answers: Set<Waiting>
+  /** Whose turn it is when both wait. */
+  isAnswersTurn: boolean
+}
+
+const isQueued = ({ answers, requests }: Account): boolean => requests.size > 0 || answers.size > 0
+
+const make = Effect.fnUntraced(function* () {
+  const { fairShare, maxInflightPerUser } = yield* HubConfig
+  const now = monotonicMillis(yield* Clock.Clock)
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const run = yield* FiberHandle.makeRuntime<never>()
+  const burst = Math.max(2, fairShare * burstSeconds)
+  const mostWaiting = 2 * maxInflightPerUser
+  const accounts = new Map<UserId, Account>()
+  const queued = new Set<Account>()
+  let isOff = fairShare === 0
+  let waiting = 0
+  let waited = 0
+  // Those who asked little, the latest first: as many as it takes to find one who still does.
+  const heard: Array<Account> = []
+
+  const unitsAt = ({ at, units }: Account, moment: number): number =>
+    Math.min(burst, units + ((moment - at) / 1_000) * fairShare)
+
+  /**
+   * Well below it: calls that a stall has held back come together, and whoever is hurt by it would no longer count as
+   * asking little. Who is beyond their share has less than one unit, because each one lets something go.
+   */
+  const little = Math.max(1, burst / 8)
+  const asksLittle = (account: Account, moment: number): boolean => unitsAt(account, moment) >= little
+
+  const heardOf = (account: Account, moment: number): void => {
+    account.heardAt = moment
+    if (heard[0] === account) return
+    const at = heard.indexOf(account)
+    if (at !== -1) heard.splice(at, 1)
+    else if (heard.length === mostHeard) heard.pop()
+    heard.unshift(account)
+  }
+
+  /** Whether somebody else is active who asks little. */
+  const isBesideOthers = (account: Account, moment: number): boolean =>
+    heard.some((one) => one.userId !== account.userId && moment - one.heardAt <= activeMs && asksLittle(one, moment))
+
+  const forgetIdle = (moment: number): void => {
+    for (const [userId, account] of accounts) {
+      if (account.open === 0 && !isQueued(account) && moment - account.at > activeMs) accounts.delete(userId)
+    }
+  }
+
+  const accountOf = (userId: UserId, moment: number): Account => {
+    let account = accounts.get(userId)
+    if (account === undefined) {
+      if (accounts.size >= maxAccounts) forgetIdle(moment)
+      account = {
+        userId,
+        units: burst,
+        at: moment,
+        heardAt: moment,
+        open: 0,
+        requests: new Set(),
+        answers: new Set(),
+        isAnswersTurn: false
+      }
+      accounts.set(userId, account)
+    }
+    account.units = unitsAt(account, moment)
+    account.at = moment
+    return account
+  }
+
+  /** What is owed is bounded: who has worked alone for an hour must not pay for it for an hour. */
+  const charge = (account: Account, units: number): void => {
+    account.units = Math.max(-burst, account.units - units)
+  }
+
+  const start = (account: Account, request: () => void): void => {
+    if (asksLittle(account, account.at)) heardOf(account, account.at)
+    account.open++
+    request()
+  }
+
+  const mayRun = (account: Account, moment: number): boolean =>
+    isOff || account.units >= 1 || !isBesideOthers(account, moment)
+
+  const takeNext = (account: Account): Waiting => {
+    const { answers, isAnswersTurn, requests } = account
+    const from = answers.size > 0 && (isAnswersTurn || requests.size === 0) ? answers : requests
+    account.isAnswersTurn = from === requests
+    const [next] = from
+    takeBack(account, from, next!)
+    return next!
+  }
+
+  /** Lets one thing of each user go on whose turn it is; milliseconds until the next one's, 0 when there may be more. */
+  const turn = (): number => {
+    const moment = now()
+    let pause = Number.POSITIVE_INFINITY
+    // Who goes on may wait again at once, for the next turn.
+    const waitingNow = [...queued]
+    for (const { userId } of waitingNow) {
+      const account = accountOf(userId, moment)
+      if (mayRun(account, moment)) {
+        const { cost, run } = takeNext(account)
+        charge(account, cost)
+        run()
+        pause = 0
+      } else pause = Math.min(pause, ((1 - account.units) / fairShare) * 1_000)
+    }
+    return pause
+  }
+
+  /** Whether it was still waiting. */
+  const takeBack = (account: Account, from: Set<Waiting>, one: Waiting): boolean => {
+    if (!from.delete(one)) return false
+    if (from === account.requests) waiting--
+    if (!isQueued(account)) queued.delete(account)
+    return true
+  }
+
+  const watch = Effect.gen(function* () {
+    while (queued.size > 0) {
+      const pause = turn()
+      yield* pause === 0 ? Effect.yieldNow : Effect.sleep(Math.ceil(pause))
+    }
+  })
+
+  let ending: Array<UserId> = []
+  const endAll = Effect.andThen(
+    Effect.yieldNow,
+    Effect.sync(() => {
+      for (const userId of ending) {
+        const account = accounts.get(userId)
+        if (account !== undefined && account.open > 0) account.open--
+      }
+      ending = []
+    })
+  )
+
+  /** An answer may have to wait for other events only, but must know that it waits before it goes on. */
+  const watchSoon = Effect.andThen(Effect.yieldNow, watch)
+
+  const enqueue = (account: Account, to: Set<Waiting>, one: Waiting): void => {
+    // Their turn may come before that of those who wait already.
+    const isFirst = !isQueued(account)
+    to.add(one)
+    queued.add(account)
+    if (isFirst) run(to === account.requests ? watch : watchSoon)
+  }
+
+  return FairShare.of({
+    admit: (userId, isAwaited, request) => {
+      const moment = now()
+      const account = accountOf(userId, moment)
+      const { requests } = account
+      const isOnlyOne = isAwaited && account.open === 0
+      if (requests.size === 0 && (isOnlyOne || mayRun(account, moment))) {
+        charge(account, 1)
+        start(account, request)
+        return "runs"
+      }
+      if (requests.size >= mostWaiting) return "refused"
+      const one = { cost: 1, run: () => start(account, request) }
+      waiting++
+      waited++
+      enqueue(account, requests, one)
+      return () => void takeBack(account, requests, one)
+    },
+    ended: (userId) => {
+      ending.push(userId)
+      if (ending.length === 1) runFork(endAll)
+    },
+    moved: (userId, bytes, goOn) => {
+      if (isOff) return undefined
+      const moment = now()
+      const account = accountOf(userId, moment)
+      const cost = bytes / unitBytes
+      if (!isBesideOthers(account, moment)) {
+        charge(account, cost)
+        return undefined
+      }
+      const one = { cost, run: goOn }
+      enqueue(account, account.answers, one)
+      return () => {
+        if (takeBack(account, account.answers, one)) charge(account, cost)
+      }
+    },
+    waiting: () => waiting,
+    waited: () => waited,
+    release: Effect.sync(() => {
+      isOff = true
+      while (queued.size > 0) turn()
+    })
+  })
+})

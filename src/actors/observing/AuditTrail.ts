@@ -1,0 +1,134 @@
+/**
+ * The audit trail: exactly one row for every request and notification that ended, and one for what was refused to keep
+ * users apart. Rows are handed over synchronously and written by `AuditWriter`, off the data path.
+ *
+ * Where no trail is provided there is none, and whoever may do nothing without one is refused.
+ */
+import { randomUUID } from "node:crypto"
+import { Clock, Context, Effect, Layer } from "effect"
+import type { AuditEvent, AuditKind } from "../../domain/records/AuditEvent.ts"
+import type { AuditLog } from "../../domain/records/AuditLog.ts"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
+import type { SessionId } from "../../domain/Ids.ts"
+import type { InFlightRequest } from "../../domain/records/InFlightRequests.ts"
+import type { Principal } from "../../domain/identity/Principal.ts"
+import { hubCodes } from "../../domain/protocol/ErrorCodes.ts"
+import { excerpt } from "../../domain/Redaction.ts"
+import * as AuditWriter from "./AuditWriter.ts"
+import type { HubMetrics } from "./HubMetrics.ts"
+import { originOf } from "../../domain/requests/RequestErrorCodes.ts"
+import type { EndedRequest } from "../../domain/requests/RequestRecord.ts"
+
+/** What the hub refused, in one word: these become `errorKind` of a row of kind `security`. */
+export type SecurityEvent =
+  /** A valid key with the id of another user's live session; the row names that session. */
+  | "session_owner_mismatch"
+  /** `notifications/cancelled` for what is not in flight in this session, or not once. */
+  | "cancel_ignored"
+
+export interface AuditTrailShape {
+  /** A request or notification has ended. */
+  readonly ended: (request: EndedRequest) => void
+  /** A hub was killed while the request ran. */
+  readonly lost: (request: InFlightRequest) => void
+  /** `method` is MCP's, or the HTTP method where no message was read. */
+  readonly refused: (event: SecurityEvent, principal: Principal, sessionId: SessionId, method: string) => void
+  /** Whether rows can be written at the moment, as far as is known. */
+  readonly writable: () => boolean
+  /** Writes what waits; gives up, keeping the rows, when the database does not answer. */
+  readonly flush: Effect.Effect<void>
+}
+
+const off: AuditTrailShape = {
+  ended: () => {},
+  lost: () => {},
+  refused: () => {},
+  writable: () => false,
+  flush: Effect.void
+}
+
+export class AuditTrail extends Context.Reference<AuditTrailShape>("mcphub/actors/AuditTrail", {
+  defaultValue: () => off
+}) {
+  /** Into `AuditLog`, or nowhere with AUDIT_RETENTION_DAYS=0. */
+  static readonly layer: Layer.Layer<never, never, AuditLog | HubMetrics> = Layer.effect(
+    AuditTrail,
+    Effect.suspend(() => make)
+  )
+}
+
+const maxText = 256
+/** PostgreSQL has no NUL in its texts, and nobody wants the others in a terminal. */
+// oxlint-disable-next-line no-control-regex
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g
+
+/** A text that came from a client, as it can be stored: bounded, without keys, well-formed. */
+const stored = (text: string): string => excerpt(text, maxText).toWellFormed().replace(unprintable, "\ufffd")
+
+const maxCode = 2 ** 31 - 1
+/** A server may answer with any number as its code; a column holds 32 bits. */
+const storedCode = (code: number | undefined): number | null =>
+  code !== undefined && Number.isInteger(code) && Math.abs(code) <= maxCode ? code : null
+
+const fromRequest = ({ durationMs, endedAt, errorKind, outcome, record }: EndedRequest): AuditEvent => ({
+  id: record.requestId,
+  time: endedAt,
+  kind: record.kind satisfies AuditKind,
+  userId: record.userId,
+  username: record.username,
+  keyId: record.keyId,
+  sessionId: record.sessionId,
+  server: record.server ?? null,
+  method: stored(record.method),
+  target: record.target === undefined ? null : stored(record.target),
+  outcome,
+  durationMs: Math.round(durationMs * 1000) / 1000,
+  errorCode: storedCode(record.errorCode),
+  errorKind: errorKind ?? null,
+  origin: errorKind === undefined ? null : originOf(errorKind)
+})
+
+const fromLost = ({ startedAt: _startedAt, ...request }: InFlightRequest, time: number): AuditEvent => ({
+  ...request,
+  id: request.requestId,
+  time,
+  kind: "request",
+  method: stored(request.method),
+  target: request.target === null ? null : stored(request.target),
+  outcome: "unknown",
+  durationMs: 0,
+  errorCode: hubCodes.outcomeUnknown,
+  errorKind: "outcome_unknown",
+  origin: "hub"
+})
+
+const make = Effect.gen(function* () {
+  const { auditRetentionDays } = yield* HubConfig
+  if (auditRetentionDays === 0) return off
+  const clock = yield* Clock.Clock
+  const writer = yield* AuditWriter.make({ retentionDays: auditRetentionDays })
+  return {
+    ended: (request) => writer.add(fromRequest(request)),
+    lost: (request) => writer.add(fromLost(request, clock.currentTimeMillisUnsafe())),
+    refused: (event, { keyId, userId, username }, sessionId, method) =>
+      writer.add({
+        id: `event-${randomUUID()}`,
+        time: clock.currentTimeMillisUnsafe(),
+        kind: "security",
+        userId,
+        username,
+        keyId,
+        sessionId,
+        server: null,
+        method: stored(method),
+        target: null,
+        outcome: "refused",
+        durationMs: 0,
+        errorCode: null,
+        errorKind: event,
+        origin: "hub"
+      }),
+    writable: writer.writable,
+    flush: writer.flush
+  } satisfies AuditTrailShape
+})

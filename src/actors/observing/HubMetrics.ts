@@ -1,0 +1,214 @@
+/**
+ * What the hub counts and measures, for Prometheus and OTLP.
+ *
+ * Labels come from closed lists and never hold a user, a key or a session: the type of `Labels` has no place for them.
+ * Gauges are read from their source when they are scraped, so they are exact and cost nothing in between. Names follow
+ * OpenTelemetry's MCP conventions where those have one (durations in seconds).
+ */
+import { Clock, Context, Effect, Layer, Metric, type Scope } from "effect"
+import { PrometheusMetrics } from "effect/observability"
+import { requestMethods, taskMethods } from "../../domain/protocol/eras/Admission.ts"
+import type { RequestOutcome } from "../../domain/requests/RequestRecord.ts"
+
+/** The only labels there are; their values must come from the configuration or from code, never from a client. */
+export type Labels = {
+  readonly [_ in "server" | "transport" | "method" | "outcome" | "reason" | "status" | "isolation" | "state"]?: string
+}
+
+/** MCP's methods of all revisions: any other text counts as `other`, so that a client cannot make series. */
+const methods: ReadonlySet<string> = new Set([
+  ...requestMethods,
+  ...taskMethods,
+  "initialize",
+  "ping",
+  "resources/subscribe",
+  "resources/unsubscribe",
+  "logging/setLevel",
+  "tasks/list",
+  "tasks/result",
+  "sampling/createMessage",
+  "elicitation/create",
+  "roots/list",
+  "notifications/initialized",
+  "notifications/cancelled",
+  "notifications/progress",
+  "notifications/message",
+  "notifications/roots/list_changed",
+  "notifications/tools/list_changed",
+  "notifications/prompts/list_changed",
+  "notifications/resources/list_changed",
+  "notifications/resources/updated"
+])
+
+export const methodLabel = (method: string): string => (methods.has(method) ? method : "other")
+
+/** Seconds; the boundaries OpenTelemetry recommends for MCP. */
+const boundaries = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
+
+/** OTLP wants `mcp.server.operation.duration` with unit `s`, Prometheus the unit in the name. */
+const prometheusName = (name: string) => (name.endsWith(".duration") ? `${name}_seconds` : name)
+
+/** Adds a number that is read when scraped, for as long as the scope lives. */
+export type Observe = (
+  name: string,
+  description: string,
+  read: () => number,
+  labels?: Labels
+) => Effect.Effect<void, never, Scope.Scope>
+
+export interface Counter {
+  readonly increment: (by?: number) => void
+}
+
+export interface Histogram {
+  readonly record: (value: number) => void
+}
+
+export class HubMetrics extends Context.Service<
+  HubMetrics,
+  {
+    /** The tracker's: one ended request of a client. `errorKind` becomes `error.type`. */
+    readonly requestEnded: (
+      method: string,
+      outcome: RequestOutcome,
+      errorKind: string | undefined,
+      durationMs: number
+    ) => void
+    /** One call to an upstream has ended. */
+    readonly upstreamCallEnded: (method: string, errorKind: string | undefined, durationMs: number) => void
+    readonly sessionEnded: (durationMs: number) => void
+    readonly lateResponse: (server: string) => void
+    /** A number that goes up and down. */
+    readonly gauge: Observe
+    /** A number that only grows and that its owner counts itself; its name ends in `_total`. */
+    readonly total: Observe
+    /** A counter of one's own; resolve it once and keep it. */
+    readonly counter: (name: string, description: string, labels?: Labels) => Counter
+    readonly histogram: (
+      name: string,
+      description: string,
+      boundaries: ReadonlyArray<number>,
+      labels?: Labels
+    ) => Histogram
+    /** Prometheus text exposition 0.0.4. */
+    readonly prometheus: Effect.Effect<string>
+    /** The current value of a counter or gauge, all series of the name added up; 0 when there is none. */
+    readonly value: (name: string, labels?: Labels) => number
+  }
+>()("mcphub/actors/HubMetrics") {
+  /** Metrics of their own registry, and the count of live fibers in everything this layer is provided to. */
+  static readonly layer: Layer.Layer<HubMetrics> = Layer.effectContext(Effect.suspend(() => make()))
+}
+
+const attributesOf = (labels: Labels | undefined) => (labels ?? {}) as Record<string, string>
+
+/** Keeps what was made for a key; nested, it saves building a text of several parts for every look-up. */
+const memo = <K, V>(create: (key: K) => V): ((key: K) => V) => {
+  const made = new Map<K, V>()
+  return (key) => {
+    let value = made.get(key)
+    if (value === undefined) made.set(key, (value = create(key)))
+    return value
+  }
+}
+
+function make() {
+  let fibers = 0
+  const context = Context.make(Metric.MetricRegistry, new Map()).pipe(
+    Context.add(Metric.FiberRuntimeMetrics, {
+      recordFiberStart: () => void fibers++,
+      recordFiberEnd: () => void fibers--
+    })
+  )
+
+  const counter = (name: string, description: string, labels?: Labels): Counter => {
+    const metric = Metric.counter(name, { description, incremental: true, attributes: attributesOf(labels) })
+    return { increment: (by = 1) => metric.updateUnsafe(by, context) }
+  }
+  const histogram = (name: string, description: string, bounds: ReadonlyArray<number>, labels?: Labels): Histogram =>
+    handle(name, description, bounds, attributesOf(labels))
+  const handle = (
+    name: string,
+    description: string,
+    bounds: ReadonlyArray<number>,
+    attributes: Record<string, string>
+  ): Histogram => {
+    const metric = Metric.histogram(name, { description, boundaries: bounds, attributes })
+    return { record: (value) => metric.updateUnsafe(value, context) }
+  }
+  /** Durations by method and error, made at first use: methods are a closed list and kinds come from code. */
+  const durations = (name: string, description: string) => {
+    const make = (method: string, errorKind: string | undefined): Histogram => {
+      const attributes: Record<string, string> = { "mcp.method.name": method, unit: "s" }
+      if (errorKind !== undefined) attributes["error.type"] = errorKind
+      return handle(name, description, boundaries, attributes)
+    }
+    const handles = memo((method: string) => memo((errorKind: string | undefined) => make(method, errorKind)))
+    return (method: string, errorKind: string | undefined, durationMs: number): void =>
+      handles(methodLabel(method))(errorKind).record(durationMs / 1000)
+  }
+  const observed = <Input, State>(metric: Metric.Metric<Input, State>, get: () => State) =>
+    Effect.asVoid(
+      Effect.acquireRelease(
+        Effect.sync(() => Metric.registerUnsafe(metric, context, { get, update: () => {}, modify: () => {} })),
+        (registration) => Effect.sync(registration.remove)
+      )
+    )
+  const gauge: Observe = (name, description, read, labels) =>
+    observed(Metric.gauge(name, { description, attributes: attributesOf(labels) }), () => ({ value: read() }))
+  const total: Observe = (name, description, read, labels) =>
+    observed(Metric.counter(name, { description, incremental: true, attributes: attributesOf(labels) }), () => ({
+      count: read(),
+      incremental: true
+    }))
+
+  const serverDuration = durations("mcp.server.operation.duration", "Seconds from a client's request to its end")
+  const clientDuration = durations("mcp.client.operation.duration", "Seconds from a call to an upstream to its end")
+  const sessionDuration = handle(
+    "mcp.server.session.duration",
+    "Seconds a user session lived",
+    [1, 10, 60, 300, 900, 3600, 14_400, 86_400],
+    { unit: "s" }
+  )
+  const outcomes = memo((method: string) =>
+    memo((outcome: string) => counter("mcphub_requests_total", "Ended requests and notifications", { method, outcome }))
+  )
+  const lateResponses = memo((server: string) =>
+    counter("mcphub_late_responses_total", "Answers that came after their request had ended", { server })
+  )
+
+  const service: HubMetrics["Service"] = {
+    requestEnded: (method, outcome, errorKind, durationMs) => {
+      outcomes(methodLabel(method))(outcome).increment()
+      serverDuration(method, errorKind, durationMs)
+    },
+    upstreamCallEnded: clientDuration,
+    sessionEnded: (durationMs) => sessionDuration.record(durationMs / 1000),
+    lateResponse: (server) => lateResponses(server).increment(),
+    gauge,
+    total,
+    counter,
+    histogram,
+    prometheus: Effect.sync(() => PrometheusMetrics.formatUnsafe(context, { metricNameMapper: prometheusName })),
+    value: (name, labels) => {
+      let sum = 0
+      for (const series of Metric.snapshotUnsafe(context)) {
+        if (series.id !== name) continue
+        const matches = Object.entries(labels ?? {}).every(([key, value]) => series.attributes?.[key] === value)
+        if (!matches) continue
+        if (series.type === "Counter") sum += Number(series.state.count)
+        else if (series.type === "Gauge") sum += Number(series.state.value)
+        else if (series.type === "Histogram") sum += series.state.count
+      }
+      return sum
+    }
+  }
+
+  return Effect.gen(function* () {
+    yield* gauge("mcphub_fibers", "Live fibers of the hub", () => fibers)
+    yield* gauge("process_resident_memory_bytes", "Resident memory", () => process.memoryUsage.rss())
+    const start = Math.floor((yield* Clock.currentTimeMillis) / 1000 - process.uptime())
+    yield* gauge("process_start_time_seconds", "Start of the process, Unix time", () => start)
+    return Context.add(context, HubMetrics, service)
+  })
+}

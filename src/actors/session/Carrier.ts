@@ -1,0 +1,127 @@
+/**
+ * Carries one request to the one server it names: under that server's own limits, with the trace and the log level the
+ * client wants, and across the eras by way of `EraBridge`.
+ */
+import { Effect, Predicate } from "effect"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
+import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
+import { paramsToOld } from "../../domain/protocol/eras/RequestMeta.ts"
+import type { Era } from "../../domain/protocol/Versions.ts"
+import { Settings } from "../../domain/servers/Settings.ts"
+import { Telemetry } from "../../domain/Telemetry.ts"
+import type { Call, Send } from "../calls/Call.ts"
+import type { Catalog } from "../catalog/Catalog.ts"
+import type { EraBridge } from "../calls/EraBridge.ts"
+import * as EraProjection from "../calls/EraProjection.ts"
+import type { RequestError } from "../../domain/requests/RequestErrors.ts"
+import type { SessionLogLevel } from "./SessionLogLevel.ts"
+import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
+import type { UpstreamConnection } from "../upstream/connection/UpstreamConnection.ts"
+import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
+import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
+
+export interface Carrier {
+  readonly carry: (call: Call, server: string, params: JsonObject | undefined) => Effect.Effect<unknown, RequestError>
+  /** The conversation with the request's server, for what is not carried as it is. */
+  readonly reach: (
+    call: Call,
+    server: string,
+    params: JsonObject | undefined
+  ) => Effect.Effect<UpstreamConnection, UpstreamError>
+}
+
+export interface CarrierOptions {
+  readonly era: Era
+  readonly catalog: Catalog
+  readonly links: UpstreamLinks
+  readonly bridge: EraBridge
+  readonly logLevel: SessionLogLevel
+}
+
+const metaOf = (params: JsonObject | undefined): JsonObject | undefined => {
+  const meta = params?.["_meta"]
+  return Predicate.isObject(meta) ? (meta as JsonObject) : undefined
+}
+
+/** `_meta["mcphub/timeoutMs"]`: a client may wait less long than the server's limit, never longer. */
+const patienceOf = (params: JsonObject | undefined): number | undefined => {
+  const wanted = metaOf(params)?.["mcphub/timeoutMs"]
+  return Predicate.isNumber(wanted) && wanted > 0 ? wanted : undefined
+}
+
+export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, logLevel }: CarrierOptions) {
+  const settings = yield* Settings
+  const hub = yield* HubConfig
+  const telemetry = yield* Telemetry
+  const places = yield* ServerPlaces
+
+  /** The trace goes on with the hub's own span as the parent. */
+  const traced = (params: JsonObject | undefined): Effect.Effect<JsonObject | undefined> =>
+    Effect.map(telemetry.propagate(metaOf(params)), (next) =>
+      next === undefined ? params : { ...params, _meta: next }
+    )
+
+  const reach: Carrier["reach"] = (call, server, params) => {
+    const { record } = call
+    record.server = server
+    const config = settings.current().mcpServers[server]
+    const limits = config?.options
+    const patience = patienceOf(params)
+    if (limits?.timeout !== undefined || limits?.maxTotalTimeout !== undefined || patience !== undefined) {
+      const timeout = limits?.timeout ?? hub.requestTimeout
+      record.limit(patience === undefined ? timeout : Math.min(patience, timeout), limits?.maxTotalTimeout)
+    }
+    const { context } = call
+    const reached = links.get(server, context)
+    // A conversation that takes long to open holds up as many requests as may be at the server, and no more.
+    return config === undefined ? reached : places.within({ server, config, context }, reached)
+  }
+
+  /** Answers of a stateless server, or for a stateless client, in words that the client knows. */
+  const translated = (
+    { context, message: { method } }: Call,
+    connection: UpstreamConnection,
+    params: JsonObject | undefined,
+    send: Send
+  ): Send => {
+    if (era === "stateful" && connection.era === "stateful") return send
+    const tool = Effect.suspend(() =>
+      catalog.toolOf({ server: connection.server, name: String(params?.["name"]) }, context)
+    )
+    const outputSchema = Effect.map(tool, (listed) => listed?.["outputSchema"])
+    return (sent, onMessage) =>
+      send(sent, onMessage).pipe(
+        Effect.flatMap((result) => EraProjection.resultFor(era, connection, method, result, outputSchema)),
+        Effect.mapError(EraProjection.errorFor(era, connection, method))
+      )
+  }
+
+  const carry: Carrier["carry"] = (call, server, params) => {
+    const { record } = call
+    const { method } = call.message
+    return Effect.flatMap(reach(call, server, params), (connection) => {
+      const extend = settings.current().mcpServers[server]?.options?.resetTimeoutOnProgress === true
+      const sendPlain: Send = (sent, onMessage) =>
+        connection.request({
+          method,
+          params: era === "stateless" && connection.era === "stateful" ? paramsToOld(sent) : sent,
+          context: call.context,
+          // Between clients and servers with sessions nothing reads or changes what a server answers.
+          raw: era === "stateful" && connection.era === "stateful",
+          logLevel: call.said === undefined ? logLevel.chosen() : call.said.logLevel,
+          onMessage: (message) => {
+            if (extend && message.method === "notifications/progress") record.touch()
+            onMessage(message)
+          }
+        })
+      const send: Send = telemetry.enabled
+        ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => sendPlain(next, onMessage))
+        : sendPlain
+      const carried = bridge.carry(call, connection, params, translated(call, connection, params, send))
+      const level = call.said?.logLevel
+      return level === undefined ? carried : Effect.andThen(logLevel.want(call, connection, level), carried)
+    })
+  }
+
+  return { carry, reach } satisfies Carrier
+})

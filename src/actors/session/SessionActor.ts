@@ -1,0 +1,258 @@
+/**
+ * One user session: the scope that owns everything the session touches — its requests (fibers), its conversations with
+ * upstream servers, its event stream, its lists. Ending the session, for whatever reason, is closing that scope.
+ *
+ * There is no mailbox: requests run concurrently, each a fiber of its own, and a defect fails that one request. The wire
+ * calls `request`, `notify`, `answer` and `attach`; answers leave through the `ClientExchange` of the POST they came by,
+ * so two requests with the same JSON-RPC id never meet.
+ *
+ * Here the parts are put together; each part's own file says what it does.
+ */
+import { Clock, Effect } from "effect"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
+import type { SessionId, WireSessionId } from "../../domain/Ids.ts"
+import type { Principal } from "../../domain/identity/Principal.ts"
+import type { StoredClient } from "../../domain/records/SessionStore.ts"
+import type { JsonObject, JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import { eraOf, primesStreams } from "../../domain/protocol/Versions.ts"
+import { Settings } from "../../domain/servers/Settings.ts"
+import * as Catalog from "../catalog/Catalog.ts"
+import * as ClientRequests from "../calls/ClientQuestions.ts"
+import * as EraBridge from "../calls/EraBridge.ts"
+import * as ParkedCalls from "../calls/ParkedCalls.ts"
+import { welcomeBack } from "./RecoveredSession.ts"
+import * as RequestStates from "../calls/RequestStates.ts"
+import { RequestTracker } from "../requests/RequestTracker.ts"
+import * as ServerLists from "../catalog/ServerLists.ts"
+import * as SessionAccess from "./SessionAccess.ts"
+import * as SessionActivity from "./SessionActivity.ts"
+import * as SessionBackground from "./SessionBackground.ts"
+import * as SessionEvents from "../streams/SessionEvents.ts"
+import * as SessionIntake from "./SessionIntake.ts"
+import * as SessionLogLevel from "./SessionLogLevel.ts"
+import * as SessionMemory from "./SessionMemory.ts"
+import * as SessionMessages from "./SessionMessages.ts"
+import * as SessionNotifications from "./SessionNotifications.ts"
+import * as SessionReplay from "../streams/SessionReplay.ts"
+import * as SessionRequests from "./SessionRequests.ts"
+import * as SessionStreams from "./SessionStreams.ts"
+import * as SessionSubscriptions from "./SessionSubscriptions.ts"
+import * as UpstreamLinks from "../upstream/links/UpstreamLinks.ts"
+import { UserLimits } from "../limits/UserLimits.ts"
+import type { OpenOptions, SessionSummary } from "./Session.ts"
+import { targetText } from "../../domain/access/Target.ts"
+
+export interface SessionActor extends SessionStreams.SessionStreams {
+  readonly sessionId: SessionId
+  readonly wireId: WireSessionId
+  readonly protocolVersion: string
+  /** The user as of the latest request. */
+  readonly principal: () => Principal
+  /** Starts the request; the result cancels it. */
+  readonly request: SessionIntake.SessionIntake["request"]
+  readonly notify: SessionNotifications.Notify
+  /** The client answers a question of an upstream. */
+  readonly answer: (response: JsonRpcResponse, principal: Principal) => void
+  readonly summary: () => SessionSummary
+  /** What of the client outlives this process, and how often it has changed. */
+  readonly remembered: () => StoredClient
+  readonly revision: () => number
+  readonly lastActiveAt: () => number
+  /** Milliseconds since then, on the monotonic clock. */
+  readonly quietMs: () => number
+  readonly inFlight: () => number
+  readonly streams: () => number
+  /** Whether ending it would take something from its user: a request, a stream, or a call that waits for an answer. */
+  readonly inUse: () => boolean
+  /** What is kept of event streams so that they can be resumed. */
+  readonly keptEvents: SessionReplay.SessionReplay["kept"]
+  /** Succeeds when nothing is in flight. */
+  readonly settled: Effect.Effect<void>
+  /** Servers whose settings changed: their conversations end, lists are announced as changed. */
+  readonly reconfigure: (servers: ReadonlyArray<string>) => Effect.Effect<void>
+  /** Ends every request with a typed reason and the event stream; the owner of the scope closes it next. */
+  readonly terminate: (reason: string) => Effect.Effect<void>
+}
+
+export interface ActorOptions {
+  readonly open: OpenOptions
+  readonly sessionId: SessionId
+  readonly wireId: WireSessionId
+  /** Ends this session from inside: too many defects. */
+  readonly end: (reason: string) => void
+}
+
+export const make = Effect.fnUntraced(function* (options: ActorOptions) {
+  const { open, sessionId, wireId } = options
+  const { protocolVersion } = open
+  const era = eraOf(protocolVersion)
+  const tracker = yield* RequestTracker
+
+  // What the session owns. Its scope closes these in the reverse order.
+  const background = yield* SessionBackground.make(sessionId, open.principal)
+  const replay = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      SessionReplay.make({ sessionId, primes: primesStreams(protocolVersion), background: background.run })
+    ),
+    (streams) => Effect.sync(streams.end)
+  )
+  const events = yield* Effect.acquireRelease(
+    Effect.sync(() => SessionEvents.make(era, replay)),
+    (stream) => Effect.sync(stream.end)
+  )
+  const earlier = open.recovered?.session
+  const activity = SessionActivity.make(open.principal, yield* Clock.Clock, earlier?.createdAt)
+  const memory = SessionMemory.make(earlier?.client)
+  const questions = ClientRequests.make(open.capabilities)
+
+  // Servers speak to the session at any time, so their way in stands before the links to them, and looks up what is
+  // made below only when a message comes.
+  const messages = SessionMessages.make({
+    era,
+    events,
+    questions,
+    background,
+    connection: (server) => [...links.live()].find((live) => live.server === server),
+    attribute: (server, message) => bridge.attribute(server, message),
+    invalidate: (server, kinds) => lists.invalidate(server, kinds),
+    resourceNames: (server, uri) => subscriptions.names(server, uri)
+  })
+  const onSessionMessage = messages.ofSession
+  const logLevel = SessionLogLevel.make({ memory, live: () => links.live(), onSessionMessage })
+
+  const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
+    protocolVersion,
+    clientCapabilities: open.capabilities,
+    clientInfo: open.clientInfo,
+    onMessage: (server, message) =>
+      background.track(activity.principal(), message.method, (context, record) =>
+        Effect.sync(() => {
+          record.server = server
+          onSessionMessage(server, message, context)
+        })
+      ),
+    onOpen: (connection, context) =>
+      Effect.andThen(logLevel.onOpen(connection, context), subscriptions.restore(connection, context)),
+    onClosed: (server) => lists.invalidate(server)
+  })
+  const lists: ServerLists.ServerLists = yield* ServerLists.make({
+    links,
+    announce: messages.announce,
+    onMessage: onSessionMessage
+  })
+  const catalog = yield* Catalog.make({ lists, era, direct: open.target.kind === "server" })
+  const limits = yield* UserLimits
+  const { maxInflightPerUser } = yield* HubConfig
+  const parked = yield* ParkedCalls.make
+  const bridge: EraBridge.EraBridge = EraBridge.make({
+    era,
+    capabilities: open.capabilities,
+    states: yield* RequestStates.make,
+    parked,
+    openCalls: {
+      take: (user) => limits.take(user, "openCalls", maxInflightPerUser),
+      give: (user) => limits.give(user, "openCalls")
+    },
+    questions,
+    sendNow: events.ask,
+    background: background.run,
+    onMessage: messages.ofCall
+  })
+
+  // What the client sends.
+  const accessFor = SessionAccess.make(open.target, yield* Settings)
+  const subscriptions: SessionSubscriptions.SessionSubscriptions = yield* SessionSubscriptions.make({
+    accessFor,
+    catalog,
+    links,
+    memory,
+    onSessionMessage
+  })
+  const requests = yield* SessionRequests.make({ open, accessFor, catalog, links, bridge, logLevel, subscriptions })
+  const intake = yield* SessionIntake.make({
+    sessionId,
+    protocolVersion,
+    activity,
+    background,
+    questions,
+    requests,
+    end: options.end
+  })
+  const notify = SessionNotifications.make({ activity, background, intake, links, questions })
+  const streams = yield* SessionStreams.make({ sessionId, activity, background, events, replay, subscriptions })
+
+  const inUse = (): boolean => activity.inFlight() > 0 || activity.streams() > 0 || parked.parked() > 0
+
+  const summary = (): SessionSummary => {
+    const principal = activity.principal()
+    return {
+      sessionId,
+      userId: principal.userId,
+      username: principal.username,
+      keyId: principal.keyId,
+      keyName: principal.keyName,
+      target: targetText(open.target),
+      protocolVersion,
+      client: { name: nameOf(open.clientInfo, "name"), version: nameOf(open.clientInfo, "version") },
+      adopted: era === "stateful" && open.adopt !== undefined,
+      recovered: earlier !== undefined,
+      state: inUse() ? "active" : "idle",
+      createdAt: activity.createdAt,
+      lastActiveAt: activity.lastActiveAt(),
+      inFlight: activity.inFlight(),
+      streams: activity.streams(),
+      upstreams: links.summaries()
+    }
+  }
+
+  const actor: SessionActor = {
+    sessionId,
+    wireId,
+    protocolVersion,
+    principal: activity.principal,
+    request: intake.request,
+    notify,
+    answer: (response, who) => {
+      activity.seen(who)
+      questions.answer(response)
+    },
+    attach: streams.attach,
+    listen: streams.listen,
+    resumption: streams.resumption,
+    openAnswer: streams.openAnswer,
+    keptEvents: replay.kept,
+    summary,
+    remembered: () => ({
+      capabilities: open.capabilities,
+      clientInfo: open.clientInfo,
+      logLevel: memory.logLevel(),
+      subscriptions: memory.subscriptions()
+    }),
+    revision: memory.revision,
+    lastActiveAt: activity.lastActiveAt,
+    quietMs: activity.quietMs,
+    inFlight: activity.inFlight,
+    streams: activity.streams,
+    inUse,
+    settled: activity.settled,
+    reconfigure: Effect.fnUntraced(function* (servers) {
+      for (const server of servers) {
+        lists.invalidate(server)
+        yield* links.drop(server, "settings changed")
+      }
+      for (const kind of ["tools", "prompts", "resources"] as const) messages.announce(kind)
+    }),
+    terminate: Effect.fnUntraced(function* (reason) {
+      activity.end(reason)
+      yield* tracker.cleanupSession(sessionId, reason)
+      events.end()
+    })
+  }
+  if (earlier !== undefined) welcomeBack({ principal: open.principal, background, events, links, memory, messages })
+  return actor
+})
+
+const nameOf = (info: JsonObject, field: string): string => {
+  const value = info[field]
+  return typeof value === "string" ? value.slice(0, 100) : "unknown"
+}

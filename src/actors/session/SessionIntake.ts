@@ -1,0 +1,157 @@
+/**
+ * The client's requests, from their arrival to their answer: a place in flight, one tracked fiber, one answer by the
+ * exchange the request came by, whatever happens. Each request is a fiber of its own and a defect fails that one
+ * request; only many defects within a minute end the session.
+ */
+import { Cause, Clock, Effect, Exit, Option, type Scope } from "effect"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
+import type { RequestId, SessionId } from "../../domain/Ids.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
+import type { Principal } from "../../domain/identity/Principal.ts"
+import type { JsonObject, JsonRpcId, JsonRpcRequest } from "../../domain/protocol/JsonRpc.ts"
+import { Telemetry, type TracedRequest } from "../../domain/Telemetry.ts"
+import { AuditTrail } from "../observing/AuditTrail.ts"
+import type { Said } from "../calls/Call.ts"
+import type { ClientExchange } from "../calls/ClientExchange.ts"
+import type { ClientRequests } from "../calls/ClientQuestions.ts"
+import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
+import { type RequestError, UserOverloaded } from "../../domain/requests/RequestErrors.ts"
+import { type RequestRecord, RequestTracker } from "../requests/RequestTracker.ts"
+import type { SessionActivity } from "./SessionActivity.ts"
+import type { SessionBackground } from "./SessionBackground.ts"
+import type { SessionRequests } from "./SessionRequests.ts"
+import { UserLimits } from "../limits/UserLimits.ts"
+
+export interface SessionIntake {
+  /** Starts the request; the result cancels it. */
+  readonly request: (message: JsonRpcRequest, principal: Principal, exchange: ClientExchange, said?: Said) => () => void
+  /** `notifications/cancelled` of the client. */
+  readonly cancel: (params: JsonObject | undefined, principal: Principal) => void
+}
+
+export interface IntakeOptions {
+  readonly sessionId: SessionId
+  readonly protocolVersion: string
+  readonly activity: SessionActivity
+  readonly background: SessionBackground
+  readonly questions: ClientRequests
+  readonly requests: SessionRequests
+  /** Ends the session from inside: too many defects. */
+  readonly end: (reason: string) => void
+}
+
+/** This many defects in a minute end the session: something in it is broken for good. */
+const crashLimit = 10
+const crashWindowMs = 60_000
+
+export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
+  const { activity, background, protocolVersion, questions, requests, sessionId } = options
+  const tracker = yield* RequestTracker
+  const audit = yield* AuditTrail
+  const limits = yield* UserLimits
+  const hub = yield* HubConfig
+  const monotonic = monotonicMillis(yield* Clock.Clock)
+  const telemetry = yield* Telemetry
+  const services = yield* Effect.context<Scope.Scope>()
+  const runFork = Effect.runForkWith(services)
+  const byClientId = new Map<JsonRpcId, Set<RequestRecord>>()
+  let crashes: Array<number> = []
+
+  const crashed = (): void => {
+    const now = monotonic()
+    crashes = [...crashes.filter((at) => now - at < crashWindowMs), now]
+    if (crashes.length >= crashLimit) options.end("too many internal errors")
+  }
+
+  /** The answer leaves exactly once, whatever the exit. */
+  const settle = (
+    exit: Exit.Exit<unknown, RequestError>,
+    exchange: ClientExchange,
+    requestId: RequestId | undefined
+  ): void => {
+    if (Exit.isSuccess(exit)) return exchange.succeed(exit.value)
+    const error = Cause.findErrorOption(exit.cause)
+    if (Option.isSome(error)) return exchange.fail(error.value, requestId)
+    if (Cause.hasInterruptsOnly(exit.cause)) return exchange.fail(activity.closedError(requestId), requestId)
+    crashed()
+    exchange.die(exit.cause, requestId)
+  }
+
+  const register = (id: JsonRpcId, record: RequestRecord): void => {
+    const same = byClientId.get(id)
+    if (same === undefined) byClientId.set(id, new Set([record]))
+    else same.add(record)
+  }
+
+  const unregister = (id: JsonRpcId, record: RequestRecord): void => {
+    const same = byClientId.get(id)
+    same?.delete(record)
+    if (same?.size === 0) byClientId.delete(id)
+    questions.settle(record)
+  }
+
+  const request: SessionIntake["request"] = (message, principal, exchange, said) => {
+    activity.seen(principal)
+    if (activity.ending()) {
+      exchange.fail(activity.closedError(), undefined)
+      return doNothing
+    }
+    if (!limits.take(principal.userId, "inFlight", hub.maxInflightPerUser)) {
+      const message = `This user has ${hub.maxInflightPerUser} requests in flight, as many as allowed; wait for one to end`
+      exchange.fail(new UserOverloaded({ message, retryAfterSeconds: 1 }), undefined)
+      return doNothing
+    }
+    activity.requestStarted()
+    const use = (record: RequestRecord): Effect.Effect<unknown, RequestError> => {
+      register(message.id, record)
+      const context = background.contextOf(principal, record.requestId)
+      const call = { message, principal, record, exchange, said, context }
+      const answer = Effect.tapError(requests.dispatch(call), (error) =>
+        Effect.sync(() => {
+          const { code, kind } = errorRow(error)
+          record.errorCode = code
+          record.errorKind = kind
+        })
+      )
+      return telemetry.enabled ? telemetry.wrap(tracedRequest(message, protocolVersion), answer) : answer
+    }
+    const started = tracker.start(
+      { principal, sessionId, method: message.method, kind: "request" },
+      use,
+      runFork,
+      (exit, record) => {
+        activity.requestEnded()
+        limits.give(principal.userId, "inFlight")
+        unregister(message.id, record)
+        settle(exit, exchange, record.requestId)
+        activity.tellSettled()
+      }
+    )
+    return () =>
+      background.run(tracker.endWith(started.requestId, "cancelled", "The client closed the response stream"))
+  }
+
+  const cancel: SessionIntake["cancel"] = (params, principal) => {
+    const named = byClientId.get(params?.["requestId"] as JsonRpcId)
+    // An id in flight twice names nothing in particular; nothing is cancelled then.
+    if (named?.size !== 1) return audit.refused("cancel_ignored", principal, sessionId, "notifications/cancelled")
+    for (const record of named)
+      background.run(tracker.endWith(record.requestId, "cancelled", "The client cancelled the request"))
+  }
+
+  return { request, cancel } satisfies SessionIntake
+})
+
+const doNothing = (): void => {}
+
+const tracedRequest = ({ id, method, params }: JsonRpcRequest, protocolVersion: string): TracedRequest => {
+  const name = params?.["name"]
+  const meta = params?.["_meta"]
+  return {
+    method,
+    protocolVersion,
+    rpcId: id,
+    target: typeof name === "string" ? name : undefined,
+    meta: typeof meta === "object" && meta !== null ? (meta as JsonObject) : undefined
+  }
+}

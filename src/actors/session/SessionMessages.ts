@@ -1,0 +1,110 @@
+/**
+ * What upstream servers say beside their answers, and where each message goes: to the POST of the call it came with, to
+ * the session's event stream, or, for a question, to the client and back to the very conversation that asked.
+ */
+import { failure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import { passes } from "../../domain/protocol/LogLevels.ts"
+import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
+import type { Era } from "../../domain/protocol/Versions.ts"
+import type { Call } from "../calls/Call.ts"
+import { type ClientRequests, undeclared } from "../calls/ClientQuestions.ts"
+import type { SessionBackground } from "./SessionBackground.ts"
+import type { SessionEvents } from "../streams/SessionEvents.ts"
+import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
+
+export interface SessionMessages {
+  /** A message that belongs to a call. */
+  readonly ofCall: (call: Call, connection: UpstreamConnection, message: UpstreamMessage) => void
+  /** A message that concerns the session rather than one request. */
+  readonly ofSession: (server: string, message: UpstreamMessage, context: CallContext) => void
+  /** Tells the client that a list has changed. */
+  readonly announce: (kind: ListKind) => void
+}
+
+export interface MessageOptions {
+  readonly era: Era
+  readonly events: SessionEvents
+  readonly questions: ClientRequests
+  readonly background: SessionBackground
+  /** The conversation that stands with a server at this moment. */
+  readonly connection: (server: string) => UpstreamConnection | undefined
+  /** Lets a call in flight ask on behalf of the session, see `EraBridge.attribute`. */
+  readonly attribute: (server: string, message: JsonRpcRequest) => boolean
+  readonly invalidate: (server: string, kinds: ReadonlyArray<ListKind>) => void
+  /** What the client calls a resource it wants to hear of, see `ResourceSubscriptions`. */
+  readonly resourceNames: (server: string, uri: string) => Iterable<string>
+}
+
+export const make = (options: MessageOptions): SessionMessages => {
+  const { background, era, events, questions } = options
+
+  /** The way back to the upstream that asks, if its conversation still stands when the client answers. */
+  const answering = (connection: () => UpstreamConnection | undefined, context: CallContext) => ({
+    reply: (response: JsonRpcResponse): void => {
+      const asking = connection()
+      if (asking !== undefined) background.run(asking.respond(response, context))
+    },
+    progress: (params: JsonObject): void => {
+      const asking = connection()
+      if (asking !== undefined) background.run(asking.notify("notifications/progress", params, context))
+    }
+  })
+
+  const ofSession: SessionMessages["ofSession"] = (server, message, context) => {
+    if ("id" in message) {
+      const way = answering(() => options.connection(server), context)
+      if (era === "stateless") {
+        if (options.attribute(server, message)) return
+        // Outside of a request there is no way to ask a stateless client.
+        return way.reply(failure(message.id, undeclared(message.method)))
+      }
+      return questions.ask(server, message, { ...way, send: events.ask })
+    }
+    switch (message.method) {
+      case "notifications/progress":
+        // Progress of a call that has ended.
+        return
+      case "notifications/cancelled":
+        return questions.withdraw(server, message.params)
+      case "notifications/resources/updated":
+        // In the client's words: behind several servers the same URI may be another resource at each of them.
+        for (const uri of options.resourceNames(server, String(message.params?.["uri"]))) {
+          events.publish({ ...message, params: { ...message.params, uri } })
+        }
+        return
+      default: {
+        const stale = listKinds.filter((kind) => lists[kind].changed === message.method)
+        if (stale.length > 0) options.invalidate(server, stale)
+        events.publish(message)
+      }
+    }
+  }
+
+  const ofCall: SessionMessages["ofCall"] = (call, connection, message) => {
+    if ("id" in message) {
+      const way = answering(() => connection, call.context)
+      // A stateless client is asked by `input_required` alone, see EraBridge.
+      if (era === "stateless") return way.reply(failure(message.id, undeclared(message.method)))
+      return questions.ask(connection.server, message, {
+        ...way,
+        record: call.record,
+        send: (outgoing) => call.exchange.send(outgoing) || events.ask(outgoing)
+      })
+    }
+    if (message.method === "notifications/progress") return void call.exchange.send(message)
+    if (message.method === "notifications/message") {
+      const wanted =
+        era === "stateful" ||
+        (call.said?.logLevel !== undefined && passes(message.params?.["level"], call.said.logLevel))
+      if (wanted) call.exchange.send(message)
+      return
+    }
+    ofSession(connection.server, message, call.context)
+  }
+
+  return {
+    ofCall,
+    ofSession,
+    announce: (kind) => events.publish({ jsonrpc: "2.0", method: lists[kind].changed })
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * What each MCP method of a client means behind the hub: answered here, put together from all servers, or carried to
+ * the one server it names. One function per kind of method; the session actor gives it the request's record.
+ */
+import { Effect, Predicate } from "effect"
+import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
+import { type ListKind, lists as listMethods } from "../../domain/protocol/Methods.ts"
+import * as ParamHeaders from "../../domain/protocol/eras/ParamHeaders.ts"
+import { eraOf } from "../../domain/protocol/Versions.ts"
+import type { Call } from "../calls/Call.ts"
+import * as Carrier from "./Carrier.ts"
+import type { Catalog, Route } from "../catalog/Catalog.ts"
+import type { EraBridge } from "../calls/EraBridge.ts"
+import * as Handshake from "./Handshake.ts"
+import {
+  HeaderMismatch,
+  InvalidParams,
+  MethodNotSupported,
+  type RequestError
+} from "../../domain/requests/RequestErrors.ts"
+import type { AccessFor } from "./SessionAccess.ts"
+import type { SessionLogLevel } from "./SessionLogLevel.ts"
+import type { SessionSubscriptions } from "./SessionSubscriptions.ts"
+import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
+import type { OpenOptions } from "./Session.ts"
+
+export interface SessionRequests {
+  readonly dispatch: (call: Call) => Effect.Effect<unknown, RequestError>
+}
+
+export interface RequestDependencies {
+  readonly open: OpenOptions
+  readonly accessFor: AccessFor
+  readonly catalog: Catalog
+  readonly links: UpstreamLinks
+  readonly bridge: EraBridge
+  readonly logLevel: SessionLogLevel
+  readonly subscriptions: SessionSubscriptions
+}
+
+export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
+  const { accessFor, bridge, catalog, links, logLevel, open, subscriptions } = options
+  const era = eraOf(open.protocolVersion)
+  const handshake = yield* Handshake.make(open, links)
+  const { carry, reach } = yield* Carrier.make({ era, catalog, links, bridge, logLevel })
+
+  const text = (call: Call, field: string): Effect.Effect<string, InvalidParams> => {
+    const value = call.message.params?.[field]
+    return Predicate.isString(value)
+      ? Effect.succeed(value)
+      : new InvalidParams({ message: `${call.message.method} needs "params.${field}", a text` })
+  }
+
+  /** Arguments a tool declares as headers must say the same in both places. */
+  const checkHeaders = Effect.fnUntraced(function* (call: Call, route: Route) {
+    if (call.said === undefined) return
+    const tool = yield* catalog.toolOf(route, call.context)
+    const scanned = ParamHeaders.scan(tool?.["inputSchema"])
+    const problem = scanned.ok
+      ? ParamHeaders.check(call.said.header, scanned.params, call.message.params?.["arguments"])
+      : undefined
+    if (problem === undefined) return
+    const header = Predicate.hasProperty(problem.data, "header") ? String(problem.data.header) : "Mcp-Param"
+    return yield* new HeaderMismatch({ header, message: problem.message })
+  })
+
+  const renamed = (call: Call, route: Route, field: string) => {
+    const forward = (params: JsonObject | undefined) =>
+      carry(call, route.server, params?.[field] === route.name ? params : { ...params, [field]: route.name })
+    if (era === "stateful") return forward(call.message.params)
+    return Effect.flatMap(bridge.retry(call), (retry): Effect.Effect<unknown, RequestError> => {
+      if (retry.kind === "done") return Effect.succeed(retry.result)
+      return retry.server === undefined || retry.server === route.server ? forward(retry.params) : stateElsewhere
+    })
+  }
+
+  const list = Effect.fnUntraced(function* (call: Call, kind: ListKind) {
+    if (call.message.params?.["cursor"] !== undefined) {
+      return yield* new InvalidParams({ message: "Unknown cursor: lists are answered whole, on one page" })
+    }
+    const { items, missing, ttlMs } = yield* catalog.list(kind, accessFor(call.principal), call.context)
+    const result = { [listMethods[kind].field]: items, ...(era === "stateless" ? { ttlMs } : {}) }
+    return missing.length === 0 ? result : { ...result, _meta: { "mcphub/missing": missing } }
+  })
+
+  const complete = Effect.fnUntraced(function* (call: Call) {
+    const ref = call.message.params?.["ref"]
+    const access = accessFor(call.principal)
+    if (Predicate.isObject(ref) && "name" in ref && Predicate.isString(ref.name)) {
+      call.record.target = ref.name
+      const route = yield* catalog.prompt(ref.name, access, call.context)
+      return yield* carry(call, route.server, { ...call.message.params, ref: { ...ref, name: route.name } })
+    }
+    if (Predicate.isObject(ref) && "uri" in ref && Predicate.isString(ref.uri)) {
+      const route = yield* catalog.template(ref.uri, access, call.context)
+      return yield* carry(call, route.server, { ...call.message.params, ref: { ...ref, uri: route.name } })
+    }
+    return yield* new InvalidParams({ message: 'completion/complete needs "params.ref" with a "name" or a "uri"' })
+  })
+
+  const setLevel = (call: Call) =>
+    Effect.flatMap(text(call, "level"), (level) => Effect.as(logLevel.set(level, call.context), {}))
+
+  const resource = Effect.fnUntraced(function* (call: Call) {
+    const uri = yield* text(call, "uri")
+    const route = yield* catalog.resource(uri, accessFor(call.principal), call.context)
+    const { method, params } = call.message
+    if (method === "resources/read") return yield* renamed(call, route, "uri")
+    const connection = yield* reach(call, route.server, params)
+    const change = method === "resources/subscribe" ? subscriptions.add : subscriptions.remove
+    return yield* change(connection, { asked: uri, uri: route.name }, call.context)
+  })
+
+  const unsupported = (call: Call): MethodNotSupported =>
+    new MethodNotSupported({ message: `Method not found: ${call.message.method.slice(0, 100)}` })
+
+  const dispatch = (call: Call): Effect.Effect<unknown, RequestError> => {
+    switch (call.message.method) {
+      case "initialize":
+        return handshake.initialize(call)
+      case "server/discover":
+        return era === "stateless" ? handshake.discover(call) : unsupported(call)
+      case "ping":
+        return Effect.succeed({})
+      case "tools/list":
+        return list(call, "tools")
+      case "prompts/list":
+        return list(call, "prompts")
+      case "resources/list":
+        return list(call, "resources")
+      case "resources/templates/list":
+        return list(call, "templates")
+      case "tools/call":
+        return Effect.flatMap(text(call, "name"), (name) => {
+          call.record.target = name
+          return Effect.flatMap(catalog.tool(name, accessFor(call.principal), call.context), (route) =>
+            era === "stateful"
+              ? renamed(call, route, "name")
+              : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name"))
+          )
+        })
+      case "prompts/get":
+        return Effect.flatMap(text(call, "name"), (name) => {
+          call.record.target = name
+          return Effect.flatMap(catalog.prompt(name, accessFor(call.principal), call.context), (route) =>
+            renamed(call, route, "name")
+          )
+        })
+      case "resources/read":
+      case "resources/subscribe":
+      case "resources/unsubscribe":
+        return resource(call)
+      case "completion/complete":
+        return complete(call)
+      case "logging/setLevel":
+        return setLevel(call)
+      default:
+        // A method this hub does not know can only be carried where there is no doubt to whom.
+        return open.target.kind === "server" && accessFor(call.principal).has(open.target.name)
+          ? carry(call, open.target.name, call.message.params)
+          : unsupported(call)
+    }
+  }
+
+  return { dispatch } satisfies SessionRequests
+})
+
+const stateElsewhere = new InvalidParams({
+  message: "The requestState belongs to another server than the one that has this name now; send the request anew"
+})

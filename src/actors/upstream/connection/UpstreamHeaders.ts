@@ -1,0 +1,230 @@
+/**
+ * The user's context on its way upstream: HTTP headers for every request (R10–R16), environment for a child (R15).
+ *
+ * Built fresh for each request from the principal, the session and the server's configuration; nothing of the client's
+ * own headers takes part. A service, so that an embedder or a test can replace any part of it.
+ */
+import { Clock, Context, Effect, Layer, Redacted } from "effect"
+import { sign, signatureHeader, type signedHeaders } from "../../../domain/context/ContextSignature.ts"
+import { childEnvironment, Environment, type EnvironmentRecord } from "../../../domain/config/Environment.ts"
+import { type BoundTemplate, bindProblemText, renderTemplate } from "../../../domain/servers/Expansion.ts"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import { HubSecrets } from "../../../domain/config/HubSecrets.ts"
+import type { Principal } from "../../../domain/identity/Principal.ts"
+import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
+import { exposesTokens } from "../../../domain/context/TokenHeaders.ts"
+import { contextEnvironment, contextHeaders, isHeaderValue } from "../../../domain/context/UserContext.ts"
+import { type ServerPlan, serverPlan } from "./ServerPlan.ts"
+import type { CallContext } from "./UpstreamConnection.ts"
+import { CredentialMissing, UpstreamFailed } from "../../../domain/requests/UpstreamErrors.ts"
+
+export interface HeaderOptions {
+  readonly server: string
+  readonly config: ServerConfig
+  readonly context: CallContext
+  /** The revision spoken on this upstream connection. */
+  readonly protocolVersion: string
+  /** The request's body, for the optional signature. */
+  readonly body?: string | undefined
+}
+
+export class UpstreamHeaders extends Context.Service<
+  UpstreamHeaders,
+  {
+    /** Configured headers with templates expanded, context headers and entitled tokens; names as to be sent. */
+    readonly headers: (
+      options: HeaderOptions
+    ) => Effect.Effect<Readonly<Record<string, string>>, CredentialMissing | UpstreamFailed>
+    /** The url with templates expanded. */
+    readonly url: (options: Omit<HeaderOptions, "body">) => Effect.Effect<string, CredentialMissing | UpstreamFailed>
+    /** Command, arguments and the complete environment of a child process (an allow-list plus the server's own). */
+    readonly child: (options: Omit<HeaderOptions, "body">) => Effect.Effect<
+      {
+        readonly command: string
+        readonly args: ReadonlyArray<string>
+        readonly env: Readonly<Record<string, string>>
+      },
+      CredentialMissing | UpstreamFailed
+    >
+  }
+>()("mcphub/actors/upstream/UpstreamHeaders") {
+  /** From the clock, the environment and the hub's signing key, if there is one. */
+  static readonly layer = Layer.effect(
+    UpstreamHeaders,
+    Effect.gen(function* () {
+      const environment = yield* Environment
+      const { contextSigningKey } = yield* HubSecrets
+      const { stdioSharedUser } = yield* HubConfig
+      const plans = new WeakMap<ServerConfig, ServerPlan>()
+      const planOf = (server: string, config: ServerConfig): ServerPlan => {
+        const known = plans.get(config)
+        if (known?.server === server) return known
+        const plan = serverPlan(server, config, environment)
+        plans.set(config, plan)
+        return plan
+      }
+      const run = <A>(
+        options: Omit<HeaderOptions, "body">,
+        build: (plan: ServerPlan, now: number) => A | Refusal
+      ): Effect.Effect<A, Refusal> =>
+        Clock.clockWith((clock) => {
+          const plan = planOf(options.server, options.config)
+          const result = unexpandable(plan) ?? build(plan, clock.currentTimeMillisUnsafe())
+          return isRefusal(result) ? Effect.fail(result) : Effect.succeed(result)
+        })
+      return UpstreamHeaders.of({
+        headers: (options) => run(options, (plan, now) => buildHeaders(plan, options, now, contextSigningKey)),
+        url: (options) => run(options, (plan) => buildUrl(plan, options.context.principal)),
+        child: (options) =>
+          run(options, (plan) =>
+            stdioSharedUser === "refuse" && exposesTokens(options.config)
+              ? unsandboxed(options.server)
+              : buildChild(plan, options, environment)
+          )
+      })
+    })
+  )
+}
+
+type Refusal = CredentialMissing | UpstreamFailed
+
+const isRefusal = (value: unknown): value is Refusal =>
+  value instanceof CredentialMissing || value instanceof UpstreamFailed
+
+const refused = (server: string, message: string): UpstreamFailed =>
+  new UpstreamFailed({ server, reason: "bad-header", phase: "send", message })
+
+const unsandboxed = (server: string): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "blocked",
+    phase: "send",
+    message: `Server ${server} would hold users' tokens without a sandbox, which this hub does not allow; its operator can start it in one and add "sandboxed": true, or set STDIO_SHARED_USER=allow`
+  })
+
+const unexpandable = (plan: ServerPlan): UpstreamFailed | undefined => {
+  const first = plan.problems[0]
+  if (first === undefined) return undefined
+  return refused(
+    plan.server,
+    `The field ${first.path} of server ${plan.server} cannot be expanded: ${bindProblemText(first.problem)}`
+  )
+}
+
+/** The user's own token, by its name in a template; blank means not set. A shared server has no user. */
+const tokenOf = (plan: ServerPlan, principal: Principal, name: string): string | undefined => {
+  if (plan.isolation === "shared") return undefined
+  const found = principal.serviceTokens.get(name) ?? principal.serviceTokens.get(`USER_${name}`)
+  const value = found === undefined ? "" : Redacted.value(found)
+  return value === "" ? undefined : value
+}
+
+const render = (
+  plan: ServerPlan,
+  principal: Principal,
+  template: BoundTemplate,
+  encode?: (value: string) => string
+): string | CredentialMissing => {
+  const text = renderTemplate(template, (name) => tokenOf(plan, principal, name), encode)
+  if (typeof text === "string") return text
+  return new CredentialMissing({
+    server: plan.server,
+    token: text.missing,
+    message:
+      `Server ${plan.server} needs the service token ${text.missing}, which is not connected for this user; ` +
+      `set it with \`mcphub token set ${text.missing} --user ${principal.username}\``
+  })
+}
+
+const buildHeaders = (
+  plan: ServerPlan,
+  options: HeaderOptions,
+  now: number,
+  signingKey: Redacted.Redacted<string> | undefined
+): Readonly<Record<string, string>> | Refusal => {
+  const { principal } = options.context
+  const headers: Record<string, string> = {}
+  for (const { name, template } of plan.headers) {
+    const value = render(plan, principal, template)
+    if (typeof value !== "string") return value
+    if (!isHeaderValue(value)) return unsendable(plan.server, `header ${name}`)
+    headers[name] = value
+  }
+  const sent = new Set<string>()
+  for (const { name, header } of plan.tokens) {
+    const value = sent.has(header) ? undefined : tokenOf(plan, principal, name)
+    if (value === undefined) continue
+    if (!isHeaderValue(value)) return unsendable(plan.server, `header ${header}`)
+    sent.add(header)
+    dropOthers(headers, header)
+    headers[header] = value
+  }
+  if (plan.level === "none") return headers
+  Object.assign(headers, contextHeaders(options.context, plan.server, options.protocolVersion, now))
+  if (signingKey !== undefined) {
+    headers[signatureHeader] = sign(Redacted.value(signingKey), (name: Signed) => headers[name], options.body)
+  }
+  return headers
+}
+
+type Signed = (typeof signedHeaders)[number]
+
+/** Removes a header of the same name in another case, which would travel as a second value. */
+const dropOthers = (headers: Record<string, string>, name: string): void => {
+  const key = name.toLowerCase()
+  for (const other of Object.keys(headers)) if (other.toLowerCase() === key) delete headers[other]
+}
+
+const unsendable = (server: string, what: string): UpstreamFailed =>
+  refused(
+    server,
+    `The ${what} for server ${server} holds a character that cannot be sent (a line break, NUL, non-ASCII, or white ` +
+      "space at an end); set the service token again without it"
+  )
+
+/** The user's values go into the url as data: they cannot add a path segment, a query field or a fragment. */
+const buildUrl = (plan: ServerPlan, principal: Principal): string | Refusal => {
+  let dots = false
+  const text = render(plan, principal, plan.url, (value) => {
+    dots ||= value === "." || value === ".."
+    return encodeURIComponent(value.toWellFormed())
+  })
+  return dots ? unsendable(plan.server, "url") : text
+}
+
+const buildChild = (
+  plan: ServerPlan,
+  options: Omit<HeaderOptions, "body">,
+  environment: EnvironmentRecord
+):
+  | { readonly command: string; readonly args: ReadonlyArray<string>; readonly env: Readonly<Record<string, string>> }
+  | Refusal => {
+  const { principal } = options.context
+  const command = render(plan, principal, plan.command)
+  if (typeof command !== "string") return command
+  const args: Array<string> = []
+  for (const template of plan.args) {
+    const arg = render(plan, principal, template)
+    if (typeof arg !== "string") return arg
+    args.push(arg)
+  }
+  const env = childEnvironment(environment)
+  for (const { name, template } of plan.env) {
+    const value = render(plan, principal, template)
+    if (typeof value !== "string") return value
+    env[name] = value
+  }
+  for (const { name } of plan.tokens) {
+    const value = tokenOf(plan, principal, name)
+    // A token never takes the place of a variable that is there: one named PATH would choose the program.
+    if (value !== undefined && env[name] === undefined) env[name] = value
+  }
+  if (plan.level !== "none") {
+    Object.assign(env, contextEnvironment(options.context, plan.server, options.protocolVersion, plan.isolation))
+  }
+  if (command.includes("\0") || args.some((arg) => arg.includes("\0"))) return unsendable(plan.server, "command line")
+  for (const [name, value] of Object.entries(env)) {
+    if (value.includes("\0")) return unsendable(plan.server, `environment variable ${name}`)
+  }
+  return { command, args, env }
+}

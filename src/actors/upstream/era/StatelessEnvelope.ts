@@ -1,0 +1,56 @@
+/**
+ * What every request to a stateless upstream carries in its `_meta`: the revision, and who asks. There was no
+ * `initialize` to say it once.
+ *
+ * Source: MCP 2026-07-28 `basic` (per-request metadata).
+ */
+import { Predicate } from "effect"
+import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
+import { isLogLevel } from "../../../domain/protocol/LogLevels.ts"
+import { isJsonObject, metaKeys, metaOf, paramsToNew } from "../../../domain/protocol/eras/RequestMeta.ts"
+import { statelessVersion } from "../../../domain/protocol/Versions.ts"
+import type { ConnectOptions, UpstreamCall, UpstreamInfo } from "../connection/UpstreamConnection.ts"
+
+/** The parameters of a call as a connection opened with these options sends them. */
+export const outgoing =
+  ({ clientCapabilities, clientInfo }: ConnectOptions) =>
+  ({ logLevel, params }: UpstreamCall): JsonObject =>
+    paramsToNew(
+      params,
+      { clientCapabilities, clientInfo, ...(isLogLevel(logLevel) ? { logLevel } : {}) },
+      statelessVersion
+    )
+
+/** What `server/discover` said: the server's capabilities as they are, or the revisions it speaks instead. */
+export type Discovered =
+  | { readonly kind: "spoken"; readonly info: UpstreamInfo }
+  | { readonly kind: "other"; readonly supported: ReadonlyArray<string> }
+  /** No answer that a server of a stateless revision gives. */
+  | { readonly kind: "unknown" }
+
+const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
+  Array.isArray(value) && value.every(Predicate.isString) ? value : undefined
+
+const objectOf = (value: unknown): JsonObject => (isJsonObject(value) ? value : {})
+
+export const discovered = (result: unknown): Discovered => {
+  const { capabilities, instructions, supportedVersions } = objectOf(result)
+  const supported = textsOf(supportedVersions)
+  if (supported === undefined || !isJsonObject(capabilities)) return { kind: "unknown" }
+  if (!supported.includes(statelessVersion)) return { kind: "other", supported }
+  return {
+    kind: "spoken",
+    info: {
+      protocolVersion: statelessVersion,
+      capabilities,
+      serverInfo: objectOf(metaOf(objectOf(result))?.[metaKeys.serverInfo]),
+      instructions: typeof instructions === "string" ? instructions : undefined
+    }
+  }
+}
+
+/** The revisions an "unsupported version" error offers instead (`data.supported`), if it says so properly. */
+export const offered = (data: unknown): ReadonlyArray<string> | undefined => {
+  const supported = textsOf(objectOf(data)["supported"])
+  return supported === undefined || supported.length === 0 ? undefined : supported
+}

@@ -1,0 +1,92 @@
+/**
+ * The bulkhead between the servers of one user: how many requests of theirs are at one server, over all sessions and
+ * whoever else uses the same connection. A server that hangs can take no more of `MAX_INFLIGHT_PER_USER` than that, and
+ * the user's other servers stay within reach.
+ *
+ * A request holds a place while its connection is being opened (`Carrier`) and from before it is sent until it has ended
+ * (`UpstreamConnector`). What the hub asks on its own account (lists, what a new conversation has to be told) counts
+ * alike but is never refused: it is one of a kind per session, and without it a server could not be used at all.
+ *
+ * Counting is exact and synchronous, and every place is given back in a finalizer, whatever the end.
+ */
+import { Context, Effect, Layer } from "effect"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import type { UserId } from "../../../domain/Ids.ts"
+import { type UpstreamError, ServerOverloaded } from "../../../domain/requests/UpstreamErrors.ts"
+import type { Asking } from "./UpstreamPauses.ts"
+
+/** What a client is told to wait: places come free as calls end, at no time the hub could know. */
+const retryAfterMs = 1_000
+
+export class ServerPlaces extends Context.Service<
+  ServerPlaces,
+  {
+    /** Does something at a server in one of its user's places there; fails at once with `ServerOverloaded` if none is left. */
+    readonly within: <A, E>(asking: Asking, use: Effect.Effect<A, E>) => Effect.Effect<A, E | UpstreamError>
+    /** The same for what the hub asks on its own account: counted and never refused. */
+    readonly beside: <A, E>(asking: Asking, use: Effect.Effect<A, E>) => Effect.Effect<A, E | UpstreamError>
+    readonly taken: (userId: UserId, server: string) => number
+  }
+>()("mcphub/actors/upstream/ServerPlaces") {
+  static readonly layer: Layer.Layer<ServerPlaces> = Layer.effect(
+    ServerPlaces,
+    Effect.suspend(() => make)
+  )
+}
+
+const make = Effect.gen(function* () {
+  const { maxInflightPerServer } = yield* HubConfig
+  const users = new Map<UserId, Map<string, number>>()
+
+  const taken = (userId: UserId, server: string): number => users.get(userId)?.get(server) ?? 0
+
+  const take = ({ context, server }: Asking): void => {
+    const { userId } = context.principal
+    const servers = users.get(userId)
+    if (servers === undefined) users.set(userId, new Map([[server, 1]]))
+    else servers.set(server, (servers.get(server) ?? 0) + 1)
+  }
+
+  const give = ({ context, server }: Asking): void => {
+    const { userId } = context.principal
+    const servers = users.get(userId)!
+    const left = servers.get(server)! - 1
+    if (left > 0) servers.set(server, left)
+    else if (servers.size > 1) servers.delete(server)
+    else users.delete(userId)
+  }
+
+  const overloaded = (server: string, max: number): ServerOverloaded =>
+    new ServerOverloaded({
+      server,
+      retryAfterMs,
+      message: `This user has ${max} requests in flight at server ${server}, as many as allowed there, so nothing was sent; wait for one to end, or raise options.maxInflight of the server or MAX_INFLIGHT_PER_SERVER`
+    })
+
+  const holding = <A, E>(asking: Asking, begin: Effect.Effect<void, ServerOverloaded>, use: Effect.Effect<A, E>) =>
+    Effect.acquireUseRelease(
+      begin,
+      () => use,
+      () => Effect.sync(() => give(asking))
+    )
+
+  return ServerPlaces.of({
+    within: (asking, use) => {
+      const begin = Effect.suspend(() => {
+        const { config, context, server } = asking
+        const max = config.options?.maxInflight ?? maxInflightPerServer
+        if (taken(context.principal.userId, server) >= max) return overloaded(server, max)
+        take(asking)
+        return Effect.void
+      })
+      return holding(asking, begin, use)
+    },
+    beside: (asking, use) =>
+      holding(
+        asking,
+        Effect.sync(() => take(asking)),
+        use
+      ),
+    taken
+  })
+})

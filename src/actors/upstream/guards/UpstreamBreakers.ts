@@ -1,0 +1,177 @@
+/**
+ * The circuit breaker of each user toward each upstream server: a server that keeps failing is left alone for a growing
+ * while, then tried by one connection whose fate decides for all that wait.
+ *
+ * Counted are connections that cannot be made, conversations that end by themselves or lose their session soon and
+ * often, and calls that time out in a row. Five within a minute open the circuit; no more than five failing connections
+ * within ten seconds is what that guarantees, however many sessions ask. What ends once in each of a user's sessions, as
+ * when a server restarts, counts as one. Per user, because what breaks for one (a token, an account) works for another.
+ *
+ * Used by `UpstreamConnector`; read by sessions, `server ls` and metrics.
+ */
+import { Clock, Context, Effect, Exit, Layer, Random, Scope } from "effect"
+import type { SessionId, UserId } from "../../../domain/Ids.ts"
+import { monotonicMillis } from "../../../domain/Monotonic.ts"
+import { HubMetrics } from "../../observing/HubMetrics.ts"
+import { RequestTracker } from "../../requests/RequestTracker.ts"
+import { Circuit, type CircuitView } from "./Circuit.ts"
+import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
+import { type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+
+/** Opens a connection with the options it is given. */
+type Open = (options: ConnectOptions) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
+
+/** Circuits with nothing to remember are looked for this often. */
+const sweepEvery = "1 minute"
+
+/** What the user or the operator mends at any moment says nothing about the server. */
+const countable = (error: UpstreamError): boolean =>
+  error._tag !== "CredentialMissing" &&
+  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff"))
+
+export class UpstreamBreakers extends Context.Service<
+  UpstreamBreakers,
+  {
+    /** Opens a connection if the circuit lets it, and watches over its end for as long as the caller's scope lives. */
+    readonly guard: (
+      options: ConnectOptions,
+      open: Open
+    ) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
+    /** The user's circuit toward a server, unless it is closed. */
+    readonly view: (userId: UserId, server: string) => CircuitView | undefined
+    /** For how many users the circuit toward a server is not closed. */
+    readonly paused: (server: string) => number
+    /** Something of the user's that servers see has changed, e.g. a token: what failed before may work now. */
+    readonly forget: (userId: UserId) => void
+  }
+>()("mcphub/actors/upstream/UpstreamBreakers") {
+  static readonly layer: Layer.Layer<UpstreamBreakers, never, HubMetrics | RequestTracker> = Layer.effect(
+    UpstreamBreakers,
+    Effect.suspend(() => make)
+  )
+}
+
+const make = Effect.gen(function* () {
+  const now = monotonicMillis(yield* Clock.Clock)
+  const random = yield* Random.Random
+  const metrics = yield* HubMetrics
+  const tracker = yield* RequestTracker
+  const circuits = new Map<UserId, Map<string, Circuit>>()
+
+  const all = function* () {
+    for (const [userId, servers] of circuits) for (const [server, circuit] of servers) yield { userId, server, circuit }
+  }
+
+  const find = (userId: UserId, server: string) => circuits.get(userId)?.get(server)
+
+  const drop = (userId: UserId, server: string): void => {
+    const servers = circuits.get(userId)
+    servers?.delete(server)
+    if (servers?.size === 0) circuits.delete(userId)
+  }
+
+  const circuitOf = ({ config, context, name }: ConnectOptions): Circuit => {
+    const { userId } = context.principal
+    const settings = JSON.stringify(config)
+    const known = find(userId, name)
+    // Other settings may lead to another server altogether.
+    if (known?.settings === settings) return known
+    const opened = metrics.counter("mcphub_upstream_breaker_opened_total", "Times a circuit breaker opened", {
+      server: name
+    })
+    const circuit = new Circuit(settings, {
+      now,
+      jitter: () => 1 + random.nextDoubleUnsafe() / 4,
+      onOpened: opened.increment
+    })
+    const servers = circuits.get(userId)
+    if (servers === undefined) circuits.set(userId, new Map([[name, circuit]]))
+    else servers.set(name, circuit)
+    return circuit
+  }
+
+  const refused = (server: string, circuit: Circuit): UpstreamUnavailable =>
+    new UpstreamUnavailable({
+      server,
+      reason: "backoff",
+      message: `${circuit.reason}. It has failed too often to be tried again at once; the hub tries it again by itself`,
+      retryAfterMs: Math.max(1, Math.ceil(circuit.remaining()))
+    })
+
+  /** Takes a place among the attempts under way, or waits until one of them tells how the server is. */
+  const admitted = (server: string, circuit: Circuit): Effect.Effect<void, UpstreamUnavailable> =>
+    Effect.suspend(() => {
+      const verdict = circuit.admit()
+      if (verdict === "go") return Effect.void
+      if (verdict === "refused") return refused(server, circuit)
+      return Effect.andThen(
+        verdict,
+        Effect.suspend(() => admitted(server, circuit))
+      )
+    })
+
+  const guard = Effect.fnUntraced(function* (options: ConnectOptions, open: Open) {
+    const { name } = options
+    const source: SessionId = options.context.sessionId
+    const circuit = circuitOf(options)
+    yield* admitted(name, circuit)
+    const startedAt = now()
+    const mayRenew = Effect.suspend(() => {
+      circuit.lost(source, `Server ${name} keeps forgetting the session the hub has with it`)
+      return circuit.remaining() > 0 ? refused(name, circuit) : Effect.void
+    })
+    const inner = yield* Scope.make()
+    // Known before anything of the connection closes: what ends then does not end by itself.
+    let isLeaving = false
+    yield* Effect.addFinalizer((exit) => {
+      isLeaving = true
+      return Scope.close(inner, exit)
+    })
+    const connection = yield* open({ ...options, mayRenew }).pipe(
+      Scope.provide(inner),
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit)) return circuit.succeeded()
+          const error = Exit.findError(exit)
+          if (!isLeaving && error._tag === "Success" && countable(error.success)) {
+            circuit.failed(startedAt, error.success.message)
+          } else circuit.abandoned()
+        })
+      )
+    )
+    yield* connection.closed.pipe(
+      Effect.andThen((reason) =>
+        Effect.sync(() => {
+          if (!isLeaving) circuit.lost(source, `The connection to server ${name} keeps ending (${reason})`)
+        })
+      ),
+      Effect.forkIn(inner, { startImmediately: true })
+    )
+    return connection
+  })
+
+  const unlisten = tracker.onEnded(({ outcome, record }) => {
+    if (record.server === undefined || circuits.size === 0) return
+    if (outcome === "timedOut") {
+      find(record.userId, record.server)?.timedOut(`Server ${record.server} does not answer in time`)
+    } else if (outcome === "completed") find(record.userId, record.server)?.answered()
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(unlisten))
+
+  yield* Effect.sync(() => {
+    for (const { circuit, server, userId } of all()) if (circuit.isSpent()) drop(userId, server)
+  }).pipe(Effect.delay(sweepEvery), Effect.forever, Effect.forkScoped)
+
+  yield* metrics.gauge(
+    "mcphub_upstream_breakers_open",
+    "Circuit breakers that are not closed, each of one user toward one server",
+    () => [...all()].filter(({ circuit }) => circuit.view() !== undefined).length
+  )
+
+  return UpstreamBreakers.of({
+    guard,
+    view: (userId, server) => find(userId, server)?.view(),
+    paused: (server) => [...circuits.values()].filter((servers) => servers.get(server)?.view() !== undefined).length,
+    forget: (userId) => void circuits.delete(userId)
+  })
+})

@@ -1,0 +1,85 @@
+/**
+ * What is known of each configured upstream server, over all sessions: its state, and why the last thing that went wrong
+ * did. Written by `UpstreamConnector` as conversations come and go, read by `mcphub server ls`.
+ */
+import { Context, Effect, Layer } from "effect"
+import { type ServerType, serverType } from "../../../domain/servers/ServerConfig.ts"
+import { Settings } from "../../../domain/servers/Settings.ts"
+
+export interface ServerStatus {
+  readonly name: string
+  readonly type: ServerType
+  /**
+   * `connected` while somebody has a conversation, however others fare; `connecting` while only attempts are under way;
+   * `failed` when the last attempt failed or a conversation broke off, and none succeeded since; `unknown` when nobody has
+   * tried, or all have hung up in order (connections are lazy).
+   */
+  readonly state: "unknown" | "connecting" | "connected" | "failed" | "disabled"
+  /** What went wrong last, until a conversation opens. */
+  readonly reason?: string | undefined
+  readonly connections: number
+  readonly tools?: number | undefined
+}
+
+export class UpstreamHealth extends Context.Service<
+  UpstreamHealth,
+  {
+    /** An attempt begins. */
+    readonly connecting: (server: string) => void
+    /** An attempt ended, however it did. */
+    readonly attempted: (server: string) => void
+    readonly connected: (server: string) => void
+    readonly closed: (server: string) => void
+    /** An attempt failed, or a conversation ended by itself. */
+    readonly failed: (server: string, reason: string) => void
+    readonly tools: (server: string, count: number) => void
+    readonly status: Effect.Effect<ReadonlyArray<ServerStatus>>
+  }
+>()("mcphub/actors/upstream/UpstreamHealth") {
+  static readonly layer = Layer.effect(
+    UpstreamHealth,
+    Effect.gen(function* () {
+      const settings = yield* Settings
+      const all = new Map<string, Seen>()
+
+      const seen = (server: string): Seen => {
+        const known = all.get(server) ?? { attempts: 0, connections: 0, reason: undefined, tools: undefined }
+        all.set(server, known)
+        return known
+      }
+
+      return UpstreamHealth.of({
+        connecting: (server) => void seen(server).attempts++,
+        attempted: (server) => void seen(server).attempts--,
+        connected: (server) => {
+          const of = seen(server)
+          of.connections++
+          of.reason = undefined
+        },
+        closed: (server) => void seen(server).connections--,
+        failed: (server, reason) => void (seen(server).reason = reason),
+        tools: (server, count) => void (seen(server).tools = count),
+        status: Effect.sync(() =>
+          Object.entries(settings.current().mcpServers).map(([name, config]): ServerStatus => {
+            const { connections, reason, tools, ...of } = seen(name)
+            const state = config.enabled === false ? "disabled" : stateOf({ connections, reason, ...of })
+            return { name, type: serverType(config), state, reason, connections, tools }
+          })
+        )
+      })
+    })
+  )
+}
+
+interface Seen {
+  attempts: number
+  connections: number
+  reason: string | undefined
+  tools: number | undefined
+}
+
+const stateOf = ({ attempts, connections, reason }: Omit<Seen, "tools">): ServerStatus["state"] => {
+  if (connections > 0) return "connected"
+  if (attempts > 0) return "connecting"
+  return reason === undefined ? "unknown" : "failed"
+}

@@ -1,0 +1,176 @@
+/**
+ * From what an exchange came to, to what a call succeeds or fails with.
+ *
+ * An answer counts wherever HTTP allows one: in a JSON body, on the event stream, or as a JSON-RPC error under an HTTP
+ * error status. An event stream that ends early is resumed from its last event (MCP `basic/transports`, resumability)
+ * when the server gives event ids, until the caller's deadline.
+ */
+import { Deferred, Effect, Predicate } from "effect"
+import {
+  isFailure,
+  type JsonObject,
+  type JsonRpcFailure,
+  type JsonRpcResponse,
+  type JsonRpcSuccess
+} from "../../../domain/protocol/JsonRpc.ts"
+import { parseJson } from "../../../domain/protocol/json/JsonText.ts"
+import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
+import type { Era } from "../../../domain/protocol/Versions.ts"
+import { UpstreamErrorResponse, type UpstreamError, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
+import type { PendingCall, UpstreamHttpCalls } from "./UpstreamHttpCalls.ts"
+import { closedError, statusError } from "./UpstreamHttpErrors.ts"
+import type { ExchangeEnd, ResponseHead } from "./UpstreamHttpExchange.ts"
+import type { UpstreamHttpWire } from "./UpstreamHttpWire.ts"
+import { retryAfterMs } from "./RetryAfter.ts"
+import { scrub } from "../connection/ScrubTokens.ts"
+
+/** Milliseconds before a stream is resumed when the server names no time, and at the least. */
+const resumeMs = 1_000
+const minResumeMs = 100
+const maxResumeMs = 30_000
+
+export interface AnswerOptions {
+  readonly server: string
+  readonly wire: UpstreamHttpWire
+  readonly calls: UpstreamHttpCalls
+  /** Event streams are resumed only where there are sessions; without, a call is its one exchange. */
+  readonly era: Era
+  readonly closed: Deferred.Deferred<string>
+  readonly onLate: () => void
+}
+
+/** The result of a call whose exchange has ended. */
+export const conclude = (
+  options: AnswerOptions,
+  pending: PendingCall,
+  end: ExchangeEnd
+): Effect.Effect<unknown, UpstreamError> => {
+  const { server } = options
+  if (end.kind === "body") {
+    const failure = readBody(options, pending, end.head, end.body)
+    if (failure !== undefined) return Effect.fail(failure)
+  } else if (end.kind === "stream" && pending.response === undefined) {
+    if (end.lastEventId === undefined || options.era === "stateless") {
+      return Effect.fail(closedError(server, "stream", "ended its event stream without an answer"))
+    }
+    return Effect.flatMap(resumeStream(options, pending, end.lastEventId, end.retryMs), () => outcome(server, pending))
+  }
+  return outcome(server, pending, retryAfterMs(end.head))
+}
+
+const outcome = (server: string, pending: PendingCall, askedMs?: number): Effect.Effect<unknown, UpstreamError> => {
+  const response = pending.response as JsonRpcResponse
+  if (!isFailure(response)) return Effect.succeed(response.result)
+  const { code, message, data } = scrub(response.error, pending.call.context.principal)
+  return Effect.fail(
+    new UpstreamErrorResponse({
+      server,
+      code: typeof code === "number" ? code : -32603,
+      message: typeof message === "string" ? message : `Server ${server} answered with an error`,
+      ...(data === undefined ? {} : { data }),
+      ...(askedMs === undefined ? {} : { retryAfterMs: askedMs })
+    })
+  )
+}
+
+/** Finds the answer in a whole body, or says what the body is instead. */
+const readBody = (
+  { calls, era, server }: AnswerOptions,
+  pending: PendingCall,
+  head: ResponseHead,
+  body: string | JsonRpcSuccess
+): UpstreamError | undefined => {
+  const ok = head.status < 300
+  const otherwise = (what: string) =>
+    ok ? protocolError(server, "body", what) : statusError(server, head.status, retryAfterMs(head))
+  if (body === "") return otherwise("accepted the request without answering it")
+  if (!isJson(head.contentType))
+    return otherwise("answered with something else than JSON or an event stream; check its url")
+  let value: unknown
+  try {
+    value = typeof body === "string" ? parseJson(body) : body
+  } catch {
+    return otherwise(
+      "sent an answer that is not JSON, or nested deeper than a thousand levels; report this to its author"
+    )
+  }
+  if (!ok && isAnonymousError(value) && (era === "stateless" || tellsEra(pending, head.status, value))) {
+    pending.response = value
+    return undefined
+  }
+  // Revision 2025-03-26 knows batches, and a server may answer with one.
+  for (const message of Array.isArray(value) ? value : [value]) {
+    if (calls.route(message, pending) === "invalid") return otherwise("sent an answer that is not a JSON-RPC message")
+  }
+  return pending.response === undefined ? otherwise("answered a request it was not asked") : undefined
+}
+
+/** A refusal before the server had read the id: the exchange itself says which request it answers. */
+const isAnonymousError = (value: unknown): value is JsonRpcFailure =>
+  Predicate.isObject(value) &&
+  Predicate.isObject((value as JsonObject)["error"]) &&
+  ((value as JsonObject)["id"] ?? null) === null
+
+/** In the eras with sessions the status says it all, except where the error tells which era the server speaks instead. */
+const tellsEra = ({ message }: PendingCall, status: number, { error }: JsonRpcFailure): boolean =>
+  (status === 400 || status === 404 || status === 405) &&
+  (message.method === "initialize" || error.code === statelessCodes.unsupportedVersion)
+
+const isJson = (contentType: string): boolean => contentType === "application/json" || contentType.endsWith("+json")
+
+const resumeStream = Effect.fnUntraced(function* (
+  options: AnswerOptions,
+  pending: PendingCall,
+  firstEventId: string,
+  firstRetryMs: number | undefined
+): Effect.fn.Return<void, UpstreamError> {
+  const { server, wire, calls, closed, onLate } = options
+  let lastEventId = firstEventId
+  let retryMs = firstRetryMs
+  let idle = 0
+  while (true) {
+    const wait = Math.min(
+      Math.max(retryMs ?? resumeMs, minResumeMs) * 2 ** Math.min(idle, 10),
+      Math.max(retryMs ?? 0, maxResumeMs)
+    )
+    yield* Effect.raceFirst(
+      Effect.sleep(wait),
+      Effect.flatMap(Deferred.await(closed), () =>
+        Effect.fail(closedError(server, "stream", "was disconnected because the session ended"))
+      )
+    )
+    const end = yield* wire
+      .send({
+        method: "GET",
+        context: pending.call.context,
+        lastEventId,
+        raw: pending.call.raw === true,
+        onMessage: (message) => calls.route(message, pending),
+        onLate
+      })
+      .pipe(
+        // Nothing is lost by asking again: resuming repeats no work.
+        Effect.catchTag("UpstreamUnavailable", () => Effect.undefined),
+        Effect.catchIf(
+          (error) => error._tag === "UpstreamFailed" && error.reason === "closed",
+          () => Effect.undefined
+        )
+      )
+    if (pending.response !== undefined) return
+    if (end === undefined) {
+      idle++
+      continue
+    }
+    if (end.kind === "body") {
+      return yield* closedError(
+        server,
+        "stream",
+        `ended its event stream without an answer and would not resume it (HTTP ${end.head.status})`
+      )
+    }
+    const next = end.kind === "stream" ? end.lastEventId : undefined
+    idle = next === undefined || next === lastEventId ? idle + 1 : 0
+    lastEventId = next ?? lastEventId
+    if (end.kind === "stream") retryMs = end.retryMs ?? retryMs
+  }
+})

@@ -1,0 +1,140 @@
+/**
+ * What went wrong on the way to an HTTP upstream, as the typed errors of the ports. Messages name the server as
+ * configured and a remedy; never a url, a header or anything the upstream wrote.
+ */
+import { AddressBlocked } from "./AddressGuard.ts"
+import { UpstreamFailed, UpstreamUnavailable, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
+
+/** How far an exchange had come: `queued` means that no byte has left. */
+export type Phase = "queued" | UpstreamFailed["phase"]
+
+const refused = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "EHOSTDOWN", "ECONNRESET"])
+const unresolved = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NODATA", "EAI_NONAME", "EAI_FAIL"])
+const timedOut = new Set(["ETIMEDOUT", "UND_ERR_CONNECT_TIMEOUT"])
+
+const connectReason = (error: Error & { code?: unknown }): UpstreamUnavailable["reason"] => {
+  const code = String(error.code ?? "")
+  if (timedOut.has(code)) return "timeout"
+  if (unresolved.has(code) || /name or service not known|failed to lookup/i.test(error.message)) return "dns"
+  if (/cert|_TLS_|_SSL_|EPROTO/i.test(code) || /certificate|handshake|\btls\b|\bssl\b/i.test(error.message))
+    return "tls"
+  return refused.has(code) ? "refused" : /timed out/i.test(error.message) ? "timeout" : "refused"
+}
+
+const connectMessages: Partial<Record<UpstreamUnavailable["reason"], string>> = {
+  timeout: "did not accept a connection in time; check that its host is reachable from the hub",
+  dns: "has a host name that does not resolve; check its url",
+  tls: "could not be trusted or spoken to over TLS; check its certificate and that its url should begin with https",
+  refused: "refused the connection; check that it is running and that its url names the right port"
+}
+
+/** A failure of the transport at a phase. Before anything was sent it is safe to try again. */
+export const transportError = (
+  server: string,
+  error: Error & { code?: unknown },
+  phase: Phase
+): UpstreamUnavailable | UpstreamFailed => {
+  if (error.code === "UND_ERR_INVALID_ARG" || error.code === "UND_ERR_NOT_SUPPORTED") return badHeader(server)
+  if (error instanceof AddressBlocked) return addressBlocked(server)
+  if (phase === "queued") {
+    const reason = connectReason(error)
+    return new UpstreamUnavailable({ server, reason, message: `Server ${server} ${connectMessages[reason]}` })
+  }
+  if (String(error.code).startsWith("HPE_") || error.code === "UND_ERR_HEADERS_OVERFLOW") {
+    return protocolError(
+      server,
+      "headers",
+      "sent something that is not an HTTP response; check that its url is an MCP endpoint"
+    )
+  }
+  return closedError(server, phase, "closed the connection before its answer was complete")
+}
+
+export const badHeader = (server: string): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "bad-header",
+    phase: "send",
+    message: `A header for server ${server} has a value HTTP cannot carry; check its headers and the service tokens they use`
+  })
+
+const addressBlocked = (server: string): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "blocked",
+    phase: "send",
+    message: `The host of server ${server} leads to an address inside the hub's own network or to a cloud's metadata service, which the hub does not connect to; write the address itself into its url, or list its network in ALLOWED_NETWORKS`
+  })
+
+export const closedError = (server: string, phase: UpstreamFailed["phase"], what: string): UpstreamFailed =>
+  new UpstreamFailed({ server, reason: "closed", phase, message: `Server ${server} ${what}` })
+export const tooLarge = (server: string, phase: UpstreamFailed["phase"], maxBytes: number): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "too-large",
+    phase,
+    message: `Server ${server} sent more than the ${maxBytes} bytes an answer may have; ask it for less at once`
+  })
+
+export const tooMuch = (server: string, phase: UpstreamFailed["phase"], max: number): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "too-large",
+    phase,
+    message: `The answer of server ${server} was given up, as all large answers of one user on their way at once may have no more than ${max} bytes (MAX_ANSWER_BYTES_PER_USER); fetch fewer at a time`
+  })
+
+export const sessionLost = (server: string): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "session",
+    phase: "headers",
+    message: `Server ${server} no longer knows the session the hub had with it; call again to start a new one`
+  })
+
+/** Nothing was sent: the connection had ended before. */
+export const connectionGone = (server: string): UpstreamUnavailable =>
+  new UpstreamUnavailable({
+    server,
+    reason: "exited",
+    message: `The connection to server ${server} has ended; call again to open a new one`
+  })
+
+const statusMessage = (status: number): string => {
+  if (status === 401) return "asks for credentials it was not given (HTTP 401); set or renew the service token it needs"
+  if (status === 403) return "refuses these credentials (HTTP 403); check what the service token is allowed to do"
+  if (status === 404 || status === 405) {
+    return `has no MCP endpoint at its url (HTTP ${status}); check the url, or set its type to "sse" if it speaks the old transport`
+  }
+  return `answered with HTTP ${status}; look at its own log for the reason`
+}
+
+/** A response whose status alone is the answer. 429 and 503 say that the request was not taken. */
+export const statusError = (
+  server: string,
+  status: number,
+  retryAfterMs: number | undefined
+): UpstreamUnavailable | UpstreamFailed => {
+  if (status === 429 || status === 503) {
+    return new UpstreamUnavailable({
+      server,
+      reason: "status",
+      message: `Server ${server} is not taking requests now (HTTP ${status}); try again later`,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs })
+    })
+  }
+  if (status >= 300 && status < 400) {
+    return new UpstreamFailed({
+      server,
+      reason: "redirect",
+      phase: "headers",
+      message: `Server ${server} redirects elsewhere, which the hub does not follow with a user's credentials; configure its final url`
+    })
+  }
+  return new UpstreamFailed({
+    server,
+    reason: "status",
+    phase: "headers",
+    message: `Server ${server} ${statusMessage(status)}`
+  })
+}

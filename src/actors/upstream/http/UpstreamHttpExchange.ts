@@ -1,0 +1,347 @@
+/**
+ * One HTTP request and its response on a user's pool: the lean part of the data path.
+ *
+ * `Effect.callback` around undici's `dispatch`, without fetch, web streams or Response objects. A body is collected up
+ * to a limit; an event stream is decoded as it arrives and its messages are handed over one by one, until one of them
+ * is the answer. What remains after that (or after an interruption) is drained for a moment, so that the socket can be
+ * used again and a late answer is seen and counted, and then aborted. Messages are delivered by a plain callback: each
+ * exchange is bounded in bytes, so nothing needs to be paused.
+ */
+import { Effect } from "effect"
+import type { Dispatcher } from "undici"
+import type { JsonRpcSuccess } from "../../../domain/protocol/JsonRpc.ts"
+import { parseJson } from "../../../domain/protocol/json/JsonText.ts"
+import { Pieces } from "../../../domain/protocol/json/Pieces.ts"
+import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
+import { large, ResponseScanner } from "../../../domain/protocol/json/ResponseScanner.ts"
+import * as SseDecoder from "./SseDecoder.ts"
+import {
+  type UpstreamFailed,
+  type UpstreamUnavailable,
+  protocolError
+} from "../../../domain/requests/UpstreamErrors.ts"
+import { closedError, connectionGone, type Phase, tooLarge, tooMuch, transportError } from "./UpstreamHttpErrors.ts"
+import type { UserPool } from "./UserPools.ts"
+
+/** Bytes after which the pace is looked at: what has been read beyond a pause is put together again, and copied. */
+const stepBytes = 256 * 1024
+/** What a chunk counts for at least: that it came at all costs as much as so many bytes of it. */
+const leastChunk = 1_024
+
+/** Milliseconds an exchange may take to end after nobody waits for it. */
+const graceMs = 1_000
+
+/** The only parts of a response's head that are looked at. */
+export interface ResponseHead {
+  readonly status: number
+  /** Lower case, without parameters; "" when absent. */
+  readonly contentType: string
+  readonly sessionId: string | undefined
+  readonly retryAfter: string | undefined
+  readonly setCookie: ReadonlyArray<string>
+}
+
+/** What an exchange came to. Only `answered` ends it before the response does. */
+export type ExchangeEnd =
+  | { readonly kind: "answered"; readonly head: ResponseHead }
+  /** A text, or, where `raw` allows it, an answer whose result was not read. */
+  | { readonly kind: "body"; readonly head: ResponseHead; readonly body: string | JsonRpcSuccess }
+  | {
+      readonly kind: "stream"
+      readonly head: ResponseHead
+      readonly lastEventId: string | undefined
+      readonly retryMs: number | undefined
+      /** The connection broke, rather than being closed in order. */
+      readonly broken: boolean
+    }
+
+export interface ExchangeRequest {
+  readonly server: string
+  readonly pool: UserPool
+  readonly method: "POST" | "GET" | "DELETE"
+  readonly path: string
+  /** Name, value, name, value … */
+  readonly headers: Array<string>
+  readonly body: string | null
+  /** Bytes of a whole body or stream; of one event when `endless`. */
+  readonly maxBytes: number
+  /** The response is an event stream without an end. */
+  readonly endless?: boolean
+  /** Giving the exchange up ends it at once: closing the stream is what tells the server (revision 2026-07-28). */
+  readonly abrupt?: boolean
+  /** Only the status is of interest: whatever body follows is drained unread. */
+  readonly headOnly?: boolean
+  /** The result of a large answer may stay as it came, see `RawJson`. */
+  readonly raw?: boolean
+  /** What of its user's memory a large answer takes while it arrives; asked for with the first one. Absent: not counted. */
+  readonly room?: () => AnswerRoom
+  /** Where running exchanges are found when their connection closes. */
+  readonly running: Set<Exchange>
+  readonly onHead?: (head: ResponseHead) => void
+  /** A parsed JSON value of the event stream; `true` when it is the awaited answer, `"invalid"` when it is no message. */
+  readonly onMessage: (message: unknown) => boolean | "invalid"
+  /** Something arrived that nobody waits for any more. */
+  readonly onLate: () => void
+}
+
+type ExchangeError = UpstreamUnavailable | UpstreamFailed
+
+/** Succeeds when the response has ended or the answer is in; interruption gives the exchange up. */
+export const exchange = (request: ExchangeRequest): Effect.Effect<ExchangeEnd, ExchangeError> =>
+  Effect.callback((resume) => {
+    const running = new Exchange(request, resume)
+    running.start()
+    return Effect.sync(() => running.giveUp())
+  })
+
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+/** Lower case, without parameters. */
+const mediaType = (value: string | undefined): string => {
+  if (value === undefined || value === "application/json") return value ?? ""
+  return value.split(";", 1)[0]!.trim().toLowerCase()
+}
+
+const headerText = (value: string | Array<string> | undefined): string | undefined =>
+  Array.isArray(value) ? value[0] : value
+
+export class Exchange implements Dispatcher.DispatchHandler {
+  private readonly request: ExchangeRequest
+  private readonly resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void
+  private controller: Dispatcher.DispatchController | undefined
+  private phase: Phase = "queued"
+  private head: ResponseHead | undefined
+  private settled = false
+  private aborted = false
+  private bytes = 0
+  private pieces = new Pieces()
+  private scanner: ResponseScanner | undefined
+  private events: SseDecoder.SseDecoder | undefined
+  /** Bytes that what was read has cost, and those of it since the pace was looked at. */
+  private cost = 0
+  private uncounted = 0
+  /** While the rest of a large answer waits for its turn. */
+  private noRest: (() => void) | undefined
+  private room: AnswerRoom | undefined
+  private grace: ReturnType<typeof setTimeout> | undefined
+
+  constructor(request: ExchangeRequest, resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void) {
+    this.request = request
+    this.resume = resume
+  }
+
+  start(): void {
+    this.request.running.add(this)
+    const { method, path, headers, body } = this.request
+    this.request.pool.dispatch({ method, path, headers, body }, this)
+  }
+
+  /** Nobody waits any more: what still comes is late. Before anything was sent, nothing will be. */
+  giveUp(): void {
+    if (this.settled) return
+    this.settled = true
+    const { abrupt, endless } = this.request
+    if (this.phase === "queued" || endless === true || abrupt === true) this.abort()
+    else this.drain()
+  }
+
+  /** Waits for a status only: nothing of value is lost by letting it finish. */
+  get brief(): boolean {
+    return this.request.headOnly === true
+  }
+
+  /** The connection closes: ends at once, whatever is under way. */
+  close(): void {
+    const { server } = this.request
+    this.settle(
+      Effect.fail(
+        this.phase === "queued"
+          ? connectionGone(server)
+          : closedError(server, this.phase, "was disconnected because the session ended")
+      )
+    )
+    this.abort()
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller
+    if (this.aborted) controller.abort(new Error("Given up before it was sent"))
+    else this.phase = "send"
+  }
+
+  onRequestSent(): void {
+    if (this.phase === "send") this.phase = "headers"
+  }
+
+  onResponseStart(
+    _: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | Array<string> | undefined>
+  ): void {
+    // 1xx responses announce themselves and are followed by the real one.
+    if (status < 200) return
+    const contentType = mediaType(headerText(headers["content-type"]))
+    const cookies = headers["set-cookie"]
+    this.head = {
+      status,
+      contentType,
+      sessionId: headerText(headers["mcp-session-id"]),
+      retryAfter: headerText(headers["retry-after"]),
+      setCookie: cookies === undefined ? [] : Array.isArray(cookies) ? cookies : [cookies]
+    }
+    this.request.onHead?.(this.head)
+    this.phase = "body"
+    if (this.request.headOnly === true) return this.answered()
+    if (contentType === "text/event-stream" && status < 300) {
+      this.phase = "stream"
+      this.events = SseDecoder.make(this.request.maxBytes, (event) => this.onEvent(event), this.request.raw)
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.bytes += chunk.length
+    this.take(chunk)
+    const cost = Math.max(chunk.length, leastChunk)
+    this.cost += cost
+    this.uncounted += cost
+    if (this.cost > large && this.uncounted >= stepBytes && !this.aborted) this.leaveRoom(controller)
+  }
+
+  private take(chunk: Buffer): void {
+    if (this.bytes > this.request.maxBytes && this.request.endless !== true) return this.overflow()
+    if (this.events !== undefined) {
+      const problem = this.events.push(chunk)
+      if (problem === "too-large") this.overflow()
+      else if (problem === "encoding") this.refuse("sent an event stream that is not UTF-8; report this to its author")
+      else this.hold(this.events.unfinished())
+    } else if (!this.settled) this.collect(chunk)
+  }
+
+  onResponseEnd(): void {
+    const head = this.head!
+    this.finish()
+    if (this.events !== undefined) return this.streamEnd(head, false)
+    if (this.settled) {
+      if (this.bytes > 0 && this.request.headOnly !== true && head.status < 300) this.request.onLate()
+      return
+    }
+    let body: string | JsonRpcSuccess | undefined
+    try {
+      body = this.scanner?.end() ?? utf8.decode(this.pieces.whole())
+    } catch {
+      return this.refuse("sent an answer that is not UTF-8; report this to its author")
+    }
+    this.settle(Effect.succeed({ kind: "body", head, body }))
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    this.finish()
+    if (this.events !== undefined) return this.streamEnd(this.head!, true)
+    this.settle(Effect.fail(transportError(this.request.server, error, this.phase)))
+  }
+
+  /** A large answer is read no faster than its user's share allows while others are active. */
+  private leaveRoom(controller: Dispatcher.DispatchController): void {
+    // A socket that closes while the answer is paused still hands over what it holds.
+    if (this.noRest !== undefined) return
+    this.noRest = this.request.pool.moved(this.uncounted, () => {
+      this.noRest = undefined
+      controller.resume()
+    })
+    this.uncounted = 0
+    if (this.noRest !== undefined) controller.pause()
+  }
+
+  /** A large body is looked through while it arrives rather than parsed when it is there. */
+  private collect(chunk: Buffer): void {
+    if (!this.hold(this.bytes)) return
+    if (this.scanner !== undefined) return this.scanner.push(chunk)
+    this.pieces.push(chunk)
+    if (this.request.raw === true && this.bytes >= large) this.scanner = ResponseScanner.over(this.pieces)
+  }
+
+  /** Counts what is in memory of the answer; false when that is too much, and the exchange has been ended for it. */
+  private hold(bytes: number): boolean {
+    if (this.room === undefined && bytes >= large && !this.aborted) this.room = this.request.room?.()
+    if (this.room === undefined || this.room.hold(bytes)) return true
+    this.settle(Effect.fail(tooMuch(this.request.server, this.failedPhase(), this.room.max)))
+    this.abort()
+    return false
+  }
+
+  private onEvent(event: SseDecoder.SseEvent): void {
+    // Priming events have no data; other event names are not MCP's.
+    if (event.data === "" || event.event !== "message" || this.aborted) return
+    let message: unknown
+    try {
+      message = event.answer ?? parseJson(event.data)
+    } catch {
+      return this.refuse(
+        "sent an event that is not JSON, or nested deeper than a thousand levels; report this to its author"
+      )
+    }
+    const verdict = this.request.onMessage(message)
+    if (verdict === "invalid") this.refuse("sent an event that is not a JSON-RPC message; report this to its author")
+    else if (verdict) this.answered()
+  }
+
+  private answered(): void {
+    this.settle(Effect.succeed({ kind: "answered", head: this.head! }))
+    this.drain()
+  }
+
+  private streamEnd(head: ResponseHead, broken: boolean): void {
+    const events = this.events!
+    this.settle(
+      Effect.succeed({ kind: "stream", head, lastEventId: events.lastEventId(), retryMs: events.retryMs(), broken })
+    )
+  }
+
+  private overflow(): void {
+    this.settle(Effect.fail(tooLarge(this.request.server, this.failedPhase(), this.request.maxBytes)))
+    this.abort()
+  }
+
+  private refuse(what: string): void {
+    this.settle(Effect.fail(protocolError(this.request.server, this.failedPhase(), what)))
+    this.abort()
+  }
+
+  private failedPhase(): UpstreamFailed["phase"] {
+    return this.phase === "queued" ? "send" : this.phase
+  }
+
+  private settle(effect: Effect.Effect<ExchangeEnd, ExchangeError>): void {
+    if (this.settled) return
+    this.settled = true
+    this.forget()
+    this.resume(effect)
+  }
+
+  private forget(): void {
+    this.pieces = new Pieces()
+    this.scanner = undefined
+    this.room?.hold(0)
+  }
+
+  private drain(): void {
+    this.forget()
+    this.grace ??= setTimeout(() => this.abort(), graceMs)
+    this.grace.unref()
+  }
+
+  private abort(): void {
+    this.aborted = true
+    this.forget()
+    if (this.controller === undefined) this.finish()
+    else this.controller.abort(new Error("Given up"))
+  }
+
+  private finish(): void {
+    clearTimeout(this.grace)
+    this.noRest?.()
+    this.noRest = undefined
+    this.room?.end()
+    this.request.running.delete(this)
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * The upstream's session behind one connection: opened by `initialize`, opened again when the upstream has forgotten it.
+ *
+ * A request is sent once. The one exception is proven harmless: an HTTP 404 under a session id says that the server has
+ * forgotten the session and executed nothing, so the connection initializes again, once for all calls that meet the
+ * 404, and sends each of them again, once.
+ *
+ * Source: MCP `basic/lifecycle` (initialization), `basic/transports` (session management).
+ */
+import { Deferred, Effect, Exit, FiberHandle, type Scope } from "effect"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import {
+  type JsonObject,
+  type JsonRpcNotification,
+  type JsonRpcResponse,
+  notification
+} from "../../../domain/protocol/JsonRpc.ts"
+import { statefulVersions } from "../../../domain/protocol/Versions.ts"
+import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
+import type { CallContext, ConnectOptions, UpstreamInfo } from "../connection/UpstreamConnection.ts"
+import { initializeRefused, unusable } from "../era/EraEvidence.ts"
+import {
+  type EraNotSpoken,
+  isForOperator,
+  type UpstreamError,
+  UpstreamUnavailable
+} from "../../../domain/requests/UpstreamErrors.ts"
+import { type AnswerOptions, conclude } from "./UpstreamHttpAnswer.ts"
+import { connectionGone, sessionLost, statusError } from "./UpstreamHttpErrors.ts"
+import type { ExchangeEnd } from "./UpstreamHttpExchange.ts"
+import { retryAfterMs } from "./RetryAfter.ts"
+import { listen } from "./UpstreamHttpStream.ts"
+import type { WireError } from "./UpstreamHttpWire.ts"
+
+export interface UpstreamHttpSession {
+  /** Initializes, in time or not at all. */
+  readonly open: (by: CallContext) => Effect.Effect<void, UpstreamError | EraNotSpoken>
+  /** Sends, and once more in a new session when the server has forgotten this one. */
+  readonly within: (
+    send: Effect.Effect<ExchangeEnd, WireError>,
+    by: CallContext
+  ) => Effect.Effect<ExchangeEnd, UpstreamError>
+  /** Sends a message that has no answer. */
+  readonly post: (
+    message: JsonRpcNotification | JsonRpcResponse,
+    by: CallContext
+  ) => Effect.Effect<ExchangeEnd, WireError>
+  /** Fails when the server did not take such a message. */
+  readonly accepted: (end: ExchangeEnd) => Effect.Effect<void, UpstreamError>
+  /** Notes whose request came last: what the connection sends on its own account carries that context. */
+  readonly remember: (by: CallContext) => void
+  readonly context: () => CallContext
+  /** What the server said at the latest `initialize`. */
+  readonly info: () => UpstreamInfo
+}
+
+/** Revisions this client can speak; 2024-11-05 servers use the same messages. */
+const spoken: ReadonlyArray<unknown> = ["2024-11-05", ...statefulVersions]
+
+/** MCP `basic/transports`: a session id is visible ASCII. */
+const visibleAscii = /^[\x21-\x7e]{1,1024}$/
+
+/** `onRenew` runs in every new session but the first, before any call goes on. */
+export const make = Effect.fnUntraced(function* (
+  options: ConnectOptions,
+  answers: AnswerOptions,
+  onRenew: (by: CallContext) => Effect.Effect<void>
+): Effect.fn.Return<UpstreamHttpSession, never, Scope.Scope> {
+  const { server, wire, calls, closed, onLate } = answers
+  const { initTimeout } = yield* HubConfig
+  const scope = yield* Effect.scope
+  const stream = yield* FiberHandle.make<void>()
+  const wanted = wire.protocolVersion
+  let context = options.context
+  let info: UpstreamInfo = { protocolVersion: wanted, capabilities: {}, serverInfo: {} }
+  /** Counts the sessions: tells a call that meets a 404 whether another has dealt with it. */
+  let generation = 0
+  let renewing: Deferred.Deferred<void, UpstreamError> | undefined
+
+  const post: UpstreamHttpSession["post"] = (message, by) =>
+    wire.send({
+      method: "POST",
+      context: by,
+      body: JSON.stringify(message),
+      headOnly: true,
+      onMessage: () => false,
+      onLate: () => undefined
+    })
+
+  const accepted: UpstreamHttpSession["accepted"] = ({ head }) => {
+    if (head.status < 300) return Effect.void
+    if (head.status === 404 && wire.sessionId !== undefined) return Effect.fail(sessionLost(server))
+    return Effect.fail(statusError(server, head.status, retryAfterMs(head)))
+  }
+
+  const initialize = Effect.fnUntraced(function* (by: CallContext): Effect.fn.Return<void, UpstreamError> {
+    const params = { protocolVersion: wanted, capabilities: options.clientCapabilities, clientInfo: options.clientInfo }
+    const pending = calls.open({ method: "initialize", params, context: by, onMessage: options.onMessage })
+    wire.initialized = false
+    wire.protocolVersion = wanted
+    const result = yield* wire
+      .send({
+        method: "POST",
+        context: by,
+        body: pending.body,
+        initialize: true,
+        onMessage: (message) => calls.route(message, pending),
+        onLate
+      })
+      .pipe(
+        Effect.flatMap((end) => conclude(answers, pending, end)),
+        Effect.ensuring(Effect.sync(() => calls.close(pending)))
+      )
+    if (wire.sessionId !== undefined && !visibleAscii.test(wire.sessionId)) {
+      wire.sessionId = undefined
+      return yield* unusable(server, "issued a session id that HTTP cannot carry; report this to its author")
+    }
+    const answer = (result ?? {}) as JsonObject
+    const protocolVersion = answer["protocolVersion"]
+    if (!spoken.includes(protocolVersion)) {
+      return yield* unusable(server, `does not speak a revision of MCP that this hub knows (${spoken.join(", ")})`)
+    }
+    wire.protocolVersion = protocolVersion as string
+    wire.initialized = true
+    info = {
+      protocolVersion: protocolVersion as string,
+      capabilities: (answer["capabilities"] ?? {}) as JsonObject,
+      serverInfo: (answer["serverInfo"] ?? {}) as JsonObject,
+      instructions: typeof answer["instructions"] === "string" ? answer["instructions"] : undefined
+    }
+    yield* Effect.flatMap(post(notification("notifications/initialized"), by), accepted)
+    generation++
+    yield* FiberHandle.run(stream, listen({ wire, calls, context: () => context, onLate }))
+  })
+
+  const inTime = (opening: Effect.Effect<void, UpstreamError>) =>
+    opening.pipe(
+      Effect.mapError((error) => unopened(server, error)),
+      timeoutAwake(initTimeout, () =>
+        Effect.fail(
+          new UpstreamUnavailable({
+            server,
+            reason: "timeout",
+            message: `Server ${server} did not finish initialize within ${initTimeout} ms; check its log, or raise INIT_TIMEOUT`
+          })
+        )
+      )
+    )
+
+  /** A new session after the 404 of generation `failed`, started by the first call that meets it and shared by all. */
+  const renew = (failed: number, by: CallContext): Effect.Effect<void, UpstreamError> =>
+    Effect.suspend(() => {
+      if (generation !== failed) return Effect.void
+      if (renewing !== undefined) return Deferred.await(renewing)
+      const current = (renewing = Deferred.makeUnsafe<void, UpstreamError>())
+      const opened = Effect.catchTag(inTime(Effect.andThen(initialize(by), onRenew(by))), "EraNotSpoken", (error) =>
+        Effect.fail(error.refusal)
+      )
+      const work = Effect.andThen(options.mayRenew ?? Effect.void, opened)
+      // Observed from outside: once the connection's scope has closed, the work never begins and has no end of its own.
+      const begun = Effect.map(Effect.forkIn(work, scope), (fiber) =>
+        fiber.addObserver((exit) => {
+          renewing = undefined
+          Deferred.doneUnsafe(current, Exit.hasInterrupts(exit) ? Effect.fail(connectionGone(server)) : exit)
+        })
+      )
+      return Effect.andThen(Effect.uninterruptible(begun), Deferred.await(current))
+    })
+
+  const within: UpstreamHttpSession["within"] = (send, by) =>
+    Effect.suspend(() => {
+      if (wire.sessionId === undefined) return send
+      const first = generation
+      return Effect.flatMap(send, (end) =>
+        end.head.status === 404 ? inNewSession(send, first, by) : Effect.succeed(end)
+      )
+    })
+
+  const inNewSession = Effect.fnUntraced(function* (
+    send: Effect.Effect<ExchangeEnd, WireError>,
+    failed: number,
+    by: CallContext
+  ): Effect.fn.Return<ExchangeEnd, UpstreamError> {
+    yield* renew(failed, by)
+    const again = yield* send
+    if (again.head.status !== 404) return again
+    yield* Deferred.succeed(closed, "session refused twice")
+    return yield* sessionLost(server)
+  })
+
+  return {
+    open: (by) => inTime(initialize(by)),
+    within,
+    post,
+    accepted,
+    remember: (by) => {
+      if (by.principal.userId === options.context.principal.userId) context = by
+    },
+    context: () => context,
+    info: () => info
+  }
+})
+
+/** Nothing was executed yet, so a failed opening is safe to repeat; what the operator must mend keeps its own reason. */
+const unopened = (server: string, error: UpstreamError): UpstreamError | EraNotSpoken => {
+  if (error._tag === "UpstreamErrorResponse") return initializeRefused(error)
+  if (error._tag !== "UpstreamFailed" || isForOperator(error)) return error
+  return new UpstreamUnavailable({
+    server,
+    reason: error.reason === "status" ? "status" : "initialize",
+    message: error.message
+  })
+}

@@ -1,0 +1,209 @@
+/**
+ * HTTP toward one upstream on behalf of one connection: address, headers, session id, cookies.
+ *
+ * The user's context headers are built anew for every request, whatever its method. The session id and cookies the
+ * upstream gave live and die with the connection; they are never seen by a client, nor by another connection.
+ *
+ * Source: MCP `basic/transports` (streamable HTTP), revisions 2025-03-26 to 2026-07-28.
+ */
+import { Clock, Effect, type Scope } from "effect"
+import * as Cookies from "effect/http/Cookies"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import { AnswerBytes } from "../../limits/AnswerBytes.ts"
+import { connectionHeaders } from "../connection/ServerPlan.ts"
+import type { CallContext, ConnectOptions } from "../connection/UpstreamConnection.ts"
+import {
+  type CredentialMissing,
+  type UpstreamFailed,
+  UpstreamUnavailable
+} from "../../../domain/requests/UpstreamErrors.ts"
+import { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
+import { sessionLost } from "./UpstreamHttpErrors.ts"
+import {
+  type Exchange,
+  exchange,
+  type ExchangeEnd,
+  type ExchangeRequest,
+  type ResponseHead
+} from "./UpstreamHttpExchange.ts"
+import { UserPools } from "./UserPools.ts"
+
+export type WireError = UpstreamUnavailable | UpstreamFailed | CredentialMissing
+
+export interface WireRequest extends Pick<ExchangeRequest, "method" | "onMessage" | "onLate"> {
+  readonly context: CallContext
+  readonly body?: string
+  readonly lastEventId?: string | undefined
+  readonly endless?: boolean
+  readonly abrupt?: boolean
+  /** Headers of this request alone. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly headOnly?: boolean
+  readonly raw?: boolean
+  /** Opens a session: goes out without one, and the one in the response counts from then on. */
+  readonly initialize?: boolean
+  readonly onHead?: (head: ResponseHead) => void
+  /** Called when the request is about to leave. */
+  readonly onSend?: () => void
+}
+
+export interface UpstreamHttpWire {
+  readonly send: (request: WireRequest) => Effect.Effect<ExchangeEnd, WireError>
+  /** Exchanges under way, for closing. */
+  readonly running: Set<Exchange>
+  /** The session the upstream issued, if any. */
+  sessionId: string | undefined
+  /** The revision in use; what the client wants until the upstream has answered. */
+  protocolVersion: string
+  /** `initialize` has been answered: requests carry the revision. */
+  initialized: boolean
+}
+
+interface Address {
+  readonly url: string
+  readonly origin: string
+  readonly path: string
+}
+
+/** What the transport itself writes; configured headers of these names are left out. */
+const reserved = new Set([...connectionHeaders, "accept", "content-type", "cookie"])
+
+/** Whether a configured header is sent as it is, and what it stands for otherwise; worked out once a name. */
+type HeaderRole = "sent" | "agent" | "cookie" | "left-out"
+
+const roleOf = (name: string): HeaderRole => {
+  const lower = name.toLowerCase()
+  if (lower === "cookie") return "cookie"
+  if (lower === "user-agent") return "agent"
+  return reserved.has(lower) || lower.startsWith("mcp-param-") ? "left-out" : "sent"
+}
+
+/** More than any server needs; a server that keeps inventing names does not grow the jar. */
+const maxCookies = 50
+
+export const make = Effect.fnUntraced(function* (
+  options: ConnectOptions,
+  protocolVersion: string
+): Effect.fn.Return<UpstreamHttpWire, WireError, UpstreamHeaders | UserPools | AnswerBytes | Scope.Scope> {
+  const { name: server, config } = options
+  const upstreamHeaders = yield* UpstreamHeaders
+  const pools = yield* UserPools
+  const answers = yield* AnswerBytes
+  const clock = yield* Clock.Clock
+  const { maxUpstreamBytes, version } = yield* HubConfig
+  const templated = config.url?.includes("${") === true
+
+  const locate = (context: CallContext) =>
+    Effect.flatMap(upstreamHeaders.url({ server, config, context, protocolVersion: wire.protocolVersion }), (url) =>
+      parse(server, url)
+    )
+
+  let cookies: ReadonlyArray<Cookies.Cookie> = []
+  /** By name as configured; names come from the server's entry and the hub, so there are few. */
+  const roles = new Map<string, HeaderRole>()
+
+  const headerList = (
+    request: WireRequest,
+    configured: Readonly<Record<string, string>>,
+    url: string
+  ): Array<string> => {
+    const list: Array<string> = []
+    let cookie = ""
+    let agent = false
+    for (const name in configured) {
+      let role = roles.get(name)
+      if (role === undefined) roles.set(name, (role = roleOf(name)))
+      if (role === "left-out") continue
+      if (role === "cookie") {
+        cookie = configured[name]!
+        continue
+      }
+      if (role === "agent") agent = true
+      list.push(name, configured[name]!)
+    }
+    if (!agent) list.push("user-agent", `mcphub/${version}`)
+    if (request.method !== "DELETE") {
+      list.push("accept", request.method === "POST" ? "application/json, text/event-stream" : "text/event-stream")
+    }
+    if (request.body !== undefined) list.push("content-type", "application/json")
+    if (request.initialize !== true) {
+      if (wire.sessionId !== undefined) list.push("mcp-session-id", wire.sessionId)
+      if (wire.initialized) list.push("mcp-protocol-version", wire.protocolVersion)
+    }
+    for (const name in request.headers) list.push(name, request.headers[name]!)
+    if (request.lastEventId !== undefined) list.push("last-event-id", request.lastEventId)
+    if (cookies.length > 0) {
+      const own = Cookies.toRequestCookieHeader(cookies, url, clock.currentTimeMillisUnsafe())
+      if (own !== undefined) cookie = cookie === "" ? own : `${cookie}; ${own}`
+    }
+    if (cookie !== "") list.push("cookie", cookie)
+    return list
+  }
+
+  const onHead = (request: WireRequest, url: string, head: ResponseHead) => {
+    if (head.setCookie.length > 0) {
+      const set = Cookies.fromSetCookie(head.setCookie)
+      cookies = Cookies.mergeIntoArray(cookies, url, set, clock.currentTimeMillisUnsafe()).slice(-maxCookies)
+    }
+    if (request.initialize === true && head.status < 300) wire.sessionId = head.sessionId
+    request.onHead?.(head)
+  }
+
+  const send = (request: WireRequest): Effect.Effect<ExchangeEnd, WireError> =>
+    templated
+      ? Effect.flatMap(locate(request.context), (address) => sendTo(address, request))
+      : Effect.suspend(() => sendTo(home, request))
+
+  const sendTo = (address: Address, request: WireRequest): Effect.Effect<ExchangeEnd, WireError> => {
+    // The session belongs to the host that issued it.
+    if (address.origin !== home.origin) return Effect.fail(sessionLost(server))
+    const { body, context } = request
+    const wanted = upstreamHeaders.headers({ server, config, context, protocolVersion: wire.protocolVersion, body })
+    return Effect.flatMap(wanted, (configured) => {
+      request.onSend?.()
+      return exchange({
+        server,
+        pool,
+        method: request.method,
+        path: address.path,
+        headers: headerList(request, configured, address.url),
+        body: body ?? null,
+        maxBytes: maxUpstreamBytes,
+        endless: request.endless ?? false,
+        abrupt: request.abrupt ?? false,
+        headOnly: request.headOnly ?? false,
+        raw: request.raw ?? false,
+        room: () => answers.arriving(context.principal.userId),
+        running: wire.running,
+        onHead: (head) => onHead(request, address.url, head),
+        onMessage: request.onMessage,
+        onLate: request.onLate
+      })
+    })
+  }
+
+  const wire: UpstreamHttpWire = {
+    send,
+    running: new Set(),
+    sessionId: undefined,
+    protocolVersion,
+    initialized: false
+  }
+  const home = yield* locate(options.context)
+  const pool = yield* pools.acquire(options.context.principal.userId, home.origin)
+  return wire
+})
+
+const parse = (server: string, text: string): Effect.Effect<Address, UpstreamUnavailable> => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:") || url.username !== "") {
+    return Effect.fail(
+      new UpstreamUnavailable({
+        server,
+        reason: "initialize",
+        message: `The url of server ${server} is not a usable http or https address; credentials go into its headers`
+      })
+    )
+  }
+  return Effect.succeed({ url: url.href, origin: url.origin, path: url.pathname + url.search })
+}

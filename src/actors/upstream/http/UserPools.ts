@@ -1,0 +1,157 @@
+/**
+ * One pool of kept-alive sockets per user and origin: no two users ever share a socket, and a user's sessions reuse
+ * theirs.
+ *
+ * A pool opens sockets as calls need them and keeps them between calls. The user's in-flight limit is the real bound;
+ * the pool's own limit only stops a leak, so that it can never become a hidden queue in front of an answer the upstream
+ * waits for. HTTP/1.1 only: one exchange per socket, so an abort ends exactly that exchange. When the last connection
+ * that uses a pool is gone, its sockets close at once (the short delay lets a session that follows take them over).
+ */
+import { Context, Effect, Equal, Hash, Layer, RcMap, type Scope } from "effect"
+import type { Socket } from "node:net"
+import { buildConnector, Pool, type Dispatcher } from "undici"
+import { graceMs, stallMs } from "../../../domain/AwakeTimeout.ts"
+import { FairShare } from "../../limits/FairShare.ts"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import type { UserId } from "../../../domain/Ids.ts"
+import * as AddressGuard from "./AddressGuard.ts"
+
+/** Milliseconds until TCP and TLS must stand; a dead address fails a call in less than two seconds. */
+const connectTimeoutMs = 1_800
+/** Milliseconds a socket waits for its next request, unless the server announces less. */
+const keepAliveMs = 60_000
+/** Milliseconds an unused pool survives its last connection. */
+const unusedMs = 300
+
+/** TCP and TLS did not come up in time. */
+export class ConnectTimeout extends Error {
+  override readonly name = "ConnectTimeout"
+  readonly code = "ETIMEDOUT"
+}
+
+/** Counters since the start, over all users; `open` is the gauge of sockets open now. */
+export interface PoolStats {
+  readonly pools: number
+  readonly open: number
+  readonly connects: number
+  readonly requests: number
+}
+
+/** The sockets of one user toward one origin. */
+export interface UserPool {
+  readonly dispatch: (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => void
+  /** So much of a large answer has been read, see `FairShare.moved`. */
+  readonly moved: (bytes: number, goOn: () => void) => (() => void) | undefined
+}
+
+class PoolKey {
+  readonly userId: UserId
+  readonly origin: string
+  constructor(userId: UserId, origin: string) {
+    this.userId = userId
+    this.origin = origin
+  }
+  [Equal.symbol](that: unknown): boolean {
+    return that instanceof PoolKey && that.userId === this.userId && that.origin === this.origin
+  }
+  [Hash.symbol](): number {
+    return Hash.combine(Hash.string(this.userId), Hash.string(this.origin))
+  }
+}
+
+export class UserPools extends Context.Service<
+  UserPools,
+  {
+    /** The user's pool for an origin (`https://host[:port]`), held until the scope closes. */
+    readonly acquire: (userId: UserId, origin: string) => Effect.Effect<UserPool, never, Scope.Scope>
+    readonly stats: () => PoolStats
+  }
+>()("mcphub/actors/upstream/UserPools") {
+  static readonly layer: Layer.Layer<UserPools, never, FairShare> = Layer.effect(
+    UserPools,
+    Effect.suspend(() => make())
+  )
+}
+
+const make = Effect.fnUntraced(function* () {
+  const config = yield* HubConfig
+  const share = yield* FairShare
+  const counters = { pools: 0, open: 0, connects: 0, requests: 0 }
+  const addresses = AddressGuard.make(yield* AddressGuard.NameLookup, config.allowedNetworks)
+  const connections = 2 * config.maxInflightPerUser + config.maxSessionsPerUser
+
+  const open = (key: PoolKey) => {
+    const pool = new Pool(key.origin, {
+      connect: countingConnector(counters, addresses),
+      connections,
+      pipelining: 1,
+      keepAliveTimeout: keepAliveMs,
+      // Deadlines belong to the caller: a call may rightly take minutes, and interruption aborts the exchange.
+      headersTimeout: 0,
+      bodyTimeout: 0
+    })
+    counters.pools++
+    return pool
+  }
+
+  const close = (pool: Pool) =>
+    Effect.promise(() => pool.destroy().catch(() => undefined)).pipe(
+      Effect.ensuring(Effect.sync(() => void counters.pools--))
+    )
+
+  const pools = yield* RcMap.make({
+    lookup: (key: PoolKey) =>
+      Effect.acquireRelease(
+        Effect.sync(() => open(key)),
+        close
+      ).pipe(
+        Effect.map((pool): UserPool => ({
+          dispatch: (options, handler) => {
+            counters.requests++
+            pool.dispatch(options, handler)
+          },
+          moved: (bytes, goOn) => share.moved(key.userId, bytes, goOn)
+        }))
+      ),
+    idleTimeToLive: unusedMs
+  })
+
+  return UserPools.of({
+    acquire: (userId, origin) => RcMap.get(pools, new PoolKey(userId, origin)),
+    stats: () => ({ ...counters })
+  })
+})
+
+/** undici's own timer ticks in half seconds and would miss the bound, so the connector carries an exact one. */
+const countingConnector = (
+  counters: { open: number; connects: number },
+  addresses: AddressGuard.AddressGuard
+): buildConnector.connector => {
+  const connect = buildConnector({ allowH2: false, timeout: 0, lookup: addresses.lookup }) as unknown as (
+    options: buildConnector.Options,
+    callback: buildConnector.Callback
+  ) => Socket
+  return (options, callback) => {
+    const blocked = addresses.literal(options.hostname)
+    if (blocked !== undefined) return void queueMicrotask(() => callback(blocked, null))
+    const socket = connect(options, ((error: Error | null, connected: Socket) => {
+      clearTimeout(timer)
+      if (error === null) {
+        counters.connects++
+        counters.open++
+        connected.once("close", () => void counters.open--)
+        callback(null, connected)
+      } else callback(error, null)
+    }) as buildConnector.Callback)
+    const due = performance.now() + connectTimeoutMs
+    const giveUp = () => void socket.destroy(new ConnectTimeout("The connection was not made in time"))
+    // Woken late, the process stood still, and the connection may stand unseen.
+    const expire = () => {
+      if (performance.now() - due < stallMs) return giveUp()
+      timer = setTimeout(giveUp, graceMs)
+      timer.unref()
+    }
+    let timer = setTimeout(expire, connectTimeoutMs)
+    timer.unref()
+  }
+}

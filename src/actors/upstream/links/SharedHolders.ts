@@ -1,0 +1,148 @@
+/**
+ * The sessions that hold one shared conversation, and what each of them hears of it: everything that concerns the server
+ * as a whole, and changes of a resource only who asked for that resource. Toward the server the holders are one: it is
+ * subscribed to the union of what they want, and a resource is given up when the last of them has no more use for it.
+ *
+ * A question that comes with no call is for one person, and whose call prompted it cannot be known: it is put to the only
+ * session of the only user there can be, or to nobody, and then the server hears that.
+ */
+import { Effect, type Scope } from "effect"
+import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
+import { failure, type JsonObject, type JsonRpcResponse, success } from "../../../domain/protocol/JsonRpc.ts"
+import {
+  type CallContext,
+  type UpstreamCall,
+  type UpstreamConnection,
+  type UpstreamMessage,
+  withParts
+} from "../connection/UpstreamConnection.ts"
+
+export type Listener = (message: UpstreamMessage) => void
+
+interface Holder {
+  readonly hear: Listener
+  uris: ReadonlySet<string>
+}
+
+export interface SharedHolders {
+  /** What the conversation delivers its messages to. */
+  readonly onMessage: Listener
+  /** The conversation as one holder uses it, until the caller's scope closes. */
+  readonly hold: (
+    connection: UpstreamConnection,
+    hear: Listener,
+    context: CallContext
+  ) => Effect.Effect<UpstreamConnection, never, Scope.Scope>
+}
+
+export interface HoldersOptions {
+  /** Whether all holders are sessions of one user. */
+  readonly oneUser: boolean
+  /** Answers the server in the holders' place. */
+  readonly answer: (response: JsonRpcResponse) => void
+}
+
+const notAsked = {
+  code: rpcCodes.methodNotFound,
+  message: "Several sessions share this conversation; ask on the stream of the request it is about"
+}
+
+/** Milliseconds for giving up, on leaving, what nobody else wants to hear of. */
+const leaveMs = 2_000
+
+const uriOf = (params: JsonObject | undefined): string => String(params?.["uri"])
+
+export const make = ({ answer, oneUser }: HoldersOptions): SharedHolders => {
+  const holders = new Set<Holder>()
+
+  const union = (): ReadonlyArray<string> => [...new Set([...holders].flatMap(({ uris }) => [...uris]))]
+
+  const isWanted = (uri: string): boolean => [...holders].some(({ uris }) => uris.has(uri))
+
+  const onMessage: Listener = (message) => {
+    if ("id" in message) {
+      if (message.method === "ping") return answer(success(message.id, {}))
+      const [only, ...others] = holders
+      return oneUser && only !== undefined && others.length === 0
+        ? only.hear(message)
+        : answer(failure(message.id, notAsked))
+    }
+    const isUpdate = message.method === "notifications/resources/updated"
+    for (const holder of holders) {
+      if (!isUpdate || holder.uris.has(uriOf(message.params))) holder.hear(message)
+    }
+  }
+
+  const without = (uris: ReadonlySet<string>, uri: string): ReadonlySet<string> =>
+    new Set([...uris].filter((other) => other !== uri))
+
+  /** A stateful server is told of one resource at a time, and once for all holders that it is no longer wanted. */
+  const subscribing = (connection: UpstreamConnection, holder: Holder, call: UpstreamCall) => {
+    const uri = uriOf(call.params)
+    if (call.method === "resources/subscribe") {
+      return Effect.suspend(() => {
+        const before = holder.uris
+        // Before the answer: an update may overtake it.
+        holder.uris = new Set([...before, uri])
+        return Effect.tapError(connection.request(call), () =>
+          Effect.sync(() => {
+            // Others may have come since.
+            if (!before.has(uri)) holder.uris = without(holder.uris, uri)
+          })
+        )
+      })
+    }
+    return Effect.suspend(() => {
+      holder.uris = without(holder.uris, uri)
+      return isWanted(uri) ? Effect.succeed({}) : connection.request(call)
+    })
+  }
+
+  const leave = (connection: UpstreamConnection, holder: Holder, context: CallContext): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      holders.delete(holder)
+      const unwanted = [...holder.uris].filter((uri) => !isWanted(uri))
+      if (unwanted.length === 0 || holders.size === 0) return Effect.void
+      if (connection.listen !== undefined) return Effect.ignore(connection.listen(union(), context))
+      return Effect.forEach(
+        unwanted,
+        (uri) =>
+          Effect.ignore(
+            connection.request({
+              method: "resources/unsubscribe",
+              params: { uri },
+              context,
+              own: true,
+              onMessage: () => {}
+            })
+          ),
+        { concurrency: "unbounded", discard: true }
+      )
+    }).pipe(Effect.interruptible, Effect.timeoutOption(leaveMs), Effect.asVoid)
+
+  const hold: SharedHolders["hold"] = Effect.fnUntraced(function* (connection, hear, context) {
+    const holder: Holder = { hear, uris: new Set() }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => void holders.add(holder)),
+      () => leave(connection, holder, context)
+    )
+    const { listen } = connection
+    return withParts(connection, {
+      request: (call) =>
+        call.method === "resources/subscribe" || call.method === "resources/unsubscribe"
+          ? subscribing(connection, holder, call)
+          : connection.request(call),
+      listen:
+        listen === undefined
+          ? undefined
+          : (uris, by) =>
+              Effect.suspend(() => {
+                const before = holder.uris
+                holder.uris = new Set(uris)
+                return Effect.tapError(listen(union(), by), () => Effect.sync(() => void (holder.uris = before)))
+              })
+    })
+  })
+
+  return { onMessage, hold }
+}

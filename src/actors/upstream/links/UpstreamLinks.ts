@@ -1,0 +1,303 @@
+/**
+ * The conversations one session has with its upstream servers: opened lazily, once per server however many calls ask at
+ * the same time, each in a scope of its own below the session's. A conversation that ends is forgotten and opened anew by
+ * the next call; one that cannot be opened is not tried again before a growing pause has passed, or the one its server
+ * asked for (`UpstreamPauses`).
+ */
+import { Clock, Deferred, Effect, Exit, Scope } from "effect"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import { type Isolation, type ServerConfig, serverType } from "../../../domain/servers/ServerConfig.ts"
+import { monotonicMillis } from "../../../domain/Monotonic.ts"
+import { Settings } from "../../../domain/servers/Settings.ts"
+import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
+import type { UserId } from "../../../domain/Ids.ts"
+import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
+import type { CircuitView } from "../guards/Circuit.ts"
+import { SharedUpstreams } from "./SharedUpstreams.ts"
+import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
+import type {
+  CallContext,
+  ConnectOptions,
+  UpstreamConnection,
+  UpstreamMessage
+} from "../connection/UpstreamConnection.ts"
+import { UpstreamConnector } from "../UpstreamConnector.ts"
+import { askedPause, type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import { UpstreamPauses } from "../guards/UpstreamPauses.ts"
+
+export interface UpstreamLinks {
+  /** The conversation with a server, opened now if need be. */
+  readonly get: (server: string, context: CallContext) => Effect.Effect<UpstreamConnection, UpstreamError>
+  readonly live: () => Iterable<UpstreamConnection>
+  readonly summaries: () => ReadonlyArray<UpstreamSummary>
+  /**
+   * Closes the conversation with a server whose settings changed; the next call opens a new one. What is being opened
+   * begins anew, for whoever waits for it.
+   */
+  readonly drop: (server: string, reason: string) => Effect.Effect<void>
+}
+
+export interface LinkOptions {
+  readonly protocolVersion: string
+  readonly clientCapabilities: JsonObject
+  readonly clientInfo: JsonObject
+  readonly onMessage: (server: string, message: UpstreamMessage) => void
+  /** Runs on every fresh conversation before its first call (log level, subscriptions). */
+  readonly onOpen: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
+  readonly onClosed: (server: string) => void
+}
+
+interface Open {
+  readonly connection: UpstreamConnection
+  readonly scope: Scope.Closeable
+}
+
+interface Opening {
+  readonly connection: Deferred.Deferred<UpstreamConnection, UpstreamError>
+  /** Done when the settings it is opened under are no longer those in force. */
+  stale: Deferred.Deferred<undefined>
+}
+
+interface Failure {
+  readonly error: UpstreamError
+  readonly retryAt: number
+  readonly pause: number
+}
+
+const firstPause = 1_000
+const longestPause = 30_000
+/**
+ * In `INIT_TIMEOUT`s. The transports keep that limit themselves and can say more when it passes; here is the end of what
+ * they do not count: a question in the other era before it, and what happens on the hub's own side.
+ */
+const longestOpening = 2
+const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: string) => boolean): Isolation => {
+  if (config.isolation !== undefined) return config.isolation
+  return serverType(config) !== "stdio" && keepsNoState(name) ? "user" : "session"
+}
+
+/** What the user or the operator mends at any moment needs no pause, nor does what is paused already. */
+const deservesPause = (error: UpstreamError): boolean =>
+  error._tag !== "CredentialMissing" &&
+  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff")) &&
+  !(error._tag === "UpstreamFailed" && error.reason === "blocked")
+
+export const make = Effect.fnUntraced(function* (options: LinkOptions) {
+  const session = yield* Effect.scope
+  const settings = yield* Settings
+  const connector = yield* UpstreamConnector
+  const shared = yield* SharedUpstreams
+  const hub = yield* HubConfig
+  const clock = yield* Clock.Clock
+  const breakers = yield* UpstreamBreakers
+  const pauses = yield* UpstreamPauses
+  const now = monotonicMillis(clock)
+
+  const open = new Map<string, Open>()
+  const opening = new Map<string, Opening>()
+  const failures = new Map<string, Failure>()
+  /** Servers a connection was wanted to, and by whom last. */
+  const tried = new Map<string, UserId>()
+
+  const forget = (server: string, entry: Open): void => {
+    if (open.get(server) !== entry) return
+    open.delete(server)
+    options.onClosed(server)
+  }
+
+  /**
+   * Sharing that was only inferred ends when the server keeps state after all: the session gets a conversation of its own,
+   * and holds and hears nothing of the shared one.
+   */
+  const inferred = Effect.fnUntraced(function* (config: ServerConfig, isolation: Isolation, request: ConnectOptions) {
+    const holding = yield* Scope.fork(yield* Effect.scope)
+    const connection = yield* Scope.provide(shared.acquire(isolation, request), holding)
+    if (config.isolation !== undefined || !connection.stateful) return connection
+    yield* Scope.close(holding, Exit.void)
+    return yield* connector.connect(request)
+  })
+
+  const connectIn = Effect.fnUntraced(function* (
+    server: string,
+    config: ServerConfig,
+    context: CallContext,
+    scope: Scope.Closeable
+  ) {
+    const isolation = isolationOf(server, config, shared.keepsNoState)
+    const request: ConnectOptions = {
+      name: server,
+      config,
+      protocolVersion: options.protocolVersion,
+      clientCapabilities: options.clientCapabilities,
+      clientInfo: options.clientInfo,
+      context,
+      onMessage: (message) => options.onMessage(server, message),
+      onRenew: options.onOpen
+    }
+    const connecting = isolation === "session" ? connector.connect(request) : inferred(config, isolation, request)
+    const connection = yield* connecting.pipe(
+      Scope.provide(scope),
+      timeoutAwake(
+        longestOpening * hub.initTimeout,
+        () =>
+          new UpstreamUnavailable({
+            server,
+            reason: "timeout",
+            message: `Server ${server} was not initialized within ${longestOpening * hub.initTimeout} ms`
+          })
+      )
+    )
+    shared.observe(server, connection.stateful)
+    yield* options.onOpen(connection, context)
+    const entry: Open = { connection, scope }
+    open.set(server, entry)
+    yield* connection.closed.pipe(
+      Effect.andThen(
+        Effect.suspend(() => {
+          forget(server, entry)
+          // Forked from the session: a scope cannot wait for a fiber of its own while it closes.
+          return Effect.forkIn(Scope.close(scope, Exit.void), session)
+        })
+      ),
+      Effect.forkIn(scope)
+    )
+    return connection
+  })
+
+  const start = Effect.fnUntraced(function* (server: string, config: ServerConfig, context: CallContext) {
+    const scope = yield* Scope.fork(session)
+    return yield* connectIn(server, config, context, scope).pipe(
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Scope.close(scope, exit)))
+    )
+  })
+
+  const remember = (server: string, exit: Exit.Exit<UpstreamConnection, UpstreamError>): void => {
+    opening.delete(server)
+    if (Exit.isSuccess(exit)) {
+      failures.delete(server)
+      return
+    }
+    const found = Exit.findError(exit)
+    if (found._tag === "Failure" || !deservesPause(found.success)) return
+    const pause = Math.min(longestPause, (failures.get(server)?.pause ?? firstPause / 2) * 2)
+    const asked = askedPause(found.success) !== undefined
+    failures.set(server, { error: found.success, pause, retryAt: asked ? now() : now() + pause })
+  }
+
+  const unlessPaused = (server: string): Effect.Effect<void, UpstreamUnavailable> =>
+    Effect.suspend(() => {
+      const failure = failures.get(server)
+      const moment = now()
+      if (failure === undefined || moment >= failure.retryAt) return Effect.void
+      return new UpstreamUnavailable({
+        server,
+        reason: "backoff",
+        message: failure.error.message,
+        retryAfterMs: Math.ceil(failure.retryAt - moment)
+      })
+    })
+
+  /** Under the settings in force, whichever these are by the time it succeeds. */
+  const current = (
+    server: string,
+    context: CallContext,
+    entry: Opening
+  ): Effect.Effect<UpstreamConnection, UpstreamError> =>
+    Effect.suspend(() => {
+      const config = settings.current().mcpServers[server]
+      if (config === undefined || config.enabled === false) {
+        return new UpstreamUnavailable({ server, reason: "disabled", message: `Server ${server} is not enabled` })
+      }
+      const stale = (entry.stale = Deferred.makeUnsafe<undefined>())
+      return Effect.raceFirst(start(server, config, context), Deferred.await(stale)).pipe(
+        Effect.flatMap((connection) =>
+          connection === undefined ? current(server, context, entry) : Effect.succeed(connection)
+        )
+      )
+    })
+
+  const connectOnce = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>
+    Effect.suspend(() => {
+      const entry: Opening = { connection: Deferred.makeUnsafe(), stale: Deferred.makeUnsafe() }
+      opening.set(server, entry)
+      tried.set(server, context.principal.userId)
+      // In the session's scope and not the caller's: a cancelled call must not tear down what others wait for.
+      return current(server, context, entry).pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            remember(server, exit)
+            Deferred.doneUnsafe(entry.connection, exit)
+          })
+        ),
+        Effect.forkIn(session),
+        Effect.andThen(Deferred.await(entry.connection))
+      )
+    })
+
+  const found = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>
+    Effect.suspend((): Effect.Effect<UpstreamConnection, UpstreamError> => {
+      const ready = open.get(server)
+      if (ready !== undefined) return Effect.succeed(ready.connection)
+      const pending = opening.get(server)
+      if (pending !== undefined) return Deferred.await(pending.connection)
+      return Effect.andThen(unlessPaused(server), connectOnce(server, context))
+    })
+
+  const get: UpstreamLinks["get"] = (server, context) =>
+    Effect.suspend(() => {
+      const config = settings.current().mcpServers[server]
+      // What stands is no opening: its requests wait by themselves.
+      if (config === undefined || open.has(server)) return found(server, context)
+      return pauses.respect({ server, config, context }, true, found(server, context))
+    })
+
+  const drop: UpstreamLinks["drop"] = (server) =>
+    Effect.suspend(() => {
+      failures.delete(server)
+      const pending = opening.get(server)
+      if (pending !== undefined) Deferred.doneUnsafe(pending.stale, Exit.succeed(undefined))
+      const entry = open.get(server)
+      if (entry === undefined) return Effect.void
+      forget(server, entry)
+      return Scope.close(entry.scope, Exit.void)
+    })
+
+  const broken = (server: string, circuit: CircuitView | undefined): ReadonlyArray<UpstreamSummary> => {
+    if (circuit !== undefined) {
+      return [{ server, state: "paused", reason: circuit.reason, retryAfterMs: circuit.retryAfterMs }]
+    }
+    const failure = failures.get(server)
+    return failure === undefined ? [] : [{ server, state: "failed", reason: failure.error.message }]
+  }
+
+  const summaries = (): ReadonlyArray<UpstreamSummary> => [
+    ...[...open].map(([server, { connection }]): UpstreamSummary => ({
+      server,
+      state: "connected",
+      protocolVersion: connection.info.protocolVersion
+    })),
+    ...[...opening.keys()].map((server): UpstreamSummary => ({ server, state: "connecting" })),
+    ...[...tried].flatMap(([server, userId]) =>
+      opening.has(server) || open.has(server) ? [] : broken(server, breakers.view(userId, server))
+    )
+  ]
+
+  return {
+    get,
+    live: function* () {
+      for (const entry of open.values()) yield entry.connection
+    },
+    summaries,
+    drop
+  } satisfies UpstreamLinks
+})
+
+export interface UpstreamSummary {
+  readonly server: string
+  /** `paused`: it has failed so often that the circuit breaker leaves it alone for a while. */
+  readonly state: "connecting" | "connected" | "failed" | "paused" | "closed"
+  readonly reason?: string | undefined
+  /** Paused: milliseconds until the next attempt may be made. */
+  readonly retryAfterMs?: number | undefined
+  readonly protocolVersion?: string | undefined
+}

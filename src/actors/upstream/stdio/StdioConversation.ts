@@ -1,0 +1,303 @@
+/**
+ * JSON-RPC over the one channel a child process has: which answer belongs to which call, and which call a message of
+ * the server belongs to.
+ *
+ * Ids and progress tokens are minted here, one namespace per connection, because the calls of several client requests
+ * (which may all be called `1`) share the channel. Attribution of what the server sends on its own:
+ * - progress goes by its token, with the client's own token put back;
+ * - what a subscription brings goes to the request that opened it (revision 2026-07-28);
+ * - a cancellation goes where the request it cancels went;
+ * - requests (sampling, elicitation, roots), log messages and completed elicitations go to the call they name in
+ *   `_meta` (our `mcphub/requestId` or progress token), else to the call in flight when there is exactly one, else to
+ *   the connection: with several in flight the protocol does not say whose it is, and a guess could show one
+ *   request's question to another;
+ * - everything else (`list_changed`, `resources/updated`) belongs to the connection.
+ *
+ * Source: MCP `basic/transports` (stdio), `basic/utilities/progress` and `cancellation`.
+ */
+import { Effect, Predicate } from "effect"
+import {
+  classify,
+  failure,
+  isFailure,
+  type JsonObject,
+  type JsonRpcErrorObject,
+  type JsonRpcId,
+  type JsonRpcMessage,
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type JsonRpcSuccess,
+  notification,
+  request,
+  success
+} from "../../../domain/protocol/JsonRpc.ts"
+import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
+import { parseJson } from "../../../domain/protocol/json/JsonText.ts"
+import { RawJson } from "../../../domain/protocol/json/RawJson.ts"
+import { metaKeys } from "../../../domain/protocol/eras/RequestMeta.ts"
+import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
+import { UpstreamErrorResponse, UpstreamFailed, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+
+/** The request's id in `params._meta` of everything sent to a stdio server. */
+export const requestIdKey = "mcphub/requestId"
+
+export interface StdioConversationOptions {
+  readonly server: string
+  /** Queues one line; false when the child does not read. */
+  readonly send: (line: string) => boolean
+  readonly onMessage: (message: UpstreamMessage) => void
+  /** An answer to a request that has ended, or a second answer. */
+  readonly onLate: () => void
+  /** A line that is no JSON-RPC message. */
+  readonly onNoise: () => void
+  /** A receiver of a message failed: a defect of the hub's own. */
+  readonly onDefect: (cause: unknown) => void
+  /** What the server wrote about a failure, as it may be repeated: without the secrets it was started with. */
+  readonly scrub: (error: JsonRpcErrorObject) => JsonRpcErrorObject
+  /** Whether requests carry the hub's request id (not with `context: "none"`). */
+  readonly tag: boolean
+  /** Revision 2026-07-28: what each request says about itself. The server may ask for nothing there. */
+  readonly stateless?: ((call: UpstreamCall) => JsonObject) | undefined
+}
+
+type CallError = UpstreamFailed | UpstreamUnavailable | UpstreamErrorResponse
+
+interface Pending {
+  readonly call: UpstreamCall
+  readonly clientToken: unknown
+  readonly resume: (effect: Effect.Effect<unknown, CallError>) => void
+}
+
+export interface StdioConversation {
+  readonly request: (call: UpstreamCall) => Effect.Effect<unknown, CallError>
+  readonly notify: (method: string, params: JsonObject | undefined) => Effect.Effect<void, UpstreamUnavailable>
+  readonly respond: (response: JsonRpcResponse) => Effect.Effect<void, UpstreamUnavailable>
+  /** One line from the server, or what it says, where its result was not read. */
+  readonly receive: (line: string | JsonRpcSuccess) => void
+  /** A line exceeded its limit or its user's: whose answer it was is not known, so every call in flight fails. */
+  readonly overflow: (whose: "line" | "user") => void
+  /** The server is gone: fails what is in flight and whatever comes. */
+  readonly end: (reason: string) => void
+}
+
+/** Requests of the server that may wait for an answer: more are refused, since each is remembered. */
+const maxServerRequests = 1024
+
+export const make = (options: StdioConversationOptions): StdioConversation => {
+  const { server } = options
+  const pending = new Map<number, Pending>()
+  const serverRequests = new Map<JsonRpcId, UpstreamCall | undefined>()
+  let lastId = 0
+  let ended: string | undefined
+
+  const send = (message: JsonRpcMessage) => options.send(JSON.stringify(message))
+
+  const unsent = () =>
+    ended === undefined
+      ? new UpstreamUnavailable({
+          server,
+          reason: "backoff",
+          message: `Server "${server}" does not read what it is sent; try again when its running calls have ended`,
+          retryAfterMs: 1_000
+        })
+      : new UpstreamUnavailable({ server, reason: "exited", message: ended })
+
+  const deliver = (call: UpstreamCall | undefined, message: UpstreamMessage) => {
+    try {
+      if (call === undefined) options.onMessage(message)
+      else call.onMessage(message)
+    } catch (cause) {
+      options.onDefect(cause)
+    }
+  }
+
+  const failAll = (error: () => UpstreamFailed) => {
+    const calls = [...pending.values()]
+    pending.clear()
+    for (const { resume } of calls) resume(Effect.fail(error()))
+  }
+
+  const answered = (response: JsonRpcResponse) => {
+    const entry = typeof response.id === "number" ? pending.get(response.id) : undefined
+    if (entry === undefined) return options.onLate()
+    pending.delete(response.id as number)
+    if (!isFailure(response)) {
+      const { result } = response
+      return entry.resume(
+        Effect.succeed(result instanceof RawJson && entry.call.raw !== true ? result.value() : result)
+      )
+    }
+    const { code, data, message } = options.scrub(response.error)
+    const error = { server, code: Number(code), message: String(message), ...(data === undefined ? {} : { data }) }
+    entry.resume(Effect.fail(new UpstreamErrorResponse(error)))
+  }
+
+  /** The call a message names, or the only one in flight. */
+  const related = (message: UpstreamMessage): UpstreamCall | undefined => {
+    const meta = message.params?.["_meta"]
+    if (Predicate.isObject(meta)) {
+      const { progressToken, [requestIdKey]: requestId } = meta as JsonObject
+      const byToken = pending.get(tokenId(progressToken))
+      if (byToken !== undefined) return byToken.call
+      if (requestId !== undefined) {
+        for (const { call } of pending.values()) if (call.context.requestId === requestId) return call
+      }
+    }
+    const calls = [...pending.values()].filter(({ call }) => call.method !== "subscriptions/listen")
+    return calls.length === 1 ? calls[0]!.call : undefined
+  }
+
+  const subscriptionOf = (id: unknown): Pending | undefined => {
+    const entry = options.stateless !== undefined && typeof id === "number" ? pending.get(id) : undefined
+    return entry?.call.method === "subscriptions/listen" ? entry : undefined
+  }
+
+  const requested = (message: JsonRpcRequest) => {
+    if (message.method === "ping") return void send(success(message.id, {}))
+    if (options.stateless !== undefined) {
+      const error = { code: rpcCodes.methodNotFound, message: "In this revision a server asks by its result alone" }
+      return void send(failure(message.id, error))
+    }
+    if (serverRequests.size >= maxServerRequests) {
+      const refusal = { code: rpcCodes.internal, message: "Too many requests of this server wait for an answer" }
+      return void send(failure(message.id, refusal))
+    }
+    const call = related(message)
+    serverRequests.set(message.id, call)
+    deliver(call, message)
+  }
+
+  const notified = (message: JsonRpcNotification) => {
+    const { params } = message
+    switch (message.method) {
+      case "notifications/progress": {
+        const entry = pending.get(tokenId(params?.["progressToken"]))
+        // Progress of a call that has ended, or that asked for none.
+        if (entry === undefined || entry.clientToken === undefined) return options.onNoise()
+        return deliver(entry.call, { ...message, params: { ...params, progressToken: entry.clientToken } })
+      }
+      case "notifications/cancelled": {
+        const id = params?.["requestId"] as JsonRpcId
+        const subscription = subscriptionOf(id)
+        // The server ends a subscription the way a client does.
+        if (subscription !== undefined) {
+          pending.delete(id as number)
+          return subscription.resume(Effect.succeed({}))
+        }
+        const call = serverRequests.get(id)
+        if (!serverRequests.delete(id)) return options.onNoise()
+        return deliver(call, message)
+      }
+      case "notifications/message":
+      case "notifications/elicitation/complete":
+        return deliver(related(message), message)
+      default: {
+        const meta = params?.["_meta"]
+        const id = Predicate.isObject(meta) ? (meta as JsonObject)[metaKeys.subscriptionId] : undefined
+        if (options.stateless === undefined || id === undefined) return deliver(undefined, message)
+        const subscription = subscriptionOf(id)
+        // Of one that has ended.
+        return subscription === undefined ? options.onNoise() : deliver(subscription.call, message)
+      }
+    }
+  }
+
+  const handle = (value: unknown) => {
+    const classified = classify(value)
+    switch (classified.kind) {
+      case "request":
+        return requested(classified.message)
+      case "notification":
+        return notified(classified.message)
+      case "response":
+        return answered(classified.message)
+      case "invalid":
+        return options.onNoise()
+    }
+  }
+
+  return {
+    request: (call) =>
+      Effect.callback<unknown, CallError>((resume) => {
+        if (ended !== undefined) return resume(Effect.fail(unsent()))
+        const id = ++lastId
+        const { clientToken, params } = outgoing(call, options.stateless?.(call) ?? call.params, id, options.tag)
+        pending.set(id, { call, clientToken, resume })
+        if (!send(request(id, call.method, params))) {
+          pending.delete(id)
+          return resume(Effect.fail(unsent()))
+        }
+        return Effect.sync(() => {
+          // MCP `basic/utilities/cancellation`: initialize must not be cancelled.
+          if (!pending.delete(id) || call.method === "initialize") return
+          send(notification("notifications/cancelled", { requestId: id, reason: "The request was cancelled" }))
+        })
+      }),
+    notify: (method, params) =>
+      Effect.suspend(() => {
+        // A cancellation is told by interrupting the call, under this channel's id: a client's id names nothing here.
+        if (method === "notifications/cancelled" || method === "notifications/initialized") return Effect.void
+        return send(notification(method, params)) ? Effect.void : Effect.fail(unsent())
+      }),
+    respond: (response) =>
+      Effect.suspend(() => {
+        // Answered, cancelled or unknown: a second answer would confuse the server.
+        if (!serverRequests.delete(response.id as JsonRpcId)) return Effect.void
+        return send(response) ? Effect.void : Effect.fail(unsent())
+      }),
+    receive: (line) => {
+      if (typeof line !== "string") return answered(line)
+      let value: unknown
+      try {
+        value = parseJson(line)
+      } catch {
+        return options.onNoise()
+      }
+      // Batches exist in 2025-03-26.
+      if (Array.isArray(value)) value.forEach(handle)
+      else handle(value)
+    },
+    overflow: (whose) =>
+      failAll(
+        () =>
+          new UpstreamFailed({
+            server,
+            reason: "too-large",
+            phase: "body",
+            message:
+              whose === "line"
+                ? `Server "${server}" sent a message larger than the hub accepts; ask it for less at a time`
+                : `A message of server "${server}" was given up, as all large answers of one user on their way at once have a limit (MAX_ANSWER_BYTES_PER_USER); fetch fewer at a time`
+          })
+      ),
+    end: (reason) => {
+      if (ended !== undefined) return
+      ended = reason
+      failAll(() => new UpstreamFailed({ server, reason: "closed", phase: "headers", message: reason }))
+      serverRequests.clear()
+    }
+  }
+}
+
+const tokenPrefix = "mcphub-"
+
+const tokenId = (token: unknown): number =>
+  typeof token === "string" && token.startsWith(tokenPrefix) ? Number(token.slice(tokenPrefix.length)) : Number.NaN
+
+/** The call's params with a progress token and request id of the hub's own in place of the client's. */
+const outgoing = (call: UpstreamCall, sent: JsonObject | undefined, id: number, tag: boolean) => {
+  const given = sent?.["_meta"]
+  const {
+    progressToken: clientToken,
+    [requestIdKey]: _,
+    ...meta
+  } = Predicate.isObject(given) ? (given as JsonObject) : {}
+  const own = {
+    ...meta,
+    ...(clientToken === undefined ? {} : { progressToken: `${tokenPrefix}${id}` }),
+    ...(tag ? { [requestIdKey]: call.context.requestId } : {})
+  }
+  const params = given === undefined && Object.keys(own).length === 0 ? sent : { ...sent, _meta: own }
+  return { clientToken, params }
+}

@@ -1,0 +1,86 @@
+/**
+ * The first words to a child process: `initialize` in the eras with sessions, `server/discover` in the one without.
+ *
+ * A server that does not speak the era may refuse, stay silent or exit, because published servers do all three on a
+ * first request they do not know. Any of these says so about `server/discover`; about `initialize` only a refusal in
+ * words does, since a server that starts slowly or falls over is no server of the other era.
+ *
+ * Source: MCP `basic/lifecycle`; MCP 2026-07-28 `basic/transports` (stdio, backward compatibility).
+ */
+import { Effect, Predicate } from "effect"
+import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
+import { isStateful, latestStateful } from "../../../domain/protocol/Versions.ts"
+import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
+import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "../era/EraEvidence.ts"
+import type { StdioConversation } from "./StdioConversation.ts"
+import type { ConnectOptions, UpstreamInfo } from "../connection/UpstreamConnection.ts"
+import { type EraNotSpoken, eraNotSpoken, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+
+export interface HandshakeOptions {
+  readonly options: ConnectOptions
+  readonly conversation: StdioConversation
+  /** Milliseconds. */
+  readonly initTimeout: number
+  /** What the child wrote to stderr, as the end of a sentence. */
+  readonly lastWords: () => string
+}
+
+type Handshake = Effect.Effect<UpstreamInfo, UpstreamUnavailable | EraNotSpoken>
+
+const unavailable = (server: string, reason: UpstreamUnavailable["reason"], message: string) =>
+  new UpstreamUnavailable({ server, reason, message })
+
+export const initialize = (handshake: HandshakeOptions): Handshake => {
+  const { conversation, initTimeout, lastWords, options } = handshake
+  const { clientCapabilities: capabilities, clientInfo, context, name, onMessage } = options
+  const protocolVersion = isStateful(options.protocolVersion) ? options.protocolVersion : latestStateful
+  return conversation
+    .request({ method: "initialize", params: { protocolVersion, capabilities, clientInfo }, context, onMessage })
+    .pipe(
+      timeoutAwake(initTimeout, () => {
+        const limit = `did not answer initialize within ${initTimeout} ms`
+        const remedy = "check its command, or raise INIT_TIMEOUT if it is slow to start"
+        return Effect.fail(unavailable(name, "timeout", `Server "${name}" ${limit}; ${remedy}${lastWords()}`))
+      }),
+      Effect.catchTags({
+        UpstreamFailed: (error) => Effect.fail(unavailable(name, "exited", `${error.message}${lastWords()}`)),
+        UpstreamErrorResponse: (error) => Effect.fail(initializeRefused(error))
+      }),
+      Effect.flatMap((result) => {
+        const info = initialized(result)
+        if (info !== undefined) return Effect.succeed(info)
+        const found = "answered initialize with no protocol revision this hub speaks"
+        return Effect.fail(unavailable(name, "initialize", `Server "${name}" ${found}; update the server`))
+      })
+    )
+}
+
+export const discover = (handshake: HandshakeOptions): Handshake => {
+  const { conversation, initTimeout, lastWords, options } = handshake
+  const { config, context, name } = options
+  const duration = patienceFor(config, initTimeout)
+  const other = (reason: UpstreamUnavailable["reason"], message: string) =>
+    Effect.fail(eraNotSpoken("stateless", unavailable(name, reason, message)))
+  return conversation.request({ method: "server/discover", params: undefined, context, onMessage: () => {} }).pipe(
+    timeoutAwake(duration, () =>
+      other("timeout", `Server "${name}" did not answer server/discover within ${duration} ms${lastWords()}`)
+    ),
+    Effect.catchTags({
+      UpstreamFailed: (error) => other("exited", `${error.message}${lastWords()}`),
+      UpstreamErrorResponse: (error) => Effect.fail(discoverRefused(error))
+    }),
+    Effect.flatMap((result) => discoveredInfo(name, result))
+  )
+}
+
+const initialized = (result: unknown): UpstreamInfo | undefined => {
+  if (!Predicate.isObject(result)) return undefined
+  const { capabilities, instructions, protocolVersion, serverInfo } = result as JsonObject
+  if (!isStateful(protocolVersion) && protocolVersion !== "2024-11-05") return undefined
+  return {
+    protocolVersion,
+    capabilities: Predicate.isObject(capabilities) ? (capabilities as JsonObject) : {},
+    serverInfo: Predicate.isObject(serverInfo) ? (serverInfo as JsonObject) : {},
+    ...(typeof instructions === "string" ? { instructions } : {})
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The conversation with a child process that speaks revision 2026-07-28: the calls of `StdioConversation`, each saying
+ * all about itself, and one subscription. Cancelled is what is told to be, as before: there is no stream to close.
+ *
+ * Source: MCP 2026-07-28 `basic/transports` (stdio), `basic/utilities/cancellation`.
+ */
+import { Deferred, Effect } from "effect"
+import { checked } from "../era/StatelessResult.ts"
+import type { StdioConversation } from "./StdioConversation.ts"
+import type {
+  CallContext,
+  UpstreamConnection,
+  UpstreamInfo,
+  UpstreamMessage
+} from "../connection/UpstreamConnection.ts"
+import * as UpstreamListen from "../era/UpstreamListen.ts"
+
+export interface StdioStatelessOptions {
+  readonly server: string
+  readonly context: CallContext
+  readonly info: UpstreamInfo
+  readonly conversation: StdioConversation
+  readonly closed: Deferred.Deferred<string>
+  readonly onMessage: (message: UpstreamMessage) => void
+}
+
+export const make = Effect.fnUntraced(function* (options: StdioStatelessOptions) {
+  const { closed, conversation, info, onMessage, server } = options
+  const listen = yield* UpstreamListen.make({
+    server,
+    capabilities: info.capabilities,
+    send: conversation.request,
+    onMessage,
+    context: () => options.context
+  })
+  yield* listen([], options.context).pipe(Effect.ignore, Effect.forkScoped({ startImmediately: true }))
+  return {
+    server,
+    era: "stateless",
+    info,
+    // A process of its own keeps what it likes.
+    stateful: true,
+    request: (call) => Effect.flatMap(conversation.request(call), checked(server)),
+    // A client tells nothing but cancellations in this revision, and those by interrupting the call.
+    notify: () => Effect.void,
+    respond: () => Effect.void,
+    listen,
+    closed: Deferred.await(closed)
+  } satisfies UpstreamConnection
+})

@@ -1,0 +1,218 @@
+/**
+ * MCP over the stdin and stdout of a child process: one process for each connection, so one user's state, files and
+ * tokens are never another's.
+ *
+ * The child gets exactly the environment that `UpstreamHeaders.child` builds plus a TMPDIR of its own, a working
+ * directory of its own (both removed afterwards) and a process group that ends with the connection's scope: SIGTERM,
+ * five seconds, SIGKILL. When the process goes by itself, `closed` tells and everything in flight fails.
+ *
+ * Spoken are the revisions that begin with `initialize`, and 2024-11-05, which many published servers still answer with
+ * and which differs from 2025-03-26 in nothing this hub relies on; and, in a process started for it, revision 2026-07-28.
+ */
+import { Context, Deferred, Effect, Exit, FileSystem, Layer, Path, Scope } from "effect"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import { type Era, isStateful, latestStateful, statelessVersion } from "../../../domain/protocol/Versions.ts"
+import { AnswerBytes } from "../../limits/AnswerBytes.ts"
+import { RequestTracker } from "../../requests/RequestTracker.ts"
+import * as ChildSecrets from "./ChildSecrets.ts"
+import * as StdioChild from "./StdioChild.ts"
+import { StdioChildren } from "./StdioChildren.ts"
+import * as StdioConversation from "./StdioConversation.ts"
+import { outgoing } from "../era/StatelessEnvelope.ts"
+import * as StdioHandshake from "./StdioHandshake.ts"
+import * as StdioStateless from "./StdioStateless.ts"
+import type { ConnectOptions, OpenIn, UpstreamConnection } from "../connection/UpstreamConnection.ts"
+import { UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
+
+export interface UpstreamStdioOptions {
+  /** Milliseconds between SIGTERM and SIGKILL. */
+  readonly killAfterMs: number
+  /** Bytes that may wait for a child that does not read its stdin. */
+  readonly maxStdinBytes: number
+}
+
+const defaultOptions: UpstreamStdioOptions = { killAfterMs: 5_000, maxStdinBytes: 16 * 1024 * 1024 }
+
+type Requirements = UpstreamHeaders | AnswerBytes | StdioChildren | RequestTracker | FileSystem.FileSystem | Path.Path
+
+export class UpstreamStdio extends Context.Service<
+  UpstreamStdio,
+  {
+    /** Starts the configured command and greets it; the process lives until the scope closes or it exits. */
+    readonly open: OpenIn
+  }
+>()("mcphub/actors/upstream/UpstreamStdio") {
+  static readonly layerWith = (
+    options: Partial<UpstreamStdioOptions>
+  ): Layer.Layer<UpstreamStdio, never, Requirements> =>
+    Layer.effect(
+      UpstreamStdio,
+      Effect.suspend(() => make({ ...defaultOptions, ...options }))
+    )
+  static readonly layer = this.layerWith({})
+}
+
+const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
+  const { initTimeout, maxUpstreamBytes } = yield* HubConfig
+  const answers = yield* AnswerBytes
+  const headers = yield* UpstreamHeaders
+  const children = yield* StdioChildren
+  const tracker = yield* RequestTracker
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+
+  /** A folder of the connection's own. Removal is best effort: what a straggler still writes must not fail a close. */
+  const folder = Effect.gen(function* () {
+    const root = yield* Effect.acquireRelease(fs.makeTempDirectory({ prefix: "mcphub-" }), (root) =>
+      Effect.ignore(fs.remove(root, { recursive: true, force: true }))
+    )
+    const cwd = path.join(root, "work")
+    const tmp = path.join(root, "tmp")
+    yield* fs.makeDirectory(cwd)
+    yield* fs.makeDirectory(tmp)
+    return { cwd, tmp }
+  })
+
+  /** Relative paths in a configuration mean the hub's directory, not the child's own one. */
+  const fromHub = (text: string) => (/^\.{1,2}[\\/]/.test(text) ? path.resolve(text) : text)
+
+  const open = Effect.fnUntraced(function* (
+    options: ConnectOptions,
+    era: Era,
+    outer: Scope.Scope,
+    own: Scope.Closeable
+  ) {
+    const { config, context, name } = options
+    const unavailable = (reason: UpstreamUnavailable["reason"], message: string) =>
+      new UpstreamUnavailable({ server: name, reason, message })
+
+    const started = yield* headers.child({
+      server: name,
+      config,
+      context,
+      protocolVersion: spoken(era, options.protocolVersion)
+    })
+    const secrets = ChildSecrets.collect(config, context, started)
+    const slot = yield* children.slot
+    const { cwd, tmp } = yield* Effect.mapError(folder, () =>
+      unavailable("spawn", `No folder could be made for server "${name}"; check that the hub's TMPDIR is writable`)
+    )
+    const services = yield* Effect.context<never>()
+    const closed = yield* Deferred.make<string>()
+    // The two halves need each other: the child hears lines for the conversation, which sends through the child.
+    let child: StdioChild.StdioChild | undefined
+    const conversation = StdioConversation.make({
+      server: name,
+      send: (line) => child !== undefined && child.send(line),
+      onMessage: options.onMessage,
+      onLate: () => tracker.lateResponse(name),
+      onNoise: children.countNoise,
+      onDefect: (cause) =>
+        Effect.runForkWith(services)(Effect.logError("A receiver of an upstream's message failed", cause)),
+      scrub: (error) => ChildSecrets.scrubJson(error, secrets),
+      tag: config.context !== "none",
+      ...(era === "stateless" ? { stateless: outgoing(options) } : {})
+    })
+    // Whose answer a line is shows only when it is read: until then it is counted for whoever opened the connection.
+    const room = yield* Effect.acquireRelease(
+      Effect.sync(() => answers.arriving(context.principal.userId)),
+      ({ end }) => Effect.sync(end)
+    )
+    child = yield* StdioChild.open({
+      command: fromHub(started.command),
+      args: started.args.map(fromHub),
+      env: { ...started.env, TMPDIR: tmp, TMP: tmp, TEMP: tmp },
+      cwd,
+      maxLineBytes: maxUpstreamBytes,
+      room,
+      maxStdinBytes: settings.maxStdinBytes,
+      killAfterMs: settings.killAfterMs,
+      onLine: conversation.receive,
+      onAnswer: conversation.receive,
+      onOverflow: conversation.overflow
+    }).pipe(Effect.mapError(({ code }) => unavailable("spawn", spawnMessage(name, code))))
+    slot.fill(child.pid)
+
+    // Whoever ends the connection first, the process or the scope, fails what is in flight and completes `closed`.
+    const end = (reason: string) =>
+      Effect.sync(() => {
+        conversation.end(reason)
+        Deferred.doneUnsafe(closed, Effect.succeed(reason))
+      })
+    yield* Effect.addFinalizer(() => end(`The connection to server "${name}" was closed`))
+    yield* child.exited.pipe(
+      Effect.flatMap((status) => end(`Server "${name}" ${exitText(status)}`)),
+      Effect.andThen(Effect.uninterruptible(Scope.close(own, Exit.void))),
+      Effect.forkIn(outer)
+    )
+
+    const lastWords = () => {
+      const lines = child.stderr().slice(-10).join("\n").slice(-2_000)
+      return lines === "" ? " and wrote nothing to stderr" : `; it wrote: ${ChildSecrets.scrub(lines, secrets)}`
+    }
+    const handshake = { options, conversation, initTimeout, lastWords }
+    if (era === "stateless") {
+      const info = yield* StdioHandshake.discover(handshake)
+      return yield* StdioStateless.make({
+        server: name,
+        context,
+        info,
+        conversation,
+        closed,
+        onMessage: options.onMessage
+      })
+    }
+    const info = yield* StdioHandshake.initialize(handshake)
+    child.send(JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" }))
+
+    return {
+      server: name,
+      info,
+      era: "stateful" as const,
+      stateful: true,
+      request: conversation.request,
+      notify: (method, params) => conversation.notify(method, params),
+      respond: (response) => conversation.respond(response),
+      closed: Deferred.await(closed)
+    } satisfies UpstreamConnection
+  })
+
+  return UpstreamStdio.of({
+    // The process has a scope inside the caller's: it is cleaned up when it exits, or fails to start, and not only
+    // when the caller gets round to closing.
+    open: Effect.fnUntraced(function* (options, era) {
+      const outer = yield* Effect.scope
+      const own = yield* Scope.fork(outer)
+      return yield* open(options, era, outer, own).pipe(
+        Scope.provide(own),
+        Effect.onError(() => Scope.close(own, Exit.void))
+      )
+    })
+  })
+})
+
+/** The revision that is asked for in this era. */
+const spoken = (era: Era, wanted: string): string =>
+  era === "stateless" ? statelessVersion : isStateful(wanted) ? wanted : latestStateful
+
+const exitText = (status: StdioChild.ExitStatus): string =>
+  status.signal === null ? `exited with code ${status.code}` : `was ended by ${status.signal}`
+
+const spawnMessage = (server: string, code: string): string => {
+  const failed = `The command of server "${server}" could not be started (${code})`
+  switch (code) {
+    case "ENOENT":
+      return `${failed}: there is no such program; install it, or write its full path in the settings`
+    case "EACCES":
+      return `${failed}: the hub may not execute it; check the file's permissions`
+    case "E2BIG":
+      return `${failed}: its arguments and environment are too large; shorten them in the settings`
+    case "EAGAIN":
+    case "EMFILE":
+    case "ENFILE":
+      return `${failed}: the machine has no process or file handle left; close sessions or raise the limit (ulimit)`
+    default:
+      return `${failed}; check its command, arguments and environment in the settings`
+  }
+}

@@ -1,0 +1,36 @@
+/** The operations without a hub: the handlers that a hub serves at its door, run in this process. */
+import { Effect, Layer } from "effect"
+import { type Rpc, RpcClient, type RpcGroup, RpcServer } from "effect/rpc"
+import { asCliFailure } from "../terminal/CliFailure.ts"
+import { AdminOperations } from "../../http/admin/operations/AdminOperations.ts"
+import { AbsentHandlers } from "../../http/admin/handlers/LiveHandlers.ts"
+import { StoredHandlers } from "../../http/admin/handlers/StoredHandlers.ts"
+import { storedServices } from "../workspace/StoredServices.ts"
+import { upstreamServices } from "../workspace/UpstreamServices.ts"
+import type { Workspace } from "../workspace/Workspace.ts"
+
+/** Client and handlers of one process, without a wire between them. */
+const inProcess = Effect.fnUntraced(function* <Rpcs extends Rpc.Any>(group: RpcGroup.RpcGroup<Rpcs>) {
+  let toClient: Effect.Success<ReturnType<typeof RpcClient.makeNoSerialization<Rpcs, never>>>["write"] | undefined
+  const server = yield* RpcServer.makeNoSerialization(group, {
+    disableTracing: true,
+    onFromServer: (response) => (toClient === undefined ? Effect.void : toClient(response))
+  })
+  const { client, write } = yield* RpcClient.makeNoSerialization(group, {
+    disableTracing: true,
+    supportsAck: true,
+    onFromClient: ({ message }) => server.write(0, message)
+  })
+  toClient = write
+  return client
+})
+
+/** The operations on the opened database, for as long as the scope lives; those on a running hub say that there is none. */
+export const onDatabase = Effect.fnUntraced(function* (place: Workspace) {
+  const handlers = Layer.mergeAll(StoredHandlers, AbsentHandlers(place.dataDir)).pipe(
+    Layer.provide(upstreamServices(place)),
+    Layer.provide(storedServices(place))
+  )
+  const services = yield* Layer.build(handlers).pipe(Effect.mapError(asCliFailure))
+  return yield* inProcess(AdminOperations).pipe(Effect.provideContext(services))
+})

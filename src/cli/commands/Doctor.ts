@@ -1,0 +1,166 @@
+/**
+ * The examination behind `mcphub doctor`: environment, settings, database, migrations, clock, port, isolation and each
+ * upstream server, beside a running hub or without one. Each finding names its remedy.
+ */
+import { createServer } from "node:net"
+import { Effect, Option } from "effect"
+import { find } from "../../http/admin/LocalDoor.ts"
+import { type HubConfigShape, readHubConfig } from "../../domain/config/HubConfig.ts"
+import { withAdmin } from "../admin/Admin.ts"
+import type { ServerTestView } from "../../http/admin/operations/ServerOperations.ts"
+import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
+import { workspace } from "../workspace/Workspace.ts"
+import type { Admin } from "../../http/admin/operations/AdminOperations.ts"
+
+export interface Finding {
+  readonly check: string
+  readonly level: "ok" | "warn" | "fail"
+  readonly detail: string
+  readonly remedy: string | null
+}
+
+const finding =
+  (level: Finding["level"]) =>
+  (check: string, detail: string, remedy: string | null = null): Finding => ({ check, level, detail, remedy })
+
+const ok = finding("ok")
+const warn = finding("warn")
+const fail = finding("fail")
+
+/** Clocks apart by more than this make keys expire early or late, and signatures fail. */
+const maxClockMs = 5_000
+
+const settingsFindings = Effect.fnUntraced(function* (file: string) {
+  const document = yield* readSettingsDocument(file)
+  if (!document.exists) {
+    return [
+      warn(
+        "settings",
+        `there is no ${file}; the hub starts with a sample server`,
+        "write one, see `mcphub config schema`"
+      )
+    ]
+  }
+  const warnings = document.warnings.map((one) => warn("settings", `${one.path || file}: ${one.reason}`))
+  if (document.problems.length > 0) {
+    return document.problems.map((one) => fail("settings", `${one.path || file}: ${one.reason}`, `correct ${file}`))
+  }
+  return [ok("settings", `${file}, ${Object.keys(document.value?.mcpServers ?? {}).length} servers`), ...warnings]
+})
+
+/** Whether the port could be bound right now. */
+const portFinding = (config: HubConfigShape): Effect.Effect<Finding> =>
+  Effect.callback<Finding>((resume) => {
+    const at = `${config.host}:${config.port}`
+    const server = createServer()
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      resume(
+        Effect.succeed(
+          fail(
+            "port",
+            `${at} cannot be used (${error.code ?? error.name})`,
+            "stop what listens there, or choose another with --port or PORT"
+          )
+        )
+      )
+    )
+    server.listen(config.port, config.host, () =>
+      server.close(() => resume(Effect.succeed(ok("port", `${at} is free`))))
+    )
+  })
+
+const healthFinding = (mcpUrl: string): Effect.Effect<Finding> =>
+  Effect.tryPromise((signal) =>
+    fetch(mcpUrl.replace(/\/mcp$/, "/livez"), { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) })
+  ).pipe(
+    Effect.map((answer) =>
+      answer.ok
+        ? ok("hub", `answers on ${mcpUrl}`)
+        : fail("hub", `${mcpUrl} answers ${answer.status}`, "see the hub's log")
+    ),
+    Effect.catch(() => Effect.succeed(fail("hub", `${mcpUrl} does not answer`, "see the hub's log, or start it again")))
+  )
+
+const databaseFindings = (admin: Admin) =>
+  Effect.map(admin.databaseCheck(), ({ clockAheadMs, migrations, version }) => [
+    ok("database", version),
+    ok("migrations", `${migrations.length} applied, the newest is ${migrations.at(-1) ?? "none"}`),
+    Math.abs(clockAheadMs) <= maxClockMs
+      ? ok("clock", `within ${Math.abs(Math.round(clockAheadMs))} ms of the database's`)
+      : fail("clock", `${Math.round(clockAheadMs / 1000)} s behind the database's`, "synchronise the clocks (NTP)")
+  ])
+
+const serverFinding = (server: ServerTestView): Finding => {
+  const check = `server ${server.name}`
+  switch (server.outcome) {
+    case "ok":
+      return ok(
+        check,
+        `${server.tools.length} tools in ${server.durationMs} ms, protocol ${server.protocolVersion ?? "?"}`
+      )
+    case "disabled":
+      return ok(check, "switched off")
+    case "needs-credential":
+      return warn(
+        check,
+        server.reason ?? "needs a user's token",
+        `try it as a user: MCPHUB_KEY=… mcphub server test ${server.name}`
+      )
+    case "failed":
+      return fail(check, server.reason ?? "failed", "correct its entry in the settings, or its server")
+  }
+}
+
+const serverFindings = Effect.fnUntraced(function* (admin: Admin) {
+  const servers = yield* admin.serverList()
+  const tested = yield* Effect.forEach(servers, ({ name }) => admin.serverTest({ name, key: null }), { concurrency: 4 })
+  return tested.map(serverFinding)
+})
+
+const isolationFindings = (admin: Admin) =>
+  Effect.map(admin.isolationCheck(), ({ crossings, servers, tokens }) =>
+    crossings.length === 0
+      ? [ok("isolation", `two made-up users with ${tokens} tokens each at ${servers} servers: nothing crossed`)]
+      : crossings.map((one) =>
+          fail(
+            "isolation",
+            `${one.what} would reach ${one.server}`,
+            "do not run this hub with more than one user; report it"
+          )
+        )
+  )
+
+/** A failed operation is a finding, not the end of the examination. */
+const orFinding =
+  (check: string) =>
+  <E extends { readonly message: string }, R>(
+    findings: Effect.Effect<ReadonlyArray<Finding>, E, R>
+  ): Effect.Effect<ReadonlyArray<Finding>, never, R> =>
+    Effect.catch(findings, (error) => Effect.succeed([fail(check, error.message)]))
+
+export const examine = Effect.gen(function* () {
+  const place = yield* workspace
+  const config = yield* readHubConfig().pipe(Effect.result)
+  const environment =
+    config._tag === "Success"
+      ? [ok("environment", "every variable is good")]
+      : [fail("environment", config.failure.message, "correct or unset the variable")]
+  const settings = yield* settingsFindings(place.settingsFile)
+  const running = yield* find(place.dataDir)
+  const hub = Option.isSome(running)
+    ? [yield* healthFinding(running.value.mcpUrl)]
+    : config._tag === "Success"
+      ? [yield* portFinding(config.success)]
+      : []
+  const usable = settings.every((one) => one.level !== "fail")
+  const inside = yield* withAdmin((admin) =>
+    Effect.gen(function* () {
+      const database = yield* databaseFindings(admin).pipe(orFinding("database"))
+      if (!usable) return database
+      const isolation = yield* isolationFindings(admin).pipe(orFinding("isolation"))
+      const servers = yield* serverFindings(admin).pipe(orFinding("servers"))
+      return [...database, ...isolation, ...servers]
+    })
+  ).pipe(orFinding("database"))
+  return [...environment, ...settings, ...hub, ...inside]
+})

@@ -1,5 +1,0 @@
-/** What a hub without a settings file serves, so that the first minute already shows tools: one real server. */
-import type { SettingsValue } from "../../domain/Settings.ts"
-import { sampleCommand } from "../sample/SampleCommand.ts"
-
-export const sampleSettings = (): SettingsValue => ({ mcpServers: { sample: { type: "stdio", ...sampleCommand() } } })

@@ -1,0 +1,69 @@
+/**
+ * Secrets the operator did not give: made once, kept in the data directory, readable by the owner only.
+ *
+ * There is no default secret anywhere: without `CREDENTIAL_KEY` or `JWT_SECRET` in the environment each data directory
+ * gets its own. Several nodes on one database need the same `CREDENTIAL_KEY` in their environment.
+ */
+import { Effect, FileSystem, Path, Redacted } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { Base64Url } from "effect/encoding"
+import { CliFailure } from "../terminal/CliFailure.ts"
+
+export interface Secret {
+  readonly value: Redacted.Redacted<string>
+  /** The file it was read from or made in; absent when the environment gave it. */
+  readonly file: string | undefined
+}
+
+/** Makes the data directory, for the owner only, if it is not there. */
+export const prepareDataDir = Effect.fnUntraced(function* (dataDir: string) {
+  const fs = yield* FileSystem.FileSystem
+  yield* fs.makeDirectory(dataDir, { recursive: true, mode: 0o700 }).pipe(
+    Effect.mapError(
+      (error) =>
+        new CliFailure({
+          kind: "DataDirectory",
+          exitCode: 2,
+          message: `The data directory ${dataDir} cannot be made (${error.reason._tag}); name another with --data`
+        })
+    )
+  )
+})
+
+const fromFile = Effect.fnUntraced(function* (dataDir: string, name: string, variable: string) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const file = path.join(dataDir, name)
+  const read = fs.readFileString(file).pipe(Effect.map((text) => text.trim()))
+  const made = Base64Url.encode(SecureRandom.randomBytesUnsafe(32))
+  const text = yield* fs.exists(file).pipe(
+    Effect.flatMap((exists) =>
+      exists
+        ? read
+        : // `wx`: of two that start at once one wins and the other reads what it wrote.
+          fs.writeFileString(file, `${made}\n`, { mode: 0o600, flag: "wx" }).pipe(
+            Effect.as(made),
+            Effect.catch(() => read)
+          )
+    ),
+    Effect.mapError(
+      (error) =>
+        new CliFailure({
+          kind: "DataDirectory",
+          exitCode: 2,
+          message: `The secret in ${file} cannot be kept (${error.reason._tag}); make the folder writable or set ${variable}`
+        })
+    )
+  )
+  const secret: Secret = { value: Redacted.make(text, { label: variable }), file }
+  return secret
+})
+
+const secret = (variable: string, name: string) => (dataDir: string, given: Redacted.Redacted<string> | undefined) =>
+  given === undefined ? fromFile(dataDir, name, variable) : Effect.succeed<Secret>({ value: given, file: undefined })
+
+/** What service tokens are sealed with: `CREDENTIAL_KEY`, or `credential-key` in the data directory. */
+export const credentialKey = secret("CREDENTIAL_KEY", "credential-key")
+
+/** What the sessions of the dashboard are signed with: `JWT_SECRET`, or `jwt-secret` in the data directory. */
+export const jwtSecret = secret("JWT_SECRET", "jwt-secret")

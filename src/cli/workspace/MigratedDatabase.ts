@@ -1,0 +1,33 @@
+/** The database of a workspace, brought to this version before anybody reads it. */
+import { Effect, Layer } from "effect"
+import * as Migrations from "../../domain/storage/migrations/Migrations.ts"
+import { CliFailure } from "../terminal/CliFailure.ts"
+import * as Database from "../database/Database.ts"
+import type { Workspace } from "./Workspace.ts"
+
+/** The driver's own texts may name the user and address of the database: only what kind of failure it was is told. */
+const unavailable =
+  (place: Workspace) => (error: { readonly _tag: string; readonly reason?: { readonly _tag: string } }) =>
+    new CliFailure({
+      // A server that may come back, or something that has to be mended.
+      kind: error.reason?._tag === "ConnectionError" ? "DatabaseAway" : "DatabaseUnavailable",
+      exitCode: 3,
+      message:
+        `The database cannot be used (${error.reason?._tag ?? error._tag}); ` +
+        (place.secrets.databaseUrl === undefined
+          ? `check the folder ${place.dataDir}, or choose another with --data`
+          : "check DATABASE_URL, that the server runs and that its user may create tables and schemas")
+    })
+
+/** `SqlClient`, `PgClient` and `KeyEvents`, migrated. */
+export const migratedDatabase = (place: Workspace) =>
+  Layer.effectContext(
+    Migrations.layer.pipe(
+      Layer.provideMerge(Database.layer({ databaseUrl: place.secrets.databaseUrl, dataDir: place.dataDir })),
+      Layer.build,
+      Effect.catchTags({
+        SqlError: (error) => Effect.fail(unavailable(place)(error)),
+        MigrationError: (error) => Effect.fail(unavailable(place)(error))
+      })
+    )
+  )

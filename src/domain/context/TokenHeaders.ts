@@ -1,0 +1,69 @@
+/**
+ * Which of the user's service tokens a server is entitled to, and under which header each one travels.
+ *
+ * A token reaches a server only when the server's configuration refers to it as `${USER_X}`, lists it in
+ * `contextTokens`, or when the token is named after the server. A `shared` server never receives one.
+ */
+import { type ServerConfig, serverType, contextLevel } from "../servers/ServerConfig.ts"
+import { referencedTokens } from "../servers/ServerTemplates.ts"
+
+export interface EntitledToken {
+  /** The stored name, e.g. `GITHUB_TOKEN`. */
+  readonly name: string
+  /** The header that carries it, e.g. `X-MCPHub-GitHub-Token`. */
+  readonly header: string
+}
+
+const knownHeaders: ReadonlyMap<string, string> = new Map([
+  ["GITHUB_TOKEN", "X-MCPHub-GitHub-Token"],
+  ["ATLASSIAN_TOKEN", "X-MCPHub-Atlassian-Token"],
+  ["FIRECRAWL_TOKEN", "X-MCPHub-Firecrawl-Token"],
+  ["JIRA_TOKEN", "X-MCPHub-Jira-Token"],
+  ["JIRA_API_TOKEN", "X-MCPHub-Jira-Token"],
+  ["CONFLUENCE_TOKEN", "X-MCPHub-Confluence-Token"]
+])
+
+/** The token named after a server: `github-pr` → `GITHUB_PR_TOKEN`. */
+export const serverTokenName = (server: string): string => `${server.toUpperCase().replace(/[^A-Z0-9]/g, "_")}_TOKEN`
+
+/** The stored name behind a name as written in the settings: `USER_GITHUB_TOKEN` and `GITHUB_TOKEN` are the same. */
+export const storedTokenName = (name: string): string =>
+  name.startsWith("USER_") && name.length > 5 ? name.slice(5) : name
+
+const capitalised = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1).toLowerCase()
+
+/** The header of a token at a server. */
+export const tokenHeader = (name: string, server: string): string => {
+  const known = knownHeaders.get(name)
+  if (known !== undefined) return known
+  if (name === serverTokenName(server)) return `X-MCPHub-${server.replace(/[^A-Za-z0-9._-]/g, "-")}-Token`
+  const words = name.replace(/_TOKEN$/, "").split(/[^A-Za-z0-9]+/)
+  return `X-MCPHub-${words
+    .filter((word) => word !== "")
+    .map(capitalised)
+    .join("-")}-Token`
+}
+
+/**
+ * The tokens a server may be sent, the explicitly listed ones first; where two share a header, the first one the user
+ * has set is sent.
+ */
+export const entitledTokens = (server: string, config: ServerConfig): ReadonlyArray<EntitledToken> => {
+  if (config.isolation === "shared") return []
+  const names = new Set([
+    ...(config.contextTokens ?? []).map(storedTokenName),
+    serverTokenName(server),
+    ...referencedTokens(config)
+  ])
+  return Array.from(names, (name) => ({ name, header: tokenHeader(name, server) }))
+}
+
+/**
+ * Whether processes of a stdio server hold users' tokens without being kept apart from the hub's other processes, which
+ * run as the same system user and so may be able to read them.
+ */
+export const exposesTokens = (config: ServerConfig): boolean =>
+  serverType(config) === "stdio" &&
+  config.sandboxed !== true &&
+  config.isolation !== "shared" &&
+  (contextLevel(config) === "full" || referencedTokens(config).size > 0)

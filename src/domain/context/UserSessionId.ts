@@ -1,0 +1,17 @@
+/**
+ * What an upstream sees as the user's session: the same for the same user and session, and telling nothing of either.
+ */
+import { createHash } from "node:crypto"
+import type { SessionId, UserId } from "../Ids.ts"
+
+/**
+ * A uuid of version 8 (RFC 9562 §5.8) from the SHA-256 of `userId:sessionId`. Two users never share one, and neither
+ * input can be read back from it.
+ */
+export const userSessionId = (userId: UserId, sessionId: SessionId): string => {
+  const digest = createHash("sha256").update(`${userId}:${sessionId}`).digest()
+  digest[6] = (digest[6]! & 0x0f) | 0x80
+  digest[8] = (digest[8]! & 0x3f) | 0x80
+  const hex = digest.toString("hex")
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+}

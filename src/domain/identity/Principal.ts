@@ -1,0 +1,33 @@
+/**
+ * Who a request belongs to: one user, seen through one MCPHub key.
+ *
+ * A `Principal` is derived from the key on every request (cached ≤ 30 s by `Principals`) and is the only source of
+ * identity: no path, query field or client header takes part. Service tokens belong to the key, so two keys of one
+ * user may carry different tokens.
+ */
+import type { Redacted } from "effect"
+import type { GroupId, KeyId, UserId } from "../Ids.ts"
+
+/** A group of the user, inactive ones included: whether *any* exists decides what "no active group" means. */
+export interface GroupGrant {
+  readonly id: GroupId
+  readonly name: string
+  readonly isActive: boolean
+  /** Names of servers in the settings. */
+  readonly servers: ReadonlyArray<string>
+  /** When given, only these tools of those servers: `{server}-{tool}`, or a bare tool name. */
+  readonly tools?: ReadonlyArray<string> | undefined
+}
+
+export interface Principal {
+  readonly userId: UserId
+  readonly username: string
+  readonly isAdmin: boolean
+  readonly keyId: KeyId
+  readonly keyName: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+  readonly groups: ReadonlyArray<GroupGrant>
+  /** Service tokens of this key by stored name, e.g. `GITHUB_TOKEN`. */
+  readonly serviceTokens: ReadonlyMap<string, Redacted.Redacted<string>>
+}

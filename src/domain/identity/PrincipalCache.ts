@@ -1,0 +1,151 @@
+/**
+ * What `Principals` remembers: principals by the digest of their key, digests that opened nothing, the keys seen, and
+ * the uses not yet written down. Plain state with synchronous operations, so that the data path needs no effect.
+ */
+import type { KeyId, UserId } from "../Ids.ts"
+import type { KeyUse } from "./HubKeys.ts"
+import type { Principal } from "./Principal.ts"
+import type { KeyEvent } from "./KeyEvents.ts"
+
+export interface SeenKey {
+  readonly keyId: KeyId
+  readonly userId: UserId
+  /** When the key has to be looked at again: its expiry as last read, in milliseconds since the epoch. */
+  readonly checkAt: number
+}
+
+interface Entry {
+  readonly principal: Principal
+  /** Monotonic. */
+  readonly until: number
+}
+
+/** Two readings of one moment: how long an answer is believed must not depend on how the wall clock is set. */
+export interface Moment {
+  /** Milliseconds since the epoch. */
+  readonly wall: number
+  /** Milliseconds that only go forward. */
+  readonly mono: number
+}
+
+/** Milliseconds a principal may be served without asking the database. */
+export const timeToLive = 30_000
+
+/** Milliseconds a rejection is remembered, so that one wrong key does not read the database on every request. */
+export const rejectionTimeToLive = 5_000
+
+const maxRejected = 10_000
+
+export class PrincipalCache {
+  readonly #entries = new Map<string, Entry>()
+  readonly #digests = new Map<UserId, Set<string>>()
+  readonly #rejected = new Map<string, number>()
+  readonly #seen = new Map<KeyId, SeenKey>()
+  #uses = new Map<KeyId, { count: number; lastUsedAt: number }>()
+  /** Grows with every change heard of; a read that began before one may be stale. */
+  generation = 0
+
+  /** The principal while its entry is fresh and the key has not expired; counts as one use, but for who asks `again`. */
+  get(digest: string, now: Moment, again = false): Principal | undefined {
+    const entry = this.#entries.get(digest)
+    if (entry === undefined) return undefined
+    if (now.mono >= entry.until || now.wall >= entry.principal.expiresAt) {
+      this.#drop(digest, entry.principal.userId)
+      return undefined
+    }
+    if (!again) this.use(entry.principal.keyId, now.wall)
+    return entry.principal
+  }
+
+  isRejected(digest: string, { mono }: Moment): boolean {
+    const until = this.#rejected.get(digest)
+    if (until === undefined) return false
+    if (mono < until) return true
+    this.#rejected.delete(digest)
+    return false
+  }
+
+  admit(digest: string, principal: Principal, { mono }: Moment): void {
+    this.#entries.set(digest, { principal, until: mono + timeToLive })
+    const digests = this.#digests.get(principal.userId)
+    if (digests === undefined) this.#digests.set(principal.userId, new Set([digest]))
+    else digests.add(digest)
+    this.#seen.set(principal.keyId, {
+      keyId: principal.keyId,
+      userId: principal.userId,
+      checkAt: principal.expiresAt
+    })
+  }
+
+  reject(digest: string, { mono }: Moment): void {
+    if (this.#rejected.size >= maxRejected) {
+      const oldest = this.#rejected.keys().next()
+      if (!oldest.done) this.#rejected.delete(oldest.value)
+    }
+    this.#rejected.set(digest, mono + rejectionTimeToLive)
+  }
+
+  /** Forgets what an event makes stale. */
+  apply(event: KeyEvent): void {
+    this.generation++
+    this.#rejected.clear()
+    for (const digest of this.#digests.get(event.userId) ?? []) {
+      const keyId = this.#entries.get(digest)?.principal.keyId
+      if (event.keyId === undefined || event.keyId === keyId) this.#drop(digest, event.userId)
+    }
+    if (!event.revoked) return
+    if (event.keyId !== undefined) this.#seen.delete(event.keyId)
+    else for (const key of this.#seen.values()) if (key.userId === event.userId) this.#seen.delete(key.keyId)
+  }
+
+  /** Forgets every answer; the keys seen stay, since they have to be checked. */
+  clear(): void {
+    this.generation++
+    this.#entries.clear()
+    this.#digests.clear()
+    this.#rejected.clear()
+  }
+
+  /** Keys whose sessions may be alive: all, or those due by `now`. */
+  seen(now?: number): ReadonlyArray<SeenKey> {
+    const keys = [...this.#seen.values()]
+    return now === undefined ? keys : keys.filter((key) => key.checkAt <= now)
+  }
+
+  /** Puts off the next look at a key that turned out to be valid longer. */
+  postpone(keyId: KeyId, checkAt: number): void {
+    const key = this.#seen.get(keyId)
+    if (key !== undefined) this.#seen.set(keyId, { ...key, checkAt })
+  }
+
+  takeUses(): ReadonlyArray<KeyUse> {
+    const uses = [...this.#uses].map(([keyId, use]) => ({ keyId, ...use }))
+    this.#uses = new Map()
+    return uses
+  }
+
+  /** Gives back uses that could not be written, to be tried again. */
+  returnUses(uses: ReadonlyArray<KeyUse>): void {
+    for (const { count, keyId, lastUsedAt } of uses) {
+      const use = this.#uses.get(keyId)
+      if (use === undefined) this.#uses.set(keyId, { count, lastUsedAt })
+      else use.count += count
+    }
+  }
+
+  use(keyId: KeyId, now: number): void {
+    const use = this.#uses.get(keyId)
+    if (use === undefined) this.#uses.set(keyId, { count: 1, lastUsedAt: now })
+    else {
+      use.count++
+      use.lastUsedAt = now
+    }
+  }
+
+  #drop(digest: string, userId: UserId): void {
+    this.#entries.delete(digest)
+    const digests = this.#digests.get(userId)
+    digests?.delete(digest)
+    if (digests?.size === 0) this.#digests.delete(userId)
+  }
+}

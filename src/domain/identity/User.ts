@@ -1,0 +1,28 @@
+/**
+ * A user of the hub: a person or machine that owns keys, groups and service tokens.
+ *
+ * Times are milliseconds since the epoch, whatever the database's or the process's time zone.
+ */
+import { Schema } from "effect"
+import { UserId } from "../Ids.ts"
+
+/** Names fit the legacy column, a header and a path segment: no control characters, no slash, at most 100 characters. */
+export const Username = Schema.String.check(
+  Schema.isPattern(/^[^\s/\\\p{Cc}](?:[^/\\\p{Cc}]{0,98}[^\s/\\\p{Cc}])?$/u, {
+    message: "a user name is 1 to 100 characters, without slashes, control characters or outer spaces"
+  })
+)
+
+export const User = Schema.Struct({
+  id: UserId,
+  username: Schema.String,
+  displayName: Schema.NullOr(Schema.String),
+  email: Schema.NullOr(Schema.String),
+  isAdmin: Schema.Boolean,
+  isActive: Schema.Boolean,
+  /** Milliseconds since the epoch. */
+  lastLoginAt: Schema.NullOr(Schema.Number),
+  /** Milliseconds since the epoch. */
+  createdAt: Schema.Number
+})
+export type User = typeof User.Type

@@ -1,0 +1,100 @@
+/**
+ * One running request and the ways it can end. Wire-free: `JsonRpcErrors` decides codes.
+ */
+import { Schema } from "effect"
+import { RequestId, type SessionId, type UserId } from "../Ids.ts"
+import type { Principal } from "../identity/Principal.ts"
+
+export type RequestOutcome = "completed" | "failed" | "timedOut" | "cancelled" | "sessionClosed"
+
+/** Why a request is being interrupted; becomes its outcome. */
+export type EndReason = "cancelled" | "sessionClosed"
+
+/** No answer within the limit: the upstream was told, the slot is free. */
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
+  requestId: RequestId,
+  timeoutMs: Schema.Number,
+  message: Schema.String
+}) {}
+
+/** The session ended (closed, idle, revoked, shut down) while the request was running. */
+export class SessionClosed extends Schema.TaggedError<SessionClosed>()("SessionClosed", {
+  requestId: Schema.optional(RequestId),
+  reason: Schema.String,
+  message: Schema.String
+}) {}
+
+/** The client cancelled the request. */
+export class RequestCancelled extends Schema.TaggedError<RequestCancelled>()("RequestCancelled", {
+  requestId: RequestId,
+  message: Schema.String
+}) {}
+
+/** No running request has this id: it ended already, or never was. */
+export class UnknownRequest extends Schema.TaggedError<UnknownRequest>()("UnknownRequest", {
+  requestId: Schema.String,
+  message: Schema.String
+}) {}
+
+/** A request tracked by hand was reported as failed; `cause` is what was reported. */
+export class RequestFailed extends Schema.TaggedError<RequestFailed>()("RequestFailed", {
+  requestId: RequestId,
+  message: Schema.String,
+  cause: Schema.Unknown
+}) {}
+
+/** What the tracker itself ends a request with. */
+export type RequestEnd = RequestTimeout | RequestCancelled | SessionClosed
+
+export interface TrackOptions {
+  readonly principal: Principal
+  readonly sessionId: SessionId
+  readonly method: string
+  /** "request" is measured against a deadline; "notification" too, but has no answer. */
+  readonly kind: "request" | "notification"
+  /** Milliseconds until the deadline; the hub's default when absent. */
+  readonly timeoutMs?: number | undefined
+  /** Milliseconds no reset of the deadline can exceed. */
+  readonly maxTotalMs?: number | undefined
+}
+
+/** The running record: mutable where the request learns more about itself, and the handle on its deadline. */
+export interface RequestRecord {
+  readonly requestId: RequestId
+  readonly userId: UserId
+  readonly username: string
+  readonly keyId: string
+  readonly sessionId: SessionId
+  readonly method: string
+  readonly kind: "request" | "notification"
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  /** When it times out as things stand, in monotonic milliseconds. */
+  readonly deadline: number
+  /** The upstream server it went to, once routed. */
+  server: string | undefined
+  /** The tool, prompt name as exposed (never arguments, never a resource URI). */
+  target: string | undefined
+  /** The error code answered, for the log line. Set on an effect that succeeds, it makes the outcome `failed`. */
+  errorCode: number | undefined
+  /** The kind of error answered; from the typed error when absent. */
+  errorKind: string | undefined
+  /** Pushes the deadline back by the timeout from now (progress arrived), never past maxTotal. */
+  readonly touch: () => void
+  /** Changes the timeout once the server is known (per-server options), counted from the start or the last touch. */
+  readonly limit: (timeoutMs: number, maxTotalMs?: number) => void
+  /** Stops the clock while a human is asked; `resume` restarts what was left. Nestable. The hub's hard maximum runs on. */
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+export interface EndedRequest {
+  readonly record: RequestRecord
+  readonly outcome: RequestOutcome
+  /** Monotonic, with a fraction. */
+  readonly durationMs: number
+  /** Milliseconds since the epoch. */
+  readonly endedAt: number
+  /** `timeout`, `cancelled`, `session_closed`, `upstream_failed`, `internal`, …; absent when completed. */
+  readonly errorKind: string | undefined
+}

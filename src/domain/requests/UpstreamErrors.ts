@@ -1,0 +1,123 @@
+/**
+ * How a call to an upstream can fail. Wire-free: `JsonRpcErrors` decides codes. `message` may be shown to the user and
+ * never holds a token, an argument or a result.
+ */
+import { Schema } from "effect"
+import { isRepeatable } from "../protocol/Methods.ts"
+
+/** Nothing was sent, or provably nothing was executed: safe to try again. */
+export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>()("UpstreamUnavailable", {
+  server: Schema.String,
+  reason: Schema.Literals([
+    "refused",
+    "dns",
+    "tls",
+    "timeout",
+    "spawn",
+    "exited",
+    "initialize",
+    "backoff",
+    "status",
+    "disabled"
+  ]),
+  message: Schema.String,
+  retryAfterMs: Schema.optional(Schema.Number)
+}) {}
+
+/** The request left the hub and no valid answer came back. What was lost may be sent again: see `OutcomeUnknown`. */
+export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("UpstreamFailed", {
+  server: Schema.String,
+  reason: Schema.Literals([
+    "closed",
+    "protocol",
+    "too-large",
+    "redirect",
+    "status",
+    "session",
+    "bad-header",
+    "blocked"
+  ]),
+  /** How far the exchange had come. */
+  phase: Schema.Literals(["send", "headers", "body", "stream"]),
+  message: Schema.String
+}) {}
+
+/** Failures that only the operator can mend: trying again changes nothing. */
+export const isForOperator = ({ reason }: UpstreamFailed): boolean =>
+  reason === "redirect" || reason === "bad-header" || reason === "blocked"
+
+/**
+ * The connection, process or session was gone before the answer to a request that does something. It may have been done,
+ * so nobody but who asked for it can tell whether to ask again.
+ */
+export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("OutcomeUnknown", {
+  server: Schema.String,
+  phase: UpstreamFailed.fields.phase,
+  message: Schema.String
+}) {}
+
+/** What a failure means for a request of this method. */
+export const meaningFor = (method: string, error: UpstreamError): UpstreamError => {
+  if (!(error instanceof UpstreamFailed) || error.reason !== "closed" || isRepeatable(method)) return error
+  const { message, phase, server } = error
+  return new OutcomeUnknown({
+    server,
+    phase,
+    message: `${message}; whether the call was executed is unknown, so it is not sent again: look at the server, and repeat it only if it may be done twice`
+  })
+}
+
+/** The upstream answered with a JSON-RPC error, which passes through unchanged. */
+export class UpstreamErrorResponse extends Schema.TaggedError<UpstreamErrorResponse>()("UpstreamErrorResponse", {
+  server: Schema.String,
+  code: Schema.Number,
+  message: Schema.String,
+  data: Schema.optional(Schema.Unknown),
+  /** It came as HTTP 429 or 503 with Retry-After. */
+  retryAfterMs: Schema.optional(Schema.Number)
+}) {}
+
+/** The server's configuration needs a service token this user has not set. */
+export class CredentialMissing extends Schema.TaggedError<CredentialMissing>()("CredentialMissing", {
+  server: Schema.String,
+  /** The stored name, e.g. `GITHUB_TOKEN`. */
+  token: Schema.String,
+  message: Schema.String
+}) {}
+
+/** The user has as many requests at this server as they may, so nothing was sent. It says nothing about the server. */
+export class ServerOverloaded extends Schema.TaggedError<ServerOverloaded>()("ServerOverloaded", {
+  server: Schema.String,
+  message: Schema.String,
+  retryAfterMs: Schema.Number
+}) {}
+
+export type UpstreamError =
+  | UpstreamUnavailable
+  | UpstreamFailed
+  | OutcomeUnknown
+  | UpstreamErrorResponse
+  | CredentialMissing
+  | ServerOverloaded
+
+/** Milliseconds a server that takes no requests now wants to be left alone (HTTP 429 and 503 with Retry-After). */
+export const askedPause = (error: UpstreamError): number | undefined =>
+  error._tag === "UpstreamErrorResponse" || (error._tag === "UpstreamUnavailable" && error.reason === "status")
+    ? error.retryAfterMs
+    : undefined
+
+/**
+ * The server does not speak the era it was opened in. Seen only between a transport and `UpstreamEra`, which then tries
+ * the other era or fails with the `refusal`.
+ */
+export class EraNotSpoken extends Schema.TaggedError<EraNotSpoken>()("EraNotSpoken", {
+  era: Schema.Literals(["stateful", "stateless"]),
+  refusal: UpstreamUnavailable,
+  message: Schema.String
+}) {}
+
+export const eraNotSpoken = (era: "stateful" | "stateless", refusal: UpstreamUnavailable): EraNotSpoken =>
+  new EraNotSpoken({ era, refusal, message: refusal.message })
+
+export const protocolError = (server: string, phase: UpstreamFailed["phase"], what: string): UpstreamFailed =>
+  new UpstreamFailed({ server, reason: "protocol", phase, message: `Server ${server} ${what}` })

@@ -1,0 +1,132 @@
+/**
+ * `${…}` templates of the settings file: parsed once, bound to the environment at load, rendered per user.
+ *
+ * `${USER_X}` is the user's own service token `X` and never the process environment. `${X}` and `${X:-default}` are the
+ * environment, the hub's own secrets excepted. `$X` without braces is ordinary text. Expanded text is never expanded
+ * again, and parsing takes linear time whatever the input.
+ */
+import { type EnvironmentRecord, hubSecretNames } from "../config/Environment.ts"
+
+export interface Reference {
+  readonly scope: "user" | "environment"
+  /** Without the `USER_` of a user's token. */
+  readonly name: string
+  /** The text after `:-`, used when the variable is unset or empty. */
+  readonly fallback: string | undefined
+}
+
+/** Literal text and references, in order. */
+export type Template = ReadonlyArray<string | Reference>
+
+/** A template whose environment references are resolved: only text and the user's tokens are left. */
+export type BoundTemplate = ReadonlyArray<string | Reference>
+
+export interface BindProblem {
+  readonly kind: "unset" | "secret" | "malformed"
+  /** The variable, empty for a malformed template. */
+  readonly name: string
+}
+
+const userPrefix = "USER_"
+const userTemplateStart = "${USER_"
+
+/** Reads a text as a template. Anything that is not exactly a reference stays literal text. */
+export const parseTemplate = (text: string): Template => {
+  const end = text.lastIndexOf("}") + 1
+  if (end === 0 || !text.includes("${")) return text === "" ? [] : [text]
+  const parts: Array<string | Reference> = []
+  // Matching stops at the last brace: a `:-` that never closes would otherwise be scanned anew from every `${`.
+  const scanned = text.slice(0, end)
+  const pattern = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
+  let position = 0
+  for (let match = pattern.exec(scanned); match !== null; match = pattern.exec(scanned)) {
+    if (match.index > position) parts.push(text.slice(position, match.index))
+    const name = match[1]!
+    const isUser = name.startsWith(userPrefix) && name.length > userPrefix.length
+    parts.push({
+      scope: isUser ? "user" : "environment",
+      name: isUser ? name.slice(userPrefix.length) : name,
+      fallback: match[2]
+    })
+    position = pattern.lastIndex
+  }
+  if (position < text.length) parts.push(text.slice(position))
+  return parts
+}
+
+/** The names of the user's tokens a template refers to. */
+export const userTokens = (template: Template): ReadonlyArray<string> =>
+  template.flatMap((part) => (typeof part !== "string" && part.scope === "user" ? [part.name] : []))
+
+/**
+ * Replaces the environment's references by their values. Text that would still read as `${USER_…}` afterwards (a
+ * misspelt reference, a nested one, or one that came out of a variable) is a problem: it must never be sent as text.
+ */
+export const bindTemplate = (
+  template: Template,
+  environment: EnvironmentRecord
+): { readonly template: BoundTemplate; readonly problems: ReadonlyArray<BindProblem> } => {
+  const bound: Array<string | Reference> = []
+  const problems: Array<BindProblem> = []
+  const append = (text: string): void => {
+    const last = bound.length - 1
+    const before = bound[last]
+    if (typeof before === "string") bound[last] = before + text
+    else bound.push(text)
+  }
+  for (const part of template) {
+    if (typeof part === "string") append(part)
+    else if (part.fallback?.includes("${") === true) problems.push({ kind: "malformed", name: "" })
+    else if (part.scope === "user") bound.push(part)
+    else if (hubSecretNames.has(part.name)) problems.push({ kind: "secret", name: part.name })
+    else {
+      const value = environment[part.name]
+      const text = part.fallback !== undefined && (value === undefined || value === "") ? part.fallback : value
+      if (text === undefined) problems.push({ kind: "unset", name: part.name })
+      else append(text)
+    }
+  }
+  if (bound.some((part) => typeof part === "string" && part.includes(userTemplateStart))) {
+    problems.push({ kind: "malformed", name: "" })
+  }
+  return { template: bound, problems }
+}
+
+/** Says what is wrong with a reference and what to do, without any value. */
+export const bindProblemText = (problem: BindProblem): string => {
+  switch (problem.kind) {
+    case "unset":
+      return `The environment variable ${problem.name} is not set; set it, or write \${${problem.name}:-default}`
+    case "secret":
+      return `\${${problem.name}} is a secret of the hub itself and is never handed to a server; use another variable`
+    case "malformed":
+      return "A ${…} reference is misspelt or nested; write ${USER_NAME}, ${NAME} or ${NAME:-default} with letters, digits and _"
+  }
+}
+
+/** The user has not set a token the template needs. */
+export interface MissingToken {
+  readonly missing: string
+}
+
+/**
+ * The text for one user. `encode` is applied to the user's values only, for places with a syntax of their own.
+ * `token` gives a stored token by name; an empty one counts as not set.
+ */
+export const renderTemplate = (
+  template: BoundTemplate,
+  token: (name: string) => string | undefined,
+  encode: (value: string) => string = (value) => value
+): string | MissingToken => {
+  let text = ""
+  for (const part of template) {
+    if (typeof part === "string") {
+      text += part
+      continue
+    }
+    const value = token(part.name) || part.fallback
+    if (value === undefined) return { missing: part.name }
+    text += encode(value)
+  }
+  return text
+}

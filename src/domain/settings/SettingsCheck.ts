@@ -1,0 +1,97 @@
+/**
+ * What makes a settings document acceptable: its shape, and what its servers may be called and ask for.
+ *
+ * Every problem is reported, each with its path in the document and a reason; warnings do not stop anything. Reasons
+ * never hold a value of the document, which may be a secret.
+ */
+import { Result, Schema, SchemaIssue } from "effect"
+import type { EnvironmentRecord } from "../config/Environment.ts"
+import { checkServer, checkServerNames } from "./ServerCheck.ts"
+import { ServerConfig } from "../servers/ServerConfig.ts"
+import { SettingsValue } from "../servers/Settings.ts"
+import type { SettingsFinding } from "./SettingsFinding.ts"
+
+export interface SettingsReport {
+  /** The document, unknown keys included; undefined when there are problems. */
+  readonly value: SettingsValue | undefined
+  readonly problems: ReadonlyArray<SettingsFinding>
+  readonly warnings: ReadonlyArray<SettingsFinding>
+}
+
+/** Keys that the old hub's files have and this one gives no meaning to: kept, and no reason for a warning. */
+const silentServerKeys: ReadonlySet<string> = new Set(["name", "description", "$schema"])
+
+const unknownKey = "This key has no meaning here; it is kept as it is"
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => (issue._tag === "UnexpectedKey" ? unknownKey : SchemaIssue.defaultLeafHook(issue))
+})
+
+/** `a.b[0].c`; a key that is not a plain word is quoted. */
+export const pathText = (path: ReadonlyArray<PropertyKey>): string =>
+  path
+    .map((key) =>
+      typeof key === "number"
+        ? `[${key}]`
+        : /^[\w$@-]+$/.test(String(key))
+          ? `.${String(key)}`
+          : `[${JSON.stringify(String(key))}]`
+    )
+    .join("")
+    .replace(/^\./, "")
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const decodeSettings = Schema.decodeUnknownResult(SettingsValue, { errors: "all", onExcessProperty: "error" })
+const isServer = Schema.is(ServerConfig)
+
+const checkShape = (document: unknown): ReadonlyArray<SettingsFinding & { readonly isUnknownKey: boolean }> => {
+  const decoded = decodeSettings(document)
+  if (Result.isSuccess(decoded)) return []
+  return format(decoded.failure.issue).issues.map(({ path, message }) => {
+    const keys = (path ?? []).map((part) => (typeof part === "object" ? part.key : part))
+    return { path: pathText(keys), reason: message, isUnknownKey: message === unknownKey }
+  })
+}
+
+const lastKey = (path: string): string => path.slice(path.lastIndexOf(".") + 1)
+
+/**
+ * The servers in a record without a prototype, so that a name like `constructor` finds nothing that is not there. The
+ * entries stay the document's own objects, with the keys the hub does not know.
+ */
+const asValue = (document: Record<string, unknown>): SettingsValue =>
+  ({ ...document, mcpServers: Object.assign(Object.create(null), document["mcpServers"]) }) as SettingsValue
+
+/** Checks a parsed document. `separator` stands between server and tool in exposed names. */
+export const checkSettings = (document: unknown, environment: EnvironmentRecord, separator: string): SettingsReport => {
+  const shape = checkShape(document)
+  const problems: Array<SettingsFinding> = []
+  const warnings: Array<SettingsFinding> = []
+  for (const { path, reason, isUnknownKey } of shape) {
+    if (!isUnknownKey) problems.push({ path, reason })
+    else if (!silentServerKeys.has(lastKey(path))) warnings.push({ path, reason })
+  }
+  for (const [index, group] of (isRecord(document) && Array.isArray(document["groups"])
+    ? document["groups"]
+    : []
+  ).entries()) {
+    // A word that is misspelt must not switch a rule off.
+    if (!isRecord(group) || group["audit"] === undefined || group["audit"] === "required") continue
+    problems.push({ path: `groups[${index}].audit`, reason: 'Expected "required", or no such key' })
+  }
+  const servers = isRecord(document) && isRecord(document["mcpServers"]) ? document["mcpServers"] : {}
+  for (const [name, config] of Object.entries(servers)) {
+    // An entry of the wrong shape is reported above, and there is nothing more to say about it.
+    const found = isServer(config) ? checkServer(name, config, environment) : { problems: [], warnings: [] }
+    const at = (finding: SettingsFinding): SettingsFinding => ({
+      path: pathText(["mcpServers", name]) + (finding.path === "" ? "" : `.${finding.path}`),
+      reason: finding.reason
+    })
+    problems.push(...found.problems.map(at))
+    warnings.push(...found.warnings.map(at))
+  }
+  warnings.push(...checkServerNames(Object.keys(servers), separator))
+  return { value: problems.length === 0 && isRecord(document) ? asValue(document) : undefined, problems, warnings }
+}

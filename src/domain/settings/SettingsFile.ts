@@ -1,0 +1,238 @@
+/**
+ * The settings in `mcp_settings.json`: loaded, watched, and written.
+ *
+ * One layer gives `Settings`, which everybody reads, and `SettingsFile`, through which the admin API and the command
+ * line change them. A change of the file is taken over when the file has come to rest and passes every check; a bad
+ * one is logged with file, path and reason, and the settings in force stay. The file is looked at again and again
+ * rather than watched by the system's means, because those lose a file that is replaced by a rename, as editors,
+ * mounts and this hub itself do, and differ between the runtimes.
+ */
+import type { Duration, PlatformError } from "effect"
+import {
+  ByteSize,
+  Context,
+  Effect,
+  FileSystem,
+  Layer,
+  Option,
+  Path,
+  Schedule,
+  Schema,
+  Semaphore,
+  SubscriptionRef
+} from "effect"
+import { Environment } from "../config/Environment.ts"
+import { HubConfig } from "../config/HubConfig.ts"
+import { jsonErrorOffset, lineAndColumn } from "./JsonPosition.ts"
+import { fromRef, Settings, type SettingsValue } from "../servers/Settings.ts"
+import { checkSettings } from "./SettingsCheck.ts"
+import type { SettingsFinding } from "./SettingsFinding.ts"
+
+/** Settings that cannot be used: every problem, each with its path in the document. */
+export class SettingsInvalid extends Schema.TaggedError<SettingsInvalid>()("SettingsInvalid", {
+  file: Schema.String,
+  problems: Schema.Array(Schema.Struct({ path: Schema.String, reason: Schema.String })),
+  message: Schema.String
+}) {}
+
+/** The file cannot be read or written, for the operating system's reason. */
+export class SettingsUnavailable extends Schema.TaggedError<SettingsUnavailable>()("SettingsUnavailable", {
+  file: Schema.String,
+  message: Schema.String
+}) {}
+
+export interface SettingsFileOptions {
+  readonly path: string
+  /** The settings while there is no file; without them a missing file is an error. */
+  readonly sample?: SettingsValue | undefined
+  /** How often the file is looked at; a change is in force after two looks. One second when absent. */
+  readonly interval?: Duration.Input | undefined
+}
+
+/** Why the last change of the file was not taken over. */
+export type SettingsRejection = SettingsInvalid | SettingsUnavailable
+
+export class SettingsFile extends Context.Service<
+  SettingsFile,
+  {
+    /** Absolute. */
+    readonly path: string
+    /** What was noticed about the settings in force, e.g. unknown keys. */
+    readonly warnings: () => ReadonlyArray<SettingsFinding>
+    /** Set while the file's present content is not in force. */
+    readonly rejection: () => SettingsRejection | undefined
+    /** Checks a document and puts it into the file (atomically) and into force. */
+    readonly write: (document: unknown) => Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable>
+    /** The same for a change of what is in force; changes wait for one another, so none is lost. */
+    readonly update: <E = never>(
+      change: (current: SettingsValue) => Effect.Effect<unknown, E>
+    ) => Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable | E>
+    /** Reads the file now. */
+    readonly reload: Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable>
+  }
+>()("mcphub/domain/SettingsFile") {
+  static readonly layer = (options: SettingsFileOptions) => Layer.effectContext(make(options))
+}
+
+const invalid = (file: string, problems: ReadonlyArray<SettingsFinding>): SettingsInvalid => {
+  const lines = problems.map(({ path, reason }) => `${file}: ${path === "" ? "" : `${path}: `}${reason}`)
+  return new SettingsInvalid({ file, problems, message: lines.join("\n") })
+}
+
+const unavailable = (file: string, verb: string) => (error: PlatformError.PlatformError) =>
+  new SettingsUnavailable({
+    file,
+    message: `The settings file ${file} cannot be ${verb} (${error.reason._tag}); check that it exists, its permissions and its mount`
+  })
+
+/** Without a quote from the text: what is wrong there may be next to a secret. */
+const parseJson = (file: string, text: string): Effect.Effect<unknown, SettingsInvalid> => {
+  const source = text.startsWith("\uFEFF") ? text.slice(1) : text
+  return Effect.try({
+    try: () => JSON.parse(source) as unknown,
+    catch: () => {
+      const place = lineAndColumn(source, jsonErrorOffset(source) ?? source.length)
+      return invalid(file, [{ path: "", reason: `The file is not JSON from ${place} on` }])
+    }
+  })
+}
+
+/** The entries that did not change stay the very same objects, so that whoever caches by entry notices only changes. */
+const keepUnchanged = (before: SettingsValue, after: SettingsValue): SettingsValue => {
+  const servers: Record<string, SettingsValue["mcpServers"][string]> = Object.create(null)
+  for (const [name, config] of Object.entries(after.mcpServers)) {
+    const known = Object.hasOwn(before.mcpServers, name) ? before.mcpServers[name] : undefined
+    servers[name] = known !== undefined && JSON.stringify(known) === JSON.stringify(config) ? known : config
+  }
+  return { ...after, mcpServers: servers }
+}
+
+const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
+  const files = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const environment = yield* Environment
+  const { nameSeparator } = yield* HubConfig
+  const file = paths.resolve(options.path)
+  const oneAtATime = Semaphore.makeUnsafe(1)
+
+  let warnings: ReadonlyArray<SettingsFinding> = []
+  let rejection: SettingsRejection | undefined
+  /** What the file looked like when it was last read, and at the last look. */
+  let readStamp = ""
+  let seenStamp = ""
+
+  const check = Effect.fnUntraced(function* (document: unknown) {
+    const report = checkSettings(document, environment, nameSeparator)
+    if (report.value === undefined) return yield* invalid(file, report.problems)
+    return { value: report.value, warnings: report.warnings }
+  })
+
+  /** Changes with every replacement, and with every write in place that moves the clock or the size. */
+  const stamp = Effect.map(files.stat(file), ({ ino, mtime, size }) =>
+    [Option.getOrUndefined(ino), Option.getOrUndefined(mtime)?.getTime(), ByteSize.toBigInt(size)].join(":")
+  ).pipe(Effect.mapError(unavailable(file, "read")))
+
+  const read = Effect.gen(function* () {
+    readStamp = yield* stamp
+    const text = yield* Effect.mapError(files.readFileString(file), unavailable(file, "read"))
+    return yield* check(yield* parseJson(file, text))
+  })
+
+  const logWarnings = (found: ReadonlyArray<SettingsFinding>) =>
+    Effect.forEach(found, ({ path, reason }) => Effect.logWarning(`${file}: ${path}: ${reason}`), { discard: true })
+
+  const isMissing = Effect.map(
+    Effect.orElseSucceed(files.exists(file), () => true),
+    (exists) => !exists
+  )
+  const initial = options.sample !== undefined && (yield* isMissing) ? yield* check(options.sample) : yield* read
+  seenStamp = readStamp
+  warnings = initial.warnings
+  yield* logWarnings(warnings)
+  const ref = yield* SubscriptionRef.make(initial.value)
+
+  const enforce = Effect.fnUntraced(function* (next: {
+    readonly value: SettingsValue
+    readonly warnings: ReadonlyArray<SettingsFinding>
+  }) {
+    const before = SubscriptionRef.getUnsafe(ref)
+    const value = keepUnchanged(before, next.value)
+    rejection = undefined
+    warnings = next.warnings
+    yield* logWarnings(warnings)
+    if (JSON.stringify(before) !== JSON.stringify(value)) yield* SubscriptionRef.set(ref, value)
+    return SubscriptionRef.getUnsafe(ref)
+  })
+
+  const reload = Effect.flatMap(read, enforce).pipe(
+    Effect.tapError((error) =>
+      Effect.suspend(() => {
+        rejection = error
+        return Effect.logError(`The settings in force stay: ${error.message}`)
+      })
+    )
+  )
+
+  /** Beside the target (through a link, so that the link stays), synced, then renamed over it. */
+  const replace = Effect.fnUntraced(function* (text: string) {
+    const target = yield* Effect.orElseSucceed(files.realPath(file), () => file)
+    const mode = yield* Effect.orElseSucceed(
+      Effect.map(files.stat(target), (info) => info.mode & 0o777),
+      () => 0o600
+    )
+    const temporary = `${target}.${crypto.randomUUID()}.tmp`
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const handle = yield* files.open(temporary, { flag: "wx", mode })
+        yield* handle.writeAll(new TextEncoder().encode(text))
+        yield* handle.sync
+      })
+    ).pipe(
+      Effect.andThen(files.rename(temporary, target)),
+      Effect.onError(() => Effect.ignore(files.remove(temporary, { force: true })))
+    )
+  })
+
+  const put = Effect.fnUntraced(function* (document: unknown) {
+    const next = yield* check(document)
+    yield* Effect.mapError(replace(`${JSON.stringify(document, null, 2)}\n`), unavailable(file, "written"))
+    seenStamp = readStamp = yield* stamp
+    return yield* enforce(next)
+  }, Effect.uninterruptible)
+
+  const look = Effect.gen(function* () {
+    const now = yield* Effect.orElseSucceed(stamp, () => "")
+    const isAtRest = now === seenStamp
+    seenStamp = now
+    if (!isAtRest || now === readStamp) return
+    if (now === "") {
+      readStamp = ""
+      return yield* Effect.logWarning(`The settings file ${file} is gone; the settings in force stay`)
+    }
+    yield* Effect.ignore(reload)
+  })
+
+  yield* oneAtATime
+    .withPermits(1)(look)
+    .pipe(Effect.schedule(Schedule.spaced(options.interval ?? "1 second")), Effect.forkScoped)
+
+  return Context.make(Settings, fromRef(ref)).pipe(
+    Context.add(
+      SettingsFile,
+      SettingsFile.of({
+        path: file,
+        warnings: () => warnings,
+        rejection: () => rejection,
+        write: (document) => oneAtATime.withPermits(1)(put(document)),
+        update: (change) =>
+          oneAtATime.withPermits(1)(
+            Effect.flatMap(
+              Effect.suspend(() => change(SubscriptionRef.getUnsafe(ref))),
+              put
+            )
+          ),
+        reload: oneAtATime.withPermits(1)(reload)
+      })
+    )
+  )
+})

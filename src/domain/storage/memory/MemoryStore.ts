@@ -1,0 +1,61 @@
+/**
+ * The rows behind the memory layers of users, keys, groups and sessions: for embedders and tests that want no database.
+ *
+ * Rows are immutable values in maps, replaced on change, so a snapshot is a copy of the maps.
+ */
+import { Context, Effect, Layer } from "effect"
+import type { Group } from "../../identity/Group.ts"
+import type { HubKey } from "../../identity/HubKey.ts"
+import type { InFlightRequest } from "../../records/InFlightRequests.ts"
+import type { GroupId, KeyId, UserId } from "../../Ids.ts"
+import type { StoredSession } from "../../records/SessionStore.ts"
+import type { User } from "../../identity/User.ts"
+
+export interface MemoryUser extends User {
+  readonly passwordDigest?: string | undefined
+  readonly githubId?: string | undefined
+}
+
+export interface MemoryKey extends Omit<HubKey, "tokenNames"> {
+  readonly digest: string
+  /** Stored forms by name. */
+  readonly tokens: Readonly<Record<string, string>>
+}
+
+export interface MemorySession extends StoredSession {
+  /** The hub that serves it. */
+  readonly owner: string
+  readonly endedAt?: number | undefined
+}
+
+export interface MemoryInFlight {
+  readonly owner: string
+  readonly request: InFlightRequest
+  /** Milliseconds since the epoch. */
+  readonly writtenAt: number
+}
+
+export class MemoryStore extends Context.Service<
+  MemoryStore,
+  {
+    readonly users: Map<UserId, MemoryUser>
+    readonly keys: Map<KeyId, MemoryKey>
+    readonly groups: Map<GroupId, Group>
+    /** By digest. */
+    readonly sessions: Map<string, MemorySession>
+    /** By request id. */
+    readonly inFlight: Map<string, MemoryInFlight>
+  }
+>()("mcphub/domain/MemoryStore") {
+  static readonly layer: Layer.Layer<MemoryStore> = Layer.effect(
+    MemoryStore,
+    Effect.sync(() =>
+      MemoryStore.of({ users: new Map(), keys: new Map(), groups: new Map(), sessions: new Map(), inFlight: new Map() })
+    )
+  )
+}
+
+export const byText =
+  <A>(text: (row: A) => string) =>
+  (a: A, b: A): number =>
+    text(a) < text(b) ? -1 : text(a) > text(b) ? 1 : 0

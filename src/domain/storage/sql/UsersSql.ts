@@ -1,0 +1,167 @@
+/**
+ * Users in the `users` table, as the old hub made it or as the migrations do.
+ *
+ * People who signed in through GitHub may have no `username` there; their GitHub name stands for it.
+ */
+import { Clock, Effect, Layer, Option, Redacted } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { SqlClient, type SqlError, type Statement } from "effect/sql"
+import { UserId } from "../../Ids.ts"
+import { InvalidValue, type UsernameTaken, usernameTaken, userNotFound } from "../../identity/IdentityErrors.ts"
+import { check, idProblem, isUuid, usernameProblem } from "../../identity/IdentityRules.ts"
+import { KeyEvents } from "../../identity/KeyEvents.ts"
+import { millis, orUnavailable, time } from "./LegacyColumns.ts"
+import type { User } from "../../identity/User.ts"
+import { Users } from "../../identity/Users.ts"
+
+/** The name a user goes by; `u` is the table's alias in every statement. */
+export const usernameColumn = `coalesce(u."username", u."githubUsername", u."displayName", u."id"::text)`
+
+const nameOfAnother = (login: string): InvalidValue =>
+  new InvalidValue({
+    field: "GitHub name",
+    message: `Another user is named "${login}"; an admin must remove or rename that user before this sign-in`
+  })
+
+const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const events = yield* KeyEvents
+  const random = yield* SecureRandom.SecureRandom
+
+  const columns = sql`
+    u."id"::text as "id", ${sql.literal(usernameColumn)} as "username", u."displayName", u."email", u."isAdmin",
+    u."isActive", ${millis(sql, `u."lastLoginAt"`)} as "lastLoginAt", ${millis(sql, `u."createdAt"`)} as "createdAt"`
+
+  const first = (rows: ReadonlyArray<User>, asked: string) => {
+    const row = rows[0]
+    return row === undefined ? Effect.fail(userNotFound(asked)) : Effect.succeed(row)
+  }
+
+  /** Changes one user and announces it; `revoked` says whether the change shuts the user out. */
+  const change = (id: UserId, assignment: Statement.Fragment, revoked: boolean) =>
+    Effect.gen(function* () {
+      if (!isUuid(id)) return yield* userNotFound(id)
+      const now = yield* Clock.currentTimeMillis
+      const rows = yield* sql<User>`
+        update "users" as u set ${assignment}, "updatedAt" = ${time(sql, now)} where u."id" = ${id}::uuid
+        returning ${columns}`
+      const user = yield* first(rows, id)
+      yield* events.publish([{ userId: id, revoked }])
+      return user
+    }).pipe(sql.withTransaction, orUnavailable)
+
+  const byId = Effect.fn("Users.byId")(function* (id: UserId) {
+    if (!isUuid(id)) return yield* userNotFound(id)
+    return yield* first(yield* sql<User>`select ${columns} from "users" as u where u."id" = ${id}::uuid`, id)
+  }, orUnavailable)
+
+  /** Another transaction may have taken the name since it was looked for. */
+  const orTaken = (
+    error: SqlError.SqlError,
+    username: string
+  ): Effect.Effect<never, SqlError.SqlError | UsernameTaken> =>
+    Effect.fail(error.reason._tag === "UniqueViolation" ? usernameTaken(username) : error)
+
+  return Users.of({
+    add: Effect.fn("Users.add")(function* (user) {
+      yield* check({ username: usernameProblem(user.username), id: user.id && idProblem(user.id) })
+      const id = user.id ?? UserId.make(yield* random.uuidV4())
+      const now = time(sql, yield* Clock.currentTimeMillis)
+      const taken = yield* sql`
+        select 1 from "users" as u where ${sql.literal(usernameColumn)} = ${user.username} or u."id" = ${id}::uuid`
+      if (taken.length > 0) return yield* usernameTaken(user.username)
+      const rows = yield* sql<User>`
+        insert into "users" as u ("id", "username", "displayName", "email", "isAdmin", "isActive", "createdAt", "updatedAt")
+        values (${id}::uuid, ${user.username}, ${user.displayName ?? null}::text, ${user.email ?? null}::text,
+          ${user.isAdmin ?? false}, true, ${now}, ${now})
+        returning ${columns}`.pipe(Effect.catchTag("SqlError", (error) => orTaken(error, user.username)))
+      return yield* Effect.orDie(first(rows, user.username))
+    }, orUnavailable),
+
+    byId,
+
+    byName: Effect.fn("Users.byName")(function* (username) {
+      const rows = yield* sql<User>`
+        select ${columns} from "users" as u where ${sql.literal(usernameColumn)} = ${username}
+        order by u."username" = ${username} desc nulls last limit 1`
+      return yield* first(rows, username)
+    }, orUnavailable),
+
+    list: sql<User>`select ${columns} from "users" as u order by 2, 1`.pipe(
+      orUnavailable,
+      Effect.withSpan("Users.list")
+    ),
+
+    remove: Effect.fn("Users.remove")(
+      function* (id) {
+        if (!isUuid(id)) return yield* userNotFound(id)
+        yield* sql`delete from "mcphub_hub"."group_tools" where "groupId" in
+        (select "id" from "user_groups" where "userId" = ${id}::uuid)`
+        yield* sql`delete from "user_groups" where "userId" = ${id}::uuid`
+        yield* sql`delete from "user_tokens" where "userId" = ${id}::uuid`
+        yield* sql`delete from "mcphub_keys" where "userId" = ${id}::uuid`
+        const rows = yield* sql`delete from "users" where "id" = ${id}::uuid returning 1`
+        if (rows.length === 0) return yield* userNotFound(id)
+        yield* events.publish([{ userId: id, revoked: true }])
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
+
+    setActive: Effect.fn("Users.setActive")((id, active) => change(id, sql`"isActive" = ${active}`, !active)),
+
+    setAdmin: Effect.fn("Users.setAdmin")((id, admin) => change(id, sql`"isAdmin" = ${admin}`, false)),
+
+    passwordDigest: Effect.fn("Users.passwordDigest")(function* (id) {
+      if (!isUuid(id)) return yield* userNotFound(id)
+      const rows = yield* sql<{ readonly password: string | null }>`
+        select "password" from "users" where "id" = ${id}::uuid`
+      if (rows[0] === undefined) return yield* userNotFound(id)
+      return Option.map(Option.fromNullishOr(rows[0].password), (digest) => Redacted.make(digest))
+    }, orUnavailable),
+
+    setPasswordDigest: Effect.fn("Users.setPasswordDigest")((id, digest) =>
+      Effect.asVoid(change(id, sql`"password" = ${Redacted.value(digest)}`, false))
+    ),
+
+    recordLogin: Effect.fn("Users.recordLogin")(function* (id) {
+      const now = yield* Clock.currentTimeMillis
+      yield* sql`update "users" set "lastLoginAt" = ${time(sql, now)} where "id"::text = ${id}`
+    }, orUnavailable),
+
+    fromGithub: Effect.fn("Users.fromGithub")(function* (profile) {
+      yield* check({ "GitHub name": usernameProblem(profile.login) })
+      const now = time(sql, yield* Clock.currentTimeMillis)
+      const id = yield* random.uuidV4()
+      // A local user of the same name is another person, who must not be taken over by a sign-in.
+      const named = yield* sql`
+        select 1 from "users" as u where ${sql.literal(usernameColumn)} = ${profile.login}
+        and u."githubId" is distinct from ${profile.githubId}`
+      if (named.length > 0) {
+        return yield* nameOfAnother(profile.login)
+      }
+      const rows = yield* sql<User>`
+        insert into "users" as u ("id", "githubId", "githubUsername", "username", "email", "avatarUrl", "displayName",
+          "githubProfileUrl", "isAdmin", "isActive", "lastLoginAt", "createdAt", "updatedAt")
+        values (${id}::uuid, ${profile.githubId}, ${profile.login}, ${profile.login}, ${profile.email ?? null}::text,
+          ${profile.avatarUrl ?? null}::text, ${profile.displayName ?? null}::text, ${profile.profileUrl ?? null}::text,
+          false, true, ${now}, ${now}, ${now})
+        on conflict ("githubId") do update set "githubUsername" = excluded."githubUsername",
+          "email" = coalesce(excluded."email", u."email"), "avatarUrl" = coalesce(excluded."avatarUrl", u."avatarUrl"),
+          "displayName" = coalesce(excluded."displayName", u."displayName"),
+          "githubProfileUrl" = coalesce(excluded."githubProfileUrl", u."githubProfileUrl"),
+          "lastLoginAt" = excluded."lastLoginAt", "updatedAt" = excluded."updatedAt"
+        returning ${columns}`.pipe(
+        Effect.catchTag("SqlError", (error): Effect.Effect<never, SqlError.SqlError | InvalidValue> =>
+          Effect.fail(error.reason._tag === "UniqueViolation" ? nameOfAnother(profile.login) : error)
+        )
+      )
+      return yield* Effect.orDie(first(rows, profile.login))
+    }, orUnavailable)
+  })
+})
+
+/** Needs the migrated tables. */
+export const layer: Layer.Layer<Users, never, SqlClient.SqlClient | KeyEvents> = Layer.effect(Users, make).pipe(
+  Layer.provide(SecureRandom.layerWebCrypto)
+)

@@ -1,0 +1,47 @@
+/** The operations on the audit trail. */
+import { Effect } from "effect"
+import { AuditTrail } from "../../../actors/observing/AuditTrail.ts"
+import type { AuditRow } from "../../../domain/records/AuditEvent.ts"
+import { AuditLog } from "../../../domain/records/AuditLog.ts"
+import { UserId } from "../../../domain/Ids.ts"
+import { isUuid } from "../../../domain/identity/IdentityRules.ts"
+import { Users } from "../../../domain/identity/Users.ts"
+import { AuditOperations, type AuditView } from "../operations/AuditOperations.ts"
+import { asRefusal } from "../operations/OperationRefused.ts"
+import { findUser, iso } from "./Lookup.ts"
+
+const view = ({ time, ...row }: AuditRow): AuditView => ({ ...row, time: iso(time) })
+
+export const AuditHandlers = AuditOperations.toLayer(
+  Effect.gen(function* () {
+    const log = yield* AuditLog
+    const users = yield* Users
+    // Of the running hub; without one there is none, and nothing waits.
+    const trail = yield* AuditTrail
+
+    /** A user's rows outlive the user. */
+    const idOf = (user: string) =>
+      findUser(users, user).pipe(
+        Effect.map(({ id }) => id),
+        Effect.catchTag("UserNotFound", (notFound) =>
+          isUuid(user) ? Effect.succeed(UserId.make(user.toLowerCase())) : Effect.fail(notFound)
+        )
+      )
+
+    return AuditOperations.of({
+      auditTail: Effect.fnUntraced(function* ({ after, limit, outcome, server, since, user }) {
+        // Whoever asks has seen the answers to what they ask about.
+        yield* trail.flush
+        const rows = yield* log.find({
+          limit,
+          server: server ?? undefined,
+          outcome: outcome ?? undefined,
+          since: since ?? undefined,
+          after: after ?? undefined,
+          userId: user === null ? undefined : yield* idOf(user)
+        })
+        return rows.map(view)
+      }, asRefusal)
+    })
+  })
+)

@@ -1,0 +1,67 @@
+/** The operations on groups, on the domain's services. A group is named by its owner and its name. */
+import { Effect } from "effect"
+import type { Group } from "../../../domain/identity/Group.ts"
+import { Groups } from "../../../domain/identity/Groups.ts"
+import { Users } from "../../../domain/identity/Users.ts"
+import { GroupOperations, type GroupView } from "../operations/GroupOperations.ts"
+import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
+import { findUser, usernames } from "./Lookup.ts"
+
+const view = (group: Group, username: string): GroupView => ({
+  id: group.id,
+  name: group.name,
+  username,
+  isActive: group.isActive,
+  servers: group.servers,
+  tools: group.tools ?? null
+})
+
+export const GroupHandlers = GroupOperations.toLayer(
+  Effect.gen(function* () {
+    const users = yield* Users
+    const groups = yield* Groups
+
+    const find = Effect.fnUntraced(function* (user: string, name: string) {
+      const owner = yield* findUser(users, user)
+      const group = (yield* groups.listByUser(owner.id)).find((one) => one.name === name)
+      if (group !== undefined) return { owner, group }
+      return yield* new OperationRefused({
+        kind: "GroupNotFound",
+        exitCode: 1,
+        message: `${owner.username} has no group "${name}"; list the groups with \`mcphub group ls --user ${owner.username}\``
+      })
+    })
+
+    return GroupOperations.of({
+      groupCreate: Effect.fnUntraced(function* ({ name, servers, tools, user }) {
+        const owner = yield* findUser(users, user)
+        return view(
+          yield* groups.create({ userId: owner.id, name, servers, tools: tools ?? undefined }),
+          owner.username
+        )
+      }, asRefusal),
+      groupList: Effect.fnUntraced(function* ({ user }) {
+        if (user !== null) {
+          const owner = yield* findUser(users, user)
+          return (yield* groups.listByUser(owner.id)).map((group) => view(group, owner.username))
+        }
+        const nameOf = yield* usernames(users)
+        return (yield* groups.list).map((group) => view(group, nameOf(group.userId)))
+      }, asRefusal),
+      groupRemove: Effect.fnUntraced(function* ({ name, user }) {
+        const { group, owner } = yield* find(user, name)
+        yield* groups.remove(group.id, owner.id)
+        return view(group, owner.username)
+      }, asRefusal),
+      groupSet: Effect.fnUntraced(function* ({ allTools, name, servers, tools, user }) {
+        const { group, owner } = yield* find(user, name)
+        const change = { servers: servers ?? undefined, tools: tools ?? (allTools ? null : undefined) }
+        return view(yield* groups.update(group.id, change, owner.id), owner.username)
+      }, asRefusal),
+      groupSetActive: Effect.fnUntraced(function* ({ isActive, name, user }) {
+        const { group, owner } = yield* find(user, name)
+        return view(yield* groups.setActive(group.id, isActive, owner.id), owner.username)
+      }, asRefusal)
+    })
+  })
+)

@@ -1,0 +1,142 @@
+/** The operations on a running hub, on its sessions, requests and upstream health. */
+import { Clock, Effect } from "effect"
+import { type RequestRecord, RequestTracker } from "../../../actors/requests/RequestTracker.ts"
+import { Sessions } from "../../../actors/registry/Sessions.ts"
+import { Users } from "../../../domain/identity/Users.ts"
+import { LiveOperations, type RequestView, type SessionView } from "../operations/LiveOperations.ts"
+import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
+import { findUser, iso } from "./Lookup.ts"
+import type { SessionSummary } from "../../../actors/session/Session.ts"
+
+export const sessionView = (session: SessionSummary): SessionView => ({
+  ...session,
+  createdAt: iso(session.createdAt),
+  lastActiveAt: iso(session.lastActiveAt),
+  upstreams: session.upstreams.map((one) => ({
+    server: one.server,
+    state: one.state,
+    reason: one.reason ?? null,
+    retryAfterMs: one.retryAfterMs ?? null,
+    protocolVersion: one.protocolVersion ?? null
+  }))
+})
+
+export const requestView =
+  (now: number) =>
+  (record: RequestRecord): RequestView => ({
+    requestId: record.requestId,
+    username: record.username,
+    sessionId: record.sessionId,
+    method: record.method,
+    server: record.server ?? null,
+    target: record.target ?? null,
+    startedAt: iso(record.startedAt),
+    ageMs: Math.max(0, Math.round(now - record.startedAt))
+  })
+
+/** What the hub says about itself besides its counters. */
+export interface HubFacts {
+  readonly pid: number
+  /** Where MCP clients connect. */
+  readonly url: string
+  readonly version: string
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+}
+
+export const LiveHandlers = (hub: HubFacts) =>
+  LiveOperations.toLayer(
+    Effect.gen(function* () {
+      const users = yield* Users
+      const sessions = yield* Sessions
+      const tracker = yield* RequestTracker
+
+      const findSession = Effect.fnUntraced(function* (id: string) {
+        const found = (yield* sessions.list).find((one) => one.sessionId === id)
+        if (found !== undefined) return found
+        return yield* new OperationRefused({
+          kind: "SessionNotFound",
+          exitCode: 1,
+          message: `There is no live session ${id}; list them with \`mcphub session ls\``
+        })
+      })
+
+      return LiveOperations.of({
+        hubStatus: Effect.fnUntraced(function* () {
+          const stats = yield* tracker.systemStats
+          const known = yield* users.list
+          const names = new Map<string, string>(known.map(({ id, username }) => [id, username]))
+          const byUser = (yield* tracker.allUserStats).map((one) => ({
+            ...one,
+            username: names.get(one.userId) ?? null
+          }))
+          return {
+            ...hub,
+            startedAt: iso(hub.startedAt),
+            users: known.length,
+            sessions: sessions.size(),
+            pending: stats.pending,
+            requests: stats.count,
+            errorRate: stats.errorRate,
+            p95Ms: stats.p95Ms,
+            byUser
+          }
+        }, asRefusal),
+        sessionList: Effect.fnUntraced(function* ({ user }) {
+          const owner = user === null ? undefined : yield* findUser(users, user)
+          return (yield* sessions.list).filter((one) => owner === undefined || one.userId === owner.id).map(sessionView)
+        }, asRefusal),
+        sessionShow: Effect.fnUntraced(function* ({ sessionId }) {
+          const found = yield* findSession(sessionId)
+          const requests = yield* tracker.pendingBySession(found.sessionId)
+          return {
+            session: sessionView(found),
+            requests: requests.map(requestView(yield* Clock.currentTimeMillis))
+          }
+        }, asRefusal),
+        sessionKill: Effect.fnUntraced(function* ({ sessionId }) {
+          const found = yield* findSession(sessionId)
+          yield* sessions.close(found.sessionId, "ended by an operator")
+          return sessionView(found)
+        }, asRefusal),
+        requestList: Effect.fnUntraced(function* ({ user }) {
+          const pending =
+            user === null ? yield* tracker.pending : yield* tracker.pendingByUser((yield* findUser(users, user)).id)
+          return pending.map(requestView(yield* Clock.currentTimeMillis))
+        }, asRefusal),
+        requestCancel: Effect.fnUntraced(function* ({ requestId }) {
+          const record = (yield* tracker.pending).find((one) => one.requestId === requestId)
+          if (record === undefined) {
+            return yield* new OperationRefused({
+              kind: "UnknownRequest",
+              exitCode: 1,
+              message: `No request ${requestId} is in flight; list them with \`mcphub request ls\``
+            })
+          }
+          const view = requestView(yield* Clock.currentTimeMillis)(record)
+          yield* tracker.endWith(record.requestId, "cancelled", "cancelled by an operator")
+          return view
+        }, asRefusal)
+      })
+    })
+  )
+
+/** Without a running hub there is nothing live: every one of these operations says so. */
+export const AbsentHandlers = (dataDir: string) => {
+  const absent = () =>
+    Effect.fail(
+      new OperationRefused({
+        kind: "HubNotRunning",
+        exitCode: 3,
+        message: `No hub is running on ${dataDir}; start it with \`mcphub start\`, or name its folder with --data`
+      })
+    )
+  return LiveOperations.toLayer({
+    hubStatus: absent,
+    sessionList: absent,
+    sessionShow: absent,
+    sessionKill: absent,
+    requestList: absent,
+    requestCancel: absent
+  })
+}

@@ -1,0 +1,26 @@
+/** How an operator names a user: by name, or by id. */
+import { Effect } from "effect"
+import { UserId } from "../../../domain/Ids.ts"
+import type { User } from "../../../domain/identity/User.ts"
+import type { Users } from "../../../domain/identity/Users.ts"
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** A name wins over an id, so that no user can be shadowed by an odd name. */
+export const findUser = (users: Users["Service"], named: string) =>
+  users
+    .byName(named)
+    .pipe(
+      Effect.catchTag("UserNotFound", (notFound) =>
+        uuid.test(named) ? users.byId(UserId.make(named.toLowerCase())) : Effect.fail(notFound)
+      )
+    )
+
+/** Names of users by id, for lists. */
+export const usernames = (users: Users["Service"]) =>
+  Effect.map(users.list, (all) => {
+    const names = new Map(all.map((user: User) => [user.id, user.username]))
+    return (id: UserId): string => names.get(id) ?? id
+  })
+
+export const iso = (millis: number): string => new Date(millis).toISOString()

@@ -1,0 +1,176 @@
+/** The operations on upstream servers: what the settings and the health say, and a real connection to try one. */
+import { Clock, Effect, Option, Predicate, Redacted } from "effect"
+import { SecureRandom } from "effect/crypto"
+import type { CallContext, UpstreamConnection } from "../../../actors/upstream/connection/UpstreamConnection.ts"
+import { UpstreamBreakers } from "../../../actors/upstream/guards/UpstreamBreakers.ts"
+import { UpstreamConnector } from "../../../actors/upstream/UpstreamConnector.ts"
+import type { UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
+import { UpstreamHeaders } from "../../../actors/upstream/connection/UpstreamHeaders.ts"
+import { UpstreamHealth } from "../../../actors/upstream/guards/UpstreamHealth.ts"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import { HubKeys } from "../../../domain/identity/HubKeys.ts"
+import { KeyId, SessionId, UserId } from "../../../domain/Ids.ts"
+import type { Principal } from "../../../domain/identity/Principal.ts"
+import { latestStateful } from "../../../domain/protocol/Versions.ts"
+import { makeMint } from "../../../domain/requests/RequestId.ts"
+import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
+import { Settings } from "../../../domain/servers/Settings.ts"
+import { userSessionId } from "../../../domain/context/UserSessionId.ts"
+import { checkIsolation } from "./IsolationCheck.ts"
+import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
+import { ServerOperations, type ServerTestView } from "../operations/ServerOperations.ts"
+
+/** Enough for any sane server; a listing that never ends must end here. */
+const maxPages = 50
+
+/** Who a test runs as when no key is given: nobody, without groups and tokens. */
+const nobody: Principal = {
+  userId: UserId.make("00000000-0000-0000-0000-000000000000"),
+  username: "operator",
+  isAdmin: true,
+  keyId: KeyId.make("00000000-0000-0000-0000-000000000000"),
+  keyName: "server test",
+  expiresAt: Number.MAX_SAFE_INTEGER,
+  groups: [],
+  serviceTokens: new Map()
+}
+
+/** What failed and what to do; nobody cannot be told to set a token. */
+const reasonOf = (error: UpstreamError, name: string, principal: Principal): string =>
+  error._tag === "CredentialMissing" && principal === nobody
+    ? `Server ${name} needs the service token ${error.token}, and this test ran with nobody's; put the MCPHub key of a user who has it into MCPHUB_KEY and try again`
+    : error.message
+
+const text = (value: unknown): string | null => (typeof value === "string" ? value : null)
+
+const listTools = Effect.fnUntraced(function* (connection: UpstreamConnection, context: () => CallContext) {
+  const tools: Array<{ readonly name: string; readonly description: string | null }> = []
+  let cursor: string | undefined
+  for (let page = 0; page < maxPages; page++) {
+    const result: unknown = yield* connection.request({
+      method: "tools/list",
+      params: cursor === undefined ? {} : { cursor },
+      context: context(),
+      onMessage: () => {}
+    })
+    if (!Predicate.hasProperty(result, "tools") || !Array.isArray(result.tools)) break
+    for (const tool of result.tools) {
+      if (Predicate.hasProperty(tool, "name") && typeof tool.name === "string") {
+        tools.push({
+          name: tool.name,
+          description: Predicate.hasProperty(tool, "description") ? text(tool.description) : null
+        })
+      }
+    }
+    cursor = Predicate.hasProperty(result, "nextCursor") ? (text(result.nextCursor) ?? undefined) : undefined
+    if (cursor === undefined) break
+  }
+  return tools
+})
+
+export const ServerHandlers = ServerOperations.toLayer(
+  Effect.gen(function* () {
+    const settings = yield* Settings
+    const health = yield* UpstreamHealth
+    const connector = yield* UpstreamConnector
+    const breakers = yield* UpstreamBreakers
+    const keys = yield* HubKeys
+    const config = yield* HubConfig
+    const headers = yield* UpstreamHeaders
+    const mint = makeMint()
+
+    const principalOf = Effect.fnUntraced(function* (key: string | null) {
+      if (key === null) return nobody
+      const found = yield* keys.principal(Redacted.make(key, { label: "mcphub key" }))
+      return yield* Effect.fromOption(found).pipe(
+        Effect.mapError(
+          () =>
+            new OperationRefused({
+              kind: "KeyRejected",
+              exitCode: 1,
+              message: "The key in MCPHUB_KEY does not open this hub; create one with `mcphub key create`"
+            })
+        )
+      )
+    })
+
+    /** Connects, lists and hangs up; the connection lives no longer than the test. */
+    const probe = Effect.fnUntraced(function* (name: string, server: ServerConfig, principal: Principal) {
+      const sessionId = SessionId.make(SecureRandom.uuidV4Unsafe())
+      const clock = yield* Clock.Clock
+      const context = (method: string) => (): CallContext => ({
+        principal,
+        sessionId,
+        userSessionId: userSessionId(principal.userId, sessionId),
+        requestId: mint(principal.userId, sessionId, method, clock.currentTimeMillisUnsafe())
+      })
+      const connection = yield* connector.connect({
+        name,
+        config: server,
+        protocolVersion: latestStateful,
+        clientCapabilities: {},
+        clientInfo: { name: "mcphub", version: config.version },
+        context: context("initialize")(),
+        onMessage: () => {}
+      })
+      return { connection, tools: yield* listTools(connection, context("tools/list")) }
+    }, Effect.scoped)
+
+    return ServerOperations.of({
+      serverList: () =>
+        Effect.map(health.status, (all) =>
+          all.map((one) => ({
+            name: one.name,
+            type: one.type,
+            state: one.state,
+            reason: one.reason ?? null,
+            connections: one.connections,
+            paused: breakers.paused(one.name),
+            tools: one.tools ?? null
+          }))
+        ),
+      isolationCheck: () => checkIsolation(settings.current()).pipe(Effect.provideService(UpstreamHeaders, headers)),
+      serverTest: Effect.fnUntraced(function* ({ key, name }) {
+        const server = settings.current().mcpServers[name]
+        if (server === undefined) {
+          return yield* new OperationRefused({
+            kind: "ServerNotFound",
+            exitCode: 1,
+            message: `The settings have no server "${name}"; list the servers with \`mcphub server ls\``
+          })
+        }
+        const none = { name, reason: null, protocolVersion: null, serverName: null, tools: [], durationMs: 0 }
+        if (server.enabled === false) return { ...none, outcome: "disabled" } satisfies ServerTestView
+        const principal = yield* principalOf(key)
+        const begun = yield* Clock.currentTimeMillis
+        const limit = config.initTimeout + config.listTimeout
+        const tried = yield* probe(name, server, principal).pipe(
+          Effect.map((found): Omit<ServerTestView, "durationMs"> => ({
+            name,
+            outcome: "ok",
+            reason: null,
+            protocolVersion: found.connection.info.protocolVersion,
+            serverName: text(found.connection.info.serverInfo["name"]),
+            tools: found.tools
+          })),
+          Effect.catch((error) =>
+            Effect.succeed<Omit<ServerTestView, "durationMs">>({
+              ...none,
+              outcome: error._tag === "CredentialMissing" ? "needs-credential" : "failed",
+              reason: reasonOf(error, name, principal)
+            })
+          ),
+          Effect.timeoutOption(limit),
+          Effect.map(
+            Option.getOrElse((): Omit<ServerTestView, "durationMs"> => ({
+              ...none,
+              outcome: "failed",
+              reason: `Server ${name} did not connect and list its tools within ${limit} ms; see its log, or raise INIT_TIMEOUT`
+            }))
+          )
+        )
+        return { ...tried, durationMs: (yield* Clock.currentTimeMillis) - begun }
+      }, asRefusal)
+    })
+  })
+)

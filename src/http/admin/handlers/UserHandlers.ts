@@ -1,0 +1,45 @@
+/** The operations on users, on the domain's services. */
+import { Effect } from "effect"
+import type { User } from "../../../domain/identity/User.ts"
+import { Users } from "../../../domain/identity/Users.ts"
+import { asRefusal } from "../operations/OperationRefused.ts"
+import { UserOperations, type UserView } from "../operations/UserOperations.ts"
+import { findUser, iso } from "./Lookup.ts"
+import { sessionEnds } from "./SessionEnds.ts"
+
+const view = (user: User): UserView => ({
+  id: user.id,
+  username: user.username,
+  isAdmin: user.isAdmin,
+  isActive: user.isActive,
+  createdAt: iso(user.createdAt)
+})
+
+export const UserHandlers = UserOperations.toLayer(
+  Effect.gen(function* () {
+    const users = yield* Users
+    const ends = yield* sessionEnds
+    return UserOperations.of({
+      userAdd: ({ isAdmin, username }) => users.add({ username, isAdmin }).pipe(Effect.map(view), asRefusal),
+      userList: () =>
+        users.list.pipe(
+          Effect.map((all) => all.map(view)),
+          asRefusal
+        ),
+      userRemove: ({ user }) =>
+        findUser(users, user).pipe(
+          Effect.tap((found) => users.remove(found.id)),
+          Effect.tap((found) => ends.ofUser(found.id)),
+          Effect.map(view),
+          asRefusal
+        ),
+      userSetActive: ({ isActive, user }) =>
+        findUser(users, user).pipe(
+          Effect.flatMap((found) => users.setActive(found.id, isActive)),
+          Effect.tap((user) => (user.isActive ? Effect.void : ends.ofUser(user.id))),
+          Effect.map(view),
+          asRefusal
+        )
+    })
+  })
+)

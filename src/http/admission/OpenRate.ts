@@ -1,0 +1,59 @@
+/**
+ * How often one user may open sessions and event streams: a client that reconnects without pause is answered 429 and
+ * costs the hub no session, while requests within a session are never counted.
+ */
+import { Clock, Context, Effect, Layer } from "effect"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
+import type { UserId } from "../../domain/Ids.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
+import { TokenBucket } from "../../domain/TokenBucket.ts"
+import { refuse } from "../wire/Refusals.ts"
+import type { WireReply } from "../wire/Wire.ts"
+
+export class OpenRate extends Context.Service<
+  OpenRate,
+  {
+    /** Whether this user may open one more now; what may not is answered here. */
+    readonly admits: (userId: UserId, reply: WireReply) => boolean
+  }
+>()("mcphub/http/OpenRate") {
+  static readonly layer = Layer.effect(
+    OpenRate,
+    Effect.suspend(() => make)
+  )
+}
+
+/** Openings a second in the long run. */
+const perSecond = 50
+/** At once, at least: the clients of a whole team that come back after the hub was restarted. */
+const leastBurst = 200
+/** Users remembered; beyond that the one heard of longest ago is forgotten. */
+const maxUsers = 10_000
+
+const make = Effect.gen(function* () {
+  const { maxSessionsPerUser } = yield* HubConfig
+  const now = monotonicMillis(yield* Clock.Clock)
+  const size = { capacity: Math.max(leastBurst, 2 * maxSessionsPerUser), perSecond }
+  const buckets = new Map<UserId, TokenBucket>()
+
+  const bucketOf = (userId: UserId): TokenBucket => {
+    const known = buckets.get(userId)
+    if (known !== undefined) return known
+    const bucket = new TokenBucket(size, now())
+    buckets.set(userId, bucket)
+    if (buckets.size > maxUsers) buckets.delete(buckets.keys().next().value!)
+    return bucket
+  }
+
+  return OpenRate.of({
+    admits: (userId, reply) => {
+      const bucket = bucketOf(userId)
+      if (bucket.take(now())) return true
+      const seconds = Math.max(1, Math.ceil(bucket.wait(now()) / 1_000))
+      refuse(reply, 429, 1429, "too_many_openings", "This user opens sessions and streams too often; wait a moment", {
+        "retry-after": String(seconds)
+      })
+      return false
+    }
+  })
+})

@@ -1,0 +1,54 @@
+/**
+ * What a POST brings to a session that is there: its messages, one or a batch (2025-03-26), for whichever transport
+ * carries the answers.
+ *
+ * Source: MCP `basic/transports`, "Sending Messages to the Server".
+ */
+import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import type { JsonRpcId } from "../../domain/protocol/JsonRpc.ts"
+import { allowsBatch } from "../../domain/protocol/Versions.ts"
+import type { ClientExchange } from "../../actors/calls/ClientExchange.ts"
+import type { SessionActor } from "../../actors/session/SessionActor.ts"
+import type { Sessions } from "../../actors/registry/Sessions.ts"
+import type { Admitted } from "../admission/Admitted.ts"
+import type { Item, Messages } from "../admission/PostBody.ts"
+import { refuse, stopping } from "../wire/Refusals.ts"
+
+export const itemsOf = (body: Messages): ReadonlyArray<Item> => (body.kind === "batch" ? body.items : [body.item])
+
+/** The ids of the requests among them: what has to be answered. */
+export const requestIdsOf = (body: Messages): ReadonlyArray<JsonRpcId> =>
+  itemsOf(body).flatMap((item) => (item.kind === "request" ? [item.message.id] : []))
+
+/** Whether the session can take the messages now; when it cannot, that is answered here. */
+export const admits = (
+  sessions: Sessions["Service"],
+  { protocolVersion }: SessionActor,
+  { reply }: Admitted,
+  body: Messages
+): boolean => {
+  if (body.kind === "batch" && !allowsBatch(protocolVersion)) {
+    const message = `Revision ${protocolVersion} has no batches; send one message per POST`
+    refuse(reply, 400, rpcCodes.invalidRequest, "batch_not_allowed", message)
+    return false
+  }
+  // Answers and cancellations still get through: requests in flight may be waiting for them.
+  if (sessions.draining() && requestIdsOf(body).length > 0) {
+    stopping(reply)
+    return false
+  }
+  return true
+}
+
+export const deliver = (
+  actor: SessionActor,
+  { principal }: Admitted,
+  body: Messages,
+  exchange: (id: JsonRpcId) => ClientExchange
+): void => {
+  for (const item of itemsOf(body)) {
+    if (item.kind === "request") actor.request(item.message, principal, exchange(item.message.id))
+    else if (item.kind === "notification") actor.notify(item.message, principal)
+    else actor.answer(item.message, principal)
+  }
+}

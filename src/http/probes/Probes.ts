@@ -1,0 +1,73 @@
+/**
+ * What operators and their probes ask: liveness, readiness, the old hub's health answers, Prometheus metrics. No answer
+ * holds an id of a user or session.
+ *
+ * `/livez` says that the process turns its event loop; `/readyz` that it can serve: the database answers and the hub is
+ * not draining.
+ */
+import { Context, Effect, Layer } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HubConfig } from "../../domain/config/HubConfig.ts"
+import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
+import { Sessions } from "../../actors/registry/Sessions.ts"
+
+/** Whether the database answers; wired to the real one by the composition root. */
+export class Readiness extends Context.Service<
+  Readiness,
+  {
+    /** Succeeds with the reason when not ready. */
+    readonly check: Effect.Effect<string | undefined>
+  }
+>()("mcphub/http/Operations/Readiness") {
+  static readonly layerAlways = Layer.succeed(Readiness, Readiness.of({ check: Effect.succeed(undefined) }))
+}
+
+export const layer = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const router = yield* HttpRouter.HttpRouter
+    const hub = yield* HubConfig
+    const metrics = yield* HubMetrics
+    const sessions = yield* Sessions
+    const readiness = yield* Readiness
+
+    const reasonNotReady = Effect.suspend(() =>
+      sessions.draining() ? Effect.succeed("the hub is stopping") : readiness.check
+    )
+
+    const health = Effect.gen(function* () {
+      const reason = yield* reasonNotReady
+      const status = reason === undefined ? "ok" : "unavailable"
+      return yield* HttpServerResponse.json(
+        {
+          success: reason === undefined,
+          status,
+          message: reason === undefined ? "MCPHub API is running" : `MCPHub is not ready: ${reason}`,
+          timestamp: new Date().toISOString(),
+          version: hub.version,
+          uptime: process.uptime()
+        },
+        { status: reason === undefined ? 200 : 503 }
+      )
+    })
+
+    yield* router.add("GET", "/livez", HttpServerResponse.text("ok"))
+    yield* router.add(
+      "GET",
+      "/readyz",
+      Effect.map(reasonNotReady, (reason) =>
+        reason === undefined
+          ? HttpServerResponse.text("ready")
+          : HttpServerResponse.text(`not ready: ${reason}`, { status: 503, headers: { "retry-after": "5" } })
+      )
+    )
+    yield* router.add("GET", "/health", health)
+    yield* router.add("GET", "/api/health", health)
+    yield* router.add(
+      "GET",
+      "/metrics",
+      Effect.map(metrics.prometheus, (text) =>
+        HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
+      )
+    )
+  })
+)

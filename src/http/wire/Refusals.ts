@@ -1,0 +1,120 @@
+/**
+ * Answers to requests that no session takes: one function a case, so that the same case always answers the same bytes.
+ */
+import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import { failure, type JsonRpcFailure, type JsonRpcId } from "../../domain/protocol/JsonRpc.ts"
+import * as JsonRpcErrors from "./JsonRpcErrors.ts"
+import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
+
+export const refuse = (
+  reply: WireReply,
+  status: number,
+  code: number,
+  kind: string,
+  message: string,
+  headers?: WireHeaders
+): void =>
+  reply.send(
+    status,
+    JSON.stringify(failure(null, JsonRpcErrors.refusal(code, kind, message, status === 429 || status === 503))),
+    {
+      ...jsonType,
+      ...headers
+    }
+  )
+
+/** Too many requests of this user are in flight: the one error of a call that HTTP has a status for. */
+export const overloaded = (
+  reply: WireReply,
+  response: JsonRpcFailure,
+  retryAfterSeconds: number,
+  headers: WireHeaders = jsonType
+): void => reply.send(429, JSON.stringify(response), { ...headers, "retry-after": String(retryAfterSeconds) })
+
+/** 400 for one message of which the id is known. */
+export const invalidRequest = (reply: WireReply, id: JsonRpcId | null, message: string): void => {
+  const error = JsonRpcErrors.refusal(rpcCodes.invalidRequest, "invalid_request", message)
+  reply.send(400, JSON.stringify(failure(id, error)), jsonType)
+}
+
+export const unauthorized = (reply: WireReply): void =>
+  refuse(reply, 401, 1401, "unauthorized", "A valid MCPHub key is needed: send it as Authorization: Bearer mcphub_…", {
+    "www-authenticate": 'Bearer realm="mcphub"',
+    // Whether the body had arrived before the key was known to be wrong would show on the connection.
+    connection: "close"
+  })
+
+/** Instead of `unauthorized`, for an address from which too many wrong keys have come. */
+export const tooManyWrongKeys = (reply: WireReply, retryAfterSeconds: number): void =>
+  refuse(reply, 429, 1429, "too_many_wrong_keys", "Too many wrong MCPHub keys came from this address; check the key", {
+    "retry-after": String(retryAfterSeconds),
+    connection: "close"
+  })
+
+/** For a user of whom as many requests wait as may. */
+export const tooManyWaiting = (reply: WireReply): void =>
+  refuse(
+    reply,
+    429,
+    1429,
+    "too_many_waiting",
+    "Too many requests of this user wait for their turn; send fewer at once",
+    {
+      "retry-after": "5",
+      connection: "close"
+    }
+  )
+
+export const unavailable = (reply: WireReply, message: string, retryAfterSeconds: number): void =>
+  refuse(reply, 503, 1503, "unavailable", message, { "retry-after": String(retryAfterSeconds) })
+
+export const stopping = (reply: WireReply): void =>
+  unavailable(reply, "The hub is stopping; send this again in a moment", 5)
+
+/** Whoever may do nothing that is not written down. */
+export const unaudited = (reply: WireReply): void =>
+  refuse(
+    reply,
+    503,
+    1503,
+    "audit_unavailable",
+    "The audit trail cannot be written at the moment and a group of this user requires it; try again",
+    { "retry-after": "2" }
+  )
+
+/** One answer for unknown, ended and other people's sessions. */
+export const noSession = (reply: WireReply): void =>
+  refuse(reply, 404, rpcCodes.invalidRequest, "session_not_found", "Session not found; initialize a new one")
+
+/** A GET whose client takes no event stream. */
+export const notAcceptable = (reply: WireReply): void =>
+  refuse(reply, 406, rpcCodes.invalidRequest, "not_acceptable", "A GET is answered with text/event-stream only")
+
+/** `GET /sse` where the operator has turned the HTTP+SSE transport off. */
+export const noEventTransport = (reply: WireReply): void =>
+  refuse(
+    reply,
+    410,
+    rpcCodes.invalidRequest,
+    "transport_gone",
+    "The HTTP+SSE transport is turned off here (SSE_TRANSPORT); use streamable HTTP with POST to /mcp"
+  )
+
+/** One answer for targets that do not exist and targets this user may not address. */
+export const noTarget = (reply: WireReply): void =>
+  refuse(reply, 404, rpcCodes.invalidRequest, "target_not_found", "No group or server of this user has that name")
+
+export const foreignSite = (reply: WireReply): void =>
+  refuse(
+    reply,
+    403,
+    rpcCodes.invalidRequest,
+    "forbidden_origin",
+    "This Host or Origin is not allowed; add it to ALLOWED_HOSTS"
+  )
+
+export const conflictingKeys = (reply: WireReply): void =>
+  refuse(reply, 400, rpcCodes.invalidRequest, "conflicting_keys", "The request carries two different keys; send one")
+
+export const methodNotAllowed = (reply: WireReply, allow: string): void =>
+  refuse(reply, 405, rpcCodes.invalidRequest, "method_not_allowed", `Use ${allow}`, { allow })

@@ -1,0 +1,56 @@
+/**
+ * One HTTP exchange as the MCP endpoint sees it, on any runtime: `NodeWire` adapts `node:http` (Node and Deno),
+ * `worker.ts` adapts the web standard's Request and Response. Callbacks and not effects, because this is the data path.
+ */
+import type { JsonBody } from "../../domain/protocol/json/RawJson.ts"
+
+/** A whole body, or why there is none. */
+export type WireBody = Uint8Array | "too-large" | "too-many-pieces" | "aborted"
+
+/** Chunks a body may come in: each costs as much time as a thousand bytes of it, however little it is. */
+export const maxBodyPieces = 100_000
+
+export interface WireRequest {
+  readonly method: string
+  /** Below the base path, decoded no further than the URL parser does; no query. */
+  readonly path: string
+  readonly query: URLSearchParams
+  /** By name in any case; several of one name joined by a comma. */
+  readonly header: (name: string) => string | undefined
+  /** The address of whoever holds the other end of the connection: the client, or a proxy before it. */
+  readonly address: string
+  /** Calls back once. */
+  readonly body: (limit: number, done: (body: WireBody) => void) => void
+}
+
+export type WireHeaders = Readonly<Record<string, string>>
+
+/** A large message, in pieces that are made as they leave. */
+export interface WirePieces extends Iterable<Uint8Array> {
+  readonly byteLength: number
+}
+
+export interface WireStream {
+  /** Pieces leave as the client reads them. False: the client is gone, or reads so slowly that the stream was closed. */
+  readonly write: (body: string | WirePieces) => boolean
+  readonly end: () => void
+}
+
+/** Counts bytes that wait to leave, until the result is called. */
+export type Charge = (bytes: number) => () => void
+
+export interface WireReply {
+  /** From here on large messages are counted until they have left, or cannot any more: once it is known whose they are. */
+  readonly charge: (charge: Charge) => void
+  readonly send: (status: number, body: JsonBody | undefined, headers?: WireHeaders) => void
+  readonly stream: (headers?: WireHeaders) => WireStream
+  /** The exchange is over: the answer has left, or the client has gone. Calls back at once if it is over already. */
+  readonly onEnd: (run: () => void) => void
+  /** The client has gone before the answer was complete; likewise. */
+  readonly onAbort: (run: () => void) => void
+}
+
+export const jsonType: WireHeaders = { "content-type": "application/json" }
+
+/** Bytes a client may leave unread before its stream is closed. */
+export const maxUnreadBytes = 4 * 1024 * 1024

@@ -1,0 +1,127 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import * as StdioConversation from "../../../../src/actors/upstream/stdio/StdioConversation.ts"
+import type { UpstreamMessage } from "../../../../src/actors/upstream/connection/UpstreamConnection.ts"
+import { success } from "../../../../src/domain/protocol/JsonRpc.ts"
+import { contextOf } from "../support/StdioCalls.ts"
+
+/** A conversation whose two ends of the wire are in the test's hands. */
+const talk = () => {
+  const sent: Array<any> = []
+  const outside: Array<UpstreamMessage> = []
+  const counts = { late: 0, noise: 0 }
+  const conversation = StdioConversation.make({
+    server: "scripted",
+    send: (line) => {
+      sent.push(JSON.parse(line))
+      return true
+    },
+    onMessage: (message) => void outside.push(message),
+    onLate: () => counts.late++,
+    onNoise: () => counts.noise++,
+    onDefect: () => assert.fail("no receiver fails here"),
+    scrub: (error) => error,
+    tag: true
+  })
+  const receive = (message: unknown) => conversation.receive(JSON.stringify(message))
+  const start = (method: string, onMessage: (message: UpstreamMessage) => void = () => {}, username = "ada") =>
+    Effect.forkChild(conversation.request({ method, params: {}, context: contextOf(username), onMessage }), {
+      startImmediately: true
+    })
+  return { conversation, counts, outside, receive, sent, start }
+}
+
+describe("StdioConversation", () => {
+  it.effect("gives answers in any order, also in one batch, to the calls they answer", () =>
+    Effect.gen(function* () {
+      const { receive, sent, start } = talk()
+      const first = yield* start("tools/call")
+      const second = yield* start("tools/call", undefined, "bo")
+      const [a, b] = sent.map(({ id }) => id)
+      assert.notStrictEqual(a, b)
+      receive([
+        { jsonrpc: "2.0", id: b, result: "for the second" },
+        { jsonrpc: "2.0", id: a, result: "for the first" }
+      ])
+      assert.strictEqual(yield* Fiber.join(first), "for the first")
+      assert.strictEqual(yield* Fiber.join(second), "for the second")
+    })
+  )
+
+  it.effect("never cancels initialize, as the protocol demands, and every other request once", () =>
+    Effect.gen(function* () {
+      const { sent, start } = talk()
+      yield* Fiber.interrupt(yield* start("initialize"))
+      assert.deepStrictEqual(
+        sent.map(({ method }) => method),
+        ["initialize"]
+      )
+      yield* Fiber.interrupt(yield* start("tools/call"))
+      assert.deepStrictEqual(
+        sent.map(({ method }) => method),
+        ["initialize", "tools/call", "notifications/cancelled"]
+      )
+      assert.strictEqual(sent[2].params.requestId, sent[1].id)
+    })
+  )
+
+  it.effect("brings the cancellation of a server's request where that request went", () =>
+    Effect.gen(function* () {
+      const { outside, receive, start } = talk()
+      const inside: Array<string> = []
+      yield* start("tools/call", ({ method }) => void inside.push(method))
+      receive({ jsonrpc: "2.0", id: "q", method: "sampling/createMessage", params: {} })
+      yield* start("tools/call")
+      receive({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "q" } })
+      assert.deepStrictEqual(inside, ["sampling/createMessage", "notifications/cancelled"])
+      assert.lengthOf(outside, 0)
+    })
+  )
+
+  it.effect("sends neither a second answer nor one that was not asked for", () =>
+    Effect.gen(function* () {
+      const { conversation, receive, sent } = talk()
+      yield* conversation.respond(success("never asked", {}))
+      receive({ jsonrpc: "2.0", id: "q", method: "roots/list" })
+      yield* conversation.respond(success("q", { roots: [] }))
+      yield* conversation.respond(success("q", { roots: ["again"] }))
+      assert.deepStrictEqual(sent, [{ jsonrpc: "2.0", id: "q", result: { roots: [] } }])
+    })
+  )
+
+  it.effect("passes the client's notifications on, but no cancellation under an id the server does not know", () =>
+    Effect.gen(function* () {
+      const { conversation, sent } = talk()
+      yield* conversation.notify("notifications/roots/list_changed", undefined)
+      yield* conversation.notify("notifications/cancelled", { requestId: 1 })
+      yield* conversation.notify("notifications/initialized", undefined)
+      assert.deepStrictEqual(sent, [{ jsonrpc: "2.0", method: "notifications/roots/list_changed" }])
+    })
+  )
+
+  it.effect("counts answers and progress that belong to nothing, and shows them to nobody", () =>
+    Effect.gen(function* () {
+      const { counts, outside, receive, start } = talk()
+      const seen: Array<UpstreamMessage> = []
+      yield* start("tools/call", (message) => void seen.push(message))
+      receive({ jsonrpc: "2.0", id: 77, result: {} })
+      receive({ jsonrpc: "2.0", id: "1", result: {} })
+      for (const progressToken of [1, "mcphub-1", "mcphub-77", null]) {
+        receive({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken, progress: 1 } })
+      }
+      assert.deepStrictEqual(counts, { late: 2, noise: 4 })
+      assert.lengthOf(seen, 0)
+      assert.lengthOf(outside, 0)
+    })
+  )
+
+  it.effect("remembers a bounded number of the server's requests and refuses the rest", () =>
+    Effect.sync(() => {
+      const { outside, receive, sent } = talk()
+      for (let id = 0; id < 1_100; id++) receive({ jsonrpc: "2.0", id, method: "roots/list" })
+      assert.lengthOf(outside, 1_024)
+      assert.lengthOf(sent, 76)
+      assert.strictEqual(sent[0].error.code, -32603)
+    })
+  )
+})

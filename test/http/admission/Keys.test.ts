@@ -1,0 +1,197 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Redacted } from "effect"
+import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
+import { Users } from "../../../src/domain/identity/Users.ts"
+import { addUser, McpClient, type RawHttp, ScriptedHttpUpstream, TestHub } from "../../../src/testkit/index.ts"
+
+const initialize = (id: string | number = 1) =>
+  JSON.stringify({
+    jsonrpc: "2.0",
+    id,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
+  })
+
+/** Everything of an answer that could tell two refusals apart. */
+const fingerprint = ({ headers, status, text }: RawHttp.RawAnswer) => {
+  const { date: _date, ...others } = headers
+  return { status, headers: others, text }
+}
+
+const json = { "content-type": "application/json", accept: "application/json, text/event-stream" }
+
+describe("the key of a request", () => {
+  it.live(
+    "A01, defect 26: no, malformed, unknown, expired, revoked and deactivated keys are one and the same 401",
+    () =>
+      Effect.gen(function* () {
+        const upstream = yield* ScriptedHttpUpstream.make()
+        const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
+        const keys = Context.get(hub.services, HubKeys)
+        const bo = yield* hub.connect(hub.bo)
+
+        const expired = Redacted.make(`mcphub_${"e".repeat(64)}`)
+        yield* keys.insert({ userId: hub.ada.user.id, name: "old", key: expired, expiresAt: 1 })
+        const revoked = yield* keys.create({ userId: hub.ada.user.id })
+        yield* keys.revoke(revoked.row.id)
+        const carl = yield* Effect.provide(addUser("carl"), hub.services)
+        yield* Context.get(hub.services, Users).setActive(carl.user.id, false)
+
+        const presented: Record<string, Record<string, string>> = {
+          none: {},
+          empty: { "x-mcphub-key": "" },
+          basic: { authorization: "Basic YWRhOmFkYQ==" },
+          malformed: { "x-mcphub-key": "not a key" },
+          unknown: { "x-mcphub-key": `mcphub_${"0".repeat(64)}` },
+          expired: { "x-mcphub-key": Redacted.value(expired) },
+          revoked: { "x-mcphub-key": Redacted.value(revoked.key) },
+          deactivated: { "x-mcphub-key": Redacted.value(carl.key) }
+        }
+        for (const [method, body] of [
+          ["POST", initialize()],
+          ["POST", '{"jsonrpc":"2.0","id":1,"method":"ping"}'],
+          ["POST", '{"jsonrpc":"2.0","method":"notifications/initialized"}'],
+          ["POST", "not json"],
+          ["GET", undefined],
+          ["DELETE", undefined]
+        ] as const) {
+          const answers = yield* Effect.forEach(Object.values(presented), (headers) =>
+            hub.http.send({
+              method,
+              path: "/mcp",
+              headers: { ...json, ...headers, "mcp-session-id": bo.sessionId },
+              body
+            })
+          )
+          for (const answer of answers) assert.deepStrictEqual(fingerprint(answer), fingerprint(answers[0]!))
+          assert.strictEqual(answers[0]!.status, 401)
+          assert.match(answers[0]!.headers["www-authenticate"]!, /^Bearer /)
+          assert.strictEqual(JSON.parse(answers[0]!.text).error.data.kind, "unauthorized")
+        }
+        assert.strictEqual(upstream.received.length, 0)
+        assert.deepStrictEqual(yield* bo.request("ping"), {})
+      })
+  )
+
+  it.live("R18: bearer, header and query say the same, whatever else the client claims to be", () =>
+    Effect.gen(function* () {
+      const upstream = yield* ScriptedHttpUpstream.make()
+      const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
+      const key = Redacted.value(hub.ada.key)
+      for (const way of [
+        { path: "/mcp", headers: { authorization: `Bearer ${key}` } },
+        { path: "/mcp", headers: { "x-mcphub-key": key } },
+        { path: `/mcp?key=${key}`, headers: {} },
+        { path: `/mcp?key=${key}&user=bo`, headers: { authorization: `bearer ${key}`, "x-mcphub-key": key } }
+      ]) {
+        const headers = { ...json, ...way.headers, "x-mcphub-user-id": hub.bo.user.id, "x-forwarded-user": "bo" }
+        const opened = yield* hub.http.send({ path: way.path, headers, body: initialize() })
+        assert.strictEqual(opened.status, 200)
+        const answer = yield* hub.http.send({
+          path: way.path,
+          headers: { ...headers, "mcp-session-id": opened.headers["mcp-session-id"]! },
+          body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"files-whoami","arguments":{}}}'
+        })
+        const seen = (yield* McpClient.resultOf(answer))["structuredContent"] as Record<string, string>
+        assert.strictEqual(seen["x-mcphub-user-id"], hub.ada.user.id)
+        assert.notInclude(JSON.stringify(seen), key)
+        assert.notProperty(seen, "x-forwarded-user")
+      }
+    })
+  )
+
+  it.live("two different keys in one request are refused, the same one twice is not", () =>
+    Effect.gen(function* () {
+      const hub = yield* TestHub.make()
+      const [ada, bo] = [Redacted.value(hub.ada.key), Redacted.value(hub.bo.key)]
+      for (const [path, headers] of [
+        ["/mcp", { authorization: `Bearer ${ada}`, "x-mcphub-key": bo }],
+        [`/mcp?key=${bo}`, { authorization: `Bearer ${ada}` }],
+        [`/mcp?key=${ada}&key=${bo}`, {}]
+      ] as const) {
+        const answer = yield* hub.http.send({ path, headers: { ...json, ...headers }, body: initialize() })
+        assert.strictEqual(answer.status, 400)
+        assert.strictEqual(JSON.parse(answer.text).error.data.kind, "conflicting_keys")
+        assert.notInclude(answer.text, "mcphub_")
+        assert.notProperty(answer.headers, "mcp-session-id")
+      }
+      const same = yield* hub.http.send({
+        path: `/mcp?key=${ada}`,
+        headers: { ...json, "x-mcphub-key": ada },
+        body: initialize()
+      })
+      assert.strictEqual(same.status, 200)
+    })
+  )
+
+  it.live("A02: a key in the query asks for no referrer, and ALLOW_QUERY_KEY=false ignores it", () =>
+    Effect.gen(function* () {
+      const open = yield* TestHub.make()
+      const path = (key: Redacted.Redacted<string>) => `/mcp?key=${Redacted.value(key)}`
+      const taken = yield* open.http.send({ path: path(open.ada.key), headers: json, body: initialize() })
+      assert.strictEqual(taken.status, 200)
+      assert.strictEqual(taken.headers["referrer-policy"], "no-referrer")
+
+      const strict = yield* TestHub.make({ config: { allowQueryKey: false } })
+      const refused = yield* strict.http.send({ path: path(strict.ada.key), headers: json, body: initialize() })
+      assert.strictEqual(refused.status, 401)
+      const both = yield* strict.http.send({
+        path: path(strict.ada.key),
+        headers: { ...json, "x-mcphub-key": Redacted.value(strict.bo.key) },
+        body: initialize()
+      })
+      assert.strictEqual(both.status, 200)
+    })
+  )
+
+  it.live("A14: a foreign Host or Origin is refused before the key is looked at and before the body is read", () =>
+    Effect.gen(function* () {
+      const hub = yield* TestHub.make({ config: { allowedHosts: ["hub.example"] } })
+      // A body that never ends: an answer proves that nobody waited for it.
+      const endless = async function* () {
+        yield new TextEncoder().encode("{")
+        await new Promise<void>(() => {})
+      }
+      for (const headers of [
+        { host: "evil.example" },
+        { origin: "http://evil.example" },
+        { origin: "null" },
+        { origin: "http://hub.example.evil.example" },
+        { host: "evil.example", origin: "http://127.0.0.1" }
+      ]) {
+        const withKey = { ...McpClient.clientHeaders(hub.ada.key), ...headers }
+        for (const all of [{ ...json, ...headers }, withKey]) {
+          const answer = yield* hub.http.open({ path: "/mcp", headers: all, body: endless() })
+          assert.strictEqual(answer.status, 403)
+          assert.notProperty(answer.headers, "mcp-session-id")
+        }
+      }
+      for (const headers of [
+        {},
+        { host: "hub.example", origin: "https://hub.example" },
+        { origin: "http://localhost:5173" }
+      ]) {
+        const answer = yield* hub.http.send({
+          path: "/mcp",
+          headers: { ...McpClient.clientHeaders(hub.bo.key), ...headers },
+          body: initialize()
+        })
+        assert.strictEqual(answer.status, 200)
+      }
+    })
+  )
+
+  it.live("A07: a user in the path never identifies anyone", () =>
+    Effect.gen(function* () {
+      const hub = yield* TestHub.make()
+      const post = (path: string, key: Redacted.Redacted<string>) =>
+        hub.http.send({ path, headers: McpClient.clientHeaders(key), body: initialize() })
+      assert.strictEqual((yield* post("/ada/mcp", hub.ada.key)).status, 200)
+      assert.strictEqual((yield* post(`/${hub.ada.user.id}/mcp`, hub.ada.key)).status, 200)
+      const foreign = yield* post("/bo/mcp", hub.ada.key)
+      const unknown = yield* post("/nobody/mcp", hub.ada.key)
+      assert.strictEqual(foreign.status, 404)
+      assert.deepStrictEqual(fingerprint(foreign), fingerprint(unknown))
+    })
+  )
+})

@@ -1,0 +1,208 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Context, Effect, Exit, Fiber, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { FairShare } from "../../../../src/actors/limits/FairShare.ts"
+import { HubKeys } from "../../../../src/domain/identity/HubKeys.ts"
+import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
+import { faults, McpClient, RawHttp, ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
+import { eventually } from "../../../support/Eventually.ts"
+import * as RudeClients from "../../../../src/testkit/RudeClients.ts"
+
+const large = `{"content":[{"type":"text","text":"${"x".repeat(500_000)}"}]}`
+
+/** Twenty units a second, four of them at once: time stands still, so a turn comes only when a test lets it come. */
+const start = Effect.fnUntraced(function* (config: Partial<HubConfigShape> = {}) {
+  const upstream = yield* ScriptedHttpUpstream.make({
+    tools: {
+      hang: faults.hang,
+      large: (call) => call.body(200, "application/json", `{"jsonrpc":"2.0","id":${String(call.id)},"result":${large}}`)
+    }
+  })
+  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } }, config: { fairShare: 20, ...config } })
+  const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+  // A conversation of each with the server, and a bucket that is full again.
+  for (const client of [ada, bo]) yield* client.callTool("files-echo")
+  yield* TestClock.adjust("2 seconds")
+  yield* bo.callTool("files-echo", { bo: "is here" })
+  const share = Context.get(hub.services, FairShare)
+  const settled = (waiting: number) => eventually(Effect.sync(share.waiting), (now) => now === waiting)
+  const calledBy = (user: TestHub["Service"]["ada"]) =>
+    upstream.calls("tools/call").filter(({ headers }) => headers["x-mcphub-user-id"] === user.user.id).length
+  return { ada, bo, calledBy, hub, settled, share, upstream }
+})
+
+const call = (name: string, id: number) => ({
+  jsonrpc: "2.0",
+  id,
+  method: "tools/call",
+  params: { name: `files-${name}`, arguments: { id } }
+})
+
+const flood = (client: McpClient.McpClient, count: number) =>
+  Effect.forkChild(
+    Effect.forEach(
+      Array.from({ length: count }, (_, id) => id),
+      (id) => client.send(call("echo", id)),
+      { concurrency: "unbounded" }
+    )
+  )
+
+describe("a user who asks for much", () => {
+  it.effect("R25: waits beside one who asks for little and is answered at once; nothing is lost or refused", () =>
+    Effect.gen(function* () {
+      const { ada, bo, settled, share } = yield* start()
+      const adas = yield* flood(ada, 12)
+      yield* eventually(Effect.sync(share.waiting), (now) => now > 0)
+      const waiting = share.waiting()
+      assert.isAtLeast(waiting, 7)
+      // No time passes, and bo is served all the same.
+      for (let i = 0; i < 3; i++) assert.deepStrictEqual(yield* bo.callTool("files-echo", { i }), { i })
+      assert.strictEqual(share.waiting(), waiting)
+      yield* TestClock.adjust("1 second")
+      yield* settled(0)
+      for (const [id, answer] of (yield* Fiber.join(adas)).entries()) {
+        assert.strictEqual(answer.status, 200)
+        assert.deepStrictEqual(JSON.parse(answer.text).result.structuredContent, { id })
+      }
+    })
+  )
+
+  it.effect("R25: with hung calls cannot start more of them at bo's cost, and is told when too many wait", () =>
+    Effect.gen(function* () {
+      const { ada, bo, calledBy, hub, settled, share } = yield* start({ maxInflightPerUser: 3 })
+      const before = calledBy(hub.ada)
+      const refused: Array<RawHttp.RawAnswer> = []
+      yield* Effect.forkChild(
+        Effect.forEach(
+          Array.from({ length: 30 }, (_, id) => id),
+          (id) =>
+            Effect.map(ada.send(call("hang", id)), (answer) => {
+              if (answer.text.includes('"too_many_waiting"')) refused.push(answer)
+            }),
+          { concurrency: "unbounded", discard: true }
+        )
+      )
+      yield* settled(6)
+      assert.isAtMost(calledBy(hub.ada) - before, 5)
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+      assert.strictEqual(share.waiting(), 6)
+      const clock = yield* Clock.Clock
+      // Not at once: who is refused comes again, and would be a flood of refusals.
+      assert.deepStrictEqual(refused, [])
+      yield* eventually(
+        Effect.provideService(TestClock.adjust("100 millis"), Clock.Clock, clock).pipe(
+          Effect.map(() => refused.length)
+        ),
+        (count) => count > 0
+      )
+      assert.strictEqual(refused[0]!.status, 429)
+      assert.match(refused[0]!.headers["retry-after"]!, /^[1-9]\d*$/)
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 2 }), { bo: 2 })
+    })
+  )
+
+  it.effect("A36: whose key is revoked while requests wait is answered 401, and nothing of them is done", () =>
+    Effect.gen(function* () {
+      const { ada, bo, calledBy, hub, settled, share } = yield* start()
+      const adas = yield* flood(ada, 12)
+      yield* eventually(Effect.sync(share.waiting), (now) => now > 0)
+      yield* Context.get(hub.services, HubKeys).revoke(hub.ada.row.id)
+      const called = calledBy(hub.ada)
+      const waited = share.waiting()
+      yield* TestClock.adjust("1 second")
+      yield* settled(0)
+      const answers = yield* Fiber.join(adas)
+      assert.strictEqual(answers.filter(({ status }) => status === 401).length, waited)
+      assert.strictEqual(calledBy(hub.ada), called)
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+    })
+  )
+
+  it.effect("does not wait who sends one request after the other, each upon the answer to the one before", () =>
+    Effect.gen(function* () {
+      const { ada, bo, share } = yield* start()
+      for (let i = 0; i < 50; i++) assert.deepStrictEqual(yield* ada.callTool("files-echo", { i }), { i })
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+      assert.strictEqual(share.waited(), 0)
+    })
+  )
+
+  it.effect("has every request counted as one use of its key, whether it waited or not", () =>
+    Effect.gen(function* () {
+      const { ada, bo, hub, settled } = yield* start()
+      const keys = Context.get(hub.services, HubKeys)
+      const uses = Effect.andThen(
+        TestClock.adjust("5 seconds"),
+        Effect.map(
+          Effect.all([keys.byId(hub.ada.row.id), keys.byId(hub.bo.row.id)]),
+          ([adas, bos]) => [adas.usageCount, bos.usageCount] as const
+        )
+      )
+      const before = yield* uses
+      yield* bo.callTool("files-echo", { bo: 1 })
+      const adas = yield* flood(ada, 12)
+      yield* settled(8)
+      yield* TestClock.adjust("1 second")
+      yield* settled(0)
+      yield* Fiber.join(adas)
+      const after = yield* uses
+      assert.deepStrictEqual([after[0] - before[0], after[1] - before[1]], [12, 1])
+    })
+  )
+
+  it.effect("B14: a request whose client goes while it waits never runs", () =>
+    Effect.gen(function* () {
+      const { ada, calledBy, hub, settled, share } = yield* start()
+      const adas = yield* flood(ada, 12)
+      yield* eventually(Effect.sync(share.waiting), (now) => now > 0)
+      const waiting = share.waiting()
+      const socket = yield* RudeClients.socketTo(new URL(hub.url).origin)
+      const body = JSON.stringify(call("echo", 99))
+      yield* RudeClients.write(socket, { method: "POST", path: "/mcp", headers: ada.headers, body })
+      yield* settled(waiting + 1)
+      socket.destroy()
+      yield* settled(waiting)
+      const called = calledBy(hub.ada)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(adas)
+      assert.strictEqual(calledBy(hub.ada), called + waiting)
+    })
+  )
+
+  it.effect(
+    "B24: whose requests wait when the hub stops is told so, every one of them, and nothing of them is done",
+    () =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const { calledBy, hub, share } = yield* Scope.provide(start({ drainMs: 5_000 }), scope)
+        const http = yield* RawHttp.make(new URL(hub.url).origin)
+        const ada = yield* McpClient.connect(http, hub.ada)
+        const adas = yield* flood(ada, 100)
+        yield* eventually(Effect.sync(share.waiting), (now) => now >= 90)
+        const waiting = share.waiting()
+        assert.isAtLeast(waiting, 90)
+        yield* eventually(
+          Effect.sync(() => calledBy(hub.ada)),
+          (calls) => calls === 1 + 100 - waiting
+        )
+        yield* Scope.close(scope, Exit.void)
+        const answers = yield* Fiber.join(adas)
+        assert.strictEqual(answers.filter(({ status }) => status === 503).length, waiting)
+        assert.strictEqual(answers.filter(({ status }) => status === 200).length, 100 - waiting)
+        assert.strictEqual(calledBy(hub.ada), 1 + 100 - waiting)
+      })
+  )
+
+  it.effect("R25: gets a large answer in pieces with pauses between them, and every byte of it", () =>
+    Effect.gen(function* () {
+      const { ada, bo, share } = yield* start()
+      const adas = yield* Effect.forkChild(ada.send(call("large", 7)))
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 1 }), { bo: 1 })
+      // Time goes on for as long as the answer needs it.
+      yield* Effect.forkChild(Effect.forever(TestClock.adjust("50 millis")))
+      const { text } = yield* Fiber.join(adas)
+      assert.isTrue(text === `{"jsonrpc":"2.0","id":7,"result":${large}}`)
+      assert.strictEqual(share.waiting(), 0)
+    })
+  )
+})
