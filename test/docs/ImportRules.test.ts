@@ -1,50 +1,67 @@
 /**
- * The linter is what keeps the folders apart (domain ← actors ← http ← cli ← main), so each of its rules is shown a
- * file that breaks it. The files stand in a temporary folder with the project's own configuration.
+ * The linter keeps the rooms in order (`scripts/lint/rooms.mjs`) and drivers, wires and the SDK where they belong, so
+ * each of its rules is shown a file that breaks it. The files stand in a temporary folder with the project's own
+ * configuration.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { dirname, join, relative } from "node:path"
 import process from "node:process"
-import { root } from "./Repository.ts"
+import { rooms } from "../../scripts/lint/rooms.mjs"
+import { files, root } from "./Repository.ts"
 
 const oxlint = join(root, "node_modules", "oxlint", "bin", "oxlint")
 
-/** Lints one file with the given imports, as if it stood at `path` in the project, and returns the refused ones. */
-const refused = (path: string, imports: ReadonlyArray<string>): ReadonlyArray<string> => {
+interface Diagnostics {
+  readonly diagnostics: ReadonlyArray<{
+    readonly code: string
+    readonly filename: string
+    readonly labels: ReadonlyArray<{ readonly span: { readonly line: number } }>
+  }>
+}
+
+/** Lints the files with the project's own configuration, as if they stood in the project. */
+const lint = (sources: Readonly<Record<string, string>>): Diagnostics["diagnostics"] => {
   const folder = mkdtempSync(join(tmpdir(), "mcphub-import-rules-"))
   try {
-    copyFileSync(join(root, ".oxlintrc.json"), join(folder, ".oxlintrc.json"))
-    mkdirSync(join(folder, dirname(path)), { recursive: true })
-    const lines = imports.map((name, i) => `import * as a${i} from "${name}"\n`).join("")
-    const used = imports.map((_, i) => `a${i}`).join(", ")
-    writeFileSync(join(folder, path), `${lines}export const all = [${used}]\n`)
+    for (const path of [".oxlintrc.json", "scripts/lint/rooms.mjs"]) {
+      mkdirSync(join(folder, dirname(path)), { recursive: true })
+      copyFileSync(join(root, path), join(folder, path))
+    }
+    for (const [path, text] of Object.entries(sources)) {
+      mkdirSync(join(folder, dirname(path)), { recursive: true })
+      writeFileSync(join(folder, path), text)
+    }
     const deno = "Deno" in globalThis ? ["run", "-A"] : []
     const linted = spawnSync(process.execPath, [...deno, oxlint, "--format=json", "src"], {
       cwd: folder,
-      encoding: "utf8"
+      encoding: "utf8",
+      maxBuffer: 64 << 20
     })
-    const diagnostics = (JSON.parse(linted.stdout) as Diagnostics).diagnostics
-    assert.deepStrictEqual(
-      diagnostics.filter((one) => one.code !== "eslint(no-restricted-imports)"),
-      [],
-      "the file breaks no other rule"
-    )
+    const { diagnostics } = JSON.parse(linted.stdout) as Diagnostics
     assert.strictEqual(linted.status, diagnostics.length === 0 ? 0 : 1)
-    const lineNumbers = diagnostics.map((one) => one.labels[0]?.span.line ?? 0)
-    return imports.filter((_, i) => lineNumbers.includes(i + 1))
+    return diagnostics
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-interface Diagnostics {
-  readonly diagnostics: ReadonlyArray<{
-    readonly code: string
-    readonly labels: ReadonlyArray<{ readonly span: { readonly line: number } }>
-  }>
+const importing = (imports: ReadonlyArray<string>): string =>
+  imports.map((name, i) => `import * as a${i} from "${name}"\n`).join("") +
+  `export const all = [${imports.map((_, i) => `a${i}`).join(", ")}]\n`
+
+/** Which of the imports of one file are refused. */
+const refused = (path: string, imports: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const diagnostics = lint({ [path]: importing(imports) })
+  assert.deepStrictEqual(
+    diagnostics.filter((one) => !["eslint(no-restricted-imports)", "rooms(direction)"].includes(one.code)),
+    [],
+    "the file breaks no other rule"
+  )
+  const lineNumbers = diagnostics.map((one) => one.labels[0]?.span.line ?? 0)
+  return imports.filter((_, i) => lineNumbers.includes(i + 1))
 }
 
 const drivers = [
@@ -69,13 +86,8 @@ const cases: Readonly<Record<string, Case>> = {
   "the domain imports no other folder, no wire, no process, no driver and no SDK": {
     path: "src/domain/protocol/X.ts",
     bad: [
-      "../../actors/Sessions.ts",
-      "../../http/McpRoutes.ts",
-      "../../cli/Cli.ts",
-      "../../testkit/Users.ts",
-      "../../Hub.ts",
-      "../../index.ts",
-      "../../main.ts",
+      "../eras/Admission.ts",
+      "../../actors/registry/Sessions.ts",
       "effect/http",
       "effect/process",
       "effect/rpc",
@@ -86,22 +98,14 @@ const cases: Readonly<Record<string, Case>> = {
       ...drivers,
       ...sdk
     ],
-    good: ["../Ids.ts", "./JsonRpc.ts", "effect", "effect/sql", "effect/crypto", "node:crypto"]
+    good: ["./JsonRpc.ts", "./Versions.ts", "effect", "effect/sql", "effect/crypto", "node:crypto"]
   },
   "actors import the domain, and neither http nor cli nor a driver nor the SDK's server and client": {
     path: "src/actors/upstream/X.ts",
-    bad: [
-      "../../http/McpRoutes.ts",
-      "../../cli/Cli.ts",
-      "../../testkit/Users.ts",
-      "../../Hub.ts",
-      "../../main.ts",
-      ...drivers,
-      ...sdk
-    ],
+    bad: ["./links/UpstreamLinks.ts", "../session/SessionActor.ts", "../../http/wire/Wire.ts", ...drivers, ...sdk],
     good: [
-      "../RequestTracker.ts",
-      "./UpstreamHeaders.ts",
+      "../requests/RequestTracker.ts",
+      "./connection/UpstreamHeaders.ts",
       "../../domain/Ids.ts",
       "effect/http/Cookies",
       "undici",
@@ -109,24 +113,24 @@ const cases: Readonly<Record<string, Case>> = {
     ]
   },
   "http imports domain and actors, and neither cli nor a driver nor the SDK's server and client": {
-    path: "src/http/X.ts",
-    bad: ["../cli/Cli.ts", "../testkit/Users.ts", "../Hub.ts", "../main.ts", ...drivers, ...sdk],
-    good: ["../actors/Sessions.ts", "../domain/Ids.ts", "./api/Api.ts", "effect/http", "node:http"]
+    path: "src/http/mcp/X.ts",
+    bad: ["../runtime/NodeServer.ts", "../../Hub.ts", "../../cli/Cli.ts", ...drivers, ...sdk],
+    good: ["../../actors/registry/Sessions.ts", "../../domain/Ids.ts", "../wire/Wire.ts", "effect/http", "node:http"]
   },
   "http's runtime folder may bind the HTTP server of the runtime, and nothing else": {
     path: "src/http/runtime/X.ts",
-    bad: ["../../cli/Cli.ts", "../../testkit/Users.ts", "@effect/sql-pg", "@electric-sql/pglite", ...sdk],
-    good: ["@effect/platform-node", "../McpRoutes.ts", "node:http"]
+    bad: ["../../cli/Cli.ts", "@effect/sql-pg", "@electric-sql/pglite", ...sdk],
+    good: ["@effect/platform-node", "../mcp/McpEndpoint.ts", "node:http"]
   },
   "the hub's composition root is free of drivers, command line and SDK": {
     path: "src/Hub.ts",
     bad: ["./cli/Cli.ts", "./main.ts", ...drivers, ...sdk],
-    good: ["./http/McpRoutes.ts", "./actors/Sessions.ts", "./domain/Ids.ts"]
+    good: ["./http/mcp/McpEndpoint.ts", "./actors/registry/Sessions.ts", "./domain/Ids.ts"]
   },
   "the command line chooses drivers, and imports neither main nor test kit nor the SDK": {
     path: "src/cli/database/X.ts",
     bad: ["../../main.ts", "../../testkit/Users.ts", ...sdk],
-    good: [...drivers, "../../Hub.ts", "../../http/McpRoutes.ts"]
+    good: [...drivers, "../../Hub.ts", "../../http/mcp/McpEndpoint.ts"]
   },
   "the sample server stands on the SDK": {
     path: "src/cli/sample/X.ts",
@@ -141,6 +145,43 @@ const cases: Readonly<Record<string, Case>> = {
 }
 
 describe("import rules", () => {
+  it("know every folder of the sources, each once, and each exists", () => {
+    const folders = new Set(files("src").flatMap((path) => (path.split("/").length > 2 ? [dirname(path)] : [path])))
+    assert.deepStrictEqual([...folders].map((path) => path.slice("src/".length)).sort(), [...rooms].sort())
+  })
+
+  it("a room imports from the rooms below it and from none above", () => {
+    const inRoom = (room: string) => (room.endsWith(".ts") ? `src/${room}` : `src/${room}/X.ts`)
+    const from = (path: string, room: string) => {
+      const target = relative(dirname(path), inRoom(room))
+      return target.startsWith(".") ? target : `./${target}`
+    }
+    const sources = Object.fromEntries(
+      rooms.map((room) => {
+        const others = rooms.filter((other) => other !== room)
+        return [inRoom(room), importing(others.map((other) => from(inRoom(room), other)))]
+      })
+    )
+    const diagnostics = lint(sources).filter((one) => one.code === "rooms(direction)")
+    for (const [at, room] of rooms.entries()) {
+      const lines = diagnostics.filter((one) => one.filename === inRoom(room)).map((one) => one.labels[0]?.span.line)
+      const above = rooms.slice(at + 1).map((_, i) => at + i + 1)
+      assert.deepStrictEqual(
+        lines.sort((a, b) => (a ?? 0) - (b ?? 0)),
+        above,
+        room
+      )
+    }
+  })
+
+  it("two files that import each other are refused, types included", () => {
+    const diagnostics = lint({
+      "src/domain/A.ts": 'import type { B } from "./B.ts"\nexport type A = B | undefined\n',
+      "src/domain/B.ts": 'import type { A } from "./A.ts"\nexport type B = A | undefined\n'
+    })
+    assert.deepStrictEqual([...new Set(diagnostics.map((one) => one.code))], ["import(no-cycle)"])
+  })
+
   for (const [title, { path, bad, good }] of Object.entries(cases)) {
     it(title, () => {
       assert.deepStrictEqual(refused(path, [...good, ...bad]), bad)

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
-import { HubMetrics } from "../../src/actors/HubMetrics.ts"
-import { DataFlag, SettingsFlag } from "../../src/cli/GlobalFlags.ts"
-import { HubConfig, readHubConfig } from "../../src/domain/HubConfig.ts"
-import { HubSecrets } from "../../src/domain/HubSecrets.ts"
-import { ServerConfig, ServerOptions } from "../../src/domain/ServerConfig.ts"
-import * as OtlpExport from "../../src/http/OtlpExport.ts"
+import { HubMetrics } from "../../src/actors/observing/HubMetrics.ts"
+import { DataFlag, SettingsFlag } from "../../src/cli/terminal/GlobalFlags.ts"
+import { HubConfig, readHubConfig } from "../../src/domain/config/HubConfig.ts"
+import { HubSecrets } from "../../src/domain/config/HubSecrets.ts"
+import { ServerConfig, ServerOptions } from "../../src/domain/servers/ServerConfig.ts"
+import * as OtlpExport from "../../src/http/probes/OtlpExport.ts"
 import { files, read, tableRows } from "./Repository.ts"
 
 const documents = files().filter((path) => path.endsWith(".md"))
@@ -45,7 +45,7 @@ describe("docs/operations/running.md", () => {
       const asked = yield* variablesAsked
       assert.isTrue(asked.has("REQUEST_TIMEOUT") && asked.has("DB_URL"))
       // Read by the command line itself, before there is a hub.
-      const flags = read("src/cli/GlobalFlags.ts")
+      const flags = read("src/cli/terminal/GlobalFlags.ts")
         .match(/Config\.String\("([A-Z_]+)"\)/g)!
         .map((text) => text.slice(15, -2))
       assert.deepStrictEqual([DataFlag, SettingsFlag].length, flags.length)
@@ -78,7 +78,7 @@ describe("docs/operations/observing.md", () => {
   })
 
   it("names every key of a request's line", () => {
-    const source = read("src/actors/RequestLog.ts")
+    const source = read("src/actors/observing/RequestLog.ts")
     const keys = [
       ...source
         .slice(source.indexOf("JSON.stringify({"))
@@ -110,9 +110,9 @@ describe("docs/user/troubleshooting.md", () => {
   )
 
   it("names the kind of every error a call can end with, with its code", () => {
-    const table = read("src/actors/RequestErrorCodes.ts")
+    const table = read("src/domain/requests/RequestErrorCodes.ts")
     const reasons = [
-      ...read("src/actors/upstream/UpstreamErrors.ts").matchAll(/"UpstreamFailed"[\s\S]*?Literals\(\[([^\]]+)\]/g)
+      ...read("src/domain/requests/UpstreamErrors.ts").matchAll(/"UpstreamFailed"[\s\S]*?Literals\(\[([^\]]+)\]/g)
     ]
       .flatMap(([, list]) => list!.split(","))
       .map((reason) => reason.trim().slice(1, -1).replaceAll("-", "_"))
@@ -134,7 +134,7 @@ describe("docs/user/troubleshooting.md", () => {
       .map(read)
     const everywhere = [
       ...sources,
-      ...["src/actors", "src/domain/protocol"]
+      ...["src/actors", "src/domain/protocol", "src/domain/requests"]
         .flatMap((folder) => files(folder))
         .filter((path) => path.endsWith(".ts"))
         .map(read)

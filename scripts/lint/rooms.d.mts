@@ -1,0 +1,2 @@
+/** Folders and files under `src`, bottom up. */
+export declare const rooms: ReadonlyArray<string>
