@@ -27,7 +27,7 @@ import { UpstreamStdio } from "./actors/upstream/stdio/UpstreamStdio.ts"
 import { UserPools } from "./actors/upstream/http/UserPools.ts"
 import { timeoutAwake } from "./domain/AwakeTimeout.ts"
 import { Credentials } from "./domain/identity/Credentials.ts"
-import * as Identity from "./domain/storage/Repositories.ts"
+import * as Repositories from "./domain/storage/Repositories.ts"
 import { Principals } from "./domain/identity/Principals.ts"
 import { Settings, type SettingsValue } from "./domain/servers/Settings.ts"
 import * as OtlpExport from "./http/probes/OtlpExport.ts"
@@ -158,7 +158,7 @@ const assemble = <A, E, R, B, E2, R2>(
 
 /** `layer` with services of one's own in place of the hub's. */
 export const layerWith = (replace: Replacements) =>
-  assemble(replace, Identity.layerRepositories, Layer.mergeAll(readinessOfDatabase, RequestLog.layer))
+  assemble(replace, Repositories.layerRepositories, Layer.mergeAll(readinessOfDatabase, RequestLog.layer))
 
 /** The hub on a migrated database. Needs a `SqlClient`, `KeyEvents`, `Credentials`, `Settings`, `LogOutput` and a `Platform`. */
 export const layer = layerWith(none)
@@ -172,7 +172,7 @@ export interface MemoryOptions {
 export const layerMemory = ({ settings, replace = none }: MemoryOptions) =>
   assemble(
     replace,
-    Identity.layerRepositoriesMemory,
+    Repositories.layerRepositoriesMemory,
     Layer.mergeAll(
       Credentials.layer(Redacted.make("the memory hub seals for itself only")),
       Settings.layerMemory(settings),

@@ -4,7 +4,7 @@
 import { Effect, Layer, Redacted } from "effect"
 import * as Database from "../../src/cli/database/Database.ts"
 import { Credentials } from "../../src/domain/identity/Credentials.ts"
-import * as Identity from "../../src/domain/storage/Repositories.ts"
+import * as Repositories from "../../src/domain/storage/Repositories.ts"
 import type { KeyEvents } from "../../src/domain/identity/KeyEvents.ts"
 import * as Migrations from "../../src/domain/storage/migrations/Migrations.ts"
 import { hasPostgres, Postgres } from "./Postgres.ts"
@@ -12,11 +12,14 @@ import { hasPostgres, Postgres } from "./Postgres.ts"
 export const credentials = Credentials.layer(Redacted.make("a credential key for tests"))
 
 /** Repositories and key events without `Principals`, whose periodic work a test that sets the clock must not wait for. */
-export type Store = Layer.Layer<Identity.Repositories | KeyEvents>
+export type Store = Layer.Layer<Repositories.Repositories | KeyEvents>
 
-const repositories = Identity.layerRepositories.pipe(Layer.provide(credentials), Layer.provideMerge(Migrations.layer))
+const repositories = Repositories.layerRepositories.pipe(
+  Layer.provide(credentials),
+  Layer.provideMerge(Migrations.layer)
+)
 
-const memory: Store = Identity.layerRepositoriesMemory.pipe(Layer.provide(credentials), Layer.orDie)
+const memory: Store = Repositories.layerRepositoriesMemory.pipe(Layer.provide(credentials), Layer.orDie)
 
 const embedded: Store = repositories.pipe(Layer.provideMerge(Database.layerEmbeddedMemory), Layer.orDie)
 

@@ -37,7 +37,7 @@ interface Pending extends Asking {
   readonly upstreamId: JsonRpcId
 }
 
-export interface ClientRequests {
+export interface ClientQuestions {
   readonly ask: (server: string, message: JsonRpcRequest, asking: Asking) => void
   /** The client's answer; false when nothing was asked under this id. */
   readonly answer: (response: JsonRpcResponse) => boolean
@@ -59,7 +59,7 @@ export const undeclared = (method: string): JsonRpcErrorObject => ({
   message: `The client did not declare what ${method} needs`
 })
 
-export const make = (capabilities: JsonObject): ClientRequests => {
+export const make = (capabilities: JsonObject): ClientQuestions => {
   const asked = new Map<JsonRpcId, Pending>()
   const tokens = new Map<string, { readonly pending: Pending; readonly token: unknown }>()
 
@@ -69,7 +69,7 @@ export const make = (capabilities: JsonObject): ClientRequests => {
     pending.record?.resume()
   }
 
-  const ask: ClientRequests["ask"] = (server, message, asking) => {
+  const ask: ClientQuestions["ask"] = (server, message, asking) => {
     if (message.method === "ping") return asking.reply(success(message.id, {}))
     const capability = clientCapability(message.method)
     if (capability === undefined || !(capability in capabilities)) {
@@ -100,7 +100,7 @@ export const make = (capabilities: JsonObject): ClientRequests => {
     }
   }
 
-  const withdraw: ClientRequests["withdraw"] = (server, params) => {
+  const withdraw: ClientQuestions["withdraw"] = (server, params) => {
     for (const [id, pending] of asked) {
       if (pending.server !== server || pending.upstreamId !== params?.["requestId"]) continue
       forget(id, pending)

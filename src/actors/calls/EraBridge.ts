@@ -16,7 +16,7 @@ import { urlElicitations } from "../../domain/protocol/eras/ToStateful.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { Call, Send } from "./Call.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
-import { type ClientRequests, undeclared } from "./ClientQuestions.ts"
+import { type ClientQuestions, undeclared } from "./ClientQuestions.ts"
 import { admitQuestions, questionsOf } from "./InputQuestions.ts"
 import type { Ask, Outcome, ParkedCalls } from "./ParkedCalls.ts"
 import { MethodNotSupported, type RequestError, UserOverloaded } from "../../domain/requests/RequestErrors.ts"
@@ -54,7 +54,7 @@ export interface BridgeOptions {
   readonly capabilities: JsonObject
   readonly states: RequestStates
   readonly parked: ParkedCalls
-  readonly questions: ClientRequests
+  readonly questions: ClientQuestions
   /** A place among the calls that a user may leave open at servers while nobody waits for them. */
   readonly openCalls: { readonly take: (user: UserId) => boolean; readonly give: (user: UserId) => void }
   readonly sendNow: UpstreamRounds.RoundsOptions["sendNow"]

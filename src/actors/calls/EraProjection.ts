@@ -1,11 +1,11 @@
 /**
  * What an upstream answers, on its way to a client of the other era: results and errors in words that client knows.
- * The wire adds what every answer of its era has (`Projection`); here is what depends on who answered.
+ * The wire adds what every answer of its era has (`ToStateless`); here is what depends on who answered.
  */
 import { Effect } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { cacheableMethods } from "../../domain/protocol/eras/ToStateless.ts"
-import { errorToOld, resultToOld } from "../../domain/protocol/eras/ToStateful.ts"
+import { errorToStateful, resultToStateful } from "../../domain/protocol/eras/ToStateful.ts"
 import { isJsonObject } from "../../domain/protocol/eras/RequestMeta.ts"
 import { statelessCodes } from "../../domain/protocol/eras/StatelessErrors.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
@@ -37,8 +37,8 @@ export const resultFor = (
   if (!isJsonObject(result) || questionsOf(result) !== undefined) return Effect.succeed(result)
   const needsSchema = method === "tools/call" && result["structuredContent"] !== undefined
   return needsSchema
-    ? Effect.map(outputSchema, (schema) => resultToOld(method, result, schema))
-    : Effect.succeed(resultToOld(method, result))
+    ? Effect.map(outputSchema, (schema) => resultToStateful(method, result, schema))
+    : Effect.succeed(resultToStateful(method, result))
 }
 
 /** An error of the upstream for that client. Codes a stateless client must not see are translated on the wire. */
@@ -52,6 +52,10 @@ export const errorFor =
     }
     if (era === "stateless") return error
     const { server } = error
-    const { code, data, message } = errorToOld(method, { code: error.code, message: error.message, data: error.data })
+    const { code, data, message } = errorToStateful(method, {
+      code: error.code,
+      message: error.message,
+      data: error.data
+    })
     return new UpstreamErrorResponse({ server, code, message, ...(data === undefined ? {} : { data }) })
   }

@@ -9,7 +9,7 @@ import { Effect } from "effect"
 import { isFailure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
 import { isJsonObject } from "../../domain/protocol/eras/RequestMeta.ts"
 import type { Call, Send } from "./Call.ts"
-import type { ClientRequests } from "./ClientQuestions.ts"
+import type { ClientQuestions } from "./ClientQuestions.ts"
 import { admitQuestions, questionsOf } from "./InputQuestions.ts"
 import { InvalidParams, type RequestError } from "../../domain/requests/RequestErrors.ts"
 import type { UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
@@ -17,7 +17,7 @@ import { UpstreamErrorResponse, UpstreamFailed } from "../../domain/requests/Ups
 
 export interface RoundsOptions {
   readonly capabilities: JsonObject
-  readonly questions: ClientRequests
+  readonly questions: ClientQuestions
   /** On the session's own stream, where the call's is gone. */
   readonly sendNow: (message: JsonRpcRequest) => boolean
   readonly onMessage: (call: Call, connection: UpstreamConnection, message: UpstreamMessage) => void

@@ -8,7 +8,7 @@ import { admitsTool, type Access } from "../../domain/access/Access.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { candidates, expose, literalPrefix, qualifyUri } from "../../domain/protocol/ExposedNames.ts"
 import type { ListKind } from "../../domain/protocol/Methods.ts"
-import { toolsToNew, toolToOld } from "../../domain/protocol/eras/ToStateful.ts"
+import { toolsToStateless, toolToStateful } from "../../domain/protocol/eras/ToStateful.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../domain/servers/ServerConfig.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
@@ -114,7 +114,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
   /** A tool in the words of the client's era; `undefined` where it could not be called from there. */
   const translated = (server: string, item: Item): Item | undefined => {
     if (lists.origin(server, "tools").era === era) return item
-    return (era === "stateful" ? toolToOld(item) : toolsToNew([item])[0]) as Item | undefined
+    return (era === "stateful" ? toolToStateful(item) : toolsToStateless([item])[0]) as Item | undefined
   }
 
   const list: Catalog["list"] = Effect.fnUntraced(function* (kind, access, context) {

@@ -31,7 +31,7 @@ export class AnswerBytes extends Context.Service<
     readonly held: () => number
     readonly heldBy: (userId: UserId) => number
   }
->()("mcphub/actors/AnswerBytes") {
+>()("mcphub/actors/limits/AnswerBytes") {
   static readonly layer: Layer.Layer<AnswerBytes> = Layer.effect(
     AnswerBytes,
     Effect.suspend(() => make)

@@ -50,7 +50,7 @@ export class FairShare extends Context.Service<
     /** Nobody waits any more, now and from now on: the hub stops, and whoever waits must get an answer. */
     readonly release: Effect.Effect<void>
   }
->()("mcphub/actors/FairShare") {
+>()("mcphub/actors/limits/FairShare") {
   static readonly layer: Layer.Layer<FairShare> = Layer.effect(
     FairShare,
     Effect.suspend(() => make())

@@ -47,7 +47,7 @@ const descriptors = (limit: number | undefined) => (): ReturnType<MeasuresShape[
   }
 }
 
-export class Measures extends Context.Reference<MeasuresShape>("mcphub/actors/Pressure/Measures", {
+export class Measures extends Context.Reference<MeasuresShape>("mcphub/actors/limits/Pressure/Measures", {
   defaultValue: () => ({ memory, descriptors: descriptors(descriptorLimit()) })
 }) {}
 
@@ -83,7 +83,7 @@ export class Pressure extends Context.Service<
     /** Looks now instead of at the next second. */
     readonly look: Effect.Effect<void>
   }
->()("mcphub/actors/Pressure") {
+>()("mcphub/actors/limits/Pressure") {
   static readonly layer: Layer.Layer<Pressure, never, HubMetrics> = Layer.effect(
     Pressure,
     Effect.gen(function* () {

@@ -19,7 +19,7 @@ export class UserLimits extends Context.Service<
     /** Over all users: for gauges. */
     readonly total: (what: Limited) => number
   }
->()("mcphub/actors/UserLimits") {
+>()("mcphub/actors/limits/UserLimits") {
   static readonly layer: Layer.Layer<UserLimits> = Layer.effect(
     UserLimits,
     Effect.sync(() => make())

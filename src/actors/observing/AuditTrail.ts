@@ -47,7 +47,7 @@ const off: AuditTrailShape = {
   flush: Effect.void
 }
 
-export class AuditTrail extends Context.Reference<AuditTrailShape>("mcphub/actors/AuditTrail", {
+export class AuditTrail extends Context.Reference<AuditTrailShape>("mcphub/actors/observing/AuditTrail", {
   defaultValue: () => off
 }) {
   /** Into `AuditLog`, or nowhere with AUDIT_RETENTION_DAYS=0. */

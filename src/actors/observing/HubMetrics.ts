@@ -95,7 +95,7 @@ export class HubMetrics extends Context.Service<
     /** The current value of a counter or gauge, all series of the name added up; 0 when there is none. */
     readonly value: (name: string, labels?: Labels) => number
   }
->()("mcphub/actors/HubMetrics") {
+>()("mcphub/actors/observing/HubMetrics") {
   /** Metrics of their own registry, and the count of live fibers in everything this layer is provided to. */
   static readonly layer: Layer.Layer<HubMetrics> = Layer.effectContext(Effect.suspend(() => make()))
 }

@@ -50,7 +50,7 @@ const toStream = (stream: NodeJS.WriteStream & { readonly fd: number }) =>
  * lost, e.g. because the disk is full.
  */
 export class LogSink extends Context.Service<LogSink, { readonly write: (chunk: string) => Effect.Effect<unknown> }>()(
-  "mcphub/actors/LogOutput/LogSink"
+  "mcphub/actors/observing/LogOutput/LogSink"
 ) {
   /** The standard error stream: standard output stays for what a command prints. */
   static readonly layerStderr: Layer.Layer<LogSink> = Layer.effect(
@@ -73,7 +73,7 @@ export class LogOutput extends Context.Service<
     /** Lines lost since the start: dropped, or refused by the sink. */
     readonly lost: () => number
   }
->()("mcphub/actors/LogOutput") {
+>()("mcphub/actors/observing/LogOutput") {
   static readonly layer: Layer.Layer<LogOutput, never, LogSink> = Layer.effect(
     LogOutput,
     Effect.gen(function* () {

@@ -74,7 +74,7 @@ export class RequestLog extends Context.Service<
     /** A hub was killed while it ran. */
     readonly lost: (request: InFlightRequest) => void
   }
->()("mcphub/actors/RequestLog") {
+>()("mcphub/actors/observing/RequestLog") {
   static readonly layer: Layer.Layer<RequestLog, never, LogOutput> = Layer.effect(
     RequestLog,
     Effect.gen(function* () {

@@ -66,4 +66,4 @@ export class Sessions extends Context.Service<
      */
     readonly drain: (limitMs: number) => Effect.Effect<void>
   }
->()("mcphub/actors/Sessions") {}
+>()("mcphub/actors/registry/Sessions") {}

@@ -331,7 +331,7 @@ export class RequestTracker extends Context.Service<
     /** Calls back, synchronously and once, for every request that ends; returns how to stop. For audit and live views. */
     readonly onEnded: (listener: (ended: EndedRequest) => void) => () => void
   }
->()("mcphub/actors/RequestTracker") {
+>()("mcphub/actors/requests/RequestTracker") {
   static readonly layer: Layer.Layer<RequestTracker, never, RequestLog | HubMetrics> = Layer.effect(
     RequestTracker,
     make

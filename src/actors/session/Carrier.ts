@@ -5,7 +5,7 @@
 import { Effect, Predicate } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
-import { paramsToOld } from "../../domain/protocol/eras/RequestMeta.ts"
+import { paramsToStateful } from "../../domain/protocol/eras/RequestMeta.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
 import { Telemetry } from "../../domain/Telemetry.ts"
@@ -104,7 +104,7 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
       const sendPlain: Send = (sent, onMessage) =>
         connection.request({
           method,
-          params: era === "stateless" && connection.era === "stateful" ? paramsToOld(sent) : sent,
+          params: era === "stateless" && connection.era === "stateful" ? paramsToStateful(sent) : sent,
           context: call.context,
           // Between clients and servers with sessions nothing reads or changes what a server answers.
           raw: era === "stateful" && connection.era === "stateful",

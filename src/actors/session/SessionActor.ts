@@ -17,7 +17,7 @@ import type { JsonObject, JsonRpcResponse } from "../../domain/protocol/JsonRpc.
 import { eraOf, primesStreams } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
 import * as Catalog from "../catalog/Catalog.ts"
-import * as ClientRequests from "../calls/ClientQuestions.ts"
+import * as ClientQuestions from "../calls/ClientQuestions.ts"
 import * as EraBridge from "../calls/EraBridge.ts"
 import * as ParkedCalls from "../calls/ParkedCalls.ts"
 import { welcomeBack } from "./RecoveredSession.ts"
@@ -103,7 +103,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const earlier = open.recovered?.session
   const activity = SessionActivity.make(open.principal, yield* Clock.Clock, earlier?.createdAt)
   const memory = SessionMemory.make(earlier?.client)
-  const questions = ClientRequests.make(open.capabilities)
+  const questions = ClientQuestions.make(open.capabilities)
 
   // Servers speak to the session at any time, so their way in stands before the links to them, and looks up what is
   // made below only when a message comes.

@@ -13,7 +13,7 @@ import { Telemetry, type TracedRequest } from "../../domain/Telemetry.ts"
 import { AuditTrail } from "../observing/AuditTrail.ts"
 import type { Said } from "../calls/Call.ts"
 import type { ClientExchange } from "../calls/ClientExchange.ts"
-import type { ClientRequests } from "../calls/ClientQuestions.ts"
+import type { ClientQuestions } from "../calls/ClientQuestions.ts"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
 import { type RequestError, UserOverloaded } from "../../domain/requests/RequestErrors.ts"
 import { type RequestRecord, RequestTracker } from "../requests/RequestTracker.ts"
@@ -34,7 +34,7 @@ export interface IntakeOptions {
   readonly protocolVersion: string
   readonly activity: SessionActivity
   readonly background: SessionBackground
-  readonly questions: ClientRequests
+  readonly questions: ClientQuestions
   readonly requests: SessionRequests
   /** Ends the session from inside: too many defects. */
   readonly end: (reason: string) => void

@@ -7,7 +7,7 @@ import { passes } from "../../domain/protocol/LogLevels.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { Call } from "../calls/Call.ts"
-import { type ClientRequests, undeclared } from "../calls/ClientQuestions.ts"
+import { type ClientQuestions, undeclared } from "../calls/ClientQuestions.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { SessionEvents } from "../streams/SessionEvents.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
@@ -24,7 +24,7 @@ export interface SessionMessages {
 export interface MessageOptions {
   readonly era: Era
   readonly events: SessionEvents
-  readonly questions: ClientRequests
+  readonly questions: ClientQuestions
   readonly background: SessionBackground
   /** The conversation that stands with a server at this moment. */
   readonly connection: (server: string) => UpstreamConnection | undefined

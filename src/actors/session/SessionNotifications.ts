@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { JsonRpcNotification } from "../../domain/protocol/JsonRpc.ts"
-import type { ClientRequests } from "../calls/ClientQuestions.ts"
+import type { ClientQuestions } from "../calls/ClientQuestions.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { SessionIntake } from "./SessionIntake.ts"
@@ -16,7 +16,7 @@ export interface NotificationOptions {
   readonly background: SessionBackground
   readonly intake: SessionIntake
   readonly links: UpstreamLinks
-  readonly questions: ClientRequests
+  readonly questions: ClientQuestions
 }
 
 export const make = ({ activity, background, intake, links, questions }: NotificationOptions): Notify => {

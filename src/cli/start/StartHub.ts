@@ -14,7 +14,7 @@ import type { Overrides } from "../../domain/config/ConfigVariables.ts"
 import { Credentials } from "../../domain/identity/Credentials.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { HubSecrets } from "../../domain/config/HubSecrets.ts"
-import * as Identity from "../../domain/storage/Repositories.ts"
+import * as Repositories from "../../domain/storage/Repositories.ts"
 import { HubServer } from "../../http/runtime/NodeServer.ts"
 import * as Hub from "../../Hub.ts"
 import { asCliFailure } from "../terminal/CliFailure.ts"
@@ -90,7 +90,7 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   const base = yield* untilThere(options.overrides, (overrides) =>
     Effect.flatMap(foundation({ ...options, overrides }), Layer.build)
   )
-  const repositories = yield* Layer.build(Identity.layerRepositories).pipe(Effect.provideContext(base))
+  const repositories = yield* Layer.build(Repositories.layerRepositories).pipe(Effect.provideContext(base))
   const provision =
     file === undefined || provisionFile === undefined
       ? Effect.succeedNone

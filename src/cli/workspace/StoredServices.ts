@@ -1,7 +1,7 @@
 /** The hub's memory of users, keys, groups and service tokens, on the database of a workspace. */
 import { Effect, Layer } from "effect"
 import { Credentials } from "../../domain/identity/Credentials.ts"
-import * as Identity from "../../domain/storage/Repositories.ts"
+import * as Repositories from "../../domain/storage/Repositories.ts"
 import { migratedDatabase } from "./MigratedDatabase.ts"
 import { credentialKey, prepareDataDir } from "./GeneratedSecrets.ts"
 import type { Workspace } from "./Workspace.ts"
@@ -15,7 +15,7 @@ export const storedServices = (place: Workspace) =>
     Effect.gen(function* () {
       yield* prepareDataDir(place.dataDir)
       const key = yield* credentialKey(place.dataDir, place.secrets.credentialKey)
-      return Identity.layerRepositories.pipe(
+      return Repositories.layerRepositories.pipe(
         Layer.provideMerge(Credentials.layer(key.value)),
         Layer.provideMerge(migratedDatabase(place))
       )

@@ -68,6 +68,6 @@ export const childEnvironment = (environment: EnvironmentRecord): Record<string,
   return result
 }
 
-export class Environment extends Context.Reference<EnvironmentRecord>("mcphub/domain/Environment", {
+export class Environment extends Context.Reference<EnvironmentRecord>("mcphub/domain/config/Environment", {
   defaultValue: () => globalThis.process?.env ?? {}
 }) {}

@@ -190,7 +190,7 @@ export const readHubConfig = Effect.fnUntraced(function* (overrides: Overrides =
   return { ...config, version: defaults.version } satisfies HubConfigShape
 })
 
-export class HubConfig extends Context.Reference<HubConfigShape>("mcphub/domain/HubConfig", {
+export class HubConfig extends Context.Reference<HubConfigShape>("mcphub/domain/config/HubConfig", {
   defaultValue: () => defaults
 }) {
   /** From the environment (`ConfigProvider`); fails with `ConfigInvalid`, all wrong variables at once. */

@@ -56,7 +56,7 @@ const none: HubSecretsShape = {
   settingsPath: undefined
 }
 
-export class HubSecrets extends Context.Reference<HubSecretsShape>("mcphub/domain/HubSecrets", {
+export class HubSecrets extends Context.Reference<HubSecretsShape>("mcphub/domain/config/HubSecrets", {
   defaultValue: () => none
 }) {
   /** From `Config`'s provider (the environment); fails with every wrong variable at once. */

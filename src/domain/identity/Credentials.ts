@@ -55,7 +55,7 @@ export class Credentials extends Context.Service<
       stored: string
     ) => Effect.Effect<Redacted.Redacted<string>, CredentialUnreadable>
   }
->()("mcphub/domain/Credentials") {
+>()("mcphub/domain/identity/Credentials") {
   static readonly layer = (key: Redacted.Redacted<string>): Layer.Layer<Credentials, CredentialKeyInvalid> =>
     Layer.effect(
       Credentials,

@@ -54,4 +54,4 @@ export class Groups extends Context.Service<
     ) => Effect.Effect<Group, GroupNotFound | GroupNameTaken | InvalidValue | DatabaseUnavailable>
     readonly remove: (id: GroupId, owner?: UserId) => Effect.Effect<void, GroupNotFound | DatabaseUnavailable>
   }
->()("mcphub/domain/Groups") {}
+>()("mcphub/domain/identity/Groups") {}

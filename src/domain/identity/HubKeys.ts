@@ -101,4 +101,4 @@ export class HubKeys extends Context.Service<
       keys: ReadonlyArray<{ readonly keyId: KeyId; readonly userId: UserId }>
     ) => Effect.Effect<ReadonlyArray<KeyEvent>, DatabaseUnavailable>
   }
->()("mcphub/domain/HubKeys") {}
+>()("mcphub/domain/identity/HubKeys") {}

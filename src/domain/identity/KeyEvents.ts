@@ -19,7 +19,7 @@ export class KeyEvents extends Context.Service<
     /** From the subscription on. */
     readonly news: Stream.Stream<KeyNews>
   }
->()("mcphub/domain/KeyEvents") {
+>()("mcphub/domain/identity/KeyEvents") {
   /** Within this process, at once. */
   static readonly layerMemory: Layer.Layer<KeyEvents> = Layer.effect(
     KeyEvents,

@@ -56,7 +56,7 @@ export class Principals extends Context.Service<
     /** Changes to keys and users, after the cache has dropped them. */
     readonly invalidations: Stream.Stream<KeyEvent>
   }
->()("mcphub/domain/Principals") {
+>()("mcphub/domain/identity/Principals") {
   static readonly layer: Layer.Layer<Principals, never, HubKeys | KeyEvents> = Layer.effect(
     Principals,
     Effect.suspend(() => make)

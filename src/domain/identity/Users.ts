@@ -54,4 +54,4 @@ export class Users extends Context.Service<
     /** The user with this GitHub id, created (not admin) at the first sign-in, the profile refreshed at each. */
     readonly fromGithub: (profile: GithubProfile) => Effect.Effect<User, InvalidValue | DatabaseUnavailable>
   }
->()("mcphub/domain/Users") {}
+>()("mcphub/domain/identity/Users") {}

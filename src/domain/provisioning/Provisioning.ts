@@ -42,4 +42,4 @@ export class Provisioning extends Context.Service<
       file?: string
     ) => Effect.Effect<ProvisioningSummary, ProvisioningRefused | DatabaseUnavailable>
   }
->()("mcphub/domain/Provisioning") {}
+>()("mcphub/domain/provisioning/Provisioning") {}

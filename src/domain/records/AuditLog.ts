@@ -31,7 +31,7 @@ export class AuditLog extends Context.Service<
      */
     readonly retain: (now: number, days: number) => Effect.Effect<void, DatabaseUnavailable>
   }
->()("mcphub/domain/AuditLog") {}
+>()("mcphub/domain/records/AuditLog") {}
 
 export const millisPerDay = 86_400_000
 

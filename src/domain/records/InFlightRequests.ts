@@ -40,4 +40,4 @@ export class InFlightRequests extends Context.Service<
       writtenBefore: number
     ) => Effect.Effect<ReadonlyArray<InFlightRequest>, DatabaseUnavailable>
   }
->()("mcphub/domain/InFlightRequests") {}
+>()("mcphub/domain/records/InFlightRequests") {}

@@ -91,7 +91,7 @@ export class SessionStore extends Context.Service<
     /** Removes what is idle too long, what belongs to no valid key and what need not be remembered; returns how many. */
     readonly sweep: (sweep: Sweep) => Effect.Effect<number, DatabaseUnavailable>
   }
->()("mcphub/domain/SessionStore") {}
+>()("mcphub/domain/records/SessionStore") {}
 
 /** The one name of a session in the store. SHA-256: wire ids are random, or need the user's key beside them. */
 export const sessionDigest = (userId: UserId, keyId: KeyId, target: string, wireId: string): string =>

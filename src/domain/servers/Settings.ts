@@ -23,7 +23,7 @@ export class Settings extends Context.Service<
     /** Every change from now on, the new value. */
     readonly changes: Stream.Stream<SettingsValue>
   }
->()("mcphub/domain/Settings") {
+>()("mcphub/domain/servers/Settings") {
   static readonly layerMemory = (value: SettingsValue): Layer.Layer<Settings> =>
     Layer.effect(Settings, Effect.map(SubscriptionRef.make(value), fromRef))
 }

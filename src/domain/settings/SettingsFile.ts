@@ -70,7 +70,7 @@ export class SettingsFile extends Context.Service<
     /** Reads the file now. */
     readonly reload: Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable>
   }
->()("mcphub/domain/SettingsFile") {
+>()("mcphub/domain/settings/SettingsFile") {
   static readonly layer = (options: SettingsFileOptions) => Layer.effectContext(make(options))
 }
 

@@ -16,7 +16,7 @@ export class OpenRate extends Context.Service<
     /** Whether this user may open one more now; what may not is answered here. */
     readonly admits: (userId: UserId, reply: WireReply) => boolean
   }
->()("mcphub/http/OpenRate") {
+>()("mcphub/http/admission/OpenRate") {
   static readonly layer = Layer.effect(
     OpenRate,
     Effect.suspend(() => make)

@@ -55,7 +55,7 @@ export class McpEndpoint extends Context.Service<
     /** Serves the request if its path is the endpoint's; false leaves it to others. */
     readonly handle: (request: WireRequest, reply: WireReply) => boolean
   }
->()("mcphub/http/McpEndpoint") {
+>()("mcphub/http/mcp/McpEndpoint") {
   static readonly layer = Layer.effect(
     McpEndpoint,
     Effect.suspend(() => make)

@@ -21,8 +21,8 @@ import {
   type JsonRpcMessage,
   type JsonRpcRequest
 } from "../../domain/protocol/JsonRpc.ts"
-import { errorToNew, resultToNew } from "../../domain/protocol/eras/ToStateless.ts"
-import { upstreamErrorToNew } from "../../domain/protocol/eras/ToStateful.ts"
+import { errorToStateless, resultToStateless } from "../../domain/protocol/eras/ToStateless.ts"
+import { upstreamErrorToStateless } from "../../domain/protocol/eras/ToStateful.ts"
 import { capabilityClass, isJsonObject, metaKeys, type RequestMeta } from "../../domain/protocol/eras/RequestMeta.ts"
 import { httpStatus, invalidParams, statelessCodes } from "../../domain/protocol/eras/StatelessErrors.ts"
 import { statelessVersion } from "../../domain/protocol/Versions.ts"
@@ -135,8 +135,8 @@ export const make = Effect.gen(function* () {
     meta: RequestMeta
   ): void => {
     const shape: PostExchange.AnswerShape = {
-      result: (result) => resultToNew(message.method, result, serverInfo),
-      error: (error) => (isOwn(error) ? errorToNew(error) : upstreamErrorToNew(error, message.params)),
+      result: (result) => resultToStateless(message.method, result, serverInfo),
+      error: (error) => (isOwn(error) ? errorToStateless(error) : upstreamErrorToStateless(error, message.params)),
       status: (error) => httpStatus(error, error.code === statelessCodes.headerMismatch ? "gate" : "call")
     }
     const answer = PostExchange.make(

@@ -18,7 +18,7 @@ export class Readiness extends Context.Service<
     /** Succeeds with the reason when not ready. */
     readonly check: Effect.Effect<string | undefined>
   }
->()("mcphub/http/Operations/Readiness") {
+>()("mcphub/http/probes/Probes/Readiness") {
   static readonly layerAlways = Layer.succeed(Readiness, Readiness.of({ check: Effect.succeed(undefined) }))
 }
 

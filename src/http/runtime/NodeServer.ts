@@ -19,7 +19,7 @@ import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import { McpEndpoint } from "../mcp/McpEndpoint.ts"
 import * as NodeWire from "./NodeWire.ts"
 import { unavailable } from "../wire/Refusals.ts"
-import * as Operations from "../probes/Probes.ts"
+import * as Probes from "../probes/Probes.ts"
 
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
   message: Schema.String
@@ -105,7 +105,7 @@ const make = Effect.gen(function* () {
   const share = yield* FairShare
   const metrics = yield* HubMetrics
   const scope = yield* Effect.scope
-  const routes = yield* HttpRouter.toHttpEffect(Operations.layer)
+  const routes = yield* HttpRouter.toHttpEffect(Probes.layer)
   const otherRoutes = yield* NodeHttpServer.makeHandler(routes, { scope })
 
   /** Connections beyond what the descriptors suffice for: told so, and closed. */

@@ -44,7 +44,7 @@ export class EventStreams extends Context.Service<
     readonly whenSlow: (run: () => void) => void
     readonly takeBack: (run: () => void) => void
   }
->()("mcphub/http/EventStreams") {
+>()("mcphub/http/wire/EventStreams") {
   static readonly layer = Layer.effect(
     EventStreams,
     Effect.gen(function* () {

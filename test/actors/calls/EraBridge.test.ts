@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, FiberSet, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import * as ClientRequests from "../../../src/actors/calls/ClientQuestions.ts"
+import * as ClientQuestions from "../../../src/actors/calls/ClientQuestions.ts"
 import * as EraBridge from "../../../src/actors/calls/EraBridge.ts"
 import * as ParkedCalls from "../../../src/actors/calls/ParkedCalls.ts"
 import type { RequestError } from "../../../src/domain/requests/RequestErrors.ts"
@@ -52,7 +52,7 @@ const session = Effect.fnUntraced(function* (
 ) {
   let open = 0
   const tracker = yield* RequestTracker
-  const questions = ClientRequests.make(capabilities)
+  const questions = ClientQuestions.make(capabilities)
   const runFork = yield* FiberSet.makeRuntime<never, unknown, unknown>()
   const passed: Array<UpstreamMessage> = []
   const parked = yield* ParkedCalls.make

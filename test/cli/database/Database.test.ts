@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Database from "../../../src/cli/database/Database.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
-import * as Identity from "../../../src/domain/storage/Repositories.ts"
+import * as Repositories from "../../../src/domain/storage/Repositories.ts"
 import { KeyEvents } from "../../../src/domain/identity/KeyEvents.ts"
 import { orUnavailable } from "../../../src/domain/storage/sql/LegacyColumns.ts"
 import * as Migrations from "../../../src/domain/storage/migrations/Migrations.ts"
@@ -21,7 +21,7 @@ const folder = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 )
 
-const repositories = Identity.layer.pipe(Layer.provide(credentials), Layer.provideMerge(Migrations.layer))
+const repositories = Repositories.layer.pipe(Layer.provide(credentials), Layer.provideMerge(Migrations.layer))
 
 /** A hub's storage on a database, as an own instance. */
 const hub = (options: Database.DatabaseOptions) => repositories.pipe(Layer.provideMerge(Database.layer(options)))
@@ -82,7 +82,7 @@ describe("The embedded database", () => {
       assert.isTrue((yield* users.byId(ada.id)).isActive)
     }).pipe(
       Effect.provide(
-        Identity.layerRepositories.pipe(
+        Repositories.layerRepositories.pipe(
           Layer.provide(credentials),
           Layer.provideMerge(Migrations.layer),
           Layer.provideMerge(Database.layerEmbeddedMemory)
@@ -184,7 +184,7 @@ if (hasPostgres) {
     it.live("a server that cannot be reached is a typed failure that names the remedy and no password", () =>
       Effect.gen(function* () {
         const databaseUrl = Redacted.make("postgres://hub:canary@127.0.0.1:9/none")
-        const layer = Identity.layerRepositories.pipe(
+        const layer = Repositories.layerRepositories.pipe(
           Layer.provide(credentials),
           Layer.provide(Database.layer({ databaseUrl, dataDir: "" }))
         )

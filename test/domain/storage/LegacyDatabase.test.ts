@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import * as Database from "../../../src/cli/database/Database.ts"
 import { Groups } from "../../../src/domain/identity/Groups.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
-import * as Identity from "../../../src/domain/storage/Repositories.ts"
+import * as Repositories from "../../../src/domain/storage/Repositories.ts"
 import { UserId } from "../../../src/domain/Ids.ts"
 import * as Migrations from "../../../src/domain/storage/migrations/Migrations.ts"
 import { Provisioning } from "../../../src/domain/provisioning/Provisioning.ts"
@@ -56,7 +56,7 @@ const shape = Effect.gen(function* () {
     order by 1, 2, 3`
 })
 
-const repositories = Identity.layerRepositories.pipe(Layer.provide(credentials))
+const repositories = Repositories.layerRepositories.pipe(Layer.provide(credentials))
 
 const places = [
   ["the embedded database", Database.layerEmbeddedMemory.pipe(Layer.orDie)],

@@ -1,7 +1,7 @@
 /** Principals over real repositories in memory, whose reads and announcements a test counts, delays and loses. */
 import { Effect, Layer, PubSub, type Scope, Stream } from "effect"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
-import * as Identity from "../../../src/domain/storage/Repositories.ts"
+import * as Repositories from "../../../src/domain/storage/Repositories.ts"
 import type { DatabaseUnavailable } from "../../../src/domain/identity/IdentityErrors.ts"
 import { KeyEvents, type KeyNews } from "../../../src/domain/identity/KeyEvents.ts"
 import { Principals } from "../../../src/domain/identity/Principals.ts"
@@ -65,7 +65,7 @@ const hearing = (reads: Reads) =>
 
 /** Runs a test on the real principals over repositories in memory that it watches. */
 export const run = <A, E>(
-  test: (reads: Reads) => Effect.Effect<A, E, Identity.Repositories | Principals | Scope.Scope>
+  test: (reads: Reads) => Effect.Effect<A, E, Repositories.Repositories | Principals | Scope.Scope>
 ): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     const reads: Reads = {
@@ -79,7 +79,7 @@ export const run = <A, E>(
     }
     const layer = Principals.layer.pipe(
       Layer.provide([watched(reads), hearing(reads)]),
-      Layer.provideMerge(Identity.layerRepositoriesMemory),
+      Layer.provideMerge(Repositories.layerRepositoriesMemory),
       Layer.provide(credentials),
       Layer.orDie
     )

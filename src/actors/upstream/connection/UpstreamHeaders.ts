@@ -47,7 +47,7 @@ export class UpstreamHeaders extends Context.Service<
       CredentialMissing | UpstreamFailed
     >
   }
->()("mcphub/actors/upstream/UpstreamHeaders") {
+>()("mcphub/actors/upstream/connection/UpstreamHeaders") {
   /** From the clock, the environment and the hub's signing key, if there is one. */
   static readonly layer = Layer.effect(
     UpstreamHeaders,

@@ -7,7 +7,7 @@
 import { Predicate } from "effect"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { isLogLevel } from "../../../domain/protocol/LogLevels.ts"
-import { isJsonObject, metaKeys, metaOf, paramsToNew } from "../../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject, metaKeys, metaOf, paramsToStateless } from "../../../domain/protocol/eras/RequestMeta.ts"
 import { statelessVersion } from "../../../domain/protocol/Versions.ts"
 import type { ConnectOptions, UpstreamCall, UpstreamInfo } from "../connection/UpstreamConnection.ts"
 
@@ -15,7 +15,7 @@ import type { ConnectOptions, UpstreamCall, UpstreamInfo } from "../connection/U
 export const outgoing =
   ({ clientCapabilities, clientInfo }: ConnectOptions) =>
   ({ logLevel, params }: UpstreamCall): JsonObject =>
-    paramsToNew(
+    paramsToStateless(
       params,
       { clientCapabilities, clientInfo, ...(isLogLevel(logLevel) ? { logLevel } : {}) },
       statelessVersion

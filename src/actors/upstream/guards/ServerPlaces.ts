@@ -27,7 +27,7 @@ export class ServerPlaces extends Context.Service<
     readonly beside: <A, E>(asking: Asking, use: Effect.Effect<A, E>) => Effect.Effect<A, E | UpstreamError>
     readonly taken: (userId: UserId, server: string) => number
   }
->()("mcphub/actors/upstream/ServerPlaces") {
+>()("mcphub/actors/upstream/guards/ServerPlaces") {
   static readonly layer: Layer.Layer<ServerPlaces> = Layer.effect(
     ServerPlaces,
     Effect.suspend(() => make)

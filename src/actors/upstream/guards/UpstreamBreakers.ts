@@ -44,7 +44,7 @@ export class UpstreamBreakers extends Context.Service<
     /** Something of the user's that servers see has changed, e.g. a token: what failed before may work now. */
     readonly forget: (userId: UserId) => void
   }
->()("mcphub/actors/upstream/UpstreamBreakers") {
+>()("mcphub/actors/upstream/guards/UpstreamBreakers") {
   static readonly layer: Layer.Layer<UpstreamBreakers, never, HubMetrics | RequestTracker> = Layer.effect(
     UpstreamBreakers,
     Effect.suspend(() => make)

@@ -35,7 +35,7 @@ export class UpstreamHealth extends Context.Service<
     readonly tools: (server: string, count: number) => void
     readonly status: Effect.Effect<ReadonlyArray<ServerStatus>>
   }
->()("mcphub/actors/upstream/UpstreamHealth") {
+>()("mcphub/actors/upstream/guards/UpstreamHealth") {
   static readonly layer = Layer.effect(
     UpstreamHealth,
     Effect.gen(function* () {

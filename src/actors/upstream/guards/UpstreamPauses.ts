@@ -49,7 +49,7 @@ export class UpstreamPauses extends Context.Service<
     /** Something of the user's that servers see has changed, e.g. a token: another limit may hold now. */
     readonly forget: (userId: UserId) => void
   }
->()("mcphub/actors/upstream/UpstreamPauses") {
+>()("mcphub/actors/upstream/guards/UpstreamPauses") {
   static readonly layer: Layer.Layer<UpstreamPauses, never, RequestTracker> = Layer.effect(
     UpstreamPauses,
     Effect.suspend(() => make)

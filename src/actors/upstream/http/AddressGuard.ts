@@ -16,7 +16,7 @@ export type Resolve = (host: string, options: LookupAllOptions, answer: Answer) 
 
 /** How host names become addresses; the system's resolver, unless an embedder or a test provides another. */
 export class NameLookup extends Context.Reference<(host: string, options: LookupAllOptions, answer: Answer) => void>(
-  "mcphub/actors/upstream/NameLookup",
+  "mcphub/actors/upstream/http/AddressGuard/NameLookup",
   { defaultValue: () => lookup }
 ) {}
 

@@ -42,7 +42,7 @@ const cancelMs = 2_000
 const leave = { everyMs: 100, turns: 6 }
 
 export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly open: OpenIn }>()(
-  "mcphub/actors/upstream/UpstreamHttp"
+  "mcphub/actors/upstream/http/UpstreamHttp"
 ) {
   static readonly layerNoDeps: Layer.Layer<
     UpstreamHttp,

@@ -66,7 +66,7 @@ export class UserPools extends Context.Service<
     readonly acquire: (userId: UserId, origin: string) => Effect.Effect<UserPool, never, Scope.Scope>
     readonly stats: () => PoolStats
   }
->()("mcphub/actors/upstream/UserPools") {
+>()("mcphub/actors/upstream/http/UserPools") {
   static readonly layer: Layer.Layer<UserPools, never, FairShare> = Layer.effect(
     UserPools,
     Effect.suspend(() => make())

@@ -82,7 +82,7 @@ export class SharedUpstreams extends Context.Service<
     readonly keepsNoState: (server: string) => boolean
     readonly observe: (server: string, stateful: boolean) => void
   }
->()("mcphub/actors/upstream/SharedUpstreams") {
+>()("mcphub/actors/upstream/links/SharedUpstreams") {
   static readonly layer = Layer.effect(
     SharedUpstreams,
     Effect.gen(function* () {

@@ -32,7 +32,7 @@ export class StdioChildren extends Context.Service<
     /** The processes on the watchdog's list. */
     readonly pids: () => ReadonlyArray<number>
   }
->()("mcphub/actors/upstream/StdioChildren") {
+>()("mcphub/actors/upstream/stdio/StdioChildren") {
   static readonly layer: Layer.Layer<StdioChildren> = Layer.effect(
     StdioChildren,
     Effect.suspend(() => make)

@@ -42,7 +42,7 @@ export class UpstreamStdio extends Context.Service<
     /** Starts the configured command and greets it; the process lives until the scope closes or it exits. */
     readonly open: OpenIn
   }
->()("mcphub/actors/upstream/UpstreamStdio") {
+>()("mcphub/actors/upstream/stdio/UpstreamStdio") {
   static readonly layerWith = (
     options: Partial<UpstreamStdioOptions>
   ): Layer.Layer<UpstreamStdio, never, Requirements> =>

@@ -111,7 +111,11 @@ const withoutEnvelope = (meta: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(meta).filter(([key]) => !(envelope as ReadonlyArray<string>).includes(key)))
 
 /** Parameters for an upstream of this revision: everything the client sent about itself is replaced by `identity`. */
-export const paramsToNew = (params: JsonObject | undefined, identity: ClientIdentity, version: string): JsonObject => ({
+export const paramsToStateless = (
+  params: JsonObject | undefined,
+  identity: ClientIdentity,
+  version: string
+): JsonObject => ({
   ...params,
   _meta: {
     ...withoutEnvelope(metaOf(params) ?? {}),
@@ -123,7 +127,7 @@ export const paramsToNew = (params: JsonObject | undefined, identity: ClientIden
 })
 
 /** Parameters for an upstream of a stateful revision: it heard all this at `initialize`, and of retries it knows nothing. */
-export const paramsToOld = (params: JsonObject | undefined): JsonObject | undefined => {
+export const paramsToStateful = (params: JsonObject | undefined): JsonObject | undefined => {
   if (params === undefined) return undefined
   const { _meta: _, inputResponses: _responses, requestState: _state, ...rest } = params
   const kept = withoutEnvelope(metaOf(params) ?? {})

@@ -20,11 +20,11 @@ import { statelessCodes } from "./StatelessErrors.ts"
  * A complete result for a client of a stateful revision. Of `tools/call` the tool's `outputSchema`, as its server lists
  * it, has to be known.
  */
-export const resultToOld = (method: string, result: JsonObject, outputSchema?: unknown): JsonObject => {
+export const resultToStateful = (method: string, result: JsonObject, outputSchema?: unknown): JsonObject => {
   const bare = withoutMarks(method, result)
   if (method === "tools/call") return objectContent(bare, outputSchema)
   const tools = bare["tools"]
-  return method === "tools/list" && Array.isArray(tools) ? { ...bare, tools: tools.map(toolToOld) } : bare
+  return method === "tools/list" && Array.isArray(tools) ? { ...bare, tools: tools.map(toolToStateful) } : bare
 }
 
 const withoutMarks = (method: string, result: JsonObject): JsonObject => {
@@ -37,7 +37,7 @@ const withoutMarks = (method: string, result: JsonObject): JsonObject => {
 }
 
 /** A tool old clients accept: objects at the root of its schemas and for every property. */
-export const toolToOld = (tool: unknown): unknown => {
+export const toolToStateful = (tool: unknown): unknown => {
   if (!isJsonObject(tool)) return tool
   const { inputSchema, outputSchema } = tool
   return {
@@ -48,7 +48,7 @@ export const toolToOld = (tool: unknown): unknown => {
 }
 
 /** The tools of a stateful server for a client of 2026-07-28: none that must run as a task of 2025-11-25. */
-export const toolsToNew = (tools: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
+export const toolsToStateless = (tools: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
   tools.flatMap((tool) => {
     const execution = isJsonObject(tool) ? tool["execution"] : undefined
     if (!isJsonObject(tool) || !isJsonObject(execution) || !("taskSupport" in execution)) return [tool]
@@ -66,7 +66,7 @@ const aboutTheHub = (error: JsonRpcErrorObject): JsonRpcErrorObject => ({
 })
 
 /** An error of a stateless upstream for a client of a stateful revision, to which the new codes mean nothing. */
-export const errorToOld = (method: string, error: JsonRpcErrorObject): JsonRpcErrorObject => {
+export const errorToStateful = (method: string, error: JsonRpcErrorObject): JsonRpcErrorObject => {
   switch (error.code) {
     case statelessCodes.headerMismatch:
     case statelessCodes.unsupportedVersion:
@@ -99,7 +99,10 @@ export const errorToOld = (method: string, error: JsonRpcErrorObject): JsonRpcEr
  * An error of a stateful upstream for a client of 2026-07-28: -32002 becomes -32602 and names the URI of the request,
  * and codes that mean something else to that client are not passed on. -32042 is for `urlElicitations` first.
  */
-export const upstreamErrorToNew = (error: JsonRpcErrorObject, params: JsonObject | undefined): JsonRpcErrorObject => {
+export const upstreamErrorToStateless = (
+  error: JsonRpcErrorObject,
+  params: JsonObject | undefined
+): JsonRpcErrorObject => {
   if (error.code === resourceNotFound) {
     const uri = params?.["uri"]
     const named = error.data === undefined && typeof uri === "string" ? { data: { uri } } : {}

@@ -22,7 +22,7 @@ export const cacheableMethods: ReadonlySet<string> = new Set([
   "resources/read"
 ])
 
-export const resultToNew = (method: string, result: unknown, serverInfo: JsonObject): JsonObject => {
+export const resultToStateless = (method: string, result: unknown, serverInfo: JsonObject): JsonObject => {
   const given = isJsonObject(result) ? result : {}
   const resultType = given["resultType"] ?? "complete"
   const caching =
@@ -37,7 +37,7 @@ export const lifeOf = (ttlMs: unknown): number =>
   typeof ttlMs === "number" && Number.isFinite(ttlMs) && ttlMs > 0 ? Math.floor(ttlMs) : 0
 
 /** A resource that is not there is an invalid parameter in this revision; what the client did not declare has a code. */
-export const errorToNew = (error: JsonRpcErrorObject): JsonRpcErrorObject => {
+export const errorToStateless = (error: JsonRpcErrorObject): JsonRpcErrorObject => {
   if (error.code === resourceNotFound) return { ...error, code: rpcCodes.invalidParams }
   const missing = isJsonObject(error.data) && error.data["kind"] === capabilityMissing
   return missing ? { ...error, code: statelessCodes.missingClientCapability } : error

@@ -46,7 +46,7 @@ export class MemoryStore extends Context.Service<
     /** By request id. */
     readonly inFlight: Map<string, MemoryInFlight>
   }
->()("mcphub/domain/MemoryStore") {
+>()("mcphub/domain/storage/memory/MemoryStore") {
   static readonly layer: Layer.Layer<MemoryStore> = Layer.effect(
     MemoryStore,
     Effect.sync(() =>

@@ -21,7 +21,7 @@ import { UserPools } from "../../../../src/actors/upstream/http/UserPools.ts"
 import { AnswerBytes } from "../../../../src/actors/limits/AnswerBytes.ts"
 import { UserLimits } from "../../../../src/actors/limits/UserLimits.ts"
 import { defaults, HubConfig, type HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
-import * as Identity from "../../../../src/domain/storage/Repositories.ts"
+import * as Repositories from "../../../../src/domain/storage/Repositories.ts"
 import { SessionId } from "../../../../src/domain/Ids.ts"
 import type { ListKind } from "../../../../src/domain/protocol/Methods.ts"
 import type { ServerConfig } from "../../../../src/domain/servers/ServerConfig.ts"
@@ -45,7 +45,7 @@ const layer = (settings: SubscriptionRef.SubscriptionRef<SettingsValue>, config:
       StdioChildren.layer,
       RequestTracker.layerMemory,
       HubMetrics.layer,
-      Identity.layerMemory
+      Repositories.layerMemory
     ]),
     Layer.provideMerge([
       Layer.succeed(Settings, fromRef(settings)),

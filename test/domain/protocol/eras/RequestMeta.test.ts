@@ -7,8 +7,8 @@ import { lowest, passes } from "../../../../src/domain/protocol/LogLevels.ts"
 import { standardHeaders } from "../../../../src/domain/protocol/eras/StandardHeaders.ts"
 import {
   capabilityClass,
-  paramsToNew,
-  paramsToOld,
+  paramsToStateless,
+  paramsToStateful,
   readRequestMeta
 } from "../../../../src/domain/protocol/eras/RequestMeta.ts"
 import {
@@ -129,7 +129,7 @@ describe("Admission", () => {
   })
 })
 
-describe("Stateless", () => {
+describe("RequestMeta", () => {
   it.prop(
     "what a client says about itself is replaced toward one era and taken off toward the other; the rest stays",
     { extra: Schema.Record(Schema.String, Schema.Json) },
@@ -143,10 +143,10 @@ describe("Stateless", () => {
         Object.entries(own).filter(([name]) => !name.startsWith("io.modelcontextprotocol/"))
       )
       assert.deepStrictEqual(
-        paramsToOld(params),
+        paramsToStateful(params),
         Object.keys(kept).length === 0 ? { name: "echo" } : { name: "echo", _meta: kept }
       )
-      const sent = paramsToNew(params, { clientCapabilities: { roots: {} } }, version)
+      const sent = paramsToStateless(params, { clientCapabilities: { roots: {} } }, version)
       assert.deepStrictEqual(sent, {
         name: "echo",
         _meta: { ...kept, [key("protocolVersion")]: version, [key("clientCapabilities")]: { roots: {} } }
@@ -155,8 +155,8 @@ describe("Stateless", () => {
   )
 
   it("a retry's answers do not reach a stateful upstream, and empty parameters are none", () => {
-    assert.strictEqual(paramsToOld({ _meta: meta, inputResponses: {}, requestState: "s" }), undefined)
-    assert.strictEqual(paramsToOld(undefined), undefined)
+    assert.strictEqual(paramsToStateful({ _meta: meta, inputResponses: {}, requestState: "s" }), undefined)
+    assert.strictEqual(paramsToStateful(undefined), undefined)
   })
 
   const reversed = (value: unknown): unknown =>

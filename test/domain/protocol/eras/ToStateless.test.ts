@@ -5,12 +5,12 @@ import {
   serverCapabilitiesAcross
 } from "../../../../src/domain/protocol/eras/Capabilities.ts"
 import type { JsonObject } from "../../../../src/domain/protocol/JsonRpc.ts"
-import { cacheableMethods, resultToNew } from "../../../../src/domain/protocol/eras/ToStateless.ts"
+import { cacheableMethods, resultToStateless } from "../../../../src/domain/protocol/eras/ToStateless.ts"
 import {
-  errorToOld,
-  resultToOld,
-  toolsToNew,
-  upstreamErrorToNew,
+  errorToStateful,
+  resultToStateful,
+  toolsToStateless,
+  upstreamErrorToStateless,
   urlElicitations
 } from "../../../../src/domain/protocol/eras/ToStateful.ts"
 
@@ -36,7 +36,7 @@ const oldResult = (own: JsonObject, { extra, meta, cursor }: typeof Fields.Type,
   ...own
 })
 
-/** What the way there and back may take, as ProjectionToOld's header lists it. */
+/** What the way there and back may take, as ToStateful's header lists it. */
 const lossless = (method: string, result: JsonObject): JsonObject => {
   const lost = ["resultType", "_meta", ...(cacheableMethods.has(method) ? ["ttlMs", "cacheScope"] : [])]
   const kept = Object.fromEntries(Object.entries(result).filter(([name]) => !lost.includes(name)))
@@ -60,22 +60,22 @@ const own: ReadonlyArray<readonly [string, JsonObject]> = [
   ["completion/complete", { completion: { values: ["a"], total: 1 } }]
 ]
 
-describe("Projection", () => {
+describe("ToStateless", () => {
   it.prop(
     "old → new → old loses nothing but what has no room there",
     { fields: Fields, collides: Schema.Boolean },
     ({ fields, collides }) => {
       for (const [method, result] of own) {
         const given = oldResult(result, fields, collides)
-        const there = resultToNew(method, given, hub)
-        assert.deepStrictEqual(resultToOld(method, there), lossless(method, given), method)
+        const there = resultToStateless(method, given, hub)
+        assert.deepStrictEqual(resultToStateful(method, there), lossless(method, given), method)
       }
     }
   )
 
   it("a list of an old server is complete, private, not to be kept, and says who answers", () => {
     for (const [method, result] of own) {
-      const there = resultToNew(method, result, hub)
+      const there = resultToStateless(method, result, hub)
       assert.strictEqual(there["resultType"], "complete")
       assert.deepStrictEqual((there["_meta"] as JsonObject)[serverInfoKey], hub)
       assert.deepStrictEqual(
@@ -105,7 +105,7 @@ describe("Projection", () => {
         }
       }
     }
-    const old = resultToOld("tools/list", {
+    const old = resultToStateful("tools/list", {
       resultType: "complete",
       ttlMs: 0,
       cacheScope: "private",
@@ -152,7 +152,11 @@ describe("Projection", () => {
     { value: Schema.Json, type: Schema.Literals(["object", "array", "none"]) },
     ({ value, type }) => {
       const schema = type === "none" ? undefined : { type }
-      const old = resultToOld("tools/call", { resultType: "complete", content: [], structuredContent: value }, schema)
+      const old = resultToStateful(
+        "tools/call",
+        { resultType: "complete", content: [], structuredContent: value },
+        schema
+      )
       const isObject = typeof value === "object" && value !== null && !Array.isArray(value)
       assert.deepStrictEqual(old["structuredContent"], isObject && type !== "array" ? value : { result: value })
       assert.deepStrictEqual(old["content"], isObject ? [] : [{ type: "text", text: JSON.stringify(value) }])
@@ -161,11 +165,11 @@ describe("Projection", () => {
 
   it("text the tool wrote itself is not repeated, and a result without structure gets none", () => {
     const text = { content: [{ type: "text", text: "three" }] }
-    assert.deepStrictEqual(resultToOld("tools/call", { ...text, structuredContent: 3 }, { type: "integer" }), {
+    assert.deepStrictEqual(resultToStateful("tools/call", { ...text, structuredContent: 3 }, { type: "integer" }), {
       ...text,
       structuredContent: { result: 3 }
     })
-    assert.deepStrictEqual(resultToOld("tools/call", { ...text, isError: true }, { type: "integer" }), {
+    assert.deepStrictEqual(resultToStateful("tools/call", { ...text, isError: true }, { type: "integer" }), {
       ...text,
       isError: true
     })
@@ -174,13 +178,13 @@ describe("Projection", () => {
   it("a schema nested without end does not end the hub", () => {
     let schema: JsonObject = { $ref: "#" }
     for (let i = 0; i < 100_000; i++) schema = { items: schema }
-    assert.doesNotThrow(() => resultToOld("tools/list", { tools: [{ name: "deep", outputSchema: schema }] }))
+    assert.doesNotThrow(() => resultToStateful("tools/list", { tools: [{ name: "deep", outputSchema: schema }] }))
   })
 
   it("tools that must run as a task are left out, the others lose the offer and nothing else", () => {
     const tool = (name: string, execution?: JsonObject) => ({ name, ...(execution === undefined ? {} : { execution }) })
     assert.deepStrictEqual(
-      toolsToNew([
+      toolsToStateless([
         tool("plain"),
         tool("must", { taskSupport: "required" }),
         tool("may", { taskSupport: "optional" }),
@@ -193,22 +197,22 @@ describe("Projection", () => {
   })
 })
 
-describe("Projection of errors", () => {
+describe("ToStateless of errors", () => {
   const toNew = (code: number, data?: unknown) =>
-    upstreamErrorToNew({ code, message: "m", ...(data === undefined ? {} : { data }) }, { uri: "a:b" })
+    upstreamErrorToStateless({ code, message: "m", ...(data === undefined ? {} : { data }) }, { uri: "a:b" })
 
   it("a resource that is not there is -32602 in one era, -32002 in the other, and survives the round trip", () => {
     assert.deepStrictEqual(toNew(-32002), { code: -32602, message: "m", data: { uri: "a:b" } })
     const error = { code: -32002, message: "m", data: { uri: "a:b", hint: 1 } }
-    assert.deepStrictEqual(errorToOld("resources/read", upstreamErrorToNew(error, undefined)), error)
-    assert.strictEqual(errorToOld("tools/call", { code: -32602, message: "m", data: { uri: "a:b" } }).code, -32602)
-    assert.strictEqual(errorToOld("resources/read", { code: -32602, message: "bad cursor" }).code, -32602)
+    assert.deepStrictEqual(errorToStateful("resources/read", upstreamErrorToStateless(error, undefined)), error)
+    assert.strictEqual(errorToStateful("tools/call", { code: -32602, message: "m", data: { uri: "a:b" } }).code, -32602)
+    assert.strictEqual(errorToStateful("resources/read", { code: -32602, message: "bad cursor" }).code, -32602)
   })
 
   it("what a server says about the hub's own request reaches neither client as if it were about theirs", () => {
     for (const code of [-32020, -32022]) {
       for (const error of [
-        errorToOld("tools/call", { code, message: "canary" }),
+        errorToStateful("tools/call", { code, message: "canary" }),
         toNew(code),
         toNew(-32021),
         toNew(-32042)
@@ -220,7 +224,7 @@ describe("Projection of errors", () => {
   })
 
   it("an old client is told which capability it lacks, under a code it cannot mistake", () => {
-    const error = errorToOld("tools/call", {
+    const error = errorToStateful("tools/call", {
       code: -32021,
       message: "m",
       data: { requiredCapabilities: { sampling: {} } }
@@ -232,7 +236,7 @@ describe("Projection of errors", () => {
   it.prop("any other code passes unchanged both ways", { code: Schema.Int, data: Schema.Json }, ({ code, data }) => {
     if ([-32002, -32602, -32020, -32021, -32022, -32042].includes(code)) return
     const error = { code, message: "m", data }
-    assert.deepStrictEqual(errorToOld("resources/read", upstreamErrorToNew(error, { uri: "a:b" })), error)
+    assert.deepStrictEqual(errorToStateful("resources/read", upstreamErrorToStateless(error, { uri: "a:b" })), error)
   })
 
   it("addresses a user has to visit first are asked for as input", () => {
