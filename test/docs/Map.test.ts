@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { existsSync } from "node:fs"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
+import { rooms } from "../../scripts/lint/rooms.mjs"
 import { files, read, root, tableRows } from "./Repository.ts"
 
 const document = read("docs/internals/map.md")
@@ -29,7 +30,7 @@ describe("docs/internals/map.md", () => {
 
   it("names only files that exist", () => {
     const named = [...document.matchAll(/`(src\/[\w/.-]+|test\/[\w/.-]+)`/g)].map(([, path]) => path!)
-    const here = section("Folders, and who may import whom")
+    const here = section("Rooms, and who may import whom")
     const theirs = new Set(["src/utils/requestTracker", "src/utils/upstreamContext", "src/services/mcpService"])
     assert.isTrue([...theirs].every((path) => here.includes(path)))
     assert.deepStrictEqual(
@@ -38,10 +39,16 @@ describe("docs/internals/map.md", () => {
     )
   })
 
-  it("names every folder of the sources", () => {
-    const folders = new Set(files("src").flatMap((path) => path.split("/").slice(1, -1).slice(0, 1)))
+  it("names every room", () => {
+    const named = (room: string): boolean => {
+      const [above, last] = [dirname(room), basename(room)]
+      return (
+        document.includes(`\`src/${room}\``) ||
+        (document.includes(`\`src/${above}\``) && document.includes(`\`${last}/\``))
+      )
+    }
     assert.deepStrictEqual(
-      [...folders].filter((folder) => !document.includes(`\`src/${folder}\``)),
+      rooms.filter((room) => !named(room)),
       []
     )
   })
