@@ -1,15 +1,15 @@
 /**
- * A timeout for what comes over sockets and pipes, which a process that stood still does not mistake for silence: when
- * the timer wakes late, answers may lie unread, so they get a moment to be read first.
+ * A timeout for data from sockets and pipes that does not mistake a stalled process for a silent peer: when the timer
+ * wakes late, answers may lie unread, so the process gets a moment to read them first.
  */
 import { Clock, Effect } from "effect"
 import { monotonicMillis } from "./Monotonic.ts"
 
-/** Waking this much later than asked means the process stood still. */
+/** Milliseconds of lateness from which on the process counts as stalled. */
 export const stallMs = 100
-/** How long what lies unread may be read then: below the ±250 ms that a request's time limit promises. */
+/** Milliseconds to read what lies unread: below the ±250 ms that a request's time limit promises. */
 export const graceMs = 150
-/** A process that keeps standing still gets no more graces than this. */
+/** A process that keeps stalling gets no more graces than this. */
 const maxGraces = 5
 
 const sleepAwake = Effect.fnUntraced(function* (ms: number) {

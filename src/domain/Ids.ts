@@ -25,7 +25,10 @@ export type WireSessionId = typeof WireSessionId.Type
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** Whether a wire id looks like those the hub mints: an unknown one has ended, and is never adopted as a label. */
+/**
+ * Whether a wire id has the form the hub mints: an unknown one belongs to a session that has ended, and is never
+ * adopted as a label.
+ */
 export const isMinted = (wireId: string): boolean => uuid.test(wireId)
 
 /** `user-{userId}-{sessionId}-{method}-{timestamp}-{random}`, see RequestId.ts. */

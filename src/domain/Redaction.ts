@@ -1,25 +1,24 @@
 /**
- * The last line of defence of everything that is written out: text shaped like an MCPHub key never leaves, whatever
- * mistake brought it there. Secrets are `Redacted` values long before; this is for the case that one was not.
+ * The last defence of everything the hub writes out: text shaped like an MCPHub key never leaves, whatever mistake
+ * brought it there. Secrets are `Redacted` values long before; this covers the case that one was not.
  */
 
-/** A key has 64 digits; a good part of one, left by something that cuts text, is treated alike. */
+/** A key has 64 digits. Code that cuts text may leave a part of one, and 16 digits already count. */
 const keyShape = /mcphub_[0-9a-f]{16,}/gi
 
-/** Replaces every MCPHub key, or most of one, in a text. */
 export const scrub = (text: string): string =>
   text.includes("cphub_") || text.includes("CPHUB_") ? text.replace(keyShape, "mcphub_<redacted>") : text
 
-/** A client's text for a log line, a span or an id: without keys, and no longer than `length`. */
+/** A client's text for a log line, a span or an id: without keys, and at most `length` characters. */
 export const excerpt = (text: string, length: number): string =>
   text.length <= length ? scrub(text) : scrub(text.slice(0, length + 128)).slice(0, length)
 
 const unsafe = /[\u007f-\u009f\u2028\u2029]/g
-/** What a line may have to be changed for: looked for in one pass, since nearly no line has it. */
+/** Everything `logLine` has to change, looked for in one pass, since hardly any line contains it. */
 const suspect = /cphub_|[\u007f-\u009f\u2028\u2029]/i
 
 /**
- * One line of JSON that is safe in a terminal and in any log reader: JSON escapes newlines and ESC, this escapes the
+ * One line of JSON that is safe in a terminal and in any log reader. JSON escapes newlines and ESC; this escapes the
  * other control characters (CSI as one character, line separators) and removes keys.
  */
 export const logLine = (json: string): string =>

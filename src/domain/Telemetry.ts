@@ -1,12 +1,13 @@
 /**
- * One span per request, when tracing is on and the request is sampled; nothing at all otherwise.
+ * One span per request, when tracing is on and the request is sampled; otherwise nothing at all.
  *
  * Names and attributes follow OpenTelemetry's MCP conventions: span `{method} {target}`, `mcp.method.name`,
  * `gen_ai.tool.name`, `mcp.protocol.version`, `jsonrpc.request.id`, `error.type`. Trace context travels in
  * `params._meta` as W3C Trace Context (`traceparent`), since one MCP connection carries many requests. No argument,
  * result, key or session becomes an attribute.
  *
- * Off, the client's own `traceparent` passes through to the upstream unchanged, as a hop without tracing should.
+ * With tracing off, the client's own `traceparent` passes through to the upstream unchanged, as it should at a hop
+ * without tracing.
  */
 import { Cause, Clock, Context, Effect, Exit, Layer, Option, Random, References, Tracer } from "effect"
 import type { JsonObject, JsonRpcId } from "./protocol/JsonRpc.ts"
@@ -24,7 +25,6 @@ export interface TracedRequest {
 
 export interface TelemetryShape {
   readonly enabled: boolean
-  /** Runs an effect inside the span of its request. */
   readonly wrap: <A, E, R>(request: TracedRequest, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** `params._meta` for the upstream: the client's, with the trace context of the current span in place of its own. */
   readonly propagate: (meta: JsonObject | undefined) => Effect.Effect<JsonObject | undefined>
@@ -44,7 +44,7 @@ export const parseTraceparent = (value: unknown): Option.Option<Tracer.ExternalS
 export const traceparent = (span: Tracer.AnySpan): string =>
   `00-${span.traceId.padStart(32, "0")}-${span.spanId}-${span.sampled ? "01" : "00"}`
 
-/** The attributes of a span hold no more of a client's text than this. */
+/** Characters of a client's text that an attribute of a span may hold. */
 const maxText = 256
 
 function* attributes(request: TracedRequest): Generator<readonly [string, string]> {
@@ -63,7 +63,7 @@ const errorType = (cause: Cause.Cause<unknown>): string => {
   return typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "internal"
 }
 
-/** What the exporter may know of a failure: messages can quote an upstream, so only the type leaves. */
+/** The failure as the exporter sees it: messages can quote an upstream, so only the type leaves. */
 const nameless = (type: string): Exit.Exit<never, Error> =>
   Exit.fail(Object.assign(new Error(type), { name: type, stack: type }))
 
@@ -118,8 +118,8 @@ export class Telemetry extends Context.Reference<TelemetryShape>("mcphub/domain/
   defaultValue: () => off
 }) {
   /**
-   * Tracing on; `ratio` of the requests without a parent are sampled, a parent's decision is kept. Only the spans made
-   * here exist: those of libraries would carry URLs and error messages, so their tracing stays off.
+   * Tracing on. A request with a parent keeps the parent's decision; of the others, the share `ratio` is sampled. Only
+   * the spans made here exist: those of libraries would carry URLs and error messages, so their tracing stays off.
    */
   static readonly layerOn = (options: { readonly ratio: number }): Layer.Layer<never> =>
     Layer.merge(Layer.succeed(Telemetry, on(options.ratio)), Telemetry.layerOff)

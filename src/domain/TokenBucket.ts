@@ -1,9 +1,8 @@
 /**
- * A bucket of tokens that refills steadily: how often something may happen, with some of it at once. Plain and
+ * A bucket of tokens that refills steadily: it limits how often something happens and allows a burst. Plain and
  * synchronous; the caller brings the time, from a clock that never jumps.
  */
 export interface BucketSize {
-  /** Tokens of a full bucket. */
   readonly capacity: number
   readonly perSecond: number
 }
@@ -13,14 +12,13 @@ export class TokenBucket {
   #tokens: number
   #at: number
 
-  /** A full bucket. `now`, here and below: milliseconds of a monotonic clock. */
+  /** The bucket starts full. `now`, here and below: milliseconds of a monotonic clock. */
   constructor(size: BucketSize, now: number) {
     this.#size = size
     this.#tokens = size.capacity
     this.#at = now
   }
 
-  /** Takes a token if there is one. */
   take(now: number): boolean {
     this.#refill(now)
     if (this.#tokens < 1) return false
@@ -28,12 +26,12 @@ export class TokenBucket {
     return true
   }
 
-  /** Gives a token back that was not used up after all. */
+  /** Returns a token that was not used after all. */
   give(): void {
     this.#tokens = Math.min(this.#size.capacity, this.#tokens + 1)
   }
 
-  /** Milliseconds until there is a token. */
+  /** Milliseconds until a token is there. */
   wait(now: number): number {
     this.#refill(now)
     return Math.max(0, Math.ceil(((1 - this.#tokens) / this.#size.perSecond) * 1000))

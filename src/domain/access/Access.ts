@@ -1,5 +1,5 @@
 /**
- * Which servers and tools a user may reach: one pure decision for discovery *and* calls, failing closed.
+ * The servers and tools a user may reach: one pure decision for discovery *and* calls, failing closed.
  *
  * No groups → every enabled server. Some groups, none active → nothing. A group that names tools admits only those;
  * several active groups add up. Settings-wide groups (`groups` in the settings file) only name a subset: they never
@@ -55,7 +55,7 @@ const settingsGroup = (settings: SettingsValue, name: string): ReadonlySet<strin
   return undefined
 }
 
-/** What these groups admit over all servers. */
+/** Everything these groups admit, over all servers. */
 export const accessOf = (groups: ReadonlyArray<GroupGrant>, settings: SettingsValue): Access => {
   const servers = enabledServers(settings)
   if (groups.length === 0) return new Map(servers.map((server) => [server, "all"]))
@@ -65,7 +65,10 @@ export const accessOf = (groups: ReadonlyArray<GroupGrant>, settings: SettingsVa
   )
 }
 
-/** What a target admits, or `undefined` where the user may not address it — the same answer as for one that does not exist. */
+/**
+ * The access that a target admits. `undefined` where the user may not address it: the same answer as for a target that
+ * does not exist.
+ */
 export const accessTo = (
   target: Target,
   groups: ReadonlyArray<GroupGrant>,
@@ -84,13 +87,13 @@ export const accessTo = (
   return access.size === 0 && shared.size > 0 ? undefined : access
 }
 
-/** The access in force for a target, nothing where it has gone. */
+/** The access to a target, or none once the target is gone. */
 export const accessOrNothing = (target: Target, groups: ReadonlyArray<GroupGrant>, settings: SettingsValue): Access =>
   accessTo(target, groups, settings) ?? nothing
 
 /**
- * What the last segment of `/mcp/:target` names for this user: the group wins over the server, and a name that is
- * neither, or not theirs, is `undefined`.
+ * The target that the last segment of `/mcp/:target` names for this user. A group wins over a server; a name that is
+ * neither, or belongs to somebody else, is `undefined`.
  */
 export const resolveTarget = (
   name: string,

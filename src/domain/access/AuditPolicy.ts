@@ -1,9 +1,9 @@
 /**
- * For whom the audit trail is a condition: nothing of theirs is done while it cannot be written.
+ * The users and targets whose requests require the audit trail: the hub does nothing for them while it cannot write it.
  *
- * A group of the settings file with `"audit": "required"` is such a condition for requests addressed to it
- * (`/mcp/{name}`) and for every request of a user with an active group of that name. It is the operator's rule, which is
- * why it stands in the settings and not with the groups that users have.
+ * A group of the settings file with `"audit": "required"` requires it for every request addressed to the group
+ * (`/mcp/{name}`) and for every request of a user with an active group of that name. The operator makes this rule, so
+ * it stands in the settings and not with the groups that users have.
  */
 import type { Target } from "./Target.ts"
 import type { GroupGrant } from "../identity/Principal.ts"

@@ -1,5 +1,4 @@
-/** What a client addresses behind the endpoint: all servers, one group, or one server. */
-/** What `/mcp/:target` names: everything the user may reach, one group of theirs, or one server. */
+/** The target of a client, from `/mcp/:target`: everything the user may reach, one group of theirs, or one server. */
 export type Target =
   | { readonly kind: "all" }
   | { readonly kind: "group"; readonly name: string }

@@ -1,10 +1,10 @@
 /**
- * Reading the hub's own variables: each one knows its name, what is allowed and how its text becomes a value, and all
- * wrong ones are reported together.
+ * Reader of the hub's own variables: each variable knows its name, what is allowed and how its text becomes a value,
+ * and the reader reports all wrong ones together.
  *
- * The text comes from Effect's `ConfigProvider`, so a `.env` file, a directory of secrets or a test's record take the
- * environment's place without a change here. A report gives the shape of what was found and never the text itself: a
- * secret is easily put into the wrong variable.
+ * The text comes from Effect's `ConfigProvider`, so a `.env` file, a directory of secrets or a test's record can
+ * replace the environment without a change here. A report gives the shape of what was found and never the text itself:
+ * a secret easily ends up in the wrong variable.
  */
 import { ByteSize, ConfigProvider, Duration, Effect, Option, Redacted, Schema } from "effect"
 
@@ -27,17 +27,17 @@ export const configInvalid = (problems: ReadonlyArray<ConfigProblem>): ConfigInv
     message: problems.map(({ variable, found, allowed }) => `${variable} is ${found}; allowed: ${allowed}`).join("\n")
   })
 
-/** One variable: under which names it is found (the first one that is set counts) and what its text must be. */
+/** One variable: its names (the first one that is set counts) and what its text must be. */
 export interface Variable<A> {
   readonly names: ReadonlyArray<string>
   readonly allowed: string
   /** The value, or undefined where the text is not allowed. */
   readonly parse: (text: string) => A | undefined
-  /** When the variable is not set. */
+  /** The value when the variable is not set. */
   readonly absent: A
 }
 
-/** What a text looks like, without giving it away. */
+/** The shape of a text, without the text. */
 export const shapeOf = (text: string): string => {
   if (text.trim() === "") return "empty"
   if (/^-\d+(\.\d+)?$/.test(text)) return "a negative number"
@@ -56,10 +56,10 @@ export const integer = (name: string, min: number, max: number, absent: number):
   absent
 })
 
-/** The longest delay a timer of the runtime can wait for, about 24.8 days. */
+/** The longest delay of the runtime's timers, about 24.8 days. */
 const maxTimerMs = 2 ** 31 - 1
 
-/** Milliseconds, written as a number of them or as text with a unit. */
+/** Milliseconds, written as a plain number or as text with a unit. */
 export const duration = (name: string, minMs: number, absent: number): Variable<number> => ({
   names: [name],
   allowed: `milliseconds or text such as "30 seconds", from ${minMs} to ${maxTimerMs} ms`,
@@ -72,7 +72,7 @@ export const duration = (name: string, minMs: number, absent: number): Variable<
   absent
 })
 
-/** Bytes, written as a number of them or as text with a unit. */
+/** Bytes, written as a plain number or as text with a unit. */
 export const bytes = (name: string, min: number, absent: number): Variable<number> => ({
   names: [name],
   allowed: `bytes or text such as "4 MiB", at least ${min}`,
@@ -98,7 +98,7 @@ export const flag = (name: string, absent: boolean): Variable<boolean> => ({
   absent
 })
 
-/** One of some words, whatever their case. */
+/** One of these words, in upper or lower case. */
 export const choice = <const A extends string>(name: string, values: ReadonlyArray<A>, absent: A): Variable<A> => ({
   names: [name],
   allowed: values.join(", "),
@@ -125,7 +125,6 @@ export const text = (
   absent: undefined
 })
 
-/** Text that is redacted from here on. */
 export const secret = (
   names: ReadonlyArray<string>,
   allowed: string,
@@ -137,7 +136,7 @@ export const secret = (
   absent: undefined
 })
 
-/** Texts that go before the environment's, by variable name: the flags of the command line. */
+/** Texts that take precedence over the environment, by variable name: the flags of the command line. */
 export type Overrides = Readonly<Record<string, string | number | boolean | undefined>>
 
 const found = Effect.fnUntraced(function* (names: ReadonlyArray<string>, overrides: Overrides) {
@@ -151,7 +150,7 @@ const found = Effect.fnUntraced(function* (names: ReadonlyArray<string>, overrid
   return undefined
 })
 
-/** Reads a record of variables. Fails with all that are not allowed; an empty variable counts as not set. */
+/** Reads a record of variables. Fails with all values that are not allowed; an empty variable counts as not set. */
 // oxlint-disable-next-line typescript/no-explicit-any -- a record of variables of different types
 export const readVariables = Effect.fnUntraced(function* <R extends Readonly<Record<string, Variable<any>>>>(
   variables: R,

@@ -1,7 +1,7 @@
 /**
  * The process environment as the settings file's templates and child processes see it.
  *
- * A reference rather than a global, so that a test or an embedder gives another one. Read it only through `Expansion`
+ * A reference rather than a global, so that a test or an embedder can replace it. Read it only through `Expansion`
  * (which refuses the hub's own secrets) and `childEnvironment` (which is an allow-list).
  */
 import { Context } from "effect"
@@ -19,7 +19,7 @@ export const hubSecretNames: ReadonlySet<string> = new Set([
   "CONTEXT_SIGNING_KEY"
 ])
 
-/** What a child process needs of its surroundings to start at all; everything else is the server's own `env`. */
+/** Variables that a child process needs to start at all; everything else comes from the server's own `env`. */
 const inherited = [
   "PATH",
   "HOME",
@@ -58,7 +58,6 @@ const inherited = [
   "ProgramData"
 ]
 
-/** The part of the environment a child process inherits. */
 export const childEnvironment = (environment: EnvironmentRecord): Record<string, string> => {
   const result: Record<string, string> = {}
   for (const name of inherited) {

@@ -1,6 +1,6 @@
 /**
- * The hub's own settings (environment variables and flags), checked once at start. Contract: every wrong value stops
- * the start naming the variable, the shape of what was found and what is allowed.
+ * The hub's own settings (environment variables and flags), checked once at start. Every wrong value stops the start
+ * with a message that names the variable, the shape of what was found and what is allowed.
  */
 import { Context, Effect, Layer, LogLevel } from "effect"
 import type { IpNetwork } from "effect/net"
@@ -27,9 +27,9 @@ export interface HubConfigShape {
   readonly requestTimeout: number
   /** Milliseconds no request may exceed, whatever a server's options say. */
   readonly maxRequestTimeout: number
-  /** Milliseconds until a connection to an upstream must be initialized. */
+  /** Milliseconds within which a connection to an upstream must be initialized. */
   readonly initTimeout: number
-  /** Milliseconds one upstream has to answer a list before the answer goes out without it. */
+  /** Milliseconds one upstream has to answer a list request; then the hub answers without it. */
   readonly listTimeout: number
   readonly allowQueryKey: boolean
   readonly sessionAdopt: boolean
@@ -38,32 +38,32 @@ export interface HubConfigShape {
   readonly sessionIdleMs: number
   readonly maxSessionsPerUser: number
   readonly maxInflightPerUser: number
-  /** Requests one user may have in flight at one server whose own `options.maxInflight` says nothing. */
+  /** Requests one user may have in flight at one server, unless the server's `options.maxInflight` says otherwise. */
   readonly maxInflightPerServer: number
   readonly maxChildrenPerUser: number
   /**
-   * Requests a second that each user may make beside others before theirs wait their turn, and as much of large answers;
-   * 0: nobody waits.
+   * Requests per second, and as much work on large answers, that each user may cause before their requests yield to
+   * those of other users; 0 switches this off.
    */
   readonly fairShare: number
-  /** Wrong keys one address may present per minute before it is answered 429; valid keys are never counted. */
+  /** Wrong keys one address may present per minute before the hub answers 429; valid keys never count. */
   readonly wrongKeysPerMinute: number
   readonly maxBodyBytes: number
   readonly maxUpstreamBytes: number
-  /** Bytes of large answers of one user that may be in memory at once; at least `maxUpstreamBytes`. */
+  /** Bytes of large answers that the hub may hold in memory for one user; at least `maxUpstreamBytes`. */
   readonly maxAnswerBytesPerUser: number
   readonly drainMs: number
   readonly logLevel: LogLevel.LogLevel
   readonly logRequests: "all" | "errors" | "off"
-  /** Days (UTC) whose audit rows are kept, besides the current one; 0 writes none. */
+  /** Days (UTC) whose audit rows are kept, besides the current one; 0 switches the audit trail off. */
   readonly auditRetentionDays: number
-  /** Between server and tool in exposed names. */
+  /** Separator between server and tool in exposed names. */
   readonly nameSeparator: string
   /** Extra `Host` / `Origin` host names accepted besides loopback and the bound address. */
   readonly allowedHosts: ReadonlyArray<string>
-  /** Networks in which upstreams may be although the host name in their url is a public one. */
+  /** Networks that upstreams may resolve into although the host name in their url is a public one. */
   readonly allowedNetworks: ReadonlyArray<IpNetwork.IpNetwork>
-  /** Whether a stdio server that holds users' tokens is started although it has no sandbox. */
+  /** Whether the hub starts a stdio server that holds users' tokens without a sandbox. */
   readonly stdioSharedUser: "allow" | "refuse"
   readonly version: string
 }
@@ -193,8 +193,10 @@ export const readHubConfig = Effect.fnUntraced(function* (overrides: Overrides =
 export class HubConfig extends Context.Reference<HubConfigShape>("mcphub/domain/config/HubConfig", {
   defaultValue: () => defaults
 }) {
-  /** From the environment (`ConfigProvider`); fails with `ConfigInvalid`, all wrong variables at once. */
+  /**
+   * The configuration from the environment (`ConfigProvider`); fails with `ConfigInvalid`, all wrong variables at once.
+   */
   static readonly layerEnv = Layer.effect(HubConfig, readHubConfig())
-  /** The same with flags of the command line before it, by variable name: `{ PORT: 4000 }`, checked alike. */
+  /** The same with command line flags in front, by variable name: `{ PORT: 4000 }`, checked alike. */
   static readonly layerWith = (overrides: Overrides) => Layer.effect(HubConfig, readHubConfig(overrides))
 }

@@ -1,8 +1,8 @@
 /**
- * The hub's own secrets and the texts beside them that have no place in `HubConfig`, read once at start.
+ * The hub's own secrets, and the texts beside them that have no place in `HubConfig`, read once at start.
  *
- * A reference whose default is "none given", so that an embedder or a test provides only what it needs. Redacted all
- * the way: nothing here reaches a log, a template or a child process.
+ * A reference whose default is "none given", so that an embedder or a test provides only what it needs. Secrets stay
+ * redacted all the way: nothing here reaches a log, a template or a child process.
  */
 import { Context, Layer, type Redacted } from "effect"
 import { type Overrides, readVariables, secret, text } from "./ConfigVariables.ts"
@@ -20,7 +20,7 @@ export interface HubSecretsShape {
   readonly contextSigningKey: Redacted.Redacted<string> | undefined
   readonly githubClientId: string | undefined
   readonly githubCallbackUrl: string | undefined
-  /** Where `mcp_settings.json` is. */
+  /** Path of `mcp_settings.json`. */
   readonly settingsPath: string | undefined
 }
 
@@ -61,6 +61,6 @@ export class HubSecrets extends Context.Reference<HubSecretsShape>("mcphub/domai
 }) {
   /** From `Config`'s provider (the environment); fails with every wrong variable at once. */
   static readonly layerEnv = Layer.effect(HubSecrets, readVariables(variables))
-  /** The same with flags of the command line before it, by variable name: `{ MCPHUB_SETTING_PATH: path }`. */
+  /** The same with command line flags in front, by variable name: `{ MCPHUB_SETTING_PATH: path }`. */
   static readonly layerWith = (overrides: Overrides) => Layer.effect(HubSecrets, readVariables(variables, overrides))
 }

@@ -1,11 +1,11 @@
 /**
- * Where an upstream's url may lead once its host name has become an address: whoever owns the name's DNS must not be
- * able to point the hub, and the tokens it carries, into the operator's own network (SSRF, DNS rebinding).
+ * The addresses that an upstream's url may lead to once its host name is resolved: whoever owns the name's DNS must not
+ * be able to point the hub, and the tokens it carries, into the operator's own network (SSRF, DNS rebinding).
  *
- * Three kinds of addresses. Public ones are reached by any name. The operator's own (loopback, private networks) are
- * reached where the settings file names them: as an address, or by a name that only the operator's own network can
- * answer (`localhost`, a single word, `.internal`, `.local`, …). Link-local ones, where clouds keep their metadata
- * service, are reached by nobody. `allowed` networks lift either restriction.
+ * There are three kinds of addresses. Any name may lead to public ones. The operator's own (loopback, private networks)
+ * can be reached where the settings file names them: as an address, or by a name that only the operator's own network
+ * can answer (`localhost`, a single word, `.internal`, `.local`, …). Nobody reaches link-local ones, where clouds keep
+ * their metadata service. `allowed` networks lift either restriction.
  *
  * Source: IANA special-purpose address registries (RFC 6890), RFC 6761 and RFC 8375 (special-use names).
  */
@@ -46,7 +46,7 @@ const own = networks(
   "fec0::/10"
 )
 
-/** IPv6 addresses that stand for an IPv4 one, and how many 16-bit groups stand before it. */
+/** IPv6 networks whose addresses embed an IPv4 address, and the number of 16-bit groups before it. */
 const embeddings: ReadonlyArray<readonly [IpNetwork.IpNetwork, groups: number]> = [
   [IpNetwork.fromStringUnsafe("::ffff:0:0/96"), 6],
   [IpNetwork.fromStringUnsafe("64:ff9b::/96"), 6],
@@ -62,7 +62,7 @@ const plain = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
   return NetAddress.ipFromStringUnsafe([high >> 8, high & 255, low >> 8, low & 255].join("."))
 }
 
-/** An address as a resolver gives it; a zone (`%eth0`) is left out. */
+/** An address as a resolver gives it, without its zone (`%eth0`). */
 const parse = (text: string): NetAddress.IpAddress | undefined => {
   const parsed = NetAddress.ipFromString(text.split("%", 1)[0]!)
   return Result.isSuccess(parsed) ? plain(parsed.success) : undefined
@@ -79,7 +79,7 @@ export const kindOf = (address: string): AddressKind => {
 
 const ownNames = /(^|\.)(localhost|local|internal|intranet|private|corp|home|lan|home\.arpa|test)$/
 
-/** Whether a host of a url is an address, or a name that no DNS outside of the operator's network can answer. */
+/** Whether a url's host is an address, or a name that no DNS outside the operator's network can answer. */
 export const isOwnHost = (host: string): boolean => {
   const name = host
     .toLowerCase()
@@ -88,7 +88,7 @@ export const isOwnHost = (host: string): boolean => {
   return parse(name) !== undefined || !name.includes(".") || ownNames.test(name)
 }
 
-/** Whether the hub may connect to this address for this host of a url. */
+/** Whether the hub may connect to this address for this url host. */
 export const mayReach = (host: string, address: string, allowed: ReadonlyArray<IpNetwork.IpNetwork>): boolean => {
   const kind = kindOf(address)
   if (kind === "public" || (kind === "own" && isOwnHost(host))) return true

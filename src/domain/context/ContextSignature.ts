@@ -1,6 +1,6 @@
 /**
  * `X-MCPHub-Signature`: proof that context headers come from the hub, are fresh, and were meant for this server and
- * this body. Shared by the hub, which signs, and by `UpstreamAuthor`, which verifies; depends on nothing else.
+ * this body. The hub signs with it and `UpstreamAuthor` verifies; it depends on nothing else.
  *
  * The signed text is, line by line: `mcphub-context-v1`, user id, user session id, session id, request id, timestamp,
  * protocol version, source server (the audience), user groups, and the SHA-256 of the body in hex. A header value
@@ -23,7 +23,7 @@ export const signedHeaders = [
   "X-MCPHub-User-Groups"
 ] as const
 
-/** The value of the header: `v1=` and the HMAC-SHA-256 in hex. A body that is absent counts as empty. */
+/** The header's value: `v1=` and the HMAC-SHA-256 in hex. An absent body counts as empty. */
 export const sign = (
   secret: string,
   header: (name: (typeof signedHeaders)[number]) => string | undefined,
@@ -38,7 +38,7 @@ export const sign = (
   return `v1=${createHmac("sha256", secret).update(lines.join("\n")).digest("hex")}`
 }
 
-/** Compares two signatures in a time that does not depend on where they differ. */
+/** Compares two signatures in constant time. */
 export const sameSignature = (expected: string, found: string): boolean => {
   const left = Buffer.from(expected)
   const right = Buffer.from(found)

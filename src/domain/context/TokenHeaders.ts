@@ -1,7 +1,7 @@
 /**
- * Which of the user's service tokens a server is entitled to, and under which header each one travels.
+ * The user's service tokens that a server is entitled to, and the header in which each one travels.
  *
- * A token reaches a server only when the server's configuration refers to it as `${USER_X}`, lists it in
+ * A token reaches a server only when the server's configuration refers to it as `${USER_X}` or lists it in
  * `contextTokens`, or when the token is named after the server. A `shared` server never receives one.
  */
 import { type ServerConfig, serverType, contextLevel } from "../servers/ServerConfig.ts"
@@ -26,13 +26,12 @@ const knownHeaders: ReadonlyMap<string, string> = new Map([
 /** The token named after a server: `github-pr` → `GITHUB_PR_TOKEN`. */
 export const serverTokenName = (server: string): string => `${server.toUpperCase().replace(/[^A-Z0-9]/g, "_")}_TOKEN`
 
-/** The stored name behind a name as written in the settings: `USER_GITHUB_TOKEN` and `GITHUB_TOKEN` are the same. */
+/** The stored name for a name in the settings: `USER_GITHUB_TOKEN` and `GITHUB_TOKEN` are the same. */
 export const storedTokenName = (name: string): string =>
   name.startsWith("USER_") && name.length > 5 ? name.slice(5) : name
 
 const capitalised = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1).toLowerCase()
 
-/** The header of a token at a server. */
 export const tokenHeader = (name: string, server: string): string => {
   const known = knownHeaders.get(name)
   if (known !== undefined) return known
@@ -45,8 +44,8 @@ export const tokenHeader = (name: string, server: string): string => {
 }
 
 /**
- * The tokens a server may be sent, the explicitly listed ones first; where two share a header, the first one the user
- * has set is sent.
+ * The tokens the hub may send to a server, the explicitly listed ones first. Where two share a header, the hub sends
+ * the first one that the user has set.
  */
 export const entitledTokens = (server: string, config: ServerConfig): ReadonlyArray<EntitledToken> => {
   if (config.isolation === "shared") return []
@@ -59,8 +58,8 @@ export const entitledTokens = (server: string, config: ServerConfig): ReadonlyAr
 }
 
 /**
- * Whether processes of a stdio server hold users' tokens without being kept apart from the hub's other processes, which
- * run as the same system user and so may be able to read them.
+ * Whether a stdio server holds users' tokens without a sandbox. The hub's other processes run as the same system user
+ * and may be able to read them.
  */
 export const exposesTokens = (config: ServerConfig): boolean =>
   serverType(config) === "stdio" &&

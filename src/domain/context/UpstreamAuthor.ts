@@ -1,6 +1,6 @@
 /**
- * For the authors of MCP servers behind the hub: read the context headers of a request, and verify that the hub sent
- * them. Published as `mcphub/upstream`; needs nothing but `node:crypto`, and no Effect.
+ * The library for authors of MCP servers behind the hub: it reads the context headers of a request and verifies that
+ * the hub sent them. Published as `mcphub/upstream`; needs nothing but `node:crypto`, and no Effect.
  *
  * Reading alone proves nothing: anybody who reaches the server can write these headers. Verify, or make sure that only
  * the hub reaches the server.
@@ -40,7 +40,7 @@ export interface ReceivedContext {
   readonly tokens: Readonly<Record<string, string>>
 }
 
-/** Why headers were not accepted. */
+/** The reason for which headers were rejected. */
 export type VerifyFailure = "missing" | "malformed" | "unsigned" | "expired" | "audience" | "signature"
 
 export interface VerifyOptions {
@@ -54,10 +54,13 @@ export interface VerifyOptions {
   readonly now?: number | undefined
 }
 
-/** How far the hub's clock and this one may be apart. */
+/** The difference allowed between the hub's clock and this one. */
 const toleranceMs = 60_000
 
-/** Lower-case names; a header that is present twice is dropped, because either value could be the forged one. */
+/**
+ * Header values by lower-case name. A header that is present twice is dropped, because either value could be the forged
+ * one.
+ */
 const collect = (headers: HeadersInput): Map<string, string> => {
   const result = new Map<string, string>()
   const repeated = new Set<string>()

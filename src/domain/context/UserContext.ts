@@ -3,7 +3,7 @@
  * environment variables for a child process.
  *
  * `none` sends nothing, `ids` says who is asking, `full` adds the tokens the server is entitled to (`TokenHeaders`).
- * Everything here is minted or looked up by the hub; nothing of the client's own headers takes part.
+ * The hub mints or looks up everything here; none of the client's own headers takes part.
  */
 import type { RequestId, SessionId } from "../Ids.ts"
 import type { Principal } from "../identity/Principal.ts"
@@ -29,15 +29,17 @@ export const reservedHeaders: ReadonlySet<string> = new Set([
   "x-mcphub-signature"
 ])
 
-/** Found in nearly no value, and much cheaper to look for than to replace. */
+/** Hardly any value contains such a character, and looking for one is much cheaper than replacing. */
 const maybeUnsafe = /[^\x21-\x24\x26-\x7e]/
 const unsafe = /[^\x20-\x7e]|%|^ | $/gu
 
-/** Text as a header can carry it: what cannot stand in one is percent-encoded (UTF-8), `%` itself included. */
+/**
+ * Text made fit for a header: characters that a header cannot hold are percent-encoded (UTF-8), `%` itself included.
+ */
 export const headerText = (text: string): string =>
   maybeUnsafe.test(text) ? text.toWellFormed().replace(unsafe, encodeURIComponent) : text
 
-/** A value that can be sent as it is: printable ASCII and tab, no white space at the ends (RFC 9110 §5.5). */
+/** Whether a header can carry the value unchanged: printable ASCII and tab, no outer white space (RFC 9110 §5.5). */
 export const isHeaderValue = (value: string): boolean => /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/.test(value)
 
 const groupTexts = new WeakMap<Principal, string>()
@@ -71,8 +73,8 @@ export const contextHeaders = (
 })
 
 /**
- * The variables of a child process. A process outlives requests, so it gets no request id; one that serves several
- * sessions gets no session ids, and one that serves several users gets nothing of any user.
+ * The environment variables of a child process. A process outlives requests, so it gets no request id; one that serves
+ * several sessions gets no session ids, and one that serves several users gets nothing of any user.
  */
 export const contextEnvironment = (
   ids: ContextIds,

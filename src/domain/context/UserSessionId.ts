@@ -1,13 +1,11 @@
 /**
- * What an upstream sees as the user's session: the same for the same user and session, and telling nothing of either.
+ * The user's session as upstreams see it: stable for the same user and session, and telling nothing of either. A uuid
+ * of version 8 (RFC 9562 §5.8) from the SHA-256 of `userId:sessionId`: two users never share one, and nobody can
+ * compute either input from it.
  */
 import { createHash } from "node:crypto"
 import type { SessionId, UserId } from "../Ids.ts"
 
-/**
- * A uuid of version 8 (RFC 9562 §5.8) from the SHA-256 of `userId:sessionId`. Two users never share one, and neither
- * input can be read back from it.
- */
 export const userSessionId = (userId: UserId, sessionId: SessionId): string => {
   const digest = createHash("sha256").update(`${userId}:${sessionId}`).digest()
   digest[6] = (digest[6]! & 0x0f) | 0x80
