@@ -1,6 +1,6 @@
 /**
  * Names of tools and prompts as clients see them: `{server}{separator}{name}` behind an endpoint of several servers,
- * the server's own name behind an endpoint of one. The hub resolves exposed names by looking them up, never by
+ * the bare name behind an endpoint of one. The hub resolves exposed names by looking them up, never by
  * splitting text: `a-b` + `c` and `a` + `b-c` read the same, so neither is exposed.
  */
 
