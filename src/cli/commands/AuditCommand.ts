@@ -28,7 +28,7 @@ const rowTable = (rows: ReadonlyArray<AuditView>): string =>
     "No rows"
   )
 
-/** Without the head, for rows that follow. */
+/** Table rows without the heading, for rows that follow. */
 const more = (rows: ReadonlyArray<AuditView>): string => rowTable(rows).split("\n").slice(1).join("\n")
 
 const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
@@ -72,7 +72,7 @@ const limit = Flag.Int("limit").pipe(
   Flag.withDefault(50)
 )
 
-/** Rows of one question while following. */
+/** Rows per request while following. */
 const page = 1_000
 
 const tail = Command.make(

@@ -1,6 +1,6 @@
 /**
- * `mcphub connect …`: what to paste into a client. The key itself is never part of a link or a snippet: the snippets
- * name the place where the client keeps it (an environment variable, or VS Code's password input).
+ * `mcphub connect …`: the snippet to paste into a client. The key itself is never part of a link or a snippet: the
+ * snippets name the place where the client keeps it (an environment variable, or VS Code's password input).
  */
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"

@@ -14,10 +14,7 @@ export interface ErrorRow {
   readonly origin: "hub" | "upstream"
 }
 
-/**
- * The origin of an error, by its kind: errors that a server caused are named after the server, or after its lost
- * answer.
- */
+/** The origin of an error, by its kind: a server caused those named after the upstream, and a lost answer. */
 export const originOf = (kind: string): "hub" | "upstream" =>
   kind.startsWith("upstream_") || kind === "outcome_unknown" ? "upstream" : "hub"
 
