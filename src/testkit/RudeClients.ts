@@ -59,7 +59,7 @@ export const statusLine = (socket: Socket): Effect.Effect<string> =>
   })
 
 /**
- * Sends the same request again and again until interrupted, N at a time, each as soon as the one before it was answered
+ * Sends the same request again and again until interrupted, `atATime` in flight, each as soon as the one before it was answered
  * or rejected. It keeps nothing of the answers.
  */
 export const floods = Effect.fnUntraced(function* (
