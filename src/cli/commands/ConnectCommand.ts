@@ -37,6 +37,6 @@ const one = (client: ClientName) =>
   ).pipe(Command.withDescription(`What to paste into ${clients[client]}`))
 
 export const ConnectCommand = Command.make("connect").pipe(
-  Command.withDescription("Print what connects a client to this hub"),
+  Command.withDescription("Print the configuration that connects a client to this hub"),
   Command.withSubcommands([one("claude"), one("cursor"), one("vscode"), one("opencode")])
 )

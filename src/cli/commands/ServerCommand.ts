@@ -84,6 +84,6 @@ const tools = Command.make(
 ).pipe(Command.withDescription("List the tools a server offers, asked right now (MCPHUB_KEY as for test)"))
 
 export const ServerCommand = Command.make("server").pipe(
-  Command.withDescription("List and try the upstream servers"),
+  Command.withDescription("List and test the upstream servers"),
   Command.withSubcommands([ls, test, tools])
 )

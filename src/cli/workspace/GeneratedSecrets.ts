@@ -24,7 +24,7 @@ export const prepareDataDir = Effect.fnUntraced(function* (dataDir: string) {
         new CliFailure({
           kind: "DataDirectory",
           exitCode: 2,
-          message: `The data directory ${dataDir} cannot be made (${error.reason._tag}); name another with --data`
+          message: `The data directory ${dataDir} cannot be created (${error.reason._tag}); name another with --data`
         })
     )
   )
@@ -51,7 +51,7 @@ const fromFile = Effect.fnUntraced(function* (dataDir: string, name: string, var
         new CliFailure({
           kind: "DataDirectory",
           exitCode: 2,
-          message: `The secret in ${file} cannot be kept (${error.reason._tag}); make the folder writable or set ${variable}`
+          message: `The secret in ${file} cannot be stored (${error.reason._tag}); make the folder writable or set ${variable}`
         })
     )
   )

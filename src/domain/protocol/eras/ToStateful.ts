@@ -62,7 +62,7 @@ export const toolsToStateless = (tools: ReadonlyArray<unknown>): ReadonlyArray<u
 /** An upstream's error about the hub's own request, which does not concern the client's. */
 const aboutTheHub = (error: JsonRpcErrorObject): JsonRpcErrorObject => ({
   code: hubCodes.upstreamFailed,
-  message: `The server refused how the hub spoke to it (error ${error.code})`,
+  message: `The server rejected the form of the hub's own request (error ${error.code})`,
   data: { kind: "upstream_protocol", requestId: null, retryable: false, origin: "upstream" } satisfies HubErrorData
 })
 

@@ -14,7 +14,7 @@ const parse = (file: string, text: string) =>
       new OperationRefused({
         kind: "ProvisioningRefused",
         exitCode: 2,
-        message: `${file} is not JSON: ${lineAndColumn(text, jsonErrorOffset(text) ?? 0)} cannot stand there; nothing was changed`
+        message: `${file} is not JSON from ${lineAndColumn(text, jsonErrorOffset(text) ?? 0)} on; nothing was changed`
       })
   })
 
