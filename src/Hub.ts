@@ -1,5 +1,5 @@
 /**
- * The composition root: the hub as layers, everything but the drivers (database, platform, listener address).
+ * The composition root: the hub as layers, everything except the drivers (database, platform, listener address).
  *
  * `Hub.layer` is the hub on a database, `Hub.layerMemory` the same hub without one. Both serve HTTP and leave every
  * service visible, so that an embedder or a test can use or replace any of them.
@@ -36,19 +36,19 @@ import { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
 import { Readiness } from "./http/probes/Probes.ts"
 import { HubServer } from "./http/runtime/NodeServer.ts"
 
-/** What the hub needs of a platform: `NodeServices.layer` has it, on Node and on Deno. */
+/** The platform services that the hub needs: `NodeServices.layer` provides them, on Node and on Deno. */
 export type Platform = FileSystem.FileSystem | Path.Path
 
 /**
- * Services that take the place of the hub's own, e.g. `Layer.succeed(UpstreamHeaders, …)` or several in one
- * `Layer.mergeAll`. Whatever uses the service gets the replacement; the hub's own is built all the same and unused.
+ * Services that replace the hub's own, e.g. `Layer.succeed(UpstreamHeaders, …)` or several in one `Layer.mergeAll`.
+ * Everything that uses the service gets the replacement; the hub's own is still built, and unused.
  */
 export type Replacements = Layer.Layer<never, never, Platform>
 
 const none: Replacements = Layer.empty
 
 const makeUpstreams = (replace: Replacements) => {
-  // Between a layer and what it is built on: there the replacement hides the original.
+  // Stands between a layer and its dependencies, where the replacement hides the original.
   const replaced = Layer.provideMerge(replace)
   return SharedUpstreams.layer.pipe(
     replaced,
@@ -69,20 +69,20 @@ const makeActors = (replace: Replacements) => {
     replaced,
     Layer.provideMerge([RequestTracker.layer, UserLimits.layer, FairShare.layer, AnswerBytes.layer]),
     replaced,
-    // Below the tracker, so closed after it: the last requests that end are written too.
+    // Below the tracker, so it closes later: the last requests to end are written too.
     Layer.provideMerge(AuditTrail.layer),
     replaced,
-    // Off, and free, without OTEL_EXPORTER_OTLP_ENDPOINT.
+    // Costs nothing without OTEL_EXPORTER_OTLP_ENDPOINT.
     Layer.provideMerge([OtlpExport.layer, Pressure.layer]),
     Layer.provideMerge(HubMetrics.layer),
     replaced
   )
 }
 
-/** Sessions, tracker and upstreams: all but identity, settings and the wire. */
+/** Sessions, tracker and upstreams: everything except identity, settings and the wire. */
 export const layerActors = makeActors(none)
 
-/** Gauges of what must be gone when its owner is. */
+/** Metrics that would show a leak: what they count must go when its owner goes. */
 const gauges = Layer.effectDiscard(
   Effect.gen(function* () {
     const metrics = yield* HubMetrics
@@ -122,7 +122,7 @@ const makeServer = (replace: Replacements) => {
   )
 }
 
-/** The listener over a set of actors: `HubServer` tells its address, closing its scope drains. */
+/** The listener over a set of actors: `HubServer` holds its address, and closing its scope drains. */
 export const layerServer = makeServer(none)
 
 const readinessOfDatabase = Layer.effect(
@@ -139,7 +139,7 @@ const readinessOfDatabase = Layer.effect(
   })
 )
 
-/** The whole hub over the repositories of its identity, both over what they are built on. */
+/** The whole hub on its repositories, and both on their dependencies. */
 const assemble = <A, E, R, B, E2, R2>(
   replace: Replacements,
   repositories: Layer.Layer<A, E, R>,
@@ -156,7 +156,7 @@ const assemble = <A, E, R, B, E2, R2>(
   )
 }
 
-/** `layer` with services of one's own in place of the hub's. */
+/** `layer` with replacements for some of the hub's services. */
 export const layerWith = (replace: Replacements) =>
   assemble(replace, Repositories.layerRepositories, Layer.mergeAll(readinessOfDatabase, RequestLog.layer))
 

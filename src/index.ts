@@ -1,6 +1,6 @@
 /**
- * What an embedder uses: the hub as layers, its services to call or replace, its schemas and errors. The test kit is
- * `mcphub/testkit`, the helper for authors of upstream servers `mcphub/upstream`.
+ * The public interface for embedders: the hub as layers, its services to call or replace, its schemas and errors. The
+ * test kit is `mcphub/testkit`, the library for authors of upstream servers is `mcphub/upstream`.
  */
 export * as Hub from "./Hub.ts"
 
@@ -10,7 +10,7 @@ export { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
 export { Readiness } from "./http/probes/Probes.ts"
 export { HubServer, ListenFailed } from "./http/runtime/NodeServer.ts"
 
-// Living things.
+// Actors and services.
 export { AuditTrail, type AuditTrailShape, type SecurityEvent } from "./actors/observing/AuditTrail.ts"
 export { HubMetrics, type Labels } from "./actors/observing/HubMetrics.ts"
 export { LogOutput, LogSink } from "./actors/observing/LogOutput.ts"

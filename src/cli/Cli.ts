@@ -1,5 +1,5 @@
 /**
- * The command line `mcphub`: noun, verb. Definitions only; what a command needs is loaded when it runs.
+ * The command line `mcphub`: noun, verb. Definitions only; a command loads what it needs when it runs.
  *
  * `--json` prints one JSON document. Errors go to standard error, one line with cause and remedy (JSON with `--json`).
  * Exit codes: 0 ok, 1 wrong use, 2 a check failed, 3 cannot reach.
@@ -46,7 +46,7 @@ const mcphub = Command.make("mcphub").pipe(
   Command.withGlobalFlags(globalFlags)
 )
 
-/** What any failure is to the operator; defects are bugs and say so, without a stack. */
+/** Any failure as the operator sees it; a defect is a bug and says so, without a stack. */
 const asFailure = (error: unknown): CliFailure => {
   if (error instanceof CliFailure) return error
   if (error instanceof OperationRefused) {
@@ -71,7 +71,7 @@ const report =
   (cause: Cause.Cause<unknown>): Effect.Effect<never, object> => {
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
     const error = Cause.squash(cause)
-    // The parser and a report with a failed check have printed everything already.
+    // The parser, and a report with a failed check, have already printed everything.
     if (CliError.isCliError(error) || error instanceof CheckFailed) return Effect.fail(error)
     const failure = asFailure(error)
     const line = args.includes("--json")
@@ -80,11 +80,11 @@ const report =
     return Effect.andThen(Console.error(line), Effect.fail(failure))
   }
 
-/** Runs one command line; fails with an error that carries the exit code and has been reported. */
+/** Runs one command line; fails with an error that carries the exit code and has already been printed. */
 export const run = (args: ReadonlyArray<string>) =>
   Command.runWith(mcphub, { version: defaults.version })(args).pipe(Effect.catchCause(report(args)))
 
-/** The exit code of what came out of `run`. A hub that was told to stop and has drained ended well. */
+/** The exit code for the result of `run`. A hub that was told to stop and has drained ended well. */
 export const exitCodeOf = (args: ReadonlyArray<string>, result: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(result)) return 0
   if (Cause.hasInterruptsOnly(result.cause)) return args.includes("start") ? 0 : 130

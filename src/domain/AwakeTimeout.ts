@@ -9,7 +9,6 @@ import { monotonicMillis } from "./Monotonic.ts"
 export const stallMs = 100
 /** Milliseconds to read what lies unread: below the ±250 ms that a request's time limit promises. */
 export const graceMs = 150
-/** A process that keeps stalling gets no more graces than this. */
 const maxGraces = 5
 
 const sleepAwake = Effect.fnUntraced(function* (ms: number) {
@@ -22,7 +21,6 @@ const sleepAwake = Effect.fnUntraced(function* (ms: number) {
   }
 })
 
-/** As `Effect.timeoutOrElse`, with a duration in milliseconds. */
 export const timeoutAwake =
   <A2, E2, R2>(ms: number, orElse: () => Effect.Effect<A2, E2, R2>) =>
   <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A | A2, E | E2, R | R2> =>

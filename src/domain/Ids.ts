@@ -1,8 +1,6 @@
 /**
- * The identifiers of the domain, branded so that one cannot stand in for another.
- *
- * `UserId`, `KeyId` and `GroupId` are the uuids of the legacy tables. `SessionId` is the hub's own uuid of a session
- * actor; the client's `Mcp-Session-Id` (`WireSessionId`) is a capability, never leaves the hub and is never logged.
+ * The identifiers of the domain, branded so that one cannot stand in for another. `UserId`, `KeyId` and `GroupId` are
+ * the uuids of the legacy tables.
  */
 import { Schema } from "effect"
 
@@ -15,11 +13,14 @@ export type KeyId = typeof KeyId.Type
 export const GroupId = Schema.String.pipe(Schema.brand("GroupId"))
 export type GroupId = typeof GroupId.Type
 
-/** The hub's own uuid of one session actor; part of every request id and of the context sent upstream. */
+/** The hub's own uuid of a session actor, in every request id and in the context sent upstream. */
 export const SessionId = Schema.String.pipe(Schema.brand("SessionId"))
 export type SessionId = typeof SessionId.Type
 
-/** The session id on the client's wire: minted by the hub at initialize, or a label adopted inside one user. */
+/**
+ * The client's `Mcp-Session-Id`, minted at initialize or adopted as a label inside one user. A capability: it never
+ * leaves the hub and is never logged.
+ */
 export const WireSessionId = Schema.String.pipe(Schema.brand("WireSessionId"))
 export type WireSessionId = typeof WireSessionId.Type
 

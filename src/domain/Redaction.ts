@@ -14,12 +14,12 @@ export const excerpt = (text: string, length: number): string =>
   text.length <= length ? scrub(text) : scrub(text.slice(0, length + 128)).slice(0, length)
 
 const unsafe = /[\u007f-\u009f\u2028\u2029]/g
-/** Everything `logLine` has to change, looked for in one pass, since hardly any line contains it. */
+/** Everything `logLine` changes, looked for in one pass, since hardly any line contains it. */
 const suspect = /cphub_|[\u007f-\u009f\u2028\u2029]/i
 
 /**
- * One line of JSON that is safe in a terminal and in any log reader. JSON escapes newlines and ESC; this escapes the
- * other control characters (CSI as one character, line separators) and removes keys.
+ * One line of JSON that is safe in a terminal and any log reader. JSON escapes newlines and ESC; this escapes the other
+ * control characters (CSI as one character, line separators) and removes keys.
  */
 export const logLine = (json: string): string =>
   suspect.test(json)

@@ -1,13 +1,11 @@
 /**
- * One span per request, when tracing is on and the request is sampled; otherwise nothing at all.
+ * One span per request, when tracing is on and the request is sampled; otherwise nothing at all, and the client's own
+ * `traceparent` passes through to the upstream unchanged, as it should at a hop without tracing.
  *
  * Names and attributes follow OpenTelemetry's MCP conventions: span `{method} {target}`, `mcp.method.name`,
  * `gen_ai.tool.name`, `mcp.protocol.version`, `jsonrpc.request.id`, `error.type`. Trace context travels in
  * `params._meta` as W3C Trace Context (`traceparent`), since one MCP connection carries many requests. No argument,
  * result, key or session becomes an attribute.
- *
- * With tracing off, the client's own `traceparent` passes through to the upstream unchanged, as it should at a hop
- * without tracing.
  */
 import { Cause, Clock, Context, Effect, Exit, Layer, Option, Random, References, Tracer } from "effect"
 import type { JsonObject, JsonRpcId } from "./protocol/JsonRpc.ts"
@@ -44,7 +42,6 @@ export const parseTraceparent = (value: unknown): Option.Option<Tracer.ExternalS
 export const traceparent = (span: Tracer.AnySpan): string =>
   `00-${span.traceId.padStart(32, "0")}-${span.spanId}-${span.sampled ? "01" : "00"}`
 
-/** Characters of a client's text that an attribute of a span may hold. */
 const maxText = 256
 
 function* attributes(request: TracedRequest): Generator<readonly [string, string]> {
@@ -124,6 +121,5 @@ export class Telemetry extends Context.Reference<TelemetryShape>("mcphub/domain/
   static readonly layerOn = (options: { readonly ratio: number }): Layer.Layer<never> =>
     Layer.merge(Layer.succeed(Telemetry, on(options.ratio)), Telemetry.layerOff)
 
-  /** No spans at all, those of libraries included. */
   static readonly layerOff: Layer.Layer<never> = Layer.succeed(References.TracerEnabled, false)
 }

@@ -31,7 +31,6 @@ export class TokenBucket {
     this.#tokens = Math.min(this.#size.capacity, this.#tokens + 1)
   }
 
-  /** Milliseconds until a token is there. */
   wait(now: number): number {
     this.#refill(now)
     return Math.max(0, Math.ceil(((1 - this.#tokens) / this.#size.perSecond) * 1000))

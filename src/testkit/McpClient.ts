@@ -1,6 +1,6 @@
 /**
- * A small MCP client of the stateful revisions over real sockets, which shows what the official ones hide: the status
- * and headers of every answer, and on which stream each message came.
+ * A small MCP client of the stateful revisions over real sockets. It shows what the official ones hide: the status and
+ * headers of every answer, and the stream on which each message came.
  */
 import { Effect, Redacted, Schema } from "effect"
 import type { Cause } from "effect"
@@ -15,7 +15,7 @@ import type {
 import type { OpenAnswer, RawAnswer, RawHttp } from "./RawHttp.ts"
 import type { HubUser } from "./TwoUsers.ts"
 
-/** The hub answered with an error, or not at all: `code` is 0 where there was no JSON-RPC error. */
+/** The hub answered with an error, or not at all: without a JSON-RPC error, `code` is 0. */
 export class McpFailure extends Schema.TaggedError<McpFailure>()("McpFailure", {
   status: Schema.Number,
   code: Schema.Number,
@@ -30,14 +30,13 @@ export interface ConnectOptions {
   readonly protocolVersion?: string | undefined
   readonly capabilities?: JsonObject | undefined
   readonly clientInfo?: JsonObject | undefined
-  /** More headers for every request. */
+  /** Additional headers for every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 export interface McpClient {
   /** As minted by the hub. */
   readonly sessionId: string
-  /** The result of `initialize`. */
   readonly welcome: JsonObject
   /** Sends a request and succeeds with its result; messages before the answer are skipped. */
   readonly request: (method: string, params?: JsonObject) => Effect.Effect<JsonObject, McpFailure>
@@ -45,7 +44,7 @@ export interface McpClient {
   readonly callTool: (name: string, args?: JsonObject) => Effect.Effect<JsonObject, McpFailure>
   /** Names of `tools/list`, sorted. */
   readonly toolNames: Effect.Effect<ReadonlyArray<string>, McpFailure>
-  /** POSTs any message and hands out the answer while it is under way. */
+  /** POSTs any message and returns its answer while that is still arriving. */
   readonly open: (message: object) => Effect.Effect<OpenAnswer>
   /** POSTs any message and reads the answer to its end. */
   readonly send: (message: object) => Effect.Effect<RawAnswer>
@@ -54,11 +53,11 @@ export interface McpClient {
   readonly respond: (id: JsonRpcId, result: JsonObject) => Effect.Effect<RawAnswer>
   /** The GET stream. */
   readonly stream: Effect.Effect<OpenAnswer>
-  /** Goes on with the stream of the event that has this id (`Last-Event-ID`). */
+  /** Resumes the stream after the event with this id (`Last-Event-ID`). */
   readonly resume: (lastEventId: string) => Effect.Effect<OpenAnswer>
-  /** DELETE; the status. */
+  /** Sends DELETE and returns the status. */
   readonly end: Effect.Effect<number>
-  /** What this client sends with every request: key, session id, revision. */
+  /** The headers of every request of this client: key, session id, revision. */
   readonly headers: Readonly<Record<string, string>>
   readonly path: string
 }
@@ -80,7 +79,7 @@ const failureOf = (status: number, error: JsonRpcErrorObject | undefined): McpFa
     data: error?.data
   })
 
-/** The result in a whole answer. */
+/** The result inside a complete answer. */
 export const resultOf = (answer: RawAnswer): Effect.Effect<JsonObject, McpFailure> =>
   Effect.suspend(() => {
     const body = answer.text === "" ? {} : (JSON.parse(answer.text) as Partial<Record<"result" | "error", unknown>>)

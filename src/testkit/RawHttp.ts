@@ -1,6 +1,6 @@
 /**
- * HTTP as it is: any method, header and body to the hub under test, and the answer with its status, headers and text,
- * or message by message while it is still open. For what a well-behaved client never sends.
+ * Plain HTTP: any method, header and body to the hub under test, and the answer with its status, headers and text, or
+ * message by message while it is still arriving. For requests that a well-behaved client never sends.
  */
 import { Effect, Queue, type Cause, type Scope } from "effect"
 import { Pool } from "undici"
@@ -24,33 +24,32 @@ export interface RawAnswer {
 }
 
 export interface StreamEvent {
-  /** Its name: `message`, unless said otherwise. */
+  /** The event's name; `message` by default. */
   readonly event: string
-  /** Of the latest event that had one. */
+  /** The id of the latest event that had one. */
   readonly id: string | undefined
   readonly data: string
 }
 
-/** An answer that may still be under way. */
+/** An answer that may still be arriving. */
 export interface OpenAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   /** The next message, of a JSON body or an event stream; fails with `Done` after the last. */
   readonly next: Effect.Effect<JsonRpcMessage, Cause.Done>
-  /** The next event of an event stream as it is, those without data included; fails with `Done` after the last. */
+  /** The next event of an event stream, unchanged, events without data included; fails with `Done` after the last. */
   readonly event: Effect.Effect<StreamEvent, Cause.Done>
-  /** All messages to the end. */
   readonly rest: Effect.Effect<ReadonlyArray<JsonRpcMessage>>
-  /** Succeeds when the hub has ended the answer. */
+  /** Succeeds once the hub has ended the answer. */
   readonly ended: Effect.Effect<void>
-  /** Goes away in the middle, as a client that lost its network. */
+  /** Disconnects in the middle, like a client that lost its network. */
   readonly abandon: Effect.Effect<void>
 }
 
 export interface RawHttp {
-  /** Sends and reads to the end. Dies when the connection breaks before there is an answer. */
+  /** Sends a request and reads the answer to its end. Dies when the connection breaks before an answer. */
   readonly send: (request: RawRequest) => Effect.Effect<RawAnswer>
-  /** Sends and reads as far as the headers; the messages follow. */
+  /** Sends a request and reads up to the headers; the messages follow. */
   readonly open: (request: RawRequest) => Effect.Effect<OpenAnswer>
 }
 

@@ -1,4 +1,4 @@
-/** Clients of the hub that behave as no library would: they never read, go away in the middle, or never pause. */
+/** Clients of the hub that behave as no library does: they never read, disconnect in the middle, or never pause. */
 import { Effect, type Scope } from "effect"
 import { connect, type Socket } from "node:net"
 import { Pool } from "undici"
@@ -9,7 +9,7 @@ export const socketTo = (origin: string): Effect.Effect<Socket, never, Scope.Sco
     Effect.callback<Socket>((resume) => {
       const { hostname, port } = new URL(origin)
       const socket = connect(Number(port), hostname)
-      // Whoever breaks the connection, it is the test's business to look at the other side.
+      // Whichever side breaks the connection, the test looks at the other one.
       socket.on("error", () => {})
       socket.once("connect", () => resume(Effect.succeed(socket)))
       socket.once("close", () => resume(Effect.succeed(socket)))
@@ -24,7 +24,7 @@ export interface RawMessage {
   readonly body?: string | undefined
 }
 
-/** Writes a request on the socket, and reads nothing. */
+/** Writes a request to the socket and reads nothing. */
 export const write = (socket: Socket, { body = "", headers, method, path }: RawMessage): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const all = { host: "127.0.0.1", ...headers, "content-length": String(Buffer.byteLength(body)) }
@@ -40,7 +40,7 @@ export const neverReads = Effect.fnUntraced(function* (origin: string, message: 
   return socket
 })
 
-/** The status line of the first answer on a socket, "" when it is closed without one. */
+/** The status line of the first answer on a socket, "" when the socket closes without one. */
 export const statusLine = (socket: Socket): Effect.Effect<string> =>
   Effect.callback((resume) => {
     let text = ""
@@ -59,8 +59,8 @@ export const statusLine = (socket: Socket): Effect.Effect<string> =>
   })
 
 /**
- * Sends the same request over and over, so many at a time, each as soon as the one before it was answered or refused;
- * nothing that comes is kept. Until it is interrupted.
+ * Sends the same request again and again until interrupted, `atATime` in flight, each as soon as the one before it was answered
+ * or rejected. It keeps nothing of the answers.
  */
 export const floods = Effect.fnUntraced(function* (
   origin: string,

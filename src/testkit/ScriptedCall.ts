@@ -1,13 +1,11 @@
-/**
- * One HTTP request in the hands of a `Script`: what was asked, and every way of answering it, right or wrong.
- */
+/** One HTTP request in the hands of a `Script`: its content, and every way of answering it, right or wrong. */
 import type { ServerResponse } from "node:http"
 import type { JsonObject, JsonRpcId } from "../domain/protocol/JsonRpc.ts"
 import type { Received, ScriptedSession } from "./ScriptedMessages.ts"
 
 export class ScriptedCall {
   readonly received: Received
-  /** Node's response, for what the methods below do not offer. */
+  /** Node's response, for everything that the methods below do not offer. */
   readonly response: ServerResponse
   readonly session: ScriptedSession | undefined
   private readonly answers: "json" | "sse"
@@ -32,7 +30,6 @@ export class ScriptedCall {
     return this.received.body?.params ?? {}
   }
 
-  /** The arguments of a tool call. */
   get arguments(): JsonObject {
     return (this.params["arguments"] ?? {}) as JsonObject
   }
@@ -42,12 +39,12 @@ export class ScriptedCall {
     return (this.params["_meta"] as JsonObject | undefined)?.["progressToken"]
   }
 
-  /** Answers as the server usually does, on the event stream when that is open already. */
+  /** Answers as the server usually does, on the event stream if that is already open. */
   result(value: unknown): void {
     this.answer({ jsonrpc: "2.0", id: this.id, result: value })
   }
 
-  /** A tool result of one text, also as structured content. */
+  /** Answers with a tool result of one text, which is also its structured content. */
   content(value: JsonObject): void {
     this.result({ content: [{ type: "text", text: JSON.stringify(value) }], structuredContent: value })
   }
@@ -56,7 +53,7 @@ export class ScriptedCall {
     this.answer({ jsonrpc: "2.0", id: this.id, error: { code, message, ...(data === undefined ? {} : { data }) } })
   }
 
-  /** Any message as the whole answer. */
+  /** Answers with any message as the whole body. */
   answer(message: object): void {
     if (this.answers === "sse" || this.response.headersSent) {
       this.event(message)
@@ -64,20 +61,19 @@ export class ScriptedCall {
     } else this.body(200, "application/json", JSON.stringify(message))
   }
 
-  /** Begins an event stream. */
   open(): void {
     if (this.response.headersSent) return
     this.response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" })
     this.response.flushHeaders()
   }
 
-  /** A message on the event stream, which it opens if need be and leaves open. */
+  /** Sends a message on the event stream. Opens the stream if necessary and leaves it open. */
   event(message: object, id?: string): void {
     this.open()
     this.raw(`${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(message)}\n\n`)
   }
 
-  /** Text on the response as it is. */
+  /** Writes text to the response unchanged. */
   raw(text: string | Uint8Array): void {
     this.response.write(text)
   }
@@ -86,13 +82,13 @@ export class ScriptedCall {
     this.response.end()
   }
 
-  /** A whole response. */
+  /** Answers with a complete response. */
   body(status: number, contentType: string, text: string, headers: Readonly<Record<string, string>> = {}): void {
     this.response.writeHead(status, { "content-type": contentType, ...headers })
     this.response.end(text)
   }
 
-  /** A response without a body. */
+  /** Answers without a body. */
   status(status: number, headers: Readonly<Record<string, string>> = {}): void {
     this.response.writeHead(status, headers)
     this.response.end()
@@ -104,5 +100,5 @@ export class ScriptedCall {
   }
 }
 
-/** What to do with one request; may return before it has answered, or never answer. */
+/** The reaction to one request; may return before it has answered, or never answer. */
 export type Script = (call: ScriptedCall) => void | Promise<void>

@@ -1,11 +1,11 @@
 /**
- * A real MCP server over streamable HTTP whose behaviour a test writes down: it listens on 127.0.0.1, keeps every
- * request it received, and answers each method and tool as told: at once, never, twice, with the wrong id, as a web page,
- * with its socket torn down half-way.
+ * A real MCP server over streamable HTTP with behaviour that a test defines. It listens on 127.0.0.1, keeps every
+ * request it received, and answers each method and tool as its script says: at once, never, twice, with the wrong id,
+ * as a web page, with its socket torn down half-way.
  *
- * Out of the box it is an ordinary server of revision 2025-11-25 with sessions, an event stream and the tools `echo`,
- * `whoami` (the headers it got), `set-context` and `get-data` (state of its session). For embedders' tests as well as
- * the hub's own; runs on Node and Deno.
+ * By default it is an ordinary server of revision 2025-11-25 with sessions, an event stream and the tools `echo`,
+ * `whoami` (the headers it got), `set-context` and `get-data` (state of its session). Embedders' tests use it as well
+ * as the hub's own; it runs on Node and Deno.
  */
 import { Context, Deferred, Effect, Layer, type Scope } from "effect"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
@@ -15,21 +15,21 @@ import { builtinTools } from "./ScriptedTools.ts"
 import type { Received, ScriptedMessage, ScriptedSession } from "./ScriptedMessages.ts"
 
 export interface ScriptedHttpOptions {
-  /** The port of an earlier server, for one that is started again; default: a free one. */
+  /** The port of an earlier server, to restart it; default: a free one. */
   readonly port?: number
-  /** Issue session ids and insist on them; default true. */
+  /** Issue session ids and require them; default true. */
   readonly sessions?: boolean
-  /** How built-in scripts answer; default "json". */
+  /** The form of the built-in scripts' answers; default "json". */
   readonly answers?: "json" | "sse"
-  /** Offer the GET stream; default true. Otherwise GET is 405. */
+  /** Offer the GET stream; default true. Otherwise GET gets 405. */
   readonly stream?: boolean
-  /** The revision answered at initialize; default: the one asked for. */
+  /** The revision in the answer to initialize; default: the requested one. */
   readonly protocolVersion?: string
-  /** How many of the received requests are kept, the newest; default: all. */
+  /** The number of received requests to keep, the newest ones; default: all. */
   readonly keep?: number
   /** Scripts by tool name, in place of or besides the built-in ones. */
   readonly tools?: Readonly<Record<string, Script>>
-  /** Scripts by JSON-RPC method; these come first. `GET` and `DELETE` stand for the HTTP methods. */
+  /** Scripts by JSON-RPC method, which take precedence. `GET` and `DELETE` stand for the HTTP methods. */
   readonly methods?: Readonly<Record<string, Script>>
 }
 
@@ -38,16 +38,16 @@ export interface ScriptedHttp {
   readonly origin: string
   /** Everything received so far, in order. */
   readonly received: ReadonlyArray<Received>
-  /** The first request, past or to come, that matches. */
+  /** The first matching request, past or future. */
   readonly await: (match: (received: Received) => boolean) => Effect.Effect<Received>
   /** Received requests with this JSON-RPC method (or `GET`, `DELETE`). */
   readonly calls: (method: string) => ReadonlyArray<Received>
   readonly sessions: ReadonlyMap<string, ScriptedSession>
-  /** Forgets every session, as a restart does: their ids are answered 404. */
+  /** Forgets every session, as a restart does: their ids then get 404. */
   readonly forgetSessions: () => void
-  /** Changes what a JSON-RPC method (or `GET`, `DELETE`) does from now on. */
+  /** Replaces the script of a JSON-RPC method (or `GET`, `DELETE`) from now on. */
   readonly script: (method: string, script: Script) => void
-  /** Sends a message on every open GET stream; the number of streams reached. */
+  /** Sends a message on every open GET stream and returns their number. */
   readonly push: (message: object, eventId?: string) => number
   /** Ends every open GET stream in order. */
   readonly endStreams: () => void
@@ -115,7 +115,7 @@ const make = Effect.fnUntraced(function* (options: ScriptedHttpOptions) {
   }
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    // Asked now: a socket that has closed before its request is read to the end is no longer known.
+    // Looked up now: once a socket has closed before its request was read to the end, it is no longer in the map.
     const socket = sockets.get(request.socket)!
     const chunks: Array<Buffer> = []
     for await (const chunk of request) chunks.push(chunk as Buffer)

@@ -1,4 +1,3 @@
-/** What a scripted upstream has received and answers, as tests see it. */
 import type { IncomingHttpHeaders } from "node:http"
 import type { JsonObject, JsonRpcId } from "../domain/protocol/JsonRpc.ts"
 
@@ -10,7 +9,7 @@ export interface Received {
   /** The JSON body; undefined for GET and DELETE. */
   readonly body: ScriptedMessage | undefined
   readonly remotePort: number
-  /** Which of the sockets accepted since the start it came on, from 1; a port comes again, this does not. */
+  /** The number of the socket, from 1, among all accepted since the start. Unlike a port it is never reused. */
   readonly socket: number
 }
 

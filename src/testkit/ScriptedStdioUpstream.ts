@@ -1,11 +1,11 @@
 /**
- * A stdio MCP server that misbehaves to order: a real child program, run by the same runtime as the hub.
+ * A stdio MCP server that misbehaves on demand: a real child program, run by the same runtime as the hub.
  *
- * `config(script)` is an entry for `mcpServers`; what the program does is told in its environment. Its tools:
+ * `config(script)` is an entry for `mcpServers`; the environment carries the script to the program. Its tools:
  * - `set-context { project }`, `get-data`: state of this very process;
- * - `echo { text }`, `pid`, `cwd`, `env`, `meta`, `initialize`, `received`: what it was given;
- * - `hang`: never answers, and remembers being cancelled; `cancelled` lists the ids it was told;
- * - `late { ms }`: answers after that long, cancelled or not; `twice`: answers twice;
+ * - `echo { text }`, `pid`, `cwd`, `env`, `meta`, `initialize`, `received`: the input it was given;
+ * - `hang`: never answers, and remembers cancellations; `cancelled` lists the cancelled ids;
+ * - `late { ms }`: answers after that time, cancelled or not; `twice`: answers twice;
  * - `progress { steps }`, `log { text }`: notifications during the call;
  * - `ask { message }`: asks the client (elicitation) during the call and returns its answer, naming the call when
  *   `related` is true;
@@ -21,7 +21,7 @@ export interface StdioScript {
   readonly lastWords?: string | undefined
   /** Never answers initialize. */
   readonly silent?: boolean | undefined
-  /** What it does about `server/discover`, which it does not know: nothing, or exit; it refuses when absent. */
+  /** The reaction to `server/discover`, which it does not know: silence or exit; a refusal when absent. */
   readonly discover?: "silent" | "exit" | undefined
   /** Answers initialize with this JSON-RPC error message. */
   readonly refuse?: string | undefined
@@ -29,11 +29,11 @@ export interface StdioScript {
   readonly protocolVersion?: string | undefined
   readonly ignoreSigterm?: boolean | undefined
   readonly ignoreStdinEnd?: boolean | undefined
-  /** Starts a child of its own that ignores SIGTERM; its pid is in the answer of `pid`. */
+  /** Starts a child of its own that ignores SIGTERM; the answer of `pid` holds its pid. */
   readonly grandchild?: boolean | undefined
   /** Bytes written to stderr before anything else. */
   readonly floodStderr?: number | undefined
-  /** Prints lines that are no JSON-RPC around every answer. */
+  /** Prints lines that are not JSON-RPC around every answer. */
   readonly noise?: boolean | undefined
 }
 

@@ -1,22 +1,20 @@
-/**
- * A TCP proxy whose line a test cuts, stalls or slows down, to stand between the hub and a server such as PostgreSQL.
- */
+/** A TCP proxy between the hub and a server such as PostgreSQL, whose connections a test cuts, stalls or slows down. */
 import { Effect, type Scope } from "effect"
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net"
 import { setTimeout } from "node:timers"
 
 export interface TcpFaultProxy {
   readonly port: number
-  /** Cuts every connection, and refuses new ones until `restore`. */
+  /** Cuts every connection, and rejects new ones until `restore`. */
   readonly cut: Effect.Effect<void>
-  /** Cuts every connection once; new ones are served. */
+  /** Cuts every connection once and serves new ones. */
   readonly cutOnce: Effect.Effect<void>
-  /** Connections stand and new ones are taken, but nothing passes any more, until `restore`. */
+  /** Keeps connections and accepts new ones, but passes nothing on, until `restore`. */
   readonly stall: Effect.Effect<void>
-  /** What the server says arrives so many milliseconds late, until `restore`. */
+  /** Delays everything from the server by `ms` milliseconds, until `restore`. */
   readonly slow: (ms: number) => Effect.Effect<void>
   readonly restore: Effect.Effect<void>
-  /** Connections that stand now, and accepted since the start. */
+  /** Connections open now, and accepted since the start. */
   readonly connections: () => { readonly open: number; readonly accepted: number }
 }
 
@@ -25,7 +23,7 @@ interface Line {
   readonly server: Socket
 }
 
-/** In front of a port of 127.0.0.1; closed with the scope. */
+/** A proxy in front of a port of 127.0.0.1; closed with the scope. */
 export const make = Effect.fnUntraced(function* (target: number): Effect.fn.Return<TcpFaultProxy, never, Scope.Scope> {
   const lines = new Set<Line>()
   let accepted = 0

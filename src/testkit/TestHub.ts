@@ -1,6 +1,6 @@
 /**
- * A whole hub for one test: in memory, on a free port of 127.0.0.1, with ada and bo, any of its services replaceable and
- * its settings changeable while it runs. Everything is gone when the scope closes.
+ * A whole hub for one test: in memory, on a free port of 127.0.0.1, with ada and bo. A test can replace any of its
+ * services, and change its settings while it runs. Everything is gone once the scope closes.
  */
 import { NodeServices } from "@effect/platform-node"
 import { Context, Effect, Layer, type Scope, SubscriptionRef } from "effect"
@@ -18,7 +18,7 @@ export interface TestHubOptions {
   readonly servers?: Readonly<Record<string, ServerConfig>> | undefined
   /** `groups` of the settings file. */
   readonly groups?: SettingsValue["groups"]
-  /** The port is always free, and requests are not logged, unless said here. */
+  /** Changes to the configuration; by default the port is a free one and requests are not logged. */
   readonly config?: Partial<HubConfigShape> | undefined
   readonly replace?: Hub.Replacements | undefined
 }
@@ -34,11 +34,11 @@ export interface RunningHub {
     user: Pick<HubUser, "key">,
     options?: McpClient.ConnectOptions
   ) => Effect.Effect<McpClient.McpClient, McpClient.McpFailure>
-  /** What a change of the settings file does. */
+  /** Does what a change of the settings file does. */
   readonly setSettings: (value: SettingsValue) => Effect.Effect<void>
 }
 
-/** Settings that a test changes. */
+/** Settings that a test can change. */
 class ChangingSettings extends Context.Service<
   ChangingSettings,
   { readonly set: (value: SettingsValue) => Effect.Effect<void> }
@@ -55,11 +55,11 @@ class ChangingSettings extends Context.Service<
 }
 
 export class TestHub extends Context.Service<TestHub, RunningHub>()("mcphub/testkit/TestHub") {
-  /** The running hub together with all of its services. */
+  /** The running hub with all of its services. */
   static readonly layer = ({ config, groups, replace = Layer.empty, servers = {} }: TestHubOptions = {}) => {
     const settings: SettingsValue = { mcpServers: servers, ...(groups === undefined ? {} : { groups }) }
     const changing = ChangingSettings.layer(settings)
-    // Under a clock that stands still a user's turn would never come: fair shares are on only where a test asks for them.
+    // With a stopped clock a user's turn would never come: fair shares are on only where a test asks for them.
     const hubConfig: HubConfigShape = { ...defaults, port: 0, logRequests: "off", drainMs: 0, fairShare: 0, ...config }
     return Layer.effect(TestHub, running).pipe(
       Layer.provideMerge(TwoUsers.layer),
@@ -69,7 +69,7 @@ export class TestHub extends Context.Service<TestHub, RunningHub>()("mcphub/test
     )
   }
 
-  /** A hub within the scope; its services beside it, for `Context.get`. */
+  /** A hub within the scope, with its services beside it for `Context.get`. */
   static readonly make = (options: TestHubOptions = {}) =>
     Effect.map(Layer.build(TestHub.layer(options)), (services) => ({ ...Context.get(services, TestHub), services }))
 }

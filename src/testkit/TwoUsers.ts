@@ -1,7 +1,7 @@
 /**
- * The users every isolation test needs: ada and bo, each with a key and a service token of their own.
+ * The users that every isolation test needs: ada and bo, each with a key and a service token of their own.
  *
- * The tokens are canaries: `canary-ada-github` must never be seen where bo's requests go, and the other way round.
+ * The tokens are canaries: `canary-ada-github` must never appear where bo's requests go, and vice versa.
  */
 import { Context, Effect, Layer, Redacted } from "effect"
 import type { HubKey } from "../domain/identity/HubKey.ts"
@@ -12,7 +12,7 @@ import { Users } from "../domain/identity/Users.ts"
 export interface HubUser {
   readonly user: User
   readonly row: HubKey
-  /** What the user's client presents. */
+  /** The key that the user's client presents. */
   readonly key: Redacted.Redacted<string>
   /** The user's own GITHUB_TOKEN. */
   readonly githubToken: Redacted.Redacted<string>

@@ -1,8 +1,8 @@
 /**
- * Every way in which an MCP server over HTTP goes wrong, each as a `Script` for `ScriptedHttpUpstream`: as a tool, as a
- * method, or as what a server does from some moment on (`upstream.script("tools/call", faults.hang)`).
+ * Every way in which an MCP server over HTTP can fail, each as a `Script` for `ScriptedHttpUpstream`: as a tool, as a
+ * method, or as the server's behaviour from some moment on (`upstream.script("tools/call", faults.hang)`).
  *
- * What takes time here ends with the response, so nothing outlives the connection it was made for.
+ * Everything that takes time here ends with the response, so nothing outlives its connection.
  */
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers"
 import type { ScriptedCall, Script } from "./ScriptedCall.ts"
@@ -40,7 +40,7 @@ const status =
 export const faults = {
   /** Takes the request and never answers. */
   hang: () => {},
-  /** Answers correctly, but only after so many milliseconds, whoever still waits. */
+  /** Answers correctly, but only after `ms` milliseconds, whether or not anybody still waits. */
   late:
     (ms: number): Script =>
     (call: ScriptedCall) => {
@@ -56,7 +56,7 @@ export const faults = {
     call.open()
     call.response.write(": still there\n\n", () => call.die())
   },
-  /** One byte a second of an answer that would be right. */
+  /** Sends one byte per second of a correct answer. */
   slowLoris: (call: ScriptedCall) => {
     const text = JSON.stringify(answerOf(call, { slow: true }))
     call.response.writeHead(200, { "content-type": "application/json" })
@@ -92,7 +92,7 @@ export const faults = {
     call.event(answerOf(call, { answer: "second" }))
     call.end()
   },
-  /** An answer of so many bytes. */
+  /** An answer of N bytes. */
   huge:
     (bytes: number): Script =>
     (call: ScriptedCall) => {
@@ -100,7 +100,7 @@ export const faults = {
       call.raw('{"jsonrpc":"2.0","result":"')
       pour(call, "x".repeat(65_536), bytes)
     },
-  /** Events without end and without an answer. */
+  /** Events without end, and no answer. */
   endless: (call: ScriptedCall) => {
     call.open()
     pour(

@@ -1,6 +1,6 @@
 /**
- * The test kit: what an embedder's tests need to run a whole hub with two users against scripted upstreams, over real
- * sockets and in one process. Exported as `mcphub/testkit`.
+ * The test kit: everything an embedder's tests need to run a whole hub with two users against scripted upstreams, over
+ * real sockets and in one process. Exported as `mcphub/testkit`.
  */
 export * as McpClient from "./McpClient.ts"
 export * as RawHttp from "./RawHttp.ts"

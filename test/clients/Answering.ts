@@ -1,7 +1,7 @@
 /**
  * The official SDK's clients, 1.x (2025 revisions, over streamable HTTP or the deprecated HTTP+SSE) and 2.x (pinned to
- * 2026-07-28), behind one shape: programs of a user who answers what servers ask, always with the user's own name, and
- * who remembers having been asked.
+ * 2026-07-28), behind one interface: programs of a user who answers servers' questions, always with the user's own
+ * name, and remembers each question.
  */
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from "@modelcontextprotocol/client"
 import { Client as Client1 } from "@modelcontextprotocol/sdk/client/index.js"

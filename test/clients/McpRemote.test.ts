@@ -1,6 +1,6 @@
 /**
- * mcp-remote, as published: what brings a remote hub to clients that only know stdio. It speaks the 2025 revisions and asks
- * for well-known documents before it sends anything.
+ * mcp-remote, as published: it brings a remote hub to clients that only know stdio. It speaks the 2025 revisions and
+ * asks for well-known documents before it sends anything.
  */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"

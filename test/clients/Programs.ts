@@ -1,4 +1,4 @@
-/** Published command line clients as child processes: one that runs to its end, and one that is spoken to line by line. */
+/** Published command line clients as child processes: one that runs to its end, and one that converses line by line. */
 import { Effect, Queue, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"

@@ -1,6 +1,6 @@
 /**
  * The official SDK's clients of both lines on upstreams of both eras, through the hub's own program: whatever a client
- * speaks, it gets what the server offers, and two users who do it at the same time never meet.
+ * speaks, it gets what the server offers, and two users who act at the same time never meet.
  */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,4 +1,4 @@
-/** The conformance suite's client scenarios: what the hub sends to its upstreams, in both eras. */
+/** The conformance suite's client scenarios: the hub's requests to its upstreams, in both eras. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as ClientRuns from "./ClientRuns.ts"

@@ -1,4 +1,4 @@
-/** The suite's client scenarios that the hub's upstream side is judged by, and the command that plays the client. */
+/** The suite's client scenarios that judge the hub's upstream side, and the command that plays the client. */
 import { served } from "./Served.ts"
 import { runtimeCommand } from "../../src/cli/sample/RuntimeCommand.ts"
 

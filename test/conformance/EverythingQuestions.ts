@@ -1,6 +1,6 @@
 /**
- * What asks the client something: the 2025 way, by a request from the server on the call's own stream, and the 2026 way,
- * by an `input_required` result whose `requestState` comes back signed with the retry.
+ * Tools that ask the client something: the 2025 way, by a request from the server on the call's own stream, and the
+ * 2026 way, by an `input_required` result whose `requestState` comes back signed with the retry.
  */
 import {
   acceptedContent,

@@ -1,6 +1,6 @@
 /**
- * A loopback proxy that puts a user's key on every request: the conformance suite sends none. It changes nothing else,
- * Host and Origin included, and a client that leaves is a client that leaves on the other side too.
+ * A loopback proxy that adds a user's key to every request: the conformance suite sends none. It changes nothing else,
+ * Host and Origin included, and passes on the disconnect of a client.
  */
 import { Effect, type Scope } from "effect"
 import { createServer, request as forward } from "node:http"

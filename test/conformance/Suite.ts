@@ -1,6 +1,6 @@
 /**
- * The conformance suite as a child process on the runtime the tests run on, and what it found: per scenario, scored or
- * not. Its own exit code is not enough for a judge that has to name what differs.
+ * The conformance suite as a child process on the runtime of the tests, and its findings: per scenario, scored or not.
+ * Its own exit code is not enough for a judge that has to name the differences.
  */
 import { Effect, type Scope } from "effect"
 import { Yaml } from "effect/encoding"

@@ -4,7 +4,7 @@
  *
  *   node scripts/run.mjs hazards         writes the page anew
  *
- * By hand are written the case, what is required, and, after **open**, what is not there or not tested yet. A test
+ * People write the case, what is required, and, after **open**, what is not there or not tested yet. A test
  * without the code in its title may be named by hand too; it stays as long as it exists.
  */
 import { writeFileSync } from "node:fs"

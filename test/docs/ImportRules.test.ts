@@ -1,7 +1,6 @@
 /**
- * The linter keeps the rooms in order (`scripts/lint/rooms.mjs`) and drivers, wires and the SDK where they belong, so
- * each of its rules is shown a file that breaks it. The files stand in a temporary folder with the project's own
- * configuration.
+ * The linter keeps the rooms in order (`scripts/lint/rooms.mjs`) and drivers, wires and the SDK in their places. The
+ * test shows each rule a file that breaks it, in a temporary folder with the project's own configuration.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"

@@ -1,4 +1,4 @@
-/** The proof that stands in the last cell of a row: tests that exist, or what is open. */
+/** The proof in the last cell of a row: tests that exist, or what is open. */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { read, root } from "./Repository.ts"

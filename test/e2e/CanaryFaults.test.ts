@@ -1,7 +1,7 @@
 /**
- * The canary matrix while everything goes wrong: servers die, hang, forget, lie, repeat what they were told and point
- * elsewhere, children exit, clients go away, keys, users and tokens change, and the hub is stopped and started again;
- * all of it while all users call. Afterwards each secret is looked for everywhere, as in the matrix without faults.
+ * The canary matrix under every fault: servers die, hang, forget, lie, repeat what they were told and redirect
+ * elsewhere, children exit, clients leave, keys, users and tokens change, and the hub stops and starts again, all while
+ * all users call. Afterwards the test looks for each secret everywhere, as in the matrix without faults.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted, type Scope } from "effect"

@@ -1,7 +1,7 @@
 /**
- * Many users, many servers, a secret of its own for every pair, all calling at once: afterwards each secret is looked
- * for in everything every server received, and in everything the hub wrote or says. It may be where it is entitled to
- * be, and must be there, and nowhere else.
+ * Many users, many servers, a secret of its own for every pair, all calling at once. Afterwards the test looks for each
+ * secret in everything every server received, and in everything the hub wrote or says. A secret must be where it is
+ * entitled to be, and nowhere else.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"

@@ -1,6 +1,6 @@
 /**
- * Clients and surroundings that go wrong, in front of the real hub: what one client does costs that client, and what
- * the machine lacks is refused with a status that says when to come back.
+ * Failing clients and surroundings in front of the real hub: a client's fault costs that client alone, and when the
+ * machine lacks something, the hub rejects requests with a status that says when to come back.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"

@@ -1,6 +1,6 @@
 /**
- * A PostgreSQL that is away, slow or cut off, behind the real hub: a proxy on the line makes the faults, the server is a
- * real one. Whatever happens, nobody gets in without a key, and who is known is served for as long as promised.
+ * A PostgreSQL that is away, slow or cut off, behind the real hub: a proxy on the line makes the faults, the server is
+ * a real one. Whatever happens, nobody gets in without a key, and the hub serves known users for as long as promised.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"

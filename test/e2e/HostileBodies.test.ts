@@ -1,6 +1,6 @@
 /**
- * Bodies as large as the real hub takes, many at a time, that never come to their end: each costs what it has sent and
- * no more, whoever sends it and whatever it claims to be packed with.
+ * Bodies as large as the real hub accepts, many at a time, that never end: each costs what it has sent and no more,
+ * whoever sends it and whatever encoding it claims.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"

@@ -1,6 +1,6 @@
 /**
- * The two ways a hub ends: killed, it leaves no process of its users behind and the next one goes on with its data; told
- * to stop while users are at work, it answers what it has accepted, refuses what it has not, and leaves in order.
+ * The two ways a hub ends. Killed, it leaves no process of its users behind, and the next hub goes on with its data.
+ * Told to stop while users are at work, it answers what it has accepted, rejects the rest, and leaves in order.
  */
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Queue, Redacted } from "effect"

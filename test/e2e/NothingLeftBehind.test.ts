@@ -1,5 +1,5 @@
 /**
- * Clients that go away without a word: whatever the hub held for them is gone a while later, down to the last fiber,
+ * Clients that leave without a word: a while later everything the hub held for them is gone, down to the last fiber,
  * socket, descriptor and process.
  */
 import { assert, layer } from "@effect/vitest"

@@ -1,6 +1,6 @@
 /**
- * A restart of the hub as its clients see it: the session ids they have go on working, with SDK clients that know
- * nothing of a restart, on the embedded database and on PostgreSQL, whether the hub was killed or asked to stop.
+ * A restart of the hub as its clients see it: their session ids go on working, with SDK clients that know nothing of a
+ * restart, on the embedded database and on PostgreSQL, whether the hub was killed or asked to stop.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Redacted, type Scope } from "effect"

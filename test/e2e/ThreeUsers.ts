@@ -1,4 +1,4 @@
-/** ada, bo and cy, each with a key, and how one of them comes to a hub that checks it in its database. */
+/** ada, bo and cy, each with a key, and the way one of them reaches a hub that checks the key in its database. */
 import { Redacted } from "effect"
 import { McpClient } from "../../src/testkit/index.ts"
 

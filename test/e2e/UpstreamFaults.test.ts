@@ -1,6 +1,6 @@
 /**
- * Servers that go wrong in every way, behind the real hub: each call gets one typed error that says so, the other user
- * notices nothing, and the same server is usable right after.
+ * Servers that fail in every way, behind the real hub: each call gets one typed error that says so, the other user
+ * notices nothing, and the same server is usable right afterwards.
  */
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Redacted } from "effect"

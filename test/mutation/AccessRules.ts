@@ -1,4 +1,4 @@
-/** What a user may reach: groups, targets, grants of tools, for lists and for calls alike. */
+/** Rules about what a user may reach: groups, targets, grants of tools, for lists and for calls alike. */
 import type { Mutation } from "./Mutation.ts"
 
 const access = "src/domain/access/Access.ts"

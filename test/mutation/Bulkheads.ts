@@ -1,4 +1,4 @@
-/** What one user, or one server, can take away from the others. */
+/** Rules about what one user, or one server, can take away from the others. */
 import type { Mutation } from "./Mutation.ts"
 
 const places = "src/actors/upstream/guards/ServerPlaces.ts"

@@ -1,4 +1,7 @@
-/** Which call an id, a token, an answer or a state belongs to, and who may cancel, answer or resume it. */
+/**
+ * Rules about the call to which an id, a token, an answer or a state belongs, and about who may cancel, answer or
+ * resume it.
+ */
 import { everybodys, type Mutation } from "./Mutation.ts"
 
 const questions = "src/actors/calls/ClientQuestions.ts"

@@ -1,4 +1,4 @@
-/** Whose a stream of the HTTP+SSE transport is, and what ends with it. */
+/** Rules about the owner of a stream of the HTTP+SSE transport, and about everything that ends with the stream. */
 import type { Mutation } from "./Mutation.ts"
 
 const transport = "src/http/mcp/McpEventTransport.ts"

@@ -1,4 +1,4 @@
-/** What a server hears of the user: tokens, context headers, their signature, a child's environment. */
+/** Rules about what a server learns of the user: tokens, context headers, their signature, a child's environment. */
 import type { Mutation } from "./Mutation.ts"
 
 const headers = "src/actors/upstream/connection/UpstreamHeaders.ts"

@@ -1,4 +1,7 @@
-/** Who gets in, at the endpoint and at the operator's door, and what must be written down before anything is done. */
+/**
+ * Rules about who gets in, at the endpoint and at the operator's door, and about what must be written down before the
+ * hub acts.
+ */
 import type { Mutation } from "./Mutation.ts"
 
 const cache = "src/domain/identity/PrincipalCache.ts"

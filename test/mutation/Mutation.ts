@@ -1,6 +1,6 @@
 /**
- * What a mutation is: one rule that keeps users apart, broken on purpose in a copy of the sources, and the tests of which
- * at least one has to fail then. A mutation that no test notices is a rule that nothing guards.
+ * One mutation: a rule that keeps users apart, broken on purpose in a copy of the sources, and the tests of which at
+ * least one has to fail then. A mutation that no test notices is a rule that nothing guards.
  */
 export interface Edit {
   /** Path from the root. */

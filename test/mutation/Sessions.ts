@@ -1,4 +1,4 @@
-/** Whose a session is, who ends it, and what of it can be resumed. */
+/** Rules about the owner of a session, who ends it, and which of its streams can be resumed. */
 import { everybodys, type Mutation } from "./Mutation.ts"
 
 const registry = "src/actors/registry/SessionRegistry.ts"

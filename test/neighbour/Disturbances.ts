@@ -1,4 +1,4 @@
-/** What the other user does, each until it is stopped: the kinds of load that must not be felt by anybody else. */
+/** The other user's disturbances, each until it is stopped: the kinds of load that nobody else may feel. */
 import { Effect, type Redacted } from "effect"
 import { McpClient, RawHttp, RudeClients, type Script } from "../../src/testkit/index.ts"
 

@@ -1,9 +1,9 @@
 /**
- * The neighbour: how much longer one user's calls take while another user does what is bad for a hub. Rounds of quiet
- * and disturbed slices in turns, in front of one real hub, each program in a process of its own; the figure is how the
- * p99 beside a disturbance compares with that of the quiet slice before it, and of the rounds the median.
+ * The neighbour: how much longer one user's calls take while another user strains the hub. Quiet and disturbed slices
+ * take turns in front of one real hub, each program in a process of its own. The figure is the p99 beside a disturbance
+ * compared with the p99 of the quiet slice before it, and the median of that over the rounds.
  *
- * The calls come at their times and not one after the other, so that those which a stall delays are counted as well.
+ * Calls start on schedule and not one after the other, so that calls delayed by a stall count as well.
  */
 import { execFileSync } from "node:child_process"
 import process from "node:process"

@@ -1,6 +1,6 @@
 /**
- * When the hypervisor took the processors away (`steal` of `/proc/stat`, proc_stat(5)): what took longer then says
- * nothing about the hub, and there is the more of it the more a program works.
+ * Times at which the hypervisor took the processors away (`steal` of `/proc/stat`, proc_stat(5)). A delay then says
+ * nothing about the hub, and the more a program works, the more time is stolen.
  */
 import { readFileSync } from "node:fs"
 import { performance } from "node:perf_hooks"

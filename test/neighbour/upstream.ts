@@ -1,4 +1,7 @@
-/** An MCP server over HTTP in a process of its own, so that its work is not the measuring one's. Prints its address. */
+/**
+ * An MCP server over HTTP in a process of its own, so that its work does not burden the measuring process. Prints its
+ * address.
+ */
 import process from "node:process"
 import { Effect } from "effect"
 import { faults, ScriptedHttpUpstream } from "../../src/testkit/index.ts"

@@ -1,4 +1,4 @@
-/** Whether memory stays flat: a straight line through the samples after the warm-up, by least squares. */
+/** A check that memory stays flat: a straight line through the samples after the warm-up, by least squares. */
 
 export interface Sample {
   /** Since the beginning. */

@@ -1,7 +1,7 @@
 /**
  * The soak: users and sessions come and go in front of the real hub, with HTTP and stdio servers behind it and a fault
- * in one of twenty steps, for as long as wanted. Every request must come to exactly one end, no answer may reach anybody
- * else, memory must stay flat after the warm-up, and when all have left nothing of them may be left.
+ * in one of twenty steps, for any length of time. Every request must have exactly one end, no answer may reach anybody
+ * else, memory must stay flat after the warm-up, and nothing may remain once all users have left.
  *
  * `npm run soak -- --minutes 60` runs it and prints figures; a short form is a test.
  */

@@ -1,4 +1,4 @@
-/** What a soak has seen: every request's one end, and whatever should not have been. */
+/** The record of a soak: the one end of every request, and everything that should not have happened. */
 import type { JsonRpcMessage } from "../../src/domain/protocol/JsonRpc.ts"
 import type { McpClient } from "../../src/testkit/index.ts"
 

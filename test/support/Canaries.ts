@@ -1,6 +1,6 @@
 /**
- * Planted secrets. All of one run share a marker, so that one search finds any of them in whatever place, and each says
- * whose it is and what it was planted as, so that a find names the leak.
+ * Planted secrets. All of one run share a marker, so that one search finds any of them anywhere; each names its owner
+ * and the place it was planted as, so that a find names the leak.
  */
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"

@@ -1,6 +1,6 @@
 /**
- * Calls of the users of a canary matrix, each looked at when it is answered: it has one outcome, which is its own, and
- * says nothing of anybody else.
+ * Calls of the users of a canary matrix, each checked when it is answered: it has one outcome, its own, and says
+ * nothing of anybody else.
  */
 import { assert } from "@effect/vitest"
 import { Effect, Exit } from "effect"

@@ -1,6 +1,6 @@
 /**
- * Every way of going wrong, for the HTTP servers of a canary matrix: whatever a server does, it gives away all it was
- * told while it does it, so that each failure is an occasion for a leak.
+ * Every fault of the HTTP servers of a canary matrix. Whatever a server does, it repeats everything it was told while
+ * it does it, so that each failure is an occasion for a leak.
  */
 import { faults, type Script, type ScriptedCall } from "../../src/testkit/index.ts"
 import { ownersIn } from "./CanarySearch.ts"

@@ -1,6 +1,6 @@
 /**
- * For what tells nobody when it changes: another process, the system's list of processes, sockets the kernel closes.
- * Everything else is waited for by its own event; here alone do tests look again by the clock.
+ * A poll for state that announces no change: another process, the system's list of processes, sockets that the kernel
+ * closes. Tests wait for everything else by its own event; only here do they look again by the clock.
  */
 import { Clock, type Duration, Effect, Schedule } from "effect"
 

@@ -1,4 +1,4 @@
-/** What a callback has been given: all of it so far, and each value as it comes. */
+/** The values a callback has been given: all of them so far, and each one as it comes. */
 import { Effect, Queue } from "effect"
 
 export const make = <A>() =>

@@ -1,4 +1,4 @@
-/** A tracker that tells when an answer came after its request had ended; the hub's own only counts it. */
+/** A tracker that reports an answer that came after its request had ended; the hub's own tracker only counts it. */
 import { Effect, Layer, Queue } from "effect"
 import { RequestTracker } from "../../src/actors/requests/RequestTracker.ts"
 

@@ -1,6 +1,6 @@
 /**
- * What the operating system knows of a process: whether it is there, its children and its open descriptors, the latter
- * two on Linux only and empty elsewhere.
+ * The operating system's view of a process: whether it exists, its children and its open descriptors, the latter two on
+ * Linux only and empty elsewhere.
  */
 import { assert } from "@effect/vitest"
 import { type Duration, Effect } from "effect"

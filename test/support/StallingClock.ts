@@ -1,4 +1,6 @@
-/** The test's clock in a process that can stand still: time goes on, and nothing that is due wakes until it is over. */
+/**
+ * The test's clock in a process that can stall: time goes on, and nothing that is due wakes until the stall is over.
+ */
 import { Clock, Effect } from "effect"
 
 export interface StallingClock {

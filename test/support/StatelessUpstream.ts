@@ -1,6 +1,6 @@
 /**
- * A real server of revision 2026-07-28 alone, whose tools a test writes down: it refuses `initialize` as such servers do,
- * keeps every request it got, and every subscription that is open.
+ * A real server of revision 2026-07-28 alone, with tools that a test defines: it rejects `initialize` as such servers
+ * do, and keeps every request it got and every open subscription.
  */
 import { Deferred, Effect, type Scope } from "effect"
 import type { JsonObject, JsonRpcId } from "../../src/domain/protocol/JsonRpc.ts"

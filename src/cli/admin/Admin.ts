@@ -1,14 +1,13 @@
 /**
- * The operator's hand on the hub: every operation of the command line, wherever it runs.
- *
- * Beside a running hub the operations travel through its local door; without one they run here, on the opened database.
- * The machinery behind is loaded only when a command needs it, so that `--help` stays quick.
+ * The operations behind the command line, wherever they run: beside a running hub they travel through its local door;
+ * without one they run here, on the opened database. A command loads this machinery only when it needs it, so that
+ * `--help` stays quick.
  */
 import { Effect } from "effect"
 import type { Admin } from "../../http/admin/operations/AdminOperations.ts"
 import { type Workspace, workspace } from "../workspace/Workspace.ts"
 
-/** Runs a command's body with the operations at hand and closes everything that was opened for them. */
+/** Runs a command's body with the operations, and closes everything that was opened for it. */
 export const withAdmin = <A, E, R>(use: (admin: Admin, place: Workspace) => Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const place = yield* workspace

@@ -1,8 +1,8 @@
 /**
- * Finds the hub of a data directory and gives the operations on it.
+ * Finds the hub of a data directory and provides the operations on it.
  *
- * A running hub is reached through its local door. Without one (no `hub.json`, or nobody answers where it points) the
- * same handlers run in this process on the opened database, and changes are announced to hubs elsewhere through it.
+ * The local door leads to a running hub. Without one (no `hub.json`, or nobody answers at its address) the same
+ * handlers run in this process on the opened database, which announces changes to hubs elsewhere.
  */
 import { Effect, Layer, Option } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
@@ -11,7 +11,6 @@ import { find, type HubFile } from "../../http/admin/LocalDoor.ts"
 import { AdminOperations, type Admin } from "../../http/admin/operations/AdminOperations.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
 
-/** The operations of a running hub. */
 const throughDoor = Effect.fnUntraced(function* (hub: HubFile) {
   const protocol = RpcClient.layerProtocolHttp({
     url: hub.url,
@@ -21,7 +20,7 @@ const throughDoor = Effect.fnUntraced(function* (hub: HubFile) {
   return yield* RpcClient.make(AdminOperations, { disableTracing: true }).pipe(Effect.provideContext(services))
 })
 
-/** Whether somebody opens the door with this token. A door that is slow to answer is there. */
+/** Whether a hub accepts this token at the door. A slow door counts as a running hub. */
 const answers = (hub: HubFile) =>
   HttpClient.get(hub.url, { headers: { authorization: `Bearer ${hub.token}` } }).pipe(
     Effect.map((response) => response.status === 204),
@@ -31,7 +30,7 @@ const answers = (hub: HubFile) =>
     Effect.provide(FetchHttpClient.layer)
   )
 
-/** Loaded only where it is needed: the database and the upstream side are most of the program. */
+/** Loaded only when needed: the database and the upstream side are most of the program. */
 const withoutHub = Effect.fnUntraced(function* (place: Workspace) {
   const { onDatabase } = yield* Effect.promise(() => import("./AdminOnDatabase.ts"))
   return yield* onDatabase(place)

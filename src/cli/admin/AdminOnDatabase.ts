@@ -9,7 +9,7 @@ import { storedServices } from "../workspace/StoredServices.ts"
 import { upstreamServices } from "../workspace/UpstreamServices.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
 
-/** Client and handlers of one process, without a wire between them. */
+/** Client and handlers in one process, without a wire between them. */
 const inProcess = Effect.fnUntraced(function* <Rpcs extends Rpc.Any>(group: RpcGroup.RpcGroup<Rpcs>) {
   let toClient: Effect.Success<ReturnType<typeof RpcClient.makeNoSerialization<Rpcs, never>>>["write"] | undefined
   const server = yield* RpcServer.makeNoSerialization(group, {
@@ -25,7 +25,7 @@ const inProcess = Effect.fnUntraced(function* <Rpcs extends Rpc.Any>(group: RpcG
   return client
 })
 
-/** The operations on the opened database, for as long as the scope lives; those on a running hub say that there is none. */
+/** The operations on the opened database, for as long as the scope lives; those on a running hub fail and say so. */
 export const onDatabase = Effect.fnUntraced(function* (place: Workspace) {
   const handlers = Layer.mergeAll(StoredHandlers, AbsentHandlers(place.dataDir)).pipe(
     Layer.provide(upstreamServices(place)),

@@ -1,4 +1,4 @@
-/** What most commands do: one question to the hub, and its answer printed, for scripts or for people. */
+/** The body of most commands: one question to the hub, and its answer printed, for scripts or for people. */
 import { Effect } from "effect"
 import { withAdmin } from "./Admin.ts"
 import { print } from "../terminal/Output.ts"

@@ -28,7 +28,7 @@ const rowTable = (rows: ReadonlyArray<AuditView>): string =>
     "No rows"
   )
 
-/** Without the head, for rows that follow. */
+/** Table rows without the heading, for rows that follow. */
 const more = (rows: ReadonlyArray<AuditView>): string => rowTable(rows).split("\n").slice(1).join("\n")
 
 const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
@@ -43,7 +43,7 @@ const sinceTime = (text: string, now: number): number | undefined => {
 
 const since = Flag.String("since").pipe(
   Flag.withMetavar("TIME"),
-  Flag.withDescription("Only what ended since then: 90s, 15m, 2h, 7d ago, or a time such as 2026-11-23T09:00:00Z"),
+  Flag.withDescription("Only rows since 90s, 15m, 2h or 7d ago, or since a time such as 2026-11-23T09:00:00Z"),
   Flag.mapEffect((text) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const time = sinceTime(text, now)
@@ -64,7 +64,7 @@ const since = Flag.String("since").pipe(
 )
 
 const limit = Flag.Int("limit").pipe(
-  Flag.withDescription("This many rows at most, the latest ones (1 to 10000)"),
+  Flag.withDescription("Number of rows at most, the latest ones (1 to 10000)"),
   Flag.filter(
     (count) => count >= 1 && count <= 10_000,
     () => "Expected a whole number from 1 to 10000"
@@ -72,7 +72,7 @@ const limit = Flag.Int("limit").pipe(
   Flag.withDefault(50)
 )
 
-/** Rows of one question while following. */
+/** Rows per request while following. */
 const page = 1_000
 
 const tail = Command.make(
@@ -80,12 +80,12 @@ const tail = Command.make(
   {
     user: onlyUser("rows"),
     server: Flag.String("server").pipe(
-      Flag.withDescription("Only what went to this server"),
+      Flag.withDescription("Only rows of this server"),
       Flag.optional,
       Flag.map(Option.getOrNull)
     ),
     outcome: Flag.Literals("outcome", auditOutcomes).pipe(
-      Flag.withDescription("Only what ended like this"),
+      Flag.withDescription("Only rows with this outcome"),
       Flag.optional,
       Flag.map(Option.getOrNull)
     ),
@@ -93,7 +93,7 @@ const tail = Command.make(
     limit,
     follow: Flag.Boolean("follow").pipe(
       Flag.withAlias("f"),
-      Flag.withDescription("Go on with every new row until stopped; with --json one document a line"),
+      Flag.withDescription("Keep printing new rows until stopped; with --json one document per line"),
       Flag.withDefault(false)
     )
   },

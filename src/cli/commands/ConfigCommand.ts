@@ -1,4 +1,4 @@
-/** `mcphub config …`: what the hub would run with, checked without starting it. */
+/** `mcphub config …`: the configuration the hub would run with, checked without starting it. */
 import { Effect, Schema } from "effect"
 import { Command } from "effect/cli"
 import { readHubConfig } from "../../domain/config/HubConfig.ts"
@@ -49,7 +49,7 @@ const show = Command.make(
       type: serverType(server),
       enabled: server.enabled !== false
     }))
-    // Whether a secret is given, never what it is.
+    // Shows whether a secret is set, never its value.
     const given = Object.fromEntries(
       Object.entries(secrets)
         .filter(([name]) => name !== "settingsPath")

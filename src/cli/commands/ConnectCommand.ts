@@ -1,6 +1,6 @@
 /**
- * `mcphub connect …`: what to paste into a client. The key itself is never part of a link or a snippet: the snippets
- * name the place where the client keeps it (an environment variable, or VS Code's password input).
+ * `mcphub connect …`: the snippet to paste into a client. The key itself is never part of a link or a snippet: the
+ * snippets name the place where the client keeps it (an environment variable, or VS Code's password input).
  */
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
@@ -37,6 +37,6 @@ const one = (client: ClientName) =>
   ).pipe(Command.withDescription(`What to paste into ${clients[client]}`))
 
 export const ConnectCommand = Command.make("connect").pipe(
-  Command.withDescription("Print what connects a client to this hub"),
+  Command.withDescription("Print the configuration that connects a client to this hub"),
   Command.withSubcommands([one("claude"), one("cursor"), one("vscode"), one("opencode")])
 )

@@ -1,5 +1,5 @@
 /**
- * The examination behind `mcphub doctor`: environment, settings, database, migrations, clock, port, isolation and each
+ * The checks behind `mcphub doctor`: environment, settings, database, migrations, clock, port, isolation and each
  * upstream server, beside a running hub or without one. Each finding names its remedy.
  */
 import { createServer } from "node:net"
@@ -27,7 +27,7 @@ const ok = finding("ok")
 const warn = finding("warn")
 const fail = finding("fail")
 
-/** Clocks apart by more than this make keys expire early or late, and signatures fail. */
+/** A larger difference between the clocks makes keys expire early or late, and signatures fail. */
 const maxClockMs = 5_000
 
 const settingsFindings = Effect.fnUntraced(function* (file: string) {
@@ -48,7 +48,7 @@ const settingsFindings = Effect.fnUntraced(function* (file: string) {
   return [ok("settings", `${file}, ${Object.keys(document.value?.mcpServers ?? {}).length} servers`), ...warnings]
 })
 
-/** Whether the port could be bound right now. */
+/** Whether the port is free right now. */
 const portFinding = (config: HubConfigShape): Effect.Effect<Finding> =>
   Effect.callback<Finding>((resume) => {
     const at = `${config.host}:${config.port}`
@@ -130,7 +130,7 @@ const isolationFindings = (admin: Admin) =>
         )
   )
 
-/** A failed operation is a finding, not the end of the examination. */
+/** A failed operation becomes a finding, so that the other checks still run. */
 const orFinding =
   (check: string) =>
   <E extends { readonly message: string }, R>(

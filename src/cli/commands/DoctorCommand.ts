@@ -1,4 +1,4 @@
-/** `mcphub doctor`: what could stand in a hub's way, one line each, with the remedy. */
+/** `mcphub doctor`: anything that may keep a hub from working, one line each, with the remedy. */
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { CheckFailed } from "../terminal/CliFailure.ts"

@@ -1,4 +1,4 @@
-/** `mcphub group …`: which servers and tools a user reaches. */
+/** `mcphub group …`: the servers and tools that a user reaches. */
 import { Argument, Command, Flag } from "effect/cli"
 import { answer } from "../admin/Answer.ts"
 import type { GroupView } from "../../http/admin/operations/GroupOperations.ts"

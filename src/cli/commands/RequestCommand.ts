@@ -1,4 +1,4 @@
-/** `mcphub request …`: what is in flight in a running hub. */
+/** `mcphub request …`: the requests in flight in a running hub. */
 import { Argument, Command } from "effect/cli"
 import { answer } from "../admin/Answer.ts"
 import type { RequestView } from "../../http/admin/operations/LiveOperations.ts"

@@ -9,7 +9,10 @@ import { facts, print, table } from "../terminal/Output.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the server in the settings"))
 
-/** Whose tokens to try with. A key is a secret, so it comes from the environment and never from the command line. */
+/**
+ * The key whose tokens the test uses. A key is a secret, so it comes from the environment and never from the command
+ * line.
+ */
 const ownKey = Config.option(Config.Redacted("MCPHUB_KEY")).pipe(
   Effect.map((key) => Option.getOrNull(Option.map(key, Redacted.value))),
   Effect.orDie
@@ -35,7 +38,7 @@ const ls = Command.make("ls", {}, () =>
   )
 ).pipe(Command.withDescription("List servers with their state, as far as sessions have tried them"))
 
-/** Tries the server, prints what came of it, and fails unless all was well. */
+/** Tries the server, prints the result, and fails unless all was well. */
 const trying = (text: (result: ServerTestView) => string) =>
   Effect.fnUntraced(function* ({ name }: { readonly name: string }) {
     const key = yield* ownKey
@@ -81,6 +84,6 @@ const tools = Command.make(
 ).pipe(Command.withDescription("List the tools a server offers, asked right now (MCPHUB_KEY as for test)"))
 
 export const ServerCommand = Command.make("server").pipe(
-  Command.withDescription("List and try the upstream servers"),
+  Command.withDescription("List and test the upstream servers"),
   Command.withSubcommands([ls, test, tools])
 )

@@ -1,4 +1,4 @@
-/** `mcphub status`: is a hub running here, and how is it doing. */
+/** `mcphub status`: whether a hub is running here, and how it is doing. */
 import { Command } from "effect/cli"
 import { answer } from "../admin/Answer.ts"
 import { facts, minute } from "../terminal/Output.ts"

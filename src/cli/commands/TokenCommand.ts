@@ -15,7 +15,7 @@ const key = Flag.String("key").pipe(
   Flag.optional
 )
 
-/** One line of piped input without its line end, or what is typed unseen at a terminal. */
+/** One line of piped input without its line end, or hidden input from a terminal. */
 const readValue = (name: string) =>
   Effect.gen(function* () {
     const stdio = yield* Stdio.Stdio

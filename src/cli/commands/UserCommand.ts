@@ -1,4 +1,4 @@
-/** `mcphub user …`: who may use the hub. */
+/** `mcphub user …`: the people and machines that may use the hub. */
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { withAdmin } from "../admin/Admin.ts"

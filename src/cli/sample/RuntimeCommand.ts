@@ -1,4 +1,4 @@
-/** The command that runs a program on the very runtime this process runs on, Node or Deno. */
+/** The command that runs a program on this process's own runtime, Node or Deno. */
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 

@@ -1,6 +1,6 @@
 /**
- * How to start the sample server: what a hub without a settings file puts into its first `mcpServers`. Works from the
- * sources and from a build. Kept apart from the server, so that naming it does not load the SDK.
+ * The command that starts the sample server, for the first `mcpServers` of a hub without a settings file. Works from
+ * the sources and from a build. Apart from the server, so that naming it does not load the SDK.
  */
 import { runtimeCommand } from "./RuntimeCommand.ts"
 

@@ -1,9 +1,9 @@
 /**
- * A small, real MCP server with a memory: the first upstream of a fresh hub, and the one the isolation guide is tried
- * on. What it remembers lives in its process, so two sessions that saw each other's project would share a process.
+ * A small, real MCP server with a memory: the first upstream of a fresh hub, and the server that the isolation guide
+ * uses. Its memory lives in its process, so two sessions that saw each other's project would share a process.
  *
- * Serves the 2025 revisions and 2026-07-28 alike. It shows who its user is (`whoami`, ids only, never a token), so
- * that a reader sees the context arrive.
+ * Serves the 2025 revisions and 2026-07-28 alike. `whoami` shows its user (ids only, never a token), so that a reader
+ * sees the context arrive.
  */
 import { acceptedContent, completable, inputRequired, McpServer, ResourceTemplate } from "@modelcontextprotocol/server"
 import { setTimeout as pause } from "node:timers/promises"
@@ -12,11 +12,11 @@ import * as z from "zod"
 export interface SampleServerOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly pid: number
-  /** Notes by id; outlives one instance, because the transport may try a first one to learn the client's era. */
+  /** Notes by id. They outlive one instance, because the transport may try a first one to learn the client's era. */
   readonly notes: Map<string, string>
 }
 
-/** The context variables of contract R15; whatever else the environment holds stays unsaid. */
+/** The context variables of requirement R15; the server shows nothing else of its environment. */
 const contextNames = [
   "MCPHUB_USER_ID",
   "MCPHUB_USER_SESSION_ID",

@@ -1,4 +1,4 @@
-/** What a hub without a settings file serves, so that the first minute already shows tools: one real server. */
+/** The settings of a hub without a settings file: one real server, so that the first minute already shows tools. */
 import type { SettingsValue } from "../../domain/servers/Settings.ts"
 import { sampleCommand } from "./SampleCommand.ts"
 

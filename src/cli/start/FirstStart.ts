@@ -1,6 +1,6 @@
 /**
- * What a hub does for itself the first time it runs on a database, which is while nobody is an admin there: the user
- * `admin` with a password and a key, told to the operator once. Later starts only follow `ADMIN_PASSWORD`, when it is given and has changed.
+ * The first start of a hub on a database, that is, while it has no admin: creates the user `admin` with a password and
+ * a key, and shows both to the operator once. Later starts only follow `ADMIN_PASSWORD`, if it is set and has changed.
  */
 import { Effect, Option, type Redacted } from "effect"
 import { HubKeys } from "../../domain/identity/HubKeys.ts"
@@ -12,7 +12,7 @@ export const adminName = "admin"
 
 export interface FirstStart {
   readonly username: string
-  /** Absent when `ADMIN_PASSWORD` gave it: the operator knows it. */
+  /** Absent when it came from `ADMIN_PASSWORD`: the operator knows it. */
   readonly password: Redacted.Redacted<string> | undefined
   /** Absent when the provisioning file gave the admin a key. */
   readonly key: Redacted.Redacted<string> | undefined
@@ -23,7 +23,7 @@ const setPassword = Effect.fnUntraced(function* (user: User, password: Redacted.
   yield* users.setPasswordDigest(user.id, yield* Password.digest(password))
 })
 
-/** Brings the stored password to `ADMIN_PASSWORD`; what is right already is left alone. */
+/** Sets the stored password to `ADMIN_PASSWORD`, unless it matches already. */
 const followPassword = Effect.fnUntraced(function* (given: Redacted.Redacted<string>) {
   const users = yield* Users
   const admin = yield* users.byName(adminName).pipe(
@@ -36,7 +36,7 @@ const followPassword = Effect.fnUntraced(function* (given: Redacted.Redacted<str
   yield* setPassword(admin.value, given)
 })
 
-/** Makes the admin. A provisioning file may have made a user of that name already, with or without a key. */
+/** Creates the admin. A provisioning file may already have created a user of that name, with or without a key. */
 const makeAdmin = Effect.fnUntraced(function* (given: Redacted.Redacted<string> | undefined) {
   const users = yield* Users
   const keys = yield* HubKeys

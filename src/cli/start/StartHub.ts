@@ -1,8 +1,8 @@
 /**
- * Starts the hub of a workspace: checks everything that can be wrong first, then opens, migrates, provisions, listens.
+ * The start of a workspace's hub: checks everything that can be wrong first, then opens, migrates, provisions, listens.
  *
- * Whatever fails names its file, variable, port or database and the remedy, and leaves nothing running. Closing the
- * scope is the shutdown: the listener drains, sessions end, the door and the database close.
+ * A failure names its file, variable, port or database and the remedy, and leaves nothing running. Closing the scope is
+ * the shutdown: the listener drains, sessions end, the door and the database close.
  */
 import { existsSync } from "node:fs"
 import process from "node:process"
@@ -33,7 +33,7 @@ import { readProvisionFile, provisionReport } from "../workspace/ProvisionFile.t
 
 export interface StartOptions {
   readonly place: Workspace
-  /** Flags, by the names of the variables they go before. */
+  /** Flags, by the name of the variable that each one overrides. */
   readonly overrides: Overrides
   readonly provisionFile: string | undefined
 }
@@ -55,10 +55,10 @@ const foundation = Effect.fnUntraced(function* ({ overrides, place }: StartOptio
   ).pipe(Layer.provideMerge(logging), Layer.provideMerge(LogOutput.layerStderr), Layer.provideMerge(config))
 })
 
-/** The first and the last line of a hub's log, and what several hubs on one database must know. */
+/** The first and the last line of a hub's log, and a warning about the key that all hubs on one database must share. */
 const logged = Effect.fnUntraced(function* (place: Workspace, url: string) {
   const isEmbedded = place.secrets.databaseUrl === undefined
-  // A misspelt --settings must not pass for a hub that has lost its servers.
+  // A misspelt --settings must not look like a hub that has lost its servers.
   const settings = existsSync(place.settingsFile)
     ? place.settingsFile
     : `${place.settingsFile} is missing: sample server`
@@ -81,8 +81,8 @@ const logged = Effect.fnUntraced(function* (place: Workspace, url: string) {
 })
 
 /**
- * The hub, serving, for as long as the scope lives. What an operator must see of a first start is printed before
- * anything else can fail; the address is in the answer.
+ * The hub, serving for as long as the scope lives. It prints what an operator must see of a first start before anything
+ * else can fail; the result holds the address.
  */
 export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   const { place, provisionFile } = options
@@ -101,7 +101,7 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   if (Option.isSome(first)) yield* Console.log(credentials(first.value))
   if (Option.isSome(provisioned)) yield* Console.log(`${provisionReport(provisioned.value)}\n`)
 
-  // Made before the hub, so closed after it: an operator still sees what a draining hub waits for.
+  // Opened before the hub, so it closes after it: an operator still sees what a draining hub waits for.
   const doorScope = yield* Effect.acquireRelease(Scope.make(), Scope.close)
   const hub = yield* Layer.build(Hub.layer).pipe(Effect.provideContext(base))
   const { url } = Context.get(hub, HubServer)

@@ -1,4 +1,4 @@
-/** What `mcphub start` tells the operator on standard output, before the line that says it listens. */
+/** The words of `mcphub start` to the operator on standard output, before the line that says it listens. */
 import { Redacted } from "effect"
 import { snippet } from "../terminal/ClientSnippets.ts"
 import { facts } from "../terminal/Output.ts"
@@ -6,7 +6,7 @@ import type { FirstStart } from "./FirstStart.ts"
 
 const indented = (text: string): string => text.replaceAll(/^(?=.)/gm, "  ")
 
-/** Password and key of the first start. Shown once; nothing of it is kept in clear. */
+/** Password and key of the first start, shown once; the hub keeps neither in clear. */
 export const credentials = (first: FirstStart): string => {
   const known: Array<readonly [string, string]> = [["admin user", first.username]]
   if (first.password !== undefined) known.push(["admin password", Redacted.value(first.password)])
@@ -18,7 +18,7 @@ export const credentials = (first: FirstStart): string => {
   return ["First start. This is shown only now; keep it:", "", indented(facts(known)), ...use, ""].join("\n")
 }
 
-/** How the usual clients connect. Without the key: they take it from the environment or ask for it. */
+/** Commands that connect the usual clients. Without the key: they take it from the environment or ask for it. */
 export const connecting = (mcpUrl: string): string =>
   (["claude", "cursor", "vscode", "curl"] as const)
     .map((client) => snippet(client, mcpUrl))

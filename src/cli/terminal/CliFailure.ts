@@ -1,8 +1,8 @@
 /**
- * How a command fails: one line that names cause and remedy on standard error, and the exit code.
+ * The failure of a command: one line that names cause and remedy on standard error, and the exit code.
  *
- * 0 ok · 1 wrong use · 2 a check failed · 3 cannot reach. Wrong flags and missing arguments are reported by the parser
- * itself with the same code 1.
+ * 0 ok · 1 wrong use · 2 a check failed · 3 cannot reach. The parser itself reports wrong flags and missing arguments,
+ * with the same code 1.
  */
 import { Data, Runtime } from "effect"
 
@@ -25,13 +25,13 @@ const exitCodes: Readonly<Record<string, ExitCode>> = {
   UserNotFound: 1
 }
 
-/** A typed error of the layers below as a failure of the command; a check that failed unless it is known better. */
+/** A typed error of the layers below as a failure of the command; exit code 2 unless the error has another one. */
 export const asCliFailure = (error: { readonly _tag: string; readonly message: string }): CliFailure =>
   error instanceof CliFailure
     ? error
     : new CliFailure({ kind: error._tag, message: error.message, exitCode: exitCodes[error._tag] ?? 2 })
 
-/** The command has said everything in its output (a report with a failed check); only the exit code is left. */
+/** The command has already printed everything (a report with a failed check); only the exit code is left. */
 export class CheckFailed extends Data.TaggedError("CheckFailed") {
   override readonly [Runtime.errorExitCode] = 2
   override readonly [Runtime.errorReported] = false

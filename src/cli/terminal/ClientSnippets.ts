@@ -1,7 +1,7 @@
 /**
- * The configuration each client wants for an HTTP server with a bearer key, as its vendor documents it.
+ * The configuration that each client wants for an HTTP server with a bearer key, as its vendor documents it.
  *
- * Links carry no key: a link ends in browser histories and chat logs. VS Code asks for the key itself (a password
+ * Links carry no key: a link ends up in browser histories and chat logs. VS Code asks for the key itself (a password
  * input); the others read it from the environment variable `MCPHUB_KEY`.
  */
 import { Base64 } from "effect/encoding"
@@ -17,7 +17,7 @@ export const clients = {
 export type ClientName = keyof typeof clients
 
 export interface Snippet {
-  /** Where the text goes. */
+  /** The place for the text. */
   readonly where: string
   readonly text: string
   readonly link?: string | undefined
@@ -25,7 +25,7 @@ export interface Snippet {
 
 const json = (value: unknown): string => JSON.stringify(value, null, 2)
 
-/** Fits a POSIX shell whatever the address holds. */
+/** Quotes any address for a POSIX shell. */
 const shellQuoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 const makers: Readonly<Record<ClientName, (url: string) => Snippet>> = {

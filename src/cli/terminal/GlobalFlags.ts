@@ -1,4 +1,4 @@
-/** The flags every command understands, wherever they stand on the line. */
+/** The flags that every command accepts, anywhere on the line. */
 import { Config, Option } from "effect"
 import { Flag, GlobalFlag } from "effect/cli"
 

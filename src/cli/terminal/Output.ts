@@ -1,5 +1,5 @@
 /**
- * What a command prints: one JSON document with `--json`, otherwise plain aligned text. Nothing else goes to standard
+ * The output of a command: one JSON document with `--json`, otherwise plain aligned text. Nothing else goes to standard
  * output, so that both can be piped.
  */
 import { Console, Effect } from "effect"
@@ -11,7 +11,7 @@ export const print = Effect.fnUntraced(function* (value: unknown, human: () => s
   if (text !== "") yield* Console.log(text)
 })
 
-/** Control characters would let a stored name paint the operator's terminal. */
+/** Replaces control characters, with which a stored name could draw on the operator's terminal. */
 // oxlint-disable-next-line no-control-regex
 const visible = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "�")
 

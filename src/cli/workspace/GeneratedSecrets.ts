@@ -1,8 +1,8 @@
 /**
  * Secrets the operator did not give: made once, kept in the data directory, readable by the owner only.
  *
- * There is no default secret anywhere: without `CREDENTIAL_KEY` or `JWT_SECRET` in the environment each data directory
- * gets its own. Several nodes on one database need the same `CREDENTIAL_KEY` in their environment.
+ * No secret has a default: without `CREDENTIAL_KEY` or `JWT_SECRET` in the environment, each data directory gets its
+ * own. Several nodes on one database need the same `CREDENTIAL_KEY` in their environment.
  */
 import { Effect, FileSystem, Path, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
@@ -11,11 +11,11 @@ import { CliFailure } from "../terminal/CliFailure.ts"
 
 export interface Secret {
   readonly value: Redacted.Redacted<string>
-  /** The file it was read from or made in; absent when the environment gave it. */
+  /** The file that holds it; absent when the environment gave it. */
   readonly file: string | undefined
 }
 
-/** Makes the data directory, for the owner only, if it is not there. */
+/** Creates the data directory if it is missing, for the owner only. */
 export const prepareDataDir = Effect.fnUntraced(function* (dataDir: string) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.makeDirectory(dataDir, { recursive: true, mode: 0o700 }).pipe(
@@ -24,7 +24,7 @@ export const prepareDataDir = Effect.fnUntraced(function* (dataDir: string) {
         new CliFailure({
           kind: "DataDirectory",
           exitCode: 2,
-          message: `The data directory ${dataDir} cannot be made (${error.reason._tag}); name another with --data`
+          message: `The data directory ${dataDir} cannot be created (${error.reason._tag}); name another with --data`
         })
     )
   )
@@ -51,7 +51,7 @@ const fromFile = Effect.fnUntraced(function* (dataDir: string, name: string, var
         new CliFailure({
           kind: "DataDirectory",
           exitCode: 2,
-          message: `The secret in ${file} cannot be kept (${error.reason._tag}); make the folder writable or set ${variable}`
+          message: `The secret in ${file} cannot be stored (${error.reason._tag}); make the folder writable or set ${variable}`
         })
     )
   )
@@ -62,8 +62,8 @@ const fromFile = Effect.fnUntraced(function* (dataDir: string, name: string, var
 const secret = (variable: string, name: string) => (dataDir: string, given: Redacted.Redacted<string> | undefined) =>
   given === undefined ? fromFile(dataDir, name, variable) : Effect.succeed<Secret>({ value: given, file: undefined })
 
-/** What service tokens are sealed with: `CREDENTIAL_KEY`, or `credential-key` in the data directory. */
+/** The key that seals service tokens: `CREDENTIAL_KEY`, or `credential-key` in the data directory. */
 export const credentialKey = secret("CREDENTIAL_KEY", "credential-key")
 
-/** What the sessions of the dashboard are signed with: `JWT_SECRET`, or `jwt-secret` in the data directory. */
+/** The key that signs dashboard sessions: `JWT_SECRET`, or `jwt-secret` in the data directory. */
 export const jwtSecret = secret("JWT_SECRET", "jwt-secret")

@@ -1,4 +1,4 @@
-/** A provisioning file as the command line reads it, and what it reports of it. */
+/** A provisioning file as the command line reads it, and the report of applying it. */
 import { Effect, FileSystem } from "effect"
 import { CliFailure } from "../terminal/CliFailure.ts"
 import type { ProvisionView } from "../../http/admin/operations/AdminOperations.ts"
@@ -22,7 +22,7 @@ export const readProvisionFile = Effect.fnUntraced(function* (file: string) {
 const counts = (of: ProvisionView["users"]): string =>
   `${of.created} created, ${of.updated} updated, ${of.unchanged} unchanged`
 
-/** What was done, and the minted keys, which are shown only now. */
+/** The changes made, and the minted keys, which are shown only now. */
 export const provisionReport = (done: ProvisionView): string =>
   [
     facts([

@@ -35,7 +35,7 @@ export const readSettingsDocument = Effect.fnUntraced(function* (file: string) {
         })
     }),
     Effect.scoped,
-    // What the hub logs, the command prints.
+    // The command prints the warnings that a hub would log.
     Effect.provide(Logger.layer([]))
   )
   return document

@@ -1,4 +1,4 @@
-/** What it takes to try an upstream server from the command line, without a running hub. */
+/** The services that try an upstream server from the command line, without a running hub. */
 import { Layer, Logger } from "effect"
 import { AnswerBytes } from "../../actors/limits/AnswerBytes.ts"
 import { FairShare } from "../../actors/limits/FairShare.ts"

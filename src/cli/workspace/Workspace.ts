@@ -1,7 +1,7 @@
 /**
- * Where this invocation works: data directory, settings file, database and secrets, from flags and environment.
+ * The workspace of an invocation: data directory, settings file, database and secrets, from flags and environment.
  *
- * The same answer for every command, so that `mcphub user ls` finds the hub that `mcphub start` runs in this folder.
+ * The same for every command, so that `mcphub user ls` finds the hub that `mcphub start` runs in this folder.
  */
 import { Context, Effect, Layer, Path } from "effect"
 import { HubSecrets, type HubSecretsShape } from "../../domain/config/HubSecrets.ts"

@@ -44,8 +44,7 @@ export const tokenHeader = (name: string, server: string): string => {
 }
 
 /**
- * The tokens the hub may send to a server, the explicitly listed ones first. Where two share a header, the hub sends
- * the first one that the user has set.
+ * The tokens for a server, listed ones first. Of two with one header, the hub sends the first that the user has set.
  */
 export const entitledTokens = (server: string, config: ServerConfig): ReadonlyArray<EntitledToken> => {
   if (config.isolation === "shared") return []
@@ -58,8 +57,7 @@ export const entitledTokens = (server: string, config: ServerConfig): ReadonlyAr
 }
 
 /**
- * Whether a stdio server holds users' tokens without a sandbox. The hub's other processes run as the same system user
- * and may be able to read them.
+ * Whether a stdio server without a sandbox gets users' tokens: other processes of the same system user may read them.
  */
 export const exposesTokens = (config: ServerConfig): boolean =>
   serverType(config) === "stdio" &&

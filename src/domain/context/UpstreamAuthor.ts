@@ -34,13 +34,11 @@ export interface ReceivedContext {
   readonly protocolVersion: string
   /** The server's name in the hub's settings. */
   readonly sourceServer: string
-  /** The names of the user's active groups. */
   readonly userGroups: ReadonlyArray<string>
   /** The user's service tokens for this server, by the lower-case name in the header: `github`, `jira`, … */
   readonly tokens: Readonly<Record<string, string>>
 }
 
-/** The reason for which headers were rejected. */
 export type VerifyFailure = "missing" | "malformed" | "unsigned" | "expired" | "audience" | "signature"
 
 export interface VerifyOptions {

@@ -33,9 +33,7 @@ export const reservedHeaders: ReadonlySet<string> = new Set([
 const maybeUnsafe = /[^\x21-\x24\x26-\x7e]/
 const unsafe = /[^\x20-\x7e]|%|^ | $/gu
 
-/**
- * Text made fit for a header: characters that a header cannot hold are percent-encoded (UTF-8), `%` itself included.
- */
+/** Text with the characters that a header cannot hold percent-encoded (UTF-8), `%` itself included. */
 export const headerText = (text: string): string =>
   maybeUnsafe.test(text) ? text.toWellFormed().replace(unsafe, encodeURIComponent) : text
 

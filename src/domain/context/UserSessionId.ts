@@ -1,7 +1,6 @@
 /**
- * The user's session as upstreams see it: stable for the same user and session, and telling nothing of either. A uuid
- * of version 8 (RFC 9562 §5.8) from the SHA-256 of `userId:sessionId`: two users never share one, and nobody can
- * compute either input from it.
+ * The user's session as upstreams see it: a uuid of version 8 (RFC 9562 §5.8) from the SHA-256 of `userId:sessionId`,
+ * so two users never share one and nobody can compute either input from it.
  */
 import { createHash } from "node:crypto"
 import type { SessionId, UserId } from "../Ids.ts"

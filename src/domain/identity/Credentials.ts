@@ -2,13 +2,12 @@
  * Sealing of service tokens at rest: `enc:v1:` and the base64url of nonce, AES-256-GCM ciphertext and tag.
  *
  * The user's id and the token's name are authenticated with the value, so a row copied to another user, or a value
- * copied to another name, does not open. Values without the prefix were written by an old hub and are read as they are.
+ * copied to another name, does not open. An old hub wrote values without the prefix; they are read as they are.
  */
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import { Aead, Kdf, SecureRandom } from "effect/crypto"
 import type { UserId } from "../Ids.ts"
 
-/** CREDENTIAL_KEY cannot serve as a key. */
 export class CredentialKeyInvalid extends Schema.TaggedError<CredentialKeyInvalid>()("CredentialKeyInvalid", {
   message: Schema.String
 }) {}

@@ -1,7 +1,7 @@
 /**
  * The users' groups of servers and tools.
  *
- * `owner`, where given, is part of the query: another user's group is not found. `layerMemory` and the SQL layer
+ * `owner`, where given, is part of the query: another user's group is not found. `GroupsMemory` and the SQL layer
  * (GroupsSql.ts) behave alike; every change is announced through `KeyEvents`.
  */
 import { Context, type Effect } from "effect"

@@ -1,5 +1,5 @@
 /**
- * An MCPHub key: what a client presents, and the row that stands for it.
+ * An MCPHub key: the secret that a client presents, and the row that stands for it.
  *
  * A key's text is `mcphub_` and 64 hex digits, shown once. The database holds `sha256:<hex>` of it; rows of an old hub
  * that still hold the text open the hub as well. The digest never leaves the database layer: people tell keys apart by
@@ -26,7 +26,7 @@ export const HubKey = Schema.Struct({
 })
 export type HubKey = typeof HubKey.Type
 
-/** Days a key may be valid from now. */
+/** Days of validity that a key may get. */
 export const keyDays = { least: 1, most: 90, usual: 90 } as const
 
 export const millisPerDay = 86_400_000
@@ -34,12 +34,12 @@ export const millisPerDay = 86_400_000
 const keyText = /^mcphub_[A-Za-z0-9_-]{16,200}$/
 
 /**
- * Whether a text can be a key at all. Checked before any look-up, so that a digest read from a stolen database, which
+ * Whether a text has the form of a key. Checked before any look-up, so that a digest read from a stolen database, which
  * is a stored text too, never opens the hub.
  */
 export const isKeyText = (text: string): boolean => keyText.test(text)
 
-/** Digest of a key's text as stored in `keyValue`; also the cache key, so that no plaintext is held. */
+/** Digest of a key's text as stored in `keyValue`. Caches use it too, so that they hold no plaintext. */
 export const keyDigest = (text: string): string => `sha256:${hash("sha256", text)}`
 
 /** A new key's text from 32 random bytes. */

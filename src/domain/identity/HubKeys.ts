@@ -1,8 +1,8 @@
 /**
  * MCPHub keys and the service tokens they carry.
  *
- * Every method that names one key takes the owner's id where a user acts for themselves: the owner is part of the
- * query, so another user's key is simply not found. Leave it out only for an admin. `layerMemory` and the SQL layer
+ * Every method that names one key takes the owner's id where users act for themselves: the owner is part of the query,
+ * so another user's key is simply not found. Leave it out only for an admin. `HubKeysMemory` and the SQL layer
  * (HubKeysSql.ts) behave alike; every change is announced through `KeyEvents`.
  */
 import { Context, type Effect, type Option, type Redacted } from "effect"
@@ -32,7 +32,7 @@ export interface GivenKey {
 /** One key, or all keys of a user (a token set there reaches each of them). */
 export type TokenTarget = { readonly keyId: KeyId; readonly owner?: UserId | undefined } | { readonly userId: UserId }
 
-/** How often a key was used since the last report. */
+/** The uses of a key since the last report. */
 export interface KeyUse {
   readonly keyId: KeyId
   readonly count: number
@@ -69,9 +69,9 @@ export class HubKeys extends Context.Service<
       name: string,
       owner?: UserId
     ) => Effect.Effect<HubKey, KeyNotFound | InvalidValue | DatabaseUnavailable>
-    /** Ends the key for good; the row stays for the record. */
+    /** Ends the key for good; its row stays for the record. */
     readonly revoke: (id: KeyId, owner?: UserId) => Effect.Effect<HubKey, KeyNotFound | DatabaseUnavailable>
-    /** Merges into the tokens of the target. Refuses values that cannot stand in a header, without showing them. */
+    /** Merges into the tokens of the target. Rejects values that cannot stand in a header, without showing them. */
     readonly setTokens: (
       target: TokenTarget,
       tokens: Readonly<Record<string, Redacted.Redacted<string>>>
@@ -88,15 +88,15 @@ export class HubKeys extends Context.Service<
     /** Adds counts and last-used times in one statement; times never go back. */
     readonly recordUse: (uses: ReadonlyArray<KeyUse>) => Effect.Effect<void, DatabaseUnavailable>
     /**
-     * Whom a presented key stands for, in one read; none when it is unknown, malformed, revoked or expired, or its
-     * owner deactivated. For `Principals`; everything else asks that.
+     * The principal of a presented key, in one read; none when the key is unknown, malformed, revoked or expired, or
+     * its owner deactivated. Only `Principals` calls this; everything else asks `Principals`.
      */
     readonly principal: (key: Redacted.Redacted<string>) => Effect.Effect<Option.Option<Principal>, DatabaseUnavailable>
-    /** For each of the given keys whether there is such a row at all, valid or not, in one read. For `KeyGuard`. */
+    /** Whether a row exists for each of the given keys, valid or not, in one read. Only `KeyGuard` calls this. */
     readonly exist: (
       keys: ReadonlyArray<Redacted.Redacted<string>>
     ) => Effect.Effect<ReadonlyArray<boolean>, DatabaseUnavailable>
-    /** Those of the given keys that do not open the hub now, as the events that say so. */
+    /** The given keys that no longer open the hub, as the events that say so. */
     readonly unusable: (
       keys: ReadonlyArray<{ readonly keyId: KeyId; readonly userId: UserId }>
     ) => Effect.Effect<ReadonlyArray<KeyEvent>, DatabaseUnavailable>

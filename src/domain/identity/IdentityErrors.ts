@@ -1,6 +1,4 @@
-/**
- * What can go wrong with users, keys, groups and service tokens, for whoever asked: each message names cause and remedy.
- */
+/** The errors of users, keys, groups and service tokens. Each message names cause and remedy. */
 import { Schema } from "effect"
 
 /** The database cannot be reached or does not answer; the same request may succeed later. */
@@ -14,7 +12,7 @@ export class UsernameTaken extends Schema.TaggedError<UsernameTaken>()("Username
 
 export class KeyNotFound extends Schema.TaggedError<KeyNotFound>()("KeyNotFound", { message: Schema.String }) {}
 
-/** The text of a key given by provisioning belongs to another user already. */
+/** A provisioning file gives the text of a key that belongs to another user. */
 export class KeyTaken extends Schema.TaggedError<KeyTaken>()("KeyTaken", { message: Schema.String }) {}
 
 export class GroupNotFound extends Schema.TaggedError<GroupNotFound>()("GroupNotFound", { message: Schema.String }) {}
@@ -23,7 +21,9 @@ export class GroupNameTaken extends Schema.TaggedError<GroupNameTaken>()("GroupN
   message: Schema.String
 }) {}
 
-/** A value that cannot be stored: `field` says which, the message what is allowed. Never holds the value of a secret. */
+/**
+ * A value that cannot be stored: `field` names it, the message says what is allowed. Never holds the value of a secret.
+ */
 export class InvalidValue extends Schema.TaggedError<InvalidValue>()("InvalidValue", {
   field: Schema.String,
   message: Schema.String

@@ -1,6 +1,6 @@
 /**
- * What may be stored for users, keys, groups and service tokens: checked here once for every repository, so that
- * what was accepted fits the legacy columns and, where it travels upstream, a header.
+ * The rules for stored values of users, keys, groups and service tokens, checked here once for every repository: an
+ * accepted value fits the legacy columns and, where it travels upstream, a header.
  */
 import { Effect, Redacted, Schema } from "effect"
 import { isKeyText, keyDays } from "./HubKey.ts"
@@ -9,12 +9,12 @@ import { Username } from "./User.ts"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** Whether a text can be an id of the legacy tables; anything else is simply not found. */
+/** Whether a text has the form of a legacy id; any other text is simply not found. */
 export const isUuid = (text: string): boolean => uuid.test(text)
 
 const tokenName = /^[A-Za-z_][A-Za-z0-9_.-]{0,99}$/
 
-/** Printable ASCII without outer spaces: what arrives in an HTTP header as it was sent (RFC 9110 section 5.5). */
+/** Printable ASCII without outer spaces: such text survives an HTTP header unchanged (RFC 9110 §5.5). */
 const headerValue = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
 
 const maxTokenLength = 8192
@@ -45,7 +45,7 @@ export const keyTextProblem = (key: Redacted.Redacted<string>): string | undefin
     ? undefined
     : "a key is mcphub_ and 16 to 200 letters, digits, hyphens or underscores (usually 64 hex digits)"
 
-/** Says what is wrong without repeating the value. */
+/** The problem, without the value. */
 export const tokenProblem = (name: string, value: Redacted.Redacted<string>): string | undefined => {
   if (!tokenName.test(name)) {
     return "a token name is 1 to 100 letters, digits, dots, hyphens or underscores, a letter or underscore first"
@@ -63,7 +63,6 @@ export const serversProblem = (servers: ReadonlyArray<string>): string | undefin
     ? undefined
     : "a server name is 1 to 100 characters, without commas, control characters or outer spaces"
 
-/** Fails with the first problem there is. */
 export const check = (problems: Readonly<Record<string, string | undefined>>): Effect.Effect<void, InvalidValue> => {
   for (const [field, problem] of Object.entries(problems)) {
     if (problem !== undefined) {
@@ -80,7 +79,7 @@ export const checkTokens = (
     Object.fromEntries(
       Object.entries(tokens).map(([name, value], index) => {
         const problem = tokenProblem(name, value)
-        // A name that cannot be stored is not repeated either: somebody may have pasted the value there.
+        // An invalid name is not shown either: somebody may have pasted the value there.
         return [problem !== undefined && !tokenName.test(name) ? `token ${index + 1}` : `token ${name}`, problem]
       })
     )

@@ -1,5 +1,5 @@
 /**
- * The announcement of changes to keys, users and groups, so that caches drop them and sessions end.
+ * Announcements of changes to keys, users and groups, so that caches drop them and sessions end.
  *
  * `publish` inside a transaction announces when, and only if, it commits. Subscribers hear of changes made by this
  * process (memory and embedded database) or by any process on the database (PostgreSQL, through LISTEN/NOTIFY).
@@ -9,24 +9,24 @@ import { SqlClient } from "effect/sql"
 import type { DatabaseUnavailable } from "./IdentityErrors.ts"
 import { KeyId, UserId } from "../Ids.ts"
 
-/** `missed`: announcements may have been lost, everything cached must be checked again. */
+/** `missed`: announcements may have been lost, so everything cached must be checked again. */
 export type KeyNews = { readonly _tag: "changed"; readonly event: KeyEvent } | { readonly _tag: "missed" }
 
 export class KeyEvents extends Context.Service<
   KeyEvents,
   {
     readonly publish: (events: ReadonlyArray<KeyEvent>) => Effect.Effect<void, DatabaseUnavailable>
-    /** From the subscription on. */
+    /** News from the subscription on. */
     readonly news: Stream.Stream<KeyNews>
   }
 >()("mcphub/domain/identity/KeyEvents") {
-  /** Within this process, at once. */
+  /** Announces within this process, at once. */
   static readonly layerMemory: Layer.Layer<KeyEvents> = Layer.effect(
     KeyEvents,
     Effect.suspend(() => inProcess((publish) => publish))
   )
 
-  /** Within this process, when the surrounding transaction has committed: for the embedded database. */
+  /** Announces within this process once the surrounding transaction has committed: for the embedded database. */
   static readonly layerInProcess: Layer.Layer<KeyEvents, never, SqlClient.SqlClient> = Layer.effect(
     KeyEvents,
     Effect.flatMap(SqlClient.SqlClient, (sql) => inProcess(sql.afterCommit))
@@ -50,7 +50,7 @@ const inProcess = Effect.fnUntraced(function* (when: (publish: Effect.Effect<voi
 })
 
 /**
- * What changed. `keyId` absent: everything of the user. `revoked` true: the key or user no longer opens the hub and its
+ * One change. `keyId` absent: everything of the user. `revoked` true: the key or user no longer opens the hub and its
  * sessions end; false: tokens, groups or names changed and sessions go on with fresh values.
  */
 export const KeyEvent = Schema.Struct({

@@ -1,10 +1,10 @@
 /**
- * What keeps guessing at keys from the database: however many unknown keys are presented, the database is read at a
- * bounded rate, and no valid key is turned away for it.
+ * The guard that keeps key guessing away from the database: however many unknown keys arrive, the database is read at a
+ * bounded rate, and no valid key is rejected for it.
  *
- * A read that finds its key is free, one that finds none uses up a token of a bucket. While the bucket is empty, keys
- * nobody has presented lately wait a quarter of a second and are asked for together, in one statement; only those that
- * exist go on to a read of their own. What waits is bounded by the requests that wait for it.
+ * A read that finds its key is free; one that finds none takes a token from a bucket. While the bucket is empty, keys
+ * that nobody has presented lately wait a quarter of a second, and one statement asks for all of them; only those that
+ * exist go on to a read of their own. The requests that wait bound the number of waiting keys.
  */
 import { Clock, Deferred, Effect, type Option, type Redacted, type Scope } from "effect"
 import { timeoutAwake } from "../AwakeTimeout.ts"
@@ -15,17 +15,17 @@ import { TokenBucket } from "../TokenBucket.ts"
 export interface KeyGuard {
   /** Whether the key may be read on its own; false: it does not exist. */
   readonly admits: (key: Redacted.Redacted<string>) => Effect.Effect<boolean, DatabaseUnavailable>
-  /** What the read of an admitted key found. */
+  /** Reports what the read of an admitted key found. */
   readonly settle: (found: Option.Option<unknown>) => void
 }
 
-/** Reads that find nothing: so many at once, and per second. */
+/** Reads that may find nothing: at once, and per second. */
 export const missedReads = { capacity: 100, perSecond: 20 }
 
-/** How long keys wait for each other. */
+/** Time during which keys are collected for one statement. */
 export const gatherFor = "250 millis"
 
-/** How long the database may take to say which of them exist. */
+/** Milliseconds the database has to say which of them exist. */
 const askFor = 3_000
 
 const silent = new DatabaseUnavailable({ message: "The database did not say in time which keys exist" })

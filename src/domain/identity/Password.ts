@@ -1,5 +1,5 @@
 /**
- * Password digests of people who sign in to the dashboard: PBKDF2-HMAC-SHA-256 with 600 000 iterations (OWASP 2023),
+ * Password digests for people who sign in to the dashboard: PBKDF2-HMAC-SHA-256 with 600 000 iterations (OWASP 2023),
  * which WebCrypto has on every runtime.
  *
  * Stored as `pbkdf2-sha256$<iterations>$<salt>$<hash>` (base64url), which tells it from the old hub's bcrypt (`$2b$…`)
@@ -36,7 +36,9 @@ export const digest = Effect.fnUntraced(function* (password: Redacted.Redacted<s
 const decoded = (text: string | undefined): Uint8Array | undefined =>
   text === undefined ? undefined : Result.getOrUndefined(Base64Url.decode(text))
 
-/** Whether the password made the digest, in constant time. False for digests of another scheme, such as bcrypt. */
+/**
+ * Whether the digest belongs to the password, in constant time. False for digests of another scheme, such as bcrypt.
+ */
 export const verify = Effect.fnUntraced(function* (
   password: Redacted.Redacted<string>,
   stored: Redacted.Redacted<string>
@@ -53,7 +55,7 @@ export const verify = Effect.fnUntraced(function* (
 /** A password for a person to type once: 120 random bits in groups, without letters that look alike. */
 export const generate = (): Redacted.Redacted<string> => {
   const alphabet = "abcdefghjkmnpqrstuvwxyz23456789A"
-  // 32 letters: five bits each, so no value of a byte is preferred.
+  // 32 letters, five bits each, so every letter is equally likely.
   const letters = Array.from(SecureRandom.randomBytesUnsafe(24), (byte) => alphabet.charAt(byte & 31)).join("")
   return Redacted.make(letters.replace(/(.{6})(?=.)/g, "$1-"), { label: "password" })
 }

@@ -1,9 +1,9 @@
 /**
- * Who a request belongs to: one user, seen through one MCPHub key.
+ * The owner of a request: one user, seen through one MCPHub key.
  *
- * A `Principal` is derived from the key on every request (cached ≤ 30 s by `Principals`) and is the only source of
- * identity: no path, query field or client header takes part. Service tokens belong to the key, so two keys of one
- * user may carry different tokens.
+ * The hub derives a `Principal` from the key on every request (`Principals` caches it for at most 30 s). It is the only
+ * source of identity: no path, query field or client header takes part. Service tokens belong to the key, so two keys
+ * of one user may carry different tokens.
  */
 import type { Redacted } from "effect"
 import type { GroupId, KeyId, UserId } from "../Ids.ts"

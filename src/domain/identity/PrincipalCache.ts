@@ -1,5 +1,5 @@
 /**
- * What `Principals` remembers: principals by the digest of their key, digests that opened nothing, the keys seen, and
+ * The memory of `Principals`: principals by the digest of their key, digests that opened nothing, the keys seen, and
  * the uses not yet written down. Plain state with synchronous operations, so that the data path needs no effect.
  */
 import type { KeyId, UserId } from "../Ids.ts"
@@ -10,7 +10,7 @@ import type { KeyEvent } from "./KeyEvents.ts"
 export interface SeenKey {
   readonly keyId: KeyId
   readonly userId: UserId
-  /** When the key has to be looked at again: its expiry as last read, in milliseconds since the epoch. */
+  /** Milliseconds since the epoch at which the key must be checked again: its expiry as last read. */
   readonly checkAt: number
 }
 
@@ -20,7 +20,7 @@ interface Entry {
   readonly until: number
 }
 
-/** Two readings of one moment: how long an answer is believed must not depend on how the wall clock is set. */
+/** Two readings of one moment: setting the wall clock must not change how long an answer is believed. */
 export interface Moment {
   /** Milliseconds since the epoch. */
   readonly wall: number
@@ -42,10 +42,13 @@ export class PrincipalCache {
   readonly #rejected = new Map<string, number>()
   readonly #seen = new Map<KeyId, SeenKey>()
   #uses = new Map<KeyId, { count: number; lastUsedAt: number }>()
-  /** Grows with every change heard of; a read that began before one may be stale. */
+  /** Grows with every announced change; a read that began before one may be stale. */
   generation = 0
 
-  /** The principal while its entry is fresh and the key has not expired; counts as one use, but for who asks `again`. */
+  /**
+   * The principal while its entry is fresh and the key has not expired. Counts as one use, unless the caller asks
+   * `again`.
+   */
   get(digest: string, now: Moment, again = false): Principal | undefined {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return undefined
@@ -98,7 +101,7 @@ export class PrincipalCache {
     else for (const key of this.#seen.values()) if (key.userId === event.userId) this.#seen.delete(key.keyId)
   }
 
-  /** Forgets every answer; the keys seen stay, since they have to be checked. */
+  /** Forgets every answer. The keys seen stay, since they have to be checked. */
   clear(): void {
     this.generation++
     this.#entries.clear()
@@ -106,13 +109,13 @@ export class PrincipalCache {
     this.#rejected.clear()
   }
 
-  /** Keys whose sessions may be alive: all, or those due by `now`. */
+  /** Keys whose sessions may be alive: all, or those to check by `now`. */
   seen(now?: number): ReadonlyArray<SeenKey> {
     const keys = [...this.#seen.values()]
     return now === undefined ? keys : keys.filter((key) => key.checkAt <= now)
   }
 
-  /** Puts off the next look at a key that turned out to be valid longer. */
+  /** Postpones the next check of a key that turned out to be valid longer. */
   postpone(keyId: KeyId, checkAt: number): void {
     const key = this.#seen.get(keyId)
     if (key !== undefined) this.#seen.set(keyId, { ...key, checkAt })
@@ -124,7 +127,7 @@ export class PrincipalCache {
     return uses
   }
 
-  /** Gives back uses that could not be written, to be tried again. */
+  /** Returns uses that could not be written, for the next attempt. */
   returnUses(uses: ReadonlyArray<KeyUse>): void {
     for (const { count, keyId, lastUsedAt } of uses) {
       const use = this.#uses.get(keyId)

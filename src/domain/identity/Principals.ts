@@ -1,7 +1,8 @@
 /**
- * From a presented MCPHub key to its `Principal`, at most one database read per request, cached ≤ 30 s.
+ * The way from a presented MCPHub key to its `Principal`, with at most one database read per request, cached for at
+ * most 30 s.
  *
- * Used by everything that authenticates. Unknown, malformed, expired, revoked and deactivated keys are one error, so
+ * Everything that authenticates uses it. Unknown, malformed, expired, revoked and deactivated keys are one error, so
  * that no caller can tell them apart. `invalidations` tells the session registry which keys or users have changed, so
  * that it ends their sessions (≤ 1 s after the commit).
  */
@@ -53,7 +54,7 @@ export class Principals extends Context.Service<
      * key, unless the same request asks `again`.
      */
     readonly peek: (key: string, again?: boolean) => Principal | undefined
-    /** Changes to keys and users, after the cache has dropped them. */
+    /** Changes to keys and users, once the cache has dropped them. */
     readonly invalidations: Stream.Stream<KeyEvent>
   }
 >()("mcphub/domain/identity/Principals") {
@@ -66,7 +67,7 @@ export class Principals extends Context.Service<
 /** Milliseconds the database has to say whose a key is. */
 const deadline = 3_000
 
-/** Look-ups of unknown keys at a time, so that guessing cannot take every database connection. */
+/** Concurrent look-ups of unknown keys, so that guessing cannot take every database connection. */
 const concurrentLookups = 4
 
 /** Keys checked in one statement. */
@@ -110,7 +111,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       return Effect.flatMap(
         Effect.mapError(find(key), () => unavailable),
         (found) => {
-          // Something changed while the database was read: what it said may be from before.
+          // Something changed during the read, so its answer may be older than the change.
           if (cache.generation !== generation) return read(digest, key)
           const now = moment()
           if (Option.isNone(found)) {
@@ -123,7 +124,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       )
     })
 
-  /** One read per key however many ask; it goes on when the first of them is interrupted. */
+  /** One read per key, however many requests ask for it; it goes on when the first of them is interrupted. */
   const lookup = (digest: string, key: Redacted.Redacted<string>) =>
     Effect.suspend(() => {
       const pending = waiting.get(digest)
@@ -137,7 +138,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
         })
       return Effect.gen(function* () {
         const reading = yield* read(digest, key).pipe(Effect.onExit(settle), Effect.forkIn(scope))
-        // Nobody waits for the driver, which takes long to give up a statement when the server stands still.
+        // The request does not wait for the driver, which takes long to give up a statement when the server stalls.
         const giveUp = Effect.andThen(
           settle(Exit.fail(unavailable)),
           Effect.sync(() => reading.interruptUnsafe())
@@ -169,7 +170,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       return PubSub.publish(changes, event)
     })
 
-  /** Ends what no longer opens the hub among the given keys; while the database is down they are left as they are. */
+  /** Ends those of the given keys that no longer open the hub; while the database is down it changes nothing. */
   const check = Effect.fnUntraced(function* (seen: ReadonlyArray<SeenKey>) {
     for (let from = 0; from < seen.length; from += checkBatch) {
       yield* Effect.forEach(yield* keys.unusable(seen.slice(from, from + checkBatch)), announce, { discard: true })
@@ -178,7 +179,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
 
   const checkAll = Effect.suspend(() => check(cache.seen())).pipe(Effect.timeout(deadline))
 
-  /** A key at its expiry either was extended meanwhile, or is over, also while the database is down. */
+  /** A key at its expiry was either extended meanwhile or is over, and that holds while the database is down too. */
   const checkExpired = Effect.suspend(() => {
     const now = clock.currentTimeMillisUnsafe()
     const due = cache.seen(now)
@@ -197,7 +198,8 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       ? announce(news.event)
       : Effect.suspend(() => {
           cache.clear()
-          // Beside the stream, so that a slow check holds up no news; again soon, since what was revoked ends in a second.
+          // Runs beside the stream, so that a slow check delays no news. Retries soon, since sessions of a revoked key
+          // end within a second.
           return checkAll.pipe(Effect.retry(Schedule.spaced("250 millis")), Effect.ignore, Effect.forkIn(scope))
         })
 
@@ -213,7 +215,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
   // Subscribed before the service exists, so that no change after it is missed.
   yield* events.news.pipe(Stream.runForEach(hear), Effect.forkScoped({ startImmediately: true }))
   yield* checkExpired.pipe(Effect.repeat(Schedule.spaced("500 millis")), Effect.forkScoped)
-  // Also finds what was changed past the hub: by the old hub, or by hand.
+  // Also finds changes made past the hub: by the old hub, or by hand.
   yield* Effect.ignore(checkAll).pipe(Effect.delay(timeToLive), Effect.forever, Effect.forkScoped)
   yield* Effect.addFinalizer(() => flush)
   yield* flush.pipe(Effect.delay("4 seconds"), Effect.forever, Effect.forkScoped)

@@ -5,7 +5,6 @@ import { Effect, type Redacted, Result } from "effect"
 import type { Credentials } from "./Credentials.ts"
 import type { UserId } from "../Ids.ts"
 
-/** Stored forms by name. */
 export const sealTokens = (
   credentials: Credentials["Service"],
   userId: UserId,
@@ -19,8 +18,8 @@ export const sealTokens = (
   )
 
 /**
- * Values by name from a row's `serviceTokens`. Blank values count as absent, as in the old hub. One that does not open
- * is left out and reported by name, so that its server says "not connected" instead of the whole key failing.
+ * Values by name from a row's `serviceTokens`. Blank values count as absent, as in the old hub. A value that does not
+ * open is dropped and reported by name, so that its server says "not connected" instead of the whole key failing.
  */
 export const openTokens = Effect.fnUntraced(function* (
   credentials: Credentials["Service"],

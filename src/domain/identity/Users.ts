@@ -1,7 +1,7 @@
 /**
  * The users of the hub.
  *
- * `layerMemory` and the SQL layer (UsersSql.ts) behave alike. Deactivating and removing a user announces it through
+ * `UsersMemory` and the SQL layer (UsersSql.ts) behave alike. Deactivating or removing a user is announced through
  * `KeyEvents`, so that the user's sessions end.
  */
 import { Context, type Effect, type Option, type Redacted } from "effect"
@@ -18,7 +18,7 @@ export interface NewUser {
   readonly email?: string | undefined
 }
 
-/** What GitHub says of a person who signs in. */
+/** The profile of a person who signs in with GitHub. */
 export interface GithubProfile {
   readonly githubId: string
   readonly login: string
@@ -51,7 +51,7 @@ export class Users extends Context.Service<
     ) => Effect.Effect<void, UserNotFound | DatabaseUnavailable>
     /** Notes that the user signed in now. */
     readonly recordLogin: (id: UserId) => Effect.Effect<void, DatabaseUnavailable>
-    /** The user with this GitHub id, created (not admin) at the first sign-in, the profile refreshed at each. */
+    /** The user with this GitHub id: created (not admin) at the first sign-in, with the profile refreshed at each. */
     readonly fromGithub: (profile: GithubProfile) => Effect.Effect<User, InvalidValue | DatabaseUnavailable>
   }
 >()("mcphub/domain/identity/Users") {}

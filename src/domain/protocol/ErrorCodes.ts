@@ -1,6 +1,6 @@
 /**
  * Error codes on the MCP wire. The spec reserves the negative range, so the hub's own codes are positive and resemble
- * the HTTP statuses operators know. `HubErrorData` stands in `error.data` of every error the hub itself makes.
+ * the HTTP statuses operators know. Every error the hub itself makes carries `HubErrorData` in `error.data`.
  */
 
 /** JSON-RPC 2.0 §5.1. */
@@ -26,7 +26,10 @@ export const hubCodes = {
 /** MCP resources: -32002 until 2025-11-25, -32602 from 2026-07-28 on. */
 export const resourceNotFound = -32002
 
-/** `data.kind` where a server needs what the client did not declare: -32021 from 2026-07-28 on, 1403 before. */
+/**
+ * `data.kind` where a server needs a capability that the client did not declare: -32021 from 2026-07-28 on, 1403
+ * before.
+ */
 export const capabilityMissing = "client_capability_missing"
 
 export interface HubErrorData {
@@ -36,7 +39,7 @@ export interface HubErrorData {
   readonly origin: "hub" | "upstream"
   readonly server?: string | undefined
   readonly retryAfterMs?: number | undefined
-  /** How far an exchange with a server had come: sending, waiting for an answer, reading it whole or as a stream. */
+  /** Progress of an exchange with a server: sending, waiting for an answer, reading it whole or as a stream. */
   readonly phase?: "send" | "headers" | "body" | "stream" | undefined
   readonly requiredCapabilities?: { readonly [capability: string]: unknown } | undefined
 }

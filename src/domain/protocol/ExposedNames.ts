@@ -1,12 +1,12 @@
 /**
- * Names of tools and prompts as clients see them: `{server}{separator}{name}` behind an endpoint of several servers, the
- * server's own name behind an endpoint of one. Exposed names are resolved by looking them up, never by splitting text:
- * `a-b` + `c` and `a` + `b-c` read the same and are therefore both left out.
+ * Names of tools and prompts as clients see them: `{server}{separator}{name}` behind an endpoint of several servers,
+ * the bare name behind an endpoint of one. The hub resolves exposed names by looking them up, never by
+ * splitting text: `a-b` + `c` and `a` + `b-c` read the same, so neither is exposed.
  */
 
 export const expose = (server: string, name: string, separator: string): string => `${server}${separator}${name}`
 
-/** The servers that could have exposed a name, each with what would be the name over there. */
+/** The servers that may have exposed a name, each with the tool's or prompt's name at that server. */
 export const candidates = function* (
   exposed: string,
   servers: Iterable<string>,

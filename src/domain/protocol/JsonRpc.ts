@@ -1,6 +1,6 @@
 /**
- * The JSON-RPC 2.0 envelope as MCP uses it, checked structurally and without a schema library: what is only carried is
- * never validated, so a field this hub does not know passes through unchanged.
+ * The JSON-RPC 2.0 envelope as MCP uses it, checked structurally and without a schema library: the hub does not
+ * validate what it only carries, so an unknown field passes through unchanged.
  *
  * Source: JSON-RPC 2.0; MCP `basic/index` (ids are strings or integers, never null).
  */
@@ -43,7 +43,7 @@ export interface JsonRpcFailure {
 export type JsonRpcResponse = JsonRpcSuccess | JsonRpcFailure
 export type JsonRpcMessage = JsonRpcRequest | JsonRpcNotification | JsonRpcResponse
 
-/** The longest id text echoed back; longer ones are refused (a client needs no more, and ids land in headers and logs). */
+/** The longest id text the hub accepts; a client needs no more, and ids land in headers and logs. */
 const maxIdLength = 256
 
 export const isId = (value: unknown): value is JsonRpcId =>
@@ -63,7 +63,7 @@ const invalid = (reason: string, id: unknown): Classified => ({
   id: isId(id) ? id : null
 })
 
-/** Sorts one parsed JSON value into the four kinds of message. The object is carried on as it is. */
+/** Sorts one parsed JSON value into the four kinds of message. The object itself stays as it is. */
 export const classify = (value: unknown): Classified => {
   if (!Predicate.isObject(value) || Array.isArray(value)) return invalid("The message is not a JSON object", null)
   const message = value as JsonObject

@@ -1,5 +1,5 @@
 /**
- * What the hub must know of MCP's methods to route them: which kind of list they belong to, which capability they need.
+ * The facts about MCP's methods that the hub needs to route them: the kind of list, the capability.
  *
  * Source: MCP 2025-11-25 schema.
  */
@@ -10,7 +10,7 @@ export interface ListMethod {
   readonly method: string
   /** The field of the result that holds the array. */
   readonly field: string
-  /** The upstream's capability without which it is not asked. */
+  /** The capability without which the hub does not ask an upstream. */
   readonly capability: string
   /** The notification that makes a cached list stale. */
   readonly changed: string
@@ -45,7 +45,7 @@ export const lists: Readonly<Record<ListKind, ListMethod>> = {
 
 export const listKinds = Object.keys(lists) as ReadonlyArray<ListKind>
 
-/** Requests that read, or set what setting twice leaves as it is: an answer that was lost can be asked for again. */
+/** Requests that read, or set something to a value: the hub can send them again when an answer was lost. */
 const repeatable: ReadonlySet<string> = new Set([
   "initialize",
   "server/discover",
@@ -63,7 +63,7 @@ const repeatable: ReadonlySet<string> = new Set([
   "tasks/cancel"
 ])
 
-/** Whether a request does no harm when it is executed twice. Of a method nobody knows, that is not known either. */
+/** Whether a request does no harm when executed twice. Unknown methods count as harmful. */
 export const isRepeatable = (method: string): boolean => repeatable.has(method)
 
 /** The client capability a server-to-client request needs; `undefined` for methods no client offers. */

@@ -2,7 +2,7 @@
  * The protocol revisions this hub speaks. Revisions are dates and compare as text.
  *
  * Source: MCP `basic/lifecycle` (version negotiation): a server that does not know the requested revision answers with
- * the latest it does.
+ * the latest it knows.
  */
 
 /** Revisions with `initialize` and sessions, oldest first. */
@@ -11,19 +11,18 @@ export type StatefulVersion = (typeof statefulVersions)[number]
 
 export const latestStateful: StatefulVersion = "2025-11-25"
 
-/** The revision whose transport HTTP+SSE is; over streamable HTTP it is not spoken. */
+/** The revision whose transport is HTTP+SSE; the hub does not speak it over streamable HTTP. */
 export const eventTransportVersion = "2024-11-05"
 
 /** The revision of a session: one with `initialize`, over whichever transport, or the stateless one. */
 export type SessionVersion = typeof eventTransportVersion | StatefulVersion | typeof statelessVersion
 
-/** What a request without the header means (MCP `basic/transports`, since 2025-06-18). */
+/** The revision of a request without the header (MCP `basic/transports`, since 2025-06-18). */
 export const assumedVersion: StatefulVersion = "2025-03-26"
 
-/** The stateless revision. */
 export const statelessVersion = "2026-07-28"
 
-/** Revisions with sessions, or the one without: what a client and an upstream speak need not be the same. */
+/** The era with sessions or the one without. A client and an upstream need not speak the same one. */
 export type Era = "stateful" | "stateless"
 
 export const eraOf = (version: string): Era => (version >= statelessVersion ? "stateless" : "stateful")
@@ -31,7 +30,7 @@ export const eraOf = (version: string): Era => (version >= statelessVersion ? "s
 export const isStateful = (value: unknown): value is StatefulVersion =>
   (statefulVersions as ReadonlyArray<unknown>).includes(value)
 
-/** The revision an `initialize` request gets: the one asked for when it is known, the latest otherwise. */
+/** The revision an `initialize` request gets: the requested one if the hub knows it, otherwise the latest. */
 export const negotiate = (requested: unknown): StatefulVersion => (isStateful(requested) ? requested : latestStateful)
 
 /** The same over HTTP+SSE, whose clients may ask for its own revision as well as for later ones. */
@@ -39,8 +38,9 @@ export const negotiateOverEvents = (requested: unknown): StatefulVersion | typeo
   requested === eventTransportVersion ? requested : negotiate(requested)
 
 /**
- * Event streams begin with an event that has an id and no data, and the answer of a POST may be such a stream from the
- * start (MCP `basic/transports`, since 2025-11-25). Clients of older revisions take it for a broken message.
+ * Whether event streams begin with an event that has an id and no data, and the answer of a POST may be such a stream
+ * from the start (MCP `basic/transports`, since 2025-11-25). Clients of older revisions take that event for a broken
+ * message.
  */
 export const primesStreams = (version: string): boolean => version >= "2025-11-25" && version < statelessVersion
 

@@ -1,7 +1,7 @@
 /**
  * Users as code: a file of users with their groups, keys and service tokens, applied idempotently, all or nothing.
  *
- * What the file names is created or brought to the file's values; what it does not name stays. A key given as text
+ * What the file names is created or brought to the file's values; everything else stays. A key given as text
  * keeps that text (a digest is stored); a key given by name only is minted once. A key somebody revoked stays revoked.
  * Service tokens go onto all keys of the user.
  */
@@ -9,7 +9,7 @@ import { Context, type Effect, type Redacted, Schema } from "effect"
 import type { KeyId, UserId } from "../Ids.ts"
 import type { DatabaseUnavailable } from "../identity/IdentityErrors.ts"
 
-/** The file or what it asks for cannot be applied; nothing was changed. Each problem names its place in the file. */
+/** The file, or what it asks for, cannot be applied; nothing was changed. Each problem names its place in the file. */
 export class ProvisioningRefused extends Schema.TaggedError<ProvisioningRefused>()("ProvisioningRefused", {
   message: Schema.String,
   problems: Schema.Array(Schema.Struct({ path: Schema.String, reason: Schema.String }))

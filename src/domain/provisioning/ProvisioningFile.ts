@@ -1,7 +1,8 @@
 /**
- * The file of `mcphub provision FILE`: its schema, and what a schema cannot say (texts that fit, nothing named twice).
+ * The file of `mcphub provision FILE`: its schema, and the rules a schema cannot express (texts that fit, nothing named
+ * twice).
  *
- * Unknown fields are refused, since a misspelt `groups` would otherwise open every server to its user. No problem
+ * Unknown fields are rejected, since a misspelt `groups` would otherwise open every server to its user. No problem
  * repeats the value of a key or token.
  */
 import { Effect, Redacted, Result, Schema, SchemaIssue } from "effect"
@@ -72,7 +73,7 @@ const schemaProblems = (issue: SchemaIssue.Issue): ReadonlyArray<Problem> =>
     return { path: pathText(parts) || "(the whole file)", reason: secret ? "must be a text" : message }
   })
 
-/** Milliseconds since the epoch of an `expiresAt`; NaN when it is none. */
+/** Milliseconds since the epoch of an `expiresAt`; NaN when the text is no date. */
 export const expiryOf = (expiresAt: string | number): number =>
   typeof expiresAt === "number" ? expiresAt : Date.parse(expiresAt)
 
@@ -82,7 +83,7 @@ const userProblems = (users: ReadonlyArray<ProvisioningUser>): ReadonlyArray<Pro
   const report = (path: string, reason: string | undefined) => {
     if (reason !== undefined) problems.push({ path, reason })
   }
-  /** `what` tells the kinds of names apart; the name itself is not shown, since it may be a key. */
+  /** `what` says the kind of name. The name itself is not shown, since it may be a key. */
   const once = (path: string, what: string, name: string) => {
     const first = seen.get(`${what} ${name}`)
     if (first === undefined) seen.set(`${what} ${name}`, path)

@@ -1,8 +1,8 @@
 /**
- * What applying a provisioning file has to write, given what is stored: the decisions, without a database.
+ * The writes that a provisioning file needs, given what is stored: the decisions, without a database.
  *
- * Shared by the memory and SQL layers of `Provisioning`. Nothing to write means nothing to announce, so applying a
- * file again disturbs no session.
+ * The memory and SQL layers of `Provisioning` share it. Nothing to write means nothing to announce, so applying a file
+ * again disturbs no session.
  */
 import { Clock, Effect, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"

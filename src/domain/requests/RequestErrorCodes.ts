@@ -1,6 +1,6 @@
 /**
  * Code, kind and origin of every typed error a request can fail with: one table for the wire (`JsonRpcErrors`), the
- * request log and statistics. Exhaustive by construction: a new error does not compile without a row.
+ * request log and statistics. The type makes the table exhaustive: a new error does not compile without a row.
  */
 import { capabilityMissing, hubCodes, resourceNotFound, rpcCodes } from "../protocol/ErrorCodes.ts"
 import { statelessCodes } from "../protocol/eras/StatelessErrors.ts"
@@ -14,11 +14,11 @@ export interface ErrorRow {
   readonly origin: "hub" | "upstream"
 }
 
-/** Whose an error is, by its kind: those that a server caused are named after it, or after the answer it took along. */
+/** The origin of an error, by its kind: a server caused those named after the upstream, and a lost answer. */
 export const originOf = (kind: string): "hub" | "upstream" =>
   kind.startsWith("upstream_") || kind === "outcome_unknown" ? "upstream" : "hub"
 
-/** Nothing was executed, or what is may be executed twice: the answer to anything else is lost as `OutcomeUnknown`. */
+/** Nothing was executed, or it may be executed twice. Every other lost answer becomes `OutcomeUnknown`. */
 const retryable: ReadonlySet<UpstreamFailed["reason"]> = new Set(["closed", "session"])
 
 const row = (code: number, kind: string, retryable = false): ErrorRow => ({

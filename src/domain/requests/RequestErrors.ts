@@ -1,6 +1,4 @@
-/**
- * Everything a client's request can fail with. Wire-free: `JsonRpcErrors` (http) is the total mapping onto codes.
- */
+/** Every error a client's request can fail with. Wire-free: `JsonRpcErrors` (http) is the total mapping onto codes. */
 import { Schema } from "effect"
 import type { RequestCancelled, RequestTimeout, SessionClosed } from "./RequestRecord.ts"
 import type { UpstreamError } from "./UpstreamErrors.ts"
@@ -25,22 +23,22 @@ export class OutOfPlace extends Schema.TaggedError<OutOfPlace>()("OutOfPlace", {
   message: Schema.String
 }) {}
 
-/** The user has as many requests in flight as they may. */
+/** The user has reached the limit of requests in flight. */
 export class UserOverloaded extends Schema.TaggedError<UserOverloaded>()("UserOverloaded", {
   message: Schema.String,
   retryAfterSeconds: Schema.Number
 }) {}
 
-/** A header of a stateless request does not repeat what the body says (`Mcp-Param-*`, known once the tool is). */
+/** A header of a stateless request differs from the body (`Mcp-Param-*`, checked once the tool is known). */
 export class HeaderMismatch extends Schema.TaggedError<HeaderMismatch>()("HeaderMismatch", {
   header: Schema.String,
   message: Schema.String
 }) {}
 
-/** A server needs something of the client that the client did not declare: the client is never asked for it. */
+/** A server needs a capability that the client did not declare, so the hub never asks the client. */
 export class ClientCapabilityMissing extends Schema.TaggedError<ClientCapabilityMissing>()("ClientCapabilityMissing", {
   server: Schema.String,
-  /** What is missing, in the shape of `ClientCapabilities`. */
+  /** The missing ones, in the shape of `ClientCapabilities`. */
   requiredCapabilities: Schema.Record(Schema.String, Schema.Unknown),
   message: Schema.String
 }) {}

@@ -1,9 +1,9 @@
 /**
  * The id of one request: `user-{userId}-{sessionId}-{method}-{timestamp}-{random}`.
  *
- * It goes into logs, audit rows, error data and the header `X-MCPHub-Request-Id`, so it is limited to characters that
- * can stand in a header, and it can be read back: the method may contain `/` and `-`, and uuids contain `-`, hence the
- * parts are found by their shapes and not by counting dashes.
+ * It goes into logs, audit rows, error data and the header `X-MCPHub-Request-Id`, so it uses only characters that a
+ * header can hold. It can be read back: the method may contain `/` and `-`, and uuids contain `-`, so `parse` finds the
+ * parts by their shapes instead of counting dashes.
  */
 import { randomBytes } from "node:crypto"
 import { Option } from "effect"
@@ -33,8 +33,8 @@ export const methodText = (method: string): string =>
   plainMethod.test(method) ? method : excerpt(method, maxMethodLength).replace(/[^A-Za-z0-9/_$.-]/g, "_") || "_"
 
 /**
- * A source of ids. Random bytes come from the platform's generator, many ids at a time, since one call of it costs more
- * than the rest of an id.
+ * A source of ids. Random bytes come from the platform's generator, enough for many ids at a time, since one call costs
+ * more than the rest of an id.
  */
 export const makeMint = (): MintRequestId => {
   let pool = ""
@@ -51,7 +51,9 @@ export const makeMint = (): MintRequestId => {
 
 const outer = /^user-(.+)-(\d{1,16})-([0-9a-f]{24})$/s
 const uuid = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-/** Most certain first: both ids are uuids, the session's is, none is but no part holds a dash. */
+/**
+ * The most certain pattern first: both ids are uuids; the session's is one; neither is one, but no part holds a dash.
+ */
 const inner = [
   new RegExp(`^(${uuid})-(${uuid})-([A-Za-z0-9/_$.-]{1,64})$`),
   new RegExp(`^(.+?)-(${uuid})-([A-Za-z0-9/_$.-]{1,64})$`),
@@ -59,7 +61,7 @@ const inner = [
   /^([^-]+)-([^-]+)-([A-Za-z0-9/_$.]{1,64})$/
 ]
 
-/** Reads an id back; none when the text is no id or its parts cannot be told apart. */
+/** Reads an id back; none when the text is no id or is ambiguous. */
 export const parse = (id: string): Option.Option<RequestIdParts> => {
   const ends = outer.exec(id)
   if (ends === null) return Option.none()

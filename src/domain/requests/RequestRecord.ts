@@ -1,16 +1,14 @@
-/**
- * One running request and the ways it can end. Wire-free: `JsonRpcErrors` decides codes.
- */
+/** One running request and the ways it can end. Wire-free: `JsonRpcErrors` decides codes. */
 import { Schema } from "effect"
 import { RequestId, type SessionId, type UserId } from "../Ids.ts"
 import type { Principal } from "../identity/Principal.ts"
 
 export type RequestOutcome = "completed" | "failed" | "timedOut" | "cancelled" | "sessionClosed"
 
-/** Why a request is being interrupted; becomes its outcome. */
+/** The reason for an interruption; it becomes the request's outcome. */
 export type EndReason = "cancelled" | "sessionClosed"
 
-/** No answer within the limit: the upstream was told, the slot is free. */
+/** No answer within the limit: the hub told the upstream, and the place is free. */
 export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
   requestId: RequestId,
   timeoutMs: Schema.Number,
@@ -24,7 +22,6 @@ export class SessionClosed extends Schema.TaggedError<SessionClosed>()("SessionC
   message: Schema.String
 }) {}
 
-/** The client cancelled the request. */
 export class RequestCancelled extends Schema.TaggedError<RequestCancelled>()("RequestCancelled", {
   requestId: RequestId,
   message: Schema.String
@@ -36,14 +33,14 @@ export class UnknownRequest extends Schema.TaggedError<UnknownRequest>()("Unknow
   message: Schema.String
 }) {}
 
-/** A request tracked by hand was reported as failed; `cause` is what was reported. */
+/** The caller reported a request tracked by hand as failed; `cause` is what it reported. */
 export class RequestFailed extends Schema.TaggedError<RequestFailed>()("RequestFailed", {
   requestId: RequestId,
   message: Schema.String,
   cause: Schema.Unknown
 }) {}
 
-/** What the tracker itself ends a request with. */
+/** The ends that the tracker itself gives a request. */
 export type RequestEnd = RequestTimeout | RequestCancelled | SessionClosed
 
 export interface TrackOptions {
@@ -58,7 +55,7 @@ export interface TrackOptions {
   readonly maxTotalMs?: number | undefined
 }
 
-/** The running record: mutable where the request learns more about itself, and the handle on its deadline. */
+/** The running record: mutable where the request learns more about itself, with a handle on its deadline. */
 export interface RequestRecord {
   readonly requestId: RequestId
   readonly userId: UserId
@@ -69,21 +66,24 @@ export interface RequestRecord {
   readonly kind: "request" | "notification"
   /** Milliseconds since the epoch. */
   readonly startedAt: number
-  /** When it times out as things stand, in monotonic milliseconds. */
+  /** The present deadline, in monotonic milliseconds. */
   readonly deadline: number
   /** The upstream server it went to, once routed. */
   server: string | undefined
   /** The tool, prompt name as exposed (never arguments, never a resource URI). */
   target: string | undefined
-  /** The error code answered, for the log line. Set on an effect that succeeds, it makes the outcome `failed`. */
+  /** The error code of the answer, for the log line. Set on an effect that succeeds, it makes the outcome `failed`. */
   errorCode: number | undefined
-  /** The kind of error answered; from the typed error when absent. */
+  /** The kind of error in the answer; from the typed error when absent. */
   errorKind: string | undefined
-  /** Pushes the deadline back by the timeout from now (progress arrived), never past maxTotal. */
+  /** Moves the deadline to one timeout from now (progress arrived), never past maxTotal. */
   readonly touch: () => void
   /** Changes the timeout once the server is known (per-server options), counted from the start or the last touch. */
   readonly limit: (timeoutMs: number, maxTotalMs?: number) => void
-  /** Stops the clock while a human is asked; `resume` restarts what was left. Nestable. The hub's hard maximum runs on. */
+  /**
+   * Stops the clock while a human is asked; `resume` restarts it with the time left. Nestable. The hub's hard maximum
+   * runs on.
+   */
   readonly pause: () => void
   readonly resume: () => void
 }

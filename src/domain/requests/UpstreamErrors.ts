@@ -1,11 +1,11 @@
 /**
- * How a call to an upstream can fail. Wire-free: `JsonRpcErrors` decides codes. `message` may be shown to the user and
- * never holds a token, an argument or a result.
+ * The failures of a call to an upstream. Wire-free: `JsonRpcErrors` decides codes. `message` may be shown to the user
+ * and never holds a token, an argument or a result.
  */
 import { Schema } from "effect"
 import { isRepeatable } from "../protocol/Methods.ts"
 
-/** Nothing was sent, or provably nothing was executed: safe to try again. */
+/** The hub sent nothing, or provably nothing was executed: safe to try again. */
 export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>()("UpstreamUnavailable", {
   server: Schema.String,
   reason: Schema.Literals([
@@ -24,7 +24,10 @@ export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>
   retryAfterMs: Schema.optional(Schema.Number)
 }) {}
 
-/** The request left the hub and no valid answer came back. What was lost may be sent again: see `OutcomeUnknown`. */
+/**
+ * The request left the hub and no valid answer came back. Only repeatable requests may be sent again: see
+ * `OutcomeUnknown`.
+ */
 export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("UpstreamFailed", {
   server: Schema.String,
   reason: Schema.Literals([
@@ -37,18 +40,18 @@ export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("Upstre
     "bad-header",
     "blocked"
   ]),
-  /** How far the exchange had come. */
+  /** Progress of the exchange when it failed. */
   phase: Schema.Literals(["send", "headers", "body", "stream"]),
   message: Schema.String
 }) {}
 
-/** Failures that only the operator can mend: trying again changes nothing. */
+/** Failures that only the operator can repair: trying again changes nothing. */
 export const isForOperator = ({ reason }: UpstreamFailed): boolean =>
   reason === "redirect" || reason === "bad-header" || reason === "blocked"
 
 /**
- * The connection, process or session was gone before the answer to a request that does something. It may have been done,
- * so nobody but who asked for it can tell whether to ask again.
+ * The connection, process or session was gone before the answer to a request that changes something. The change may
+ * have happened, so only whoever asked for it can decide whether to ask again.
  */
 export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("OutcomeUnknown", {
   server: Schema.String,
@@ -56,7 +59,7 @@ export class OutcomeUnknown extends Schema.TaggedError<OutcomeUnknown>()("Outcom
   message: Schema.String
 }) {}
 
-/** What a failure means for a request of this method. */
+/** The meaning of a failure for a request of this method. */
 export const meaningFor = (method: string, error: UpstreamError): UpstreamError => {
   if (!(error instanceof UpstreamFailed) || error.reason !== "closed" || isRepeatable(method)) return error
   const { message, phase, server } = error
@@ -73,7 +76,7 @@ export class UpstreamErrorResponse extends Schema.TaggedError<UpstreamErrorRespo
   code: Schema.Number,
   message: Schema.String,
   data: Schema.optional(Schema.Unknown),
-  /** It came as HTTP 429 or 503 with Retry-After. */
+  /** Set when the answer was HTTP 429 or 503 with Retry-After. */
   retryAfterMs: Schema.optional(Schema.Number)
 }) {}
 
@@ -85,7 +88,9 @@ export class CredentialMissing extends Schema.TaggedError<CredentialMissing>()("
   message: Schema.String
 }) {}
 
-/** The user has as many requests at this server as they may, so nothing was sent. It says nothing about the server. */
+/**
+ * The user has reached the limit of requests at this server, so the hub sent nothing. It says nothing about the server.
+ */
 export class ServerOverloaded extends Schema.TaggedError<ServerOverloaded>()("ServerOverloaded", {
   server: Schema.String,
   message: Schema.String,
@@ -100,15 +105,15 @@ export type UpstreamError =
   | CredentialMissing
   | ServerOverloaded
 
-/** Milliseconds a server that takes no requests now wants to be left alone (HTTP 429 and 503 with Retry-After). */
+/** Milliseconds for which a busy server wants no requests (HTTP 429 and 503 with Retry-After). */
 export const askedPause = (error: UpstreamError): number | undefined =>
   error._tag === "UpstreamErrorResponse" || (error._tag === "UpstreamUnavailable" && error.reason === "status")
     ? error.retryAfterMs
     : undefined
 
 /**
- * The server does not speak the era it was opened in. Seen only between a transport and `UpstreamEra`, which then tries
- * the other era or fails with the `refusal`.
+ * The server does not speak the era that the hub tried. Seen only between a transport and `UpstreamEra`, which then
+ * tries the other era or fails with the `refusal`.
  */
 export class EraNotSpoken extends Schema.TaggedError<EraNotSpoken>()("EraNotSpoken", {
   era: Schema.Literals(["stateful", "stateless"]),

@@ -1,15 +1,15 @@
 /**
  * `${…}` templates of the settings file: parsed once, bound to the environment at load, rendered per user.
  *
- * `${USER_X}` is the user's own service token `X` and never the process environment. `${X}` and `${X:-default}` are the
- * environment, the hub's own secrets excepted. `$X` without braces is ordinary text. Expanded text is never expanded
+ * `${USER_X}` is the user's own service token `X` and never the process environment. `${X}` and `${X:-default}` read
+ * the environment, except the hub's own secrets. `$X` without braces is ordinary text. Expanded text is never expanded
  * again, and parsing takes linear time whatever the input.
  */
 import { type EnvironmentRecord, hubSecretNames } from "../config/Environment.ts"
 
 export interface Reference {
   readonly scope: "user" | "environment"
-  /** Without the `USER_` of a user's token. */
+  /** The name, without the `USER_` of a user's token. */
   readonly name: string
   /** The text after `:-`, used when the variable is unset or empty. */
   readonly fallback: string | undefined
@@ -18,7 +18,7 @@ export interface Reference {
 /** Literal text and references, in order. */
 export type Template = ReadonlyArray<string | Reference>
 
-/** A template whose environment references are resolved: only text and the user's tokens are left. */
+/** A template with its environment references resolved: only text and the user's tokens are left. */
 export type BoundTemplate = ReadonlyArray<string | Reference>
 
 export interface BindProblem {
@@ -35,7 +35,7 @@ export const parseTemplate = (text: string): Template => {
   const end = text.lastIndexOf("}") + 1
   if (end === 0 || !text.includes("${")) return text === "" ? [] : [text]
   const parts: Array<string | Reference> = []
-  // Matching stops at the last brace: a `:-` that never closes would otherwise be scanned anew from every `${`.
+  // Matching stops at the last brace: otherwise a `:-` that never closes would be scanned anew from every `${`.
   const scanned = text.slice(0, end)
   const pattern = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
   let position = 0
@@ -59,8 +59,8 @@ export const userTokens = (template: Template): ReadonlyArray<string> =>
   template.flatMap((part) => (typeof part !== "string" && part.scope === "user" ? [part.name] : []))
 
 /**
- * Replaces the environment's references by their values. Text that would still read as `${USER_…}` afterwards (a
- * misspelt reference, a nested one, or one that came out of a variable) is a problem: it must never be sent as text.
+ * Replaces the environment's references with their values. Text that still reads as `${USER_…}` afterwards (a misspelt
+ * reference, a nested one, or one that came out of a variable) is a problem: the hub must never send it as text.
  */
 export const bindTemplate = (
   template: Template,
@@ -92,7 +92,7 @@ export const bindTemplate = (
   return { template: bound, problems }
 }
 
-/** Says what is wrong with a reference and what to do, without any value. */
+/** The problem and its remedy in words, without any value. */
 export const bindProblemText = (problem: BindProblem): string => {
   switch (problem.kind) {
     case "unset":
@@ -104,14 +104,13 @@ export const bindProblemText = (problem: BindProblem): string => {
   }
 }
 
-/** The user has not set a token the template needs. */
 export interface MissingToken {
   readonly missing: string
 }
 
 /**
- * The text for one user. `encode` is applied to the user's values only, for places with a syntax of their own.
- * `token` gives a stored token by name; an empty one counts as not set.
+ * The text for one user. `encode` applies to the user's values only, for places with a syntax of their own. `token`
+ * gives a stored token by name; an empty one counts as not set.
  */
 export const renderTemplate = (
   template: BoundTemplate,

@@ -1,6 +1,6 @@
 /**
  * One entry of `mcpServers` in the settings file, as existing users have it, plus `isolation`, `context`,
- * `contextTokens` and `sandboxed`. Unknown keys are kept (and warned about by the loader), so a file round-trips.
+ * `contextTokens` and `sandboxed`. Unknown keys are kept (the loader warns about them), so a file round-trips.
  */
 import { Schema } from "effect"
 
@@ -28,7 +28,7 @@ export type Isolation = typeof Isolation.Type
 export const ContextLevel = Schema.Literals(["none", "ids", "full"])
 export type ContextLevel = typeof ContextLevel.Type
 
-/** Which era is spoken to an upstream: the client's where the upstream offers it, or always the one named. */
+/** The era of an upstream: the client's where the upstream offers it, or always the one named. */
 export const EraPreference = Schema.Literals(["client", "stateful", "stateless"])
 export type EraPreference = typeof EraPreference.Type
 
@@ -51,7 +51,7 @@ export const ServerConfig = Schema.Struct({
   context: Schema.optional(ContextLevel),
   era: Schema.optional(EraPreference),
   contextTokens: Schema.optional(Schema.Array(Schema.String)),
-  /** The operator's word that the command keeps its process apart from all others of the hub's system user. */
+  /** The operator's word that the command isolates its process from all others of the hub's system user. */
   sandboxed: Schema.optional(Schema.Boolean)
 })
 export type ServerConfig = typeof ServerConfig.Type

@@ -1,5 +1,5 @@
 /**
- * Where a server's configuration may hold templates, and which of the user's tokens they name.
+ * The places of a server's configuration that may hold templates, and the user's tokens that they name.
  *
  * One walk serves the checks at load and the question which tokens the server is entitled to, so that the two cannot
  * disagree.
@@ -14,7 +14,7 @@ export interface TemplateField {
   readonly text: string
 }
 
-/** Every text of a server's configuration that is expanded. An inline OpenAPI document is data and is not. */
+/** Every text of a server's configuration that is expanded. An inline OpenAPI document is data and is not expanded. */
 export const templateFields = (config: ServerConfig): ReadonlyArray<TemplateField> => {
   const fields: Array<TemplateField> = []
   const add = (place: TemplateField["place"], path: string, text: string | undefined): void => {

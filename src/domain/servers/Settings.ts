@@ -1,8 +1,8 @@
 /**
  * The current settings (servers, groups, system configuration), validated and hot-reloaded.
  *
- * `layerMemory` holds a given value and can be changed by a test; `SettingsFile` reads and watches
- * `mcp_settings.json`. A bad file never replaces a good one.
+ * `layerMemory` holds a given value, which a test can change; `SettingsFile` reads and watches `mcp_settings.json`. A
+ * bad file never replaces a good one.
  */
 import { Context, Effect, Layer, Schema, Stream, SubscriptionRef } from "effect"
 import { ServerConfig } from "./ServerConfig.ts"
@@ -20,7 +20,7 @@ export class Settings extends Context.Service<
   {
     /** The settings in force, without an effect: read on every request. */
     readonly current: () => SettingsValue
-    /** Every change from now on, the new value. */
+    /** Every change from now on, as the new value. */
     readonly changes: Stream.Stream<SettingsValue>
   }
 >()("mcphub/domain/servers/Settings") {
@@ -28,14 +28,14 @@ export class Settings extends Context.Service<
     Layer.effect(Settings, Effect.map(SubscriptionRef.make(value), fromRef))
 }
 
-/** The service over a reference that its owner changes. */
+/** The service over a reference that its owner updates. */
 export const fromRef = (ref: SubscriptionRef.SubscriptionRef<SettingsValue>): Settings["Service"] =>
   Settings.of({
     current: () => SubscriptionRef.getUnsafe(ref),
     changes: SubscriptionRef.changes(ref).pipe(Stream.drop(1))
   })
 
-/** Names of the servers that one has and the other has not, or has otherwise. */
+/** Names of the servers that only one of the two has, or that differ. */
 export const changedServers = (before: SettingsValue, after: SettingsValue): ReadonlyArray<string> =>
   [...new Set([...Object.keys(before.mcpServers), ...Object.keys(after.mcpServers)])].filter(
     (name) => JSON.stringify(before.mcpServers[name]) !== JSON.stringify(after.mcpServers[name])

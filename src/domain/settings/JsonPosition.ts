@@ -1,15 +1,15 @@
 /**
- * Where a text stops being JSON, for error messages that may not quote it.
+ * Finds the position at which a text stops being JSON, for error messages that may not quote it.
  *
- * The runtimes' own messages quote the text around the mistake, which in a settings file is often a secret, and some
- * of them give no position at all.
+ * The runtimes' own messages quote the text around the mistake, which in a settings file is often a secret, and some of
+ * them give no position at all.
  */
 
 const blank = /[ \t\r\n]*/y
 const scalar =
   /"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
 
-/** The offset of the first character that cannot stand there; undefined when the text is JSON. */
+/** The offset of the first character that breaks the grammar; undefined when the text is JSON. */
 export const jsonErrorOffset = (text: string): number | undefined => {
   let at = 0
   const take = (pattern: RegExp): string | undefined => {
@@ -23,7 +23,7 @@ export const jsonErrorOffset = (text: string): number | undefined => {
     return text.charAt(at)
   }
   const open: Array<"{" | "["> = []
-  // What may stand at the next place: a value, a value or the end of an empty container, or what follows a value.
+  // The next token allowed: a value; a value or the end of an empty container; or what follows a value.
   let expected: "value" | "first" | "after" = "value"
   for (;;) {
     const character = next()

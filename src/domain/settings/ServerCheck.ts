@@ -1,6 +1,6 @@
 /**
- * The rules for one server of the settings that a shape cannot say: what it must have, what it may be called, and
- * which user credentials it may be given.
+ * The rules for one server of the settings that a schema cannot express: required fields, allowed names, and the user
+ * credentials that the server may get.
  */
 import { type EnvironmentRecord, hubSecretNames } from "../config/Environment.ts"
 import { bindProblemText, bindTemplate, parseTemplate, type Template, userTokens } from "../servers/Expansion.ts"
@@ -96,7 +96,7 @@ const checkNumbers = (config: ServerConfig, problem: Report): void => {
   }
 }
 
-/** A shared connection serves all users, so nothing of one user may be bound to it. */
+/** A shared connection serves all users, so nothing of one user may be part of it. */
 const checkTokens = (config: ServerConfig, problem: Report): void => {
   config.contextTokens?.forEach((name, index) => {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
@@ -140,7 +140,7 @@ const checkField = (
   }
 }
 
-/** The text with something harmless in place of the user's tokens. */
+/** The text with a harmless filler in place of the user's tokens. */
 const literal = (template: Template, filler: string): string =>
   template.map((part) => (typeof part === "string" ? part : filler)).join("")
 
@@ -149,13 +149,13 @@ const isUsableUrl = (template: Template): boolean => {
   const second = URL.parse(literal(template, "y"))
   if (first === null || second === null) return false
   const isHttp = first.protocol === "http:" || first.protocol === "https:"
-  // Where a token reaches into scheme, user, host or port, two different tokens make two different origins.
+  // If a token reaches into scheme, user, host or port, two different tokens make two different origins.
   return (
     isHttp && first.origin === second.origin && first.username === second.username && first.password === second.password
   )
 }
 
-/** Names that are easily taken for one another: warnings, because calls are routed by a map and never by the text. */
+/** Warns of names that are easily confused. Only a warning, because calls are routed by a map and never by the text. */
 export const checkServerNames = (names: ReadonlyArray<string>, separator: string): ReadonlyArray<SettingsFinding> => {
   const warnings: Array<SettingsFinding> = []
   const byToken = new Map<string, string>()

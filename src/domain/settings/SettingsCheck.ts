@@ -1,8 +1,8 @@
 /**
- * What makes a settings document acceptable: its shape, and what its servers may be called and ask for.
+ * The rules for a settings document: its shape, the names of its servers and what they ask for.
  *
- * Every problem is reported, each with its path in the document and a reason; warnings do not stop anything. Reasons
- * never hold a value of the document, which may be a secret.
+ * Every problem is reported, each with its path in the document and a reason; warnings stop nothing. Reasons never hold
+ * a value of the document, which may be a secret.
  */
 import { Result, Schema, SchemaIssue } from "effect"
 import type { EnvironmentRecord } from "../config/Environment.ts"
@@ -18,7 +18,7 @@ export interface SettingsReport {
   readonly warnings: ReadonlyArray<SettingsFinding>
 }
 
-/** Keys that the old hub's files have and this one gives no meaning to: kept, and no reason for a warning. */
+/** Keys of the old hub's files that mean nothing here: kept without a warning. */
 const silentServerKeys: ReadonlySet<string> = new Set(["name", "description", "$schema"])
 
 const unknownKey = "This key has no meaning here; it is kept as it is"
@@ -58,8 +58,8 @@ const checkShape = (document: unknown): ReadonlyArray<SettingsFinding & { readon
 const lastKey = (path: string): string => path.slice(path.lastIndexOf(".") + 1)
 
 /**
- * The servers in a record without a prototype, so that a name like `constructor` finds nothing that is not there. The
- * entries stay the document's own objects, with the keys the hub does not know.
+ * The servers in a record without a prototype, so that a name like `constructor` finds only what the document holds.
+ * The entries stay the document's own objects, with the keys the hub does not know.
  */
 const asValue = (document: Record<string, unknown>): SettingsValue =>
   ({ ...document, mcpServers: Object.assign(Object.create(null), document["mcpServers"]) }) as SettingsValue
@@ -77,13 +77,13 @@ export const checkSettings = (document: unknown, environment: EnvironmentRecord,
     ? document["groups"]
     : []
   ).entries()) {
-    // A word that is misspelt must not switch a rule off.
+    // A misspelt word must not switch a rule off.
     if (!isRecord(group) || group["audit"] === undefined || group["audit"] === "required") continue
     problems.push({ path: `groups[${index}].audit`, reason: 'Expected "required", or no such key' })
   }
   const servers = isRecord(document) && isRecord(document["mcpServers"]) ? document["mcpServers"] : {}
   for (const [name, config] of Object.entries(servers)) {
-    // An entry of the wrong shape is reported above, and there is nothing more to say about it.
+    // The shape check above has already reported an entry of the wrong shape.
     const found = isServer(config) ? checkServer(name, config, environment) : { problems: [], warnings: [] }
     const at = (finding: SettingsFinding): SettingsFinding => ({
       path: pathText(["mcpServers", name]) + (finding.path === "" ? "" : `.${finding.path}`),

@@ -1,11 +1,11 @@
 /**
  * The settings in `mcp_settings.json`: loaded, watched, and written.
  *
- * One layer gives `Settings`, which everybody reads, and `SettingsFile`, through which the admin API and the command
- * line change them. A change of the file is taken over when the file has come to rest and passes every check; a bad
- * one is logged with file, path and reason, and the settings in force stay. The file is looked at again and again
- * rather than watched by the system's means, because those lose a file that is replaced by a rename, as editors,
- * mounts and this hub itself do, and differ between the runtimes.
+ * One layer provides `Settings`, which everybody reads, and `SettingsFile`, through which the admin API and the command
+ * line change them. The hub adopts a changed file once it has stopped changing and passes every check. It logs a bad
+ * one with file, path and reason, and keeps the settings in force. The hub polls the file, because the system's
+ * watchers lose a file that is replaced by a rename, as editors, mounts and this hub itself do, and differ between the
+ * runtimes.
  */
 import type { Duration, PlatformError } from "effect"
 import {
@@ -43,27 +43,27 @@ export class SettingsUnavailable extends Schema.TaggedError<SettingsUnavailable>
 
 export interface SettingsFileOptions {
   readonly path: string
-  /** The settings while there is no file; without them a missing file is an error. */
+  /** The settings while no file exists; without them a missing file is an error. */
   readonly sample?: SettingsValue | undefined
-  /** How often the file is looked at; a change is in force after two looks. One second when absent. */
+  /** Interval between two looks at the file; a change is in force after two looks. One second when absent. */
   readonly interval?: Duration.Input | undefined
 }
 
-/** Why the last change of the file was not taken over. */
+/** The reason why the last change of the file was rejected. */
 export type SettingsRejection = SettingsInvalid | SettingsUnavailable
 
 export class SettingsFile extends Context.Service<
   SettingsFile,
   {
-    /** Absolute. */
+    /** The absolute path. */
     readonly path: string
-    /** What was noticed about the settings in force, e.g. unknown keys. */
+    /** Warnings about the settings in force, e.g. unknown keys. */
     readonly warnings: () => ReadonlyArray<SettingsFinding>
     /** Set while the file's present content is not in force. */
     readonly rejection: () => SettingsRejection | undefined
-    /** Checks a document and puts it into the file (atomically) and into force. */
+    /** Checks a document, writes it to the file (atomically) and puts it into force. */
     readonly write: (document: unknown) => Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable>
-    /** The same for a change of what is in force; changes wait for one another, so none is lost. */
+    /** The same for a change of the settings in force; changes wait for one another, so none is lost. */
     readonly update: <E = never>(
       change: (current: SettingsValue) => Effect.Effect<unknown, E>
     ) => Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable | E>
@@ -85,7 +85,7 @@ const unavailable = (file: string, verb: string) => (error: PlatformError.Platfo
     message: `The settings file ${file} cannot be ${verb} (${error.reason._tag}); check that it exists, its permissions and its mount`
   })
 
-/** Without a quote from the text: what is wrong there may be next to a secret. */
+/** Quotes nothing of the text: the mistake may be next to a secret. */
 const parseJson = (file: string, text: string): Effect.Effect<unknown, SettingsInvalid> => {
   const source = text.startsWith("\uFEFF") ? text.slice(1) : text
   return Effect.try({
@@ -97,7 +97,7 @@ const parseJson = (file: string, text: string): Effect.Effect<unknown, SettingsI
   })
 }
 
-/** The entries that did not change stay the very same objects, so that whoever caches by entry notices only changes. */
+/** Unchanged entries stay the very same objects, so that a cache keyed by entry notices only changes. */
 const keepUnchanged = (before: SettingsValue, after: SettingsValue): SettingsValue => {
   const servers: Record<string, SettingsValue["mcpServers"][string]> = Object.create(null)
   for (const [name, config] of Object.entries(after.mcpServers)) {
@@ -117,7 +117,7 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
 
   let warnings: ReadonlyArray<SettingsFinding> = []
   let rejection: SettingsRejection | undefined
-  /** What the file looked like when it was last read, and at the last look. */
+  /** The file's stamp when it was last read, and at the last look. */
   let readStamp = ""
   let seenStamp = ""
 
@@ -173,7 +173,7 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
     )
   )
 
-  /** Beside the target (through a link, so that the link stays), synced, then renamed over it. */
+  /** Writes beside the target (through a link, so that the link stays), syncs, then renames over it. */
   const replace = Effect.fnUntraced(function* (text: string) {
     const target = yield* Effect.orElseSucceed(files.realPath(file), () => file)
     const mode = yield* Effect.orElseSucceed(

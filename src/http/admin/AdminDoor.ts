@@ -9,7 +9,7 @@ import { AdminOperations } from "./operations/AdminOperations.ts"
 import { LiveHandlers } from "./handlers/LiveHandlers.ts"
 import { StoredHandlers } from "./handlers/StoredHandlers.ts"
 
-/** Open for as long as the scope lives; what is asked through it when the scope closes is interrupted. */
+/** Open for as long as the scope lives; closing it interrupts the operations under way. */
 export const openAdminDoor = Effect.fnUntraced(function* (options: DoorOptions) {
   const handlers = Layer.merge(
     StoredHandlers,

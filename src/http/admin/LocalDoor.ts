@@ -1,9 +1,9 @@
 /**
- * The local admin door of a running hub: how the command line of the same machine reaches it.
+ * The local admin door of a running hub, by which the command line of the same machine reaches it.
  *
  * A listener of its own on loopback, apart from the public one, and a file `hub.json` in the data directory (mode 0600)
- * that says where it is and holds a random 256-bit token. Whoever may read the data directory owns the hub anyway, so
- * reading that file is the proof. What is served behind the door is given by the caller; the door only guards it.
+ * that holds its address and a random 256-bit token. Whoever may read the data directory owns the hub anyway, so
+ * reading that file is the proof. The caller provides the app behind the door; the door only guards it.
  */
 import { timingSafeEqual } from "node:crypto"
 import { Effect, FileSystem, Path, Schema } from "effect"
@@ -11,14 +11,14 @@ import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 
-/** What `hub.json` holds. */
+/** The content of `hub.json`. */
 export const HubFile = Schema.Struct({
   pid: Schema.Number,
-  /** Where the door listens, on loopback. */
+  /** The door's address, on loopback. */
   url: Schema.String,
   /** The door's bearer token: new at every start, base64url of 32 random bytes. */
   token: Schema.String,
-  /** Where MCP clients connect. */
+  /** The address for MCP clients. */
   mcpUrl: Schema.String,
   version: Schema.String,
   /** ISO 8601, UTC. */
@@ -26,7 +26,6 @@ export const HubFile = Schema.Struct({
 })
 export type HubFile = typeof HubFile.Type
 
-/** The name of the file inside the data directory. */
 export const hubFileName = "hub.json"
 
 const HubFileJson = Schema.fromJsonString(HubFile)
@@ -40,8 +39,8 @@ export interface DoorOptions {
 }
 
 /**
- * Lets a request in only with the door's token; compared in constant time. A browser's request never gets in.
- * A GET only asks whether somebody is there, and is answered at the door.
+ * Admits a request only with the door's token, compared in constant time. A browser's request never gets in. A GET only
+ * asks whether a hub is there; the door itself answers it.
  */
 export const guarded = <E, R>(
   token: string,
@@ -58,8 +57,8 @@ export const guarded = <E, R>(
 }
 
 /**
- * Serves the app behind the door for as long as the scope lives, and tells the data directory where it is. The file
- * appears complete (written aside and renamed) after the door listens, and goes before the door closes.
+ * Serves the app behind the door for as long as the scope lives, and writes the address into the data directory. The
+ * file appears complete (written aside and renamed) once the door listens, and goes before the door closes.
  */
 export const open = Effect.fnUntraced(function* <E, R>(
   options: DoorOptions,
@@ -87,7 +86,7 @@ export const open = Effect.fnUntraced(function* <E, R>(
       yield* fs.chmod(aside, 0o600)
       yield* fs.rename(aside, file)
     }),
-    // A hub that was started later on the same folder has its own file there.
+    // A hub that started later on the same folder has its own file there.
     () =>
       fs.readFileString(file).pipe(
         Effect.flatMap((found) => (found === text ? fs.remove(file) : Effect.void)),
@@ -96,7 +95,7 @@ export const open = Effect.fnUntraced(function* <E, R>(
   )
 })
 
-/** The hub that runs on this data directory, if its file is there and readable. */
+/** The hub that runs on this data directory, if its file exists and is readable. */
 export const find = Effect.fnUntraced(function* (dataDir: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path

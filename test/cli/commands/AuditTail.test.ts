@@ -1,4 +1,4 @@
-/** `mcphub audit tail`, beside a hub and after it, and what is written when the database goes away. */
+/** `mcphub audit tail`, beside a hub and after it, and the rows that survive when the database goes away. */
 import { createServer, connect, type Server, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schedule } from "effect"

@@ -1,4 +1,4 @@
-/** What an operator sees of servers that are absent, hang, die or answer rubbish, and what their callers get. */
+/** Servers that are absent, hang, die or answer rubbish, as an operator sees them, and the errors their callers get. */
 import { writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"

@@ -1,4 +1,4 @@
-/** How a hub starts, refuses to start, and stops: the real program, real signals. */
+/** Start, refused start and stop of a hub: the real program, real signals. */
 import { existsSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"

@@ -1,4 +1,7 @@
-/** Clients that have gone by the time it is known whose key they sent: nothing of theirs may begin that only they could end. */
+/**
+ * Clients that have left before the hub knows whose key they sent: the hub must not begin anything that only they could
+ * end.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect } from "effect"
 import { Principals } from "../../../src/domain/identity/Principals.ts"

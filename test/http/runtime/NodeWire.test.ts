@@ -1,4 +1,4 @@
-/** What a client gets of a stream, on a real connection, when much is written to it at once. */
+/** The part of a stream that reaches a client on a real connection when the hub writes much of it at once. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { createServer, get, type IncomingMessage } from "node:http"

@@ -1,4 +1,4 @@
-/** A hub whose network breaks between it and one of its users, and what is said over it. */
+/** A hub whose network to one of its users breaks, and the messages sent over it. */
 import { assert } from "@effect/vitest"
 import { Context, Effect, Queue, Scope } from "effect"
 import { HubMetrics } from "../../../src/actors/observing/HubMetrics.ts"

@@ -1,4 +1,6 @@
-/** A client of the HTTP+SSE transport as bare as the transport: one stream, and POSTs to where its first event says. */
+/**
+ * A client of the HTTP+SSE transport as bare as the transport: one stream, and POSTs to the address in its first event.
+ */
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { McpClient, type HubUser, type RunningHub } from "../../../src/testkit/index.ts"

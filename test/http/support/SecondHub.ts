@@ -1,4 +1,6 @@
-/** Another hub on the same users, keys, settings and stored sessions: what a restart, or a second process, finds. */
+/**
+ * Another hub on the same users, keys, settings and stored sessions: the hub after a restart, or in a second process.
+ */
 import { Context, Effect, Layer, Queue } from "effect"
 import { Sessions } from "../../../src/actors/registry/Sessions.ts"
 import { MemoryStore } from "../../../src/domain/storage/memory/MemoryStore.ts"

@@ -1,4 +1,7 @@
-/** A client of revision 2026-07-28 by hand: every request says all about itself, and nothing of the answer is hidden. */
+/**
+ * A hand-written client of revision 2026-07-28: every request describes itself in full, and the client hides nothing of
+ * the answer.
+ */
 import type { JsonObject, JsonRpcResponse } from "../../../src/domain/protocol/JsonRpc.ts"
 import { standardHeaders } from "../../../src/domain/protocol/eras/StandardHeaders.ts"
 import { metaKeys } from "../../../src/domain/protocol/eras/RequestMeta.ts"

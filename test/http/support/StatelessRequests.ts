@@ -1,4 +1,7 @@
-/** Requests of revision 2026-07-28 that need not be right: any header can be replaced or left out, and any revision claimed. */
+/**
+ * Requests of revision 2026-07-28 that need not be correct: a test can replace or omit any header and claim any
+ * revision.
+ */
 import { Effect } from "effect"
 import type { JsonObject, JsonRpcResponse } from "../../../src/domain/protocol/JsonRpc.ts"
 import { metaKeys } from "../../../src/domain/protocol/eras/RequestMeta.ts"

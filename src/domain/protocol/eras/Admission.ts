@@ -1,8 +1,9 @@
 /**
- * A request of revision 2026-07-28 at the door: which era a POST belongs to, which methods exist, and the checks every
- * request passes before anything is done for it, in one order.
+ * A request of revision 2026-07-28 at the door: the era of a POST, the methods that exist, and the checks every request
+ * passes, in one order, before the hub does anything for it.
  *
- * Source: MCP 2026-07-28 `basic/transports`, `basic/versioning`, changelog (removed methods); tasks extension (SEP-2663).
+ * Source: MCP 2026-07-28 `basic/transports`, `basic/versioning`, changelog (removed methods); tasks extension
+ * (SEP-2663).
  */
 import { Result } from "effect"
 import type { JsonRpcErrorObject } from "../JsonRpc.ts"
@@ -11,7 +12,10 @@ import { checkStandardHeaders, headerNames, type ReadHeader, type RequestBody } 
 import { methodNotFound, unsupportedVersion } from "./StatelessErrors.ts"
 import { type Era, eraOf, statelessVersion } from "../Versions.ts"
 
-/** What `server/discover` and -32022 list: revisions for use with `_meta`; the stateful ones are reached by `initialize`. */
+/**
+ * The revisions that `server/discover` and -32022 list, for use with `_meta`; clients reach the stateful ones by
+ * `initialize`.
+ */
 export const statelessVersions: ReadonlyArray<string> = [statelessVersion]
 
 export const tasksExtension = "io.modelcontextprotocol/tasks"
@@ -36,7 +40,7 @@ export const taskMethods: ReadonlySet<string> = new Set(["tasks/get", "tasks/upd
 /** Requests whose result may be `input_required`. */
 export const interactiveMethods: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"])
 
-/** What to do instead of the requests that were removed. */
+/** The replacement of each removed request, in words for the client. */
 const removed = new Map([
   ["initialize", "every request carries its own _meta; server/discover tells what is here"],
   ["ping", "any request will do"],
@@ -47,7 +51,7 @@ const removed = new Map([
   ["tasks/result", "tasks/get has the result"]
 ])
 
-/** -32601 (HTTP 404) for a method this revision does not have; removed ones are told what took their place. */
+/** -32601 (HTTP 404) for a method this revision does not have; for a removed one, the message names its replacement. */
 export const checkMethod = (method: string): JsonRpcErrorObject | undefined => {
   if (requestMethods.has(method) || taskMethods.has(method)) return undefined
   const instead = removed.get(method)
@@ -58,14 +62,14 @@ export const checkMethod = (method: string): JsonRpcErrorObject | undefined => {
   )
 }
 
-/** A later revision than ours is of this era too, and gets -32022. */
+/** A revision later than ours is of this era too, and gets -32022. */
 const namesStateless = (version: unknown): boolean =>
   typeof version === "string" && /^\d{4}-\d{2}-\d{2}$/.test(version) && eraOf(version) === "stateless"
 
 /**
  * The era of one POSTed message. The body decides: a request that claims a revision in `_meta` is stateless, except an
- * `initialize` that claims an older one. Without a claim the header tells a malformed request of this revision, and its
- * notifications (which need no `_meta`), from one of the stateful revisions.
+ * `initialize` that claims an older one. Without a claim, the header tells a malformed request of this revision, and
+ * its notifications (which need no `_meta`), from messages of the stateful revisions.
  */
 export const messageEra = (header: ReadHeader, message: RequestBody): Era => {
   const meta = metaOf(message.params)
@@ -77,8 +81,8 @@ export const messageEra = (header: ReadHeader, message: RequestBody): Era => {
 }
 
 /**
- * Admits a request of this revision: `_meta`, then headers against body, then the revision, then the method. The error's
- * status is `httpStatus(error, "gate")`. `Mcp-Param-*` come later, when the tool is known (see ParamHeaders).
+ * Admits a request of this revision: checks `_meta`, then headers against body, then the revision, then the method. The
+ * error's status is `httpStatus(error, "gate")`. `Mcp-Param-*` come later, when the tool is known (see ParamHeaders).
  */
 export const admitRequest = (
   header: ReadHeader,

@@ -1,8 +1,8 @@
 /**
  * Capabilities on their way to the other era. Most read the same on both sides: `listChanged` and `resources.subscribe`
- * are served by a GET stream and `resources/subscribe` there, by `subscriptions/listen` here. What has no counterpart is
- * left out, so that nobody is offered what cannot be carried: the tasks of 2025-11-25 and the tasks extension are
- * different wires, and nothing announces changes of roots in 2026-07-28.
+ * use a GET stream and `resources/subscribe` in the stateful era, `subscriptions/listen` in the stateless one.
+ * Capabilities without a counterpart are dropped, so that nobody offers what the hub cannot carry: the tasks of
+ * 2025-11-25 and the tasks extension are different wires, and nothing announces changes of roots in 2026-07-28.
  *
  * Source: MCP 2025-11-25 and 2026-07-28 schemas, `ServerCapabilities`, `ClientCapabilities`; SEP-2663.
  */
@@ -13,7 +13,7 @@ import { isJsonObject } from "./RequestMeta.ts"
 /** A server's capabilities as a client of the other era sees them; the same in both directions. */
 export const serverCapabilitiesAcross = (capabilities: JsonObject): JsonObject => withoutTasks(capabilities)
 
-/** A client's capabilities as an upstream of the other era hears them; the same in both directions. */
+/** A client's capabilities as an upstream of the other era sees them; the same in both directions. */
 export const clientCapabilitiesAcross = (capabilities: JsonObject): JsonObject => {
   const kept = withoutTasks(capabilities)
   const roots = kept["roots"]
@@ -23,8 +23,8 @@ export const clientCapabilitiesAcross = (capabilities: JsonObject): JsonObject =
 }
 
 /**
- * What a question of a server (`elicitation/create`, `sampling/createMessage`, `roots/list`) needs that the client did
- * not declare, in the shape of `ClientCapabilities`; `undefined` when it may be asked.
+ * The capability that a server's question (`elicitation/create`, `sampling/createMessage`, `roots/list`) needs and the
+ * client did not declare, in the shape of `ClientCapabilities`; `undefined` when the server may ask.
  */
 export const requiredCapability = ({ method, params }: JsonObject, declared: JsonObject): JsonObject | undefined => {
   const given = isJsonObject(params) ? params : {}
@@ -32,7 +32,7 @@ export const requiredCapability = ({ method, params }: JsonObject, declared: Jso
     case "elicitation/create": {
       const mode = given["mode"] === "url" ? "url" : "form"
       const elicitation = declared["elicitation"]
-      // Forms are what a client means that names no mode (MCP `client/elicitation`).
+      // A client that names no mode means forms (MCP `client/elicitation`).
       const able =
         isJsonObject(elicitation) && (mode in elicitation || (mode === "form" && Object.keys(elicitation).length === 0))
       return able ? undefined : { elicitation: { [mode]: {} } }

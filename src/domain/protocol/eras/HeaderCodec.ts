@@ -1,12 +1,13 @@
 /**
- * Text as the value of an HTTP header: visible ASCII stands as it is; anything a header cannot hold, or would not keep
- * (blanks at the edges, nothing at all), and anything that reads like the encoding itself becomes
- * `=?base64?{Base64 of the UTF-8}?=`.
+ * Text as the value of an HTTP header. Visible ASCII stands as it is. Text that a header cannot hold or would not keep
+ * (blanks at the edges, no character at all), and text that reads like the encoding itself, becomes `=?base64?{Base64
+ * of the UTF-8}?=`.
  *
- * A lone surrogate has no UTF-8. As in every UTF-8 encoder it becomes U+FFFD, and `matches` reads the body's text the same
- * way, so such text is one value on both sides of the comparison.
+ * A lone surrogate has no UTF-8. Like every UTF-8 encoder, this one turns it into U+FFFD, and `matches` reads the
+ * body's text the same way, so such text is one value on both sides of the comparison.
  *
- * Source: MCP 2026-07-28 `basic/transports` (value encoding of `Mcp-Name` and `Mcp-Param-*`); RFC 9110 §5.5; RFC 4648 §4.
+ * Source: MCP 2026-07-28 `basic/transports` (value encoding of `Mcp-Name` and `Mcp-Param-*`); RFC 9110 §5.5; RFC 4648
+ * §4.
  */
 import { Result } from "effect"
 import { Base64 } from "effect/encoding"
@@ -27,22 +28,23 @@ export const encode = (value: string): string =>
     ? value
     : prefix + Base64.encode(value) + suffix
 
-/** What is wrong with a received value: not ASCII, not canonical Base64, or Base64 of something else than UTF-8. */
+/** The fault of a received value: not ASCII, not canonical Base64, or Base64 of something other than UTF-8. */
 export type Unreadable = "characters" | "base64" | "utf8"
 
 /** Keeps a byte order mark: it is part of the value. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /**
- * Reads a received value; blanks around it belong to the header's syntax and not to the value. Both prefix and suffix
- * make an encoding: `=?base64?abc` alone is the text it looks like.
+ * Reads a received value; the blanks around it belong to the header's syntax. An encoding has both prefix and suffix:
+ * `=?base64?abc` alone is plain text.
  */
 export const decode = (received: string): Result.Result<string, Unreadable> => {
   const value = trim(received)
   if (!isSentinel(value)) return value === "" || plain.test(value) ? Result.succeed(value) : Result.fail("characters")
   const payload = value.slice(prefix.length, -suffix.length)
   const bytes = Base64.decode(payload)
-  // Base64 has several spellings of the same bytes (stray bits before the padding, ignored line ends): one is accepted.
+  // Base64 has several spellings of the same bytes (stray bits before the padding, ignored line ends): only one is
+  // accepted.
   if (Result.isFailure(bytes) || Base64.encode(bytes.success) !== payload) return Result.fail("base64")
   try {
     return Result.succeed(utf8.decode(bytes.success))
@@ -56,7 +58,7 @@ export const matches = (decoded: string, text: string): boolean => decoded === t
 
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
 
-/** Without the optional whitespace of RFC 9110 §5.6.3, in linear time. */
+/** Strips the optional whitespace of RFC 9110 §5.6.3, in linear time. */
 export const trim = (value: string): string => {
   let start = 0
   let end = value.length

@@ -1,22 +1,23 @@
 /**
  * Structured output for clients of the stateful revisions. Since 2026-07-28 a tool's `outputSchema` and its
- * `structuredContent` may be of any type; before, both were objects, and a client of that time rejects the whole list
- * over one tool that is not. So such a schema is wrapped as the object `{ result: … }`, and so is what the tool returns.
+ * `structuredContent` may be of any type. Before, both were objects, and a client of that time rejects the whole list
+ * over one tool that differs. So the hub wraps such a schema as the object `{ result: … }`, and likewise what the tool
+ * returns.
  *
  * Source: MCP 2025-11-25 schema `Tool`, `CallToolResult`; MCP 2026-07-28 `server/tools` (SEP-2106).
  */
 import type { JsonObject } from "../JsonRpc.ts"
 import { isJsonObject } from "./RequestMeta.ts"
 
-/** Deeper schemas are carried on as they are: no real one is, and the walk recurses. */
+/** Deeper schemas stay as they are: no real one is that deep, and the walk recurses. */
 const maxDepth = 128
 
 const isObjectSchema = (schema: unknown): boolean => isJsonObject(schema) && schema["type"] === "object"
 
-/** Whether a tool's output goes to old clients as `{ result: … }`. */
+/** Whether old clients get a tool's output as `{ result: … }`. */
 export const isWrapped = (outputSchema: unknown): boolean => outputSchema !== undefined && !isObjectSchema(outputSchema)
 
-/** The schema with a root of `type: "object"`, whose `$ref`s still mean what they did. */
+/** The schema with a root of `type: "object"`, whose `$ref`s keep their meaning. */
 export const objectSchema = (outputSchema: unknown): unknown => {
   if (!isWrapped(outputSchema)) return withObjectProperties(outputSchema)
   const $schema =
@@ -43,7 +44,7 @@ export const withObjectProperties = (schema: unknown): unknown => {
 
 const objectForm = (schema: unknown): unknown => (typeof schema === "boolean" ? (schema ? {} : { not: {} }) : schema)
 
-/** Keywords whose value is data, where a `$ref` is no reference, and those whose value maps names to schemas. */
+/** Keywords whose value is data, in which a `$ref` is no reference, and keywords whose value maps names to schemas. */
 const dataKeywords = new Set(["const", "enum", "default", "examples"])
 const namedSchemaKeywords = new Set([
   "properties",
@@ -56,13 +57,13 @@ const namedSchemaKeywords = new Set([
 
 const newRoot = "#/properties/result"
 
-/** A fragment alone (`#item`) is a name in this document; anything else starts a document of its own. */
+/** A bare fragment (`#item`) is a name in this document; anything else starts a document of its own. */
 const startsDocument = (schema: JsonObject): boolean => {
   const id = schema["$id"]
   return id !== undefined && !(typeof id === "string" && id.startsWith("#"))
 }
 
-/** The schema as a property of the new root: references into the document point to where their target went. */
+/** The schema as a property of the new root: references into the document follow their targets. */
 const moved = (value: unknown, isNameMap: boolean, depth: number): unknown => {
   if (depth > maxDepth) return value
   if (Array.isArray(value)) return value.map((item) => moved(item, false, depth + 1))
@@ -83,8 +84,8 @@ const movedReference = (reference: unknown): unknown =>
 
 /**
  * A `tools/call` result with `structuredContent` that is an object, or none. `outputSchema` is the tool's own, as its
- * server lists it: where that is wrapped every value is, objects included. Clients that read text alone get the value as
- * text if the tool wrote none.
+ * server lists it: where the hub wraps it, the hub wraps every value, objects included. For clients that read only
+ * text, the value becomes text if the tool wrote none.
  */
 export const objectContent = (result: JsonObject, outputSchema: unknown): JsonObject => {
   const value = result["structuredContent"]

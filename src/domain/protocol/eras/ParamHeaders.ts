@@ -1,7 +1,7 @@
 /**
- * Tool arguments that travel in headers, too: a property of a tool's `inputSchema` with `x-mcp-header: "Region"` is
- * repeated as `Mcp-Param-Region`. The hub checks them toward its clients, computes them anew toward upstreams, and as a
- * client leaves tools with invalid annotations out of its lists.
+ * Tool arguments that also travel in headers: a property of a tool's `inputSchema` with `x-mcp-header: "Region"` is
+ * repeated as `Mcp-Param-Region`. The hub checks these headers of its clients, computes them anew for upstreams, and as
+ * a client drops tools with invalid annotations from its lists.
  *
  * Source: MCP 2026-07-28 `basic/transports` (custom headers from tool parameters), `server/tools` (schema extension).
  */
@@ -13,7 +13,7 @@ import { headerNames, type ReadHeader } from "./StandardHeaders.ts"
 import { headerMismatch } from "./StatelessErrors.ts"
 
 export interface HeaderParam {
-  /** Without the prefix, as the tool spells it. */
+  /** The name without the prefix, as the tool spells it. */
   readonly header: string
   /** Property names from the arguments down. */
   readonly path: ReadonlyArray<string>
@@ -25,7 +25,7 @@ const annotation = "x-mcp-header"
 /** RFC 9110 §5.6.2. */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-/** Keywords whose value is a schema or an array of schemas, and those whose value maps names to schemas. */
+/** Keywords whose value is a schema or an array of schemas, and keywords whose value maps names to schemas. */
 const schemaKeywords = [
   "items",
   "prefixItems",
@@ -46,17 +46,20 @@ const schemaKeywords = [
 ]
 const namedSchemaKeywords = ["patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"]
 
-/** A schema within the schema; names are kept in a chain, because a copied path for each would be quadratic in depth. */
+/**
+ * A schema within the schema. Names are kept in a chain, because a copied path for each would take quadratic memory in
+ * the depth.
+ */
 interface Place {
   readonly schema: JsonObject
   readonly name: string
   readonly parent: Place | undefined
   readonly depth: number
-  /** Reached by `properties` alone, so that its value can be found in any arguments. */
+  /** Whether `properties` alone lead here, so that the value can be found in any arguments. */
   readonly reachable: boolean
 }
 
-/** A limit of the hub's own: arguments nested deeper do not travel in headers. */
+/** The hub's own limit: arguments nested deeper do not travel in headers. */
 const maxDepth = 64
 
 const pathOf = (place: Place): ReadonlyArray<string> => {
@@ -65,13 +68,14 @@ const pathOf = (place: Place): ReadonlyArray<string> => {
   return path.reverse()
 }
 
-/** What a schema declares, or why one annotation is invalid, which makes the whole tool invalid. */
+/** The headers a schema declares, or the reason why one annotation is invalid, which makes the whole tool invalid. */
 export type Scan =
   | { readonly ok: true; readonly params: ReadonlyArray<HeaderParam> }
   | { readonly ok: false; readonly reason: string }
 
 /**
- * The annotations of a tool's `inputSchema`; the reason names the property and nothing of its content. Does not recurse: a schema may be nested as deep as its author likes.
+ * The annotations of a tool's `inputSchema`. The reason names the property and nothing of its content. Does not
+ * recurse: a schema may be nested as deep as its author likes.
  */
 export const scan = (inputSchema: unknown): Scan => {
   const params: Array<HeaderParam> = []
@@ -104,7 +108,7 @@ export const scan = (inputSchema: unknown): Scan => {
     }
     const properties = schema["properties"]
     if (!isJsonObject(properties)) continue
-    // Backwards, so that a stack yields them in the order they stand in.
+    // In reverse, so that the stack yields them in their order in the schema.
     for (const [name, property] of Object.entries(properties).reverse()) visit(property, name, place, reachable)
   }
   return { ok: true, params }
@@ -138,7 +142,7 @@ const at = (argumentsObject: unknown, path: ReadonlyArray<string>): unknown => {
   return value
 }
 
-/** The text of a value that travels in a header; none for absent values, objects and integers that lost precision. */
+/** The text of a value in a header; none for absent values, objects and integers that lost precision. */
 const textOf = (value: unknown): string | undefined => {
   switch (typeof value) {
     case "string":
@@ -166,8 +170,8 @@ export const toHeaders = (params: ReadonlyArray<HeaderParam>, args: unknown): Re
 
 /**
  * Compares the headers of a `tools/call` with its arguments: -32020 for the first that is missing, unreadable or
- * different. Where the arguments have no value (absent or null) no header is expected and one that came is ignored, as
- * are `Mcp-Param-*` the tool does not declare.
+ * different. Where the arguments have no value (absent or null), no header is expected and one that came is ignored,
+ * like `Mcp-Param-*` that the tool does not declare.
  */
 export const check = (
   header: ReadHeader,

@@ -1,7 +1,7 @@
 /**
- * What every request of revision 2026-07-28 carries in `params._meta` instead of a handshake: the revision, the client's
- * capabilities, who it is and which log level it wants. Read strictly from clients, written anew for upstreams, and taken
- * off for upstreams of the stateful revisions.
+ * The self-description that every request of revision 2026-07-28 carries in `params._meta` instead of a handshake: the
+ * revision, the client's capabilities, its identity and the log level it wants. The hub reads it strictly from clients,
+ * writes it anew for upstreams, and removes it for upstreams of the stateful revisions.
  *
  * Source: MCP 2026-07-28 `basic/index` (`_meta`, required fields), schema `RequestMetaObject`; SEP-414 (trace context).
  */
@@ -32,7 +32,7 @@ export const metaKeys = {
 export interface RequestMeta {
   readonly protocolVersion: string
   readonly clientCapabilities: JsonObject
-  /** Self-reported: for display and for telling apart what one user runs, never for deciding what is allowed. */
+  /** Self-reported: for display, and for telling apart the clients of one user; never for deciding what is allowed. */
   readonly clientInfo: JsonObject | undefined
   readonly logLevel: LogLevel | undefined
   readonly progressToken: JsonRpcId | undefined
@@ -59,8 +59,8 @@ const isProgressToken = (value: unknown): value is JsonRpcId =>
 
 /**
  * Reads the `_meta` of a request. Fails with -32602 (HTTP 400, see `httpStatus` at the gate): `data.missing` lists
- * required keys that are absent, `data.malformed` the keys whose value has another shape. Whether the revision is one the
- * hub speaks is the caller's next question.
+ * required keys that are absent, `data.malformed` keys whose value has another shape. The caller then checks whether
+ * the hub speaks the revision.
  */
 export const readRequestMeta = (message: {
   readonly params?: JsonObject | undefined
@@ -98,7 +98,7 @@ export const readRequestMeta = (message: {
 const malformed = (key: string, shape: string): Result.Result<never, JsonRpcErrorObject> =>
   Result.fail(invalidParams("meta_malformed", `params._meta["${key}"] must be ${shape}`, { malformed: [key] }))
 
-/** What the hub says about the client to an upstream. */
+/** The client as the hub presents it to an upstream. */
 export interface ClientIdentity {
   readonly clientCapabilities: JsonObject
   readonly clientInfo?: JsonObject | undefined
@@ -110,7 +110,7 @@ const envelope = [metaKeys.protocolVersion, metaKeys.clientCapabilities, metaKey
 const withoutEnvelope = (meta: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(meta).filter(([key]) => !(envelope as ReadonlyArray<string>).includes(key)))
 
-/** Parameters for an upstream of this revision: everything the client sent about itself is replaced by `identity`. */
+/** Parameters for an upstream of this revision: `identity` replaces everything the client sent about itself. */
 export const paramsToStateless = (
   params: JsonObject | undefined,
   identity: ClientIdentity,
@@ -126,7 +126,7 @@ export const paramsToStateless = (
   }
 })
 
-/** Parameters for an upstream of a stateful revision: it heard all this at `initialize`, and of retries it knows nothing. */
+/** Parameters for an upstream of a stateful revision, which learned all this at `initialize` and knows no retries. */
 export const paramsToStateful = (params: JsonObject | undefined): JsonObject | undefined => {
   if (params === undefined) return undefined
   const { _meta: _, inputResponses: _responses, requestState: _state, ...rest } = params
@@ -136,14 +136,14 @@ export const paramsToStateful = (params: JsonObject | undefined): JsonObject | u
 }
 
 /**
- * Clients with the same class get to see the same things of a stateful upstream, which hears the capabilities once. Equal
- * for equal capabilities whatever the order of their keys; meant to be hashed, since a client may declare a great deal.
+ * Clients of one class see the same of a stateful upstream, which learns the capabilities only once. Equal for equal
+ * capabilities whatever the order of their keys; meant to be hashed, since a client may declare a great deal.
  */
 export const capabilityClass = (clientCapabilities: JsonObject): string => JSON.stringify(sorted(clientCapabilities))
 
 /**
- * What a request asks for, apart from what it says of itself and of its earlier rounds: equal for a request and its
- * retries, whatever the order of their keys; meant to be hashed.
+ * The request without its self-description and its earlier rounds: equal for a request and its retries, whatever the
+ * order of their keys; meant to be hashed.
  */
 export const requestClass = (method: string, params: JsonObject = {}): string => {
   const { _meta: _, inputResponses: _responses, requestState: _state, ...asked } = params

@@ -1,6 +1,7 @@
 /**
- * The headers that repeat parts of the body, so that intermediaries can route without parsing it: `MCP-Protocol-Version`
- * and `Mcp-Method` on every request, `Mcp-Name` on those that name something. Whoever reads the body has to compare.
+ * The headers that repeat parts of the body, so that intermediaries can route without parsing it:
+ * `MCP-Protocol-Version` and `Mcp-Method` on every request, `Mcp-Name` on requests that name something. A receiver that
+ * reads the body has to compare them.
  *
  * Source: MCP 2026-07-28 `basic/transports` (standard request headers); tasks extension, Streamable HTTP binding.
  */
@@ -18,7 +19,7 @@ export const headerNames = {
   paramPrefix: "Mcp-Param-"
 } as const
 
-/** Looks a header of the request up, whatever the case of its name. */
+/** Looks up a header of the request, whatever the case of its name. */
 export type ReadHeader = (name: string) => string | undefined
 
 export interface RequestBody {
@@ -46,7 +47,7 @@ const nameOf = ({
   return { field: `params.${field}`, value: typeof value === "string" ? value : undefined }
 }
 
-/** The headers to send with a request as it goes out: for a renamed tool, the name it has over there. */
+/** The headers for a request to an upstream: a renamed tool goes under its name at that server. */
 export const standardHeaders = (body: RequestBody, version: string = statelessVersion): Record<string, string> => {
   const headers: Record<string, string> = { [headerNames.version]: version, [headerNames.method]: body.method }
   const name = nameOf(body)?.value
@@ -55,8 +56,8 @@ export const standardHeaders = (body: RequestBody, version: string = statelessVe
 }
 
 /**
- * Compares the headers with the body; the first difference in the order of the spec, or `undefined`. Fields the body
- * lacks are not reported here: whoever checks `_meta` and parameters does.
+ * Compares the headers with the body: the first difference in the order of the spec, or `undefined`. Fields that the
+ * body lacks are not reported here: the checks of `_meta` and parameters report them.
  */
 export const checkStandardHeaders = (header: ReadHeader, body: RequestBody): JsonRpcErrorObject | undefined => {
   const version = metaOf(body.params)?.[metaKeys.protocolVersion]

@@ -1,6 +1,6 @@
 /**
- * The errors revision 2026-07-28 adds to the wire, made as plain JSON-RPC error objects, and the HTTP status of every
- * error in that revision. None of them repeats a value of the request: headers and names may hold what logs must not.
+ * The errors that revision 2026-07-28 adds to the wire, as plain JSON-RPC error objects, and the HTTP status of every
+ * error in that revision. None repeats a value of the request: headers and names may hold what logs must not.
  *
  * Source: MCP 2026-07-28 `basic/index` (error codes), `basic/transports` (standard headers, status codes).
  */
@@ -9,11 +9,11 @@ import { capabilityMissing, hubCodes, type HubErrorData, rpcCodes } from "../Err
 import type { JsonObject, JsonRpcErrorObject } from "../JsonRpc.ts"
 
 export const statelessCodes = {
-  /** A header is missing, unreadable or says something else than the body. */
+  /** A header is missing, unreadable or differs from the body. */
   headerMismatch: -32020,
   /** Serving the request needs a capability the client did not declare in it. */
   missingClientCapability: -32021,
-  /** The revision in the request's `_meta` is not spoken here. */
+  /** The hub does not speak the revision in the request's `_meta`. */
   unsupportedVersion: -32022
 } as const
 
@@ -23,7 +23,7 @@ const refusal = (code: number, kind: string, message: string, details: JsonObjec
   data: { kind, requestId: null, retryable: false, origin: "hub", ...details } satisfies HubErrorData & JsonObject
 })
 
-/** Why a header does not stand for its field of the body. */
+/** The fault of a header that repeats a field of the body. */
 export type HeaderProblem = "missing" | "different" | "encoding"
 
 /** -32020; `field` is the dotted path in the body, `data` has header, field and problem. */
@@ -74,10 +74,10 @@ export const invalidParams = (kind: string, message: string, details: JsonObject
   refusal(rpcCodes.invalidParams, kind, message, details)
 
 /**
- * The HTTP status of an error response. `gate`: the hub refused the request before carrying it anywhere, so the status
- * says what is wrong with the request. `call`: the request was carried and this is its outcome, which is 200 whatever
- * the code, except where the spec ties the status to the error itself (-32021) and where no upstream of the hub offers
- * the method (-32601 of the hub's own, not one that a server answered). Total: a code unknown here is 400 or 200.
+ * The HTTP status of an error response. `gate`: the hub rejected the request before carrying it anywhere, so the status
+ * says what is wrong with it. `call`: the hub carried the request and this is its outcome, which is 200 whatever the
+ * code, except where the spec ties the status to the error itself (-32021) and where no upstream of the hub offers the
+ * method (-32601 of the hub's own, not one that a server answered). Total: an unknown code is 400 or 200.
  */
 export const httpStatus = (error: JsonRpcErrorObject, at: "gate" | "call"): number => {
   if (at === "gate") return gateStatus(error.code)

@@ -1,10 +1,11 @@
 /**
- * Complete results and errors of revision 2026-07-28 in the shape the stateful revisions know; `Projection` is the way
- * back. A result that went old → new → old is the same but for what the new revision has no room for:
+ * Complete results and errors of revision 2026-07-28 in the shape of the stateful revisions; `ToStateless` is the way
+ * back. A result that went old → new → old is the same except for what the new revision cannot hold:
  *
  * - top-level fields that mean something else there: `resultType`, and `ttlMs` and `cacheScope` of cacheable results;
- * - in `_meta`, `io.modelcontextprotocol/serverInfo`; a `_meta` that is empty without it, or no object at all;
- * - of a tool, `execution.taskSupport`, and the whole tool where it is `required`: it cannot be called from there;
+ * - in `_meta`, `io.modelcontextprotocol/serverInfo`; a `_meta` that is empty without it, or is no object;
+ * - of a tool, `execution.taskSupport`, and the whole tool where it is `required`: clients of the new revision cannot
+ *   call it;
  * - of an error, the code -32002 where neither its `data` nor the request names the URI.
  *
  * Source: MCP 2025-11-25 and 2026-07-28 schemas; `server/resources` (error handling); `basic/utilities/caching`.
@@ -17,8 +18,8 @@ import { isJsonObject, metaKeys, metaOf } from "./RequestMeta.ts"
 import { statelessCodes } from "./StatelessErrors.ts"
 
 /**
- * A complete result for a client of a stateful revision. Of `tools/call` the tool's `outputSchema`, as its server lists
- * it, has to be known.
+ * A complete result for a client of a stateful revision. A result of `tools/call` needs the tool's `outputSchema` as
+ * its server lists it.
  */
 export const resultToStateful = (method: string, result: JsonObject, outputSchema?: unknown): JsonObject => {
   const bare = withoutMarks(method, result)
@@ -36,7 +37,7 @@ const withoutMarks = (method: string, result: JsonObject): JsonObject => {
   return kept
 }
 
-/** A tool old clients accept: objects at the root of its schemas and for every property. */
+/** A tool that old clients accept: objects at the root of its schemas and for every property. */
 export const toolToStateful = (tool: unknown): unknown => {
   if (!isJsonObject(tool)) return tool
   const { inputSchema, outputSchema } = tool
@@ -47,7 +48,7 @@ export const toolToStateful = (tool: unknown): unknown => {
   }
 }
 
-/** The tools of a stateful server for a client of 2026-07-28: none that must run as a task of 2025-11-25. */
+/** The tools of a stateful server for a client of 2026-07-28, without those that must run as a task of 2025-11-25. */
 export const toolsToStateless = (tools: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
   tools.flatMap((tool) => {
     const execution = isJsonObject(tool) ? tool["execution"] : undefined
@@ -58,14 +59,14 @@ export const toolsToStateless = (tools: ReadonlyArray<unknown>): ReadonlyArray<u
     return Object.keys(others).length === 0 ? [rest] : [{ ...rest, execution: others }]
   })
 
-/** An error of an upstream that says something about the hub's own request, not about the client's. */
+/** An upstream's error about the hub's own request, which does not concern the client's. */
 const aboutTheHub = (error: JsonRpcErrorObject): JsonRpcErrorObject => ({
   code: hubCodes.upstreamFailed,
-  message: `The server refused how the hub spoke to it (error ${error.code})`,
+  message: `The server rejected the form of the hub's own request (error ${error.code})`,
   data: { kind: "upstream_protocol", requestId: null, retryable: false, origin: "upstream" } satisfies HubErrorData
 })
 
-/** An error of a stateless upstream for a client of a stateful revision, to which the new codes mean nothing. */
+/** An error of a stateless upstream for a client of a stateful revision, which does not know the new codes. */
 export const errorToStateful = (method: string, error: JsonRpcErrorObject): JsonRpcErrorObject => {
   switch (error.code) {
     case statelessCodes.headerMismatch:
@@ -86,7 +87,7 @@ export const errorToStateful = (method: string, error: JsonRpcErrorObject): Json
       }
     }
     case rpcCodes.invalidParams:
-      // Of a read, only "not found" names the URI.
+      // Among the errors of a read, only "not found" names the URI.
       return method === "resources/read" && isJsonObject(error.data) && typeof error.data["uri"] === "string"
         ? { ...error, code: resourceNotFound }
         : error
@@ -97,7 +98,7 @@ export const errorToStateful = (method: string, error: JsonRpcErrorObject): Json
 
 /**
  * An error of a stateful upstream for a client of 2026-07-28: -32002 becomes -32602 and names the URI of the request,
- * and codes that mean something else to that client are not passed on. -32042 is for `urlElicitations` first.
+ * and codes that mean something else to that client are replaced. Call `urlElicitations` first: it handles -32042.
  */
 export const upstreamErrorToStateless = (
   error: JsonRpcErrorObject,
@@ -116,9 +117,9 @@ export const upstreamErrorToStateless = (
 export const urlElicitationRequired = -32042
 
 /**
- * The `inputRequests` of an `input_required` result that stand for a -32042 error: one visit each, after which the client
- * sends the request again. `undefined` for other errors and for one that names no address. The caller sees to it that the
- * client declared `elicitation.url`.
+ * The `inputRequests` of an `input_required` result that stand for a -32042 error: one visit each, after which the
+ * client sends the request again. `undefined` for other errors and for one that names no address. The caller ensures
+ * that the client declared `elicitation.url`.
  */
 export const urlElicitations = (error: JsonRpcErrorObject): JsonObject | undefined => {
   if (error.code !== urlElicitationRequired || !isJsonObject(error.data)) return undefined

@@ -1,9 +1,9 @@
 /**
- * Results and errors of the stateful revisions in the shape revision 2026-07-28 wants: what is missing there is added,
- * nothing is taken away.
+ * Results and errors of the stateful revisions in the shape of revision 2026-07-28: the hub adds what is missing there
+ * and removes nothing.
  *
- * Lists and resources are `private`, because the hub decides for each user what may be seen, and kept for no longer than
- * the server behind them says, which those of the older revisions never do (`ttlMs` 0).
+ * Lists and resources are `private`, because the hub decides for each user what may be seen. They live no longer than
+ * their server says, and servers of the older revisions never say so (`ttlMs` 0).
  *
  * Source: MCP 2026-07-28 `basic/index` (resultType), `basic/utilities/caching`, changelog (error codes).
  */
@@ -12,7 +12,7 @@ import { capabilityMissing, resourceNotFound, rpcCodes } from "../ErrorCodes.ts"
 import { isJsonObject, metaKeys, metaOf } from "./RequestMeta.ts"
 import { statelessCodes } from "./StatelessErrors.ts"
 
-/** Complete results of these say how long and for whom they may be kept. */
+/** Methods whose complete results say how long and for whom they may be kept. */
 export const cacheableMethods: ReadonlySet<string> = new Set([
   "server/discover",
   "tools/list",
@@ -32,11 +32,13 @@ export const resultToStateless = (method: string, result: unknown, serverInfo: J
   return { ...given, resultType, ...caching, _meta: { ...metaOf(given), [metaKeys.serverInfo]: serverInfo } }
 }
 
-/** Milliseconds for which a server lets its answer be kept; none unless it says so properly. */
+/** Milliseconds for which a server lets its answer be kept; 0 unless the value is valid. */
 export const lifeOf = (ttlMs: unknown): number =>
   typeof ttlMs === "number" && Number.isFinite(ttlMs) && ttlMs > 0 ? Math.floor(ttlMs) : 0
 
-/** A resource that is not there is an invalid parameter in this revision; what the client did not declare has a code. */
+/**
+ * A missing resource is an invalid parameter in this revision; an undeclared client capability has a code of its own.
+ */
 export const errorToStateless = (error: JsonRpcErrorObject): JsonRpcErrorObject => {
   if (error.code === resourceNotFound) return { ...error, code: rpcCodes.invalidParams }
   const missing = isJsonObject(error.data) && error.data["kind"] === capabilityMissing

@@ -1,7 +1,7 @@
 /**
- * `JSON.parse` for texts that strangers write. V8 takes a name it knows for a member's name when the text begins alike,
- * before it looks at the escapes: once anybody has sent `{"a":1,"\\":2}`, the member of `{"a":1,"\n":2}` is named `\`,
- * whoever sends it. So names that are written with escapes are not left to it.
+ * `JSON.parse` for text from strangers. Before it reads escapes, V8 takes a member's name for one it already knows when
+ * the text begins alike: once anybody has sent `{"a":1,"\\":2}`, the member of `{"a":1,"\n":2}` is named `\`, whoever
+ * sends it. So this reader handles names with escapes itself.
  *
  * Source: RFC 8259 §4, §7; the defect: https://github.com/nodejs/node/issues/63785.
  */
@@ -11,10 +11,10 @@ const colon = 0x3a
 const quote = 0x22
 const backslash = 0x5c
 
-/** `JSON.parse` reads a text of any depth, and `JSON.stringify` overflows the stack with one of some ten thousand. */
+/** `JSON.parse` reads text of any depth, but `JSON.stringify` overflows the stack at a depth of some ten thousand. */
 const maxDepth = 1_000
 
-/** The value of the text; throws a `SyntaxError` as `JSON.parse` does, and for what is nested beyond a thousand levels. */
+/** The value of the text; throws a `SyntaxError` as `JSON.parse` does, and for more than a thousand levels. */
 export const parseJson = (text: string): unknown => {
   if (text.length > 2 * maxDepth && isTooDeep(text)) throw new SyntaxError(`Nested deeper than ${maxDepth} levels`)
   const escaped = escapedNames(text)
@@ -48,7 +48,7 @@ const isTooDeep = (text: string): boolean => {
   return false
 }
 
-/** Where the names with escapes are, quotation marks included. One pass, whatever the text. */
+/** The positions of names with escapes, quotation marks included. One pass, whatever the text. */
 const escapedNames = (text: string): ReadonlyArray<readonly [start: number, end: number]> => {
   const found: Array<readonly [number, number]> = []
   let escape = text.indexOf("\\")
@@ -82,7 +82,7 @@ const withNames = (value: unknown, names: ReadonlyMap<string, string>): unknown 
     : value
 }
 
-/** The JSON value with each text in it, but no name, as `change` makes it; however deep it is nested. */
+/** The JSON value with `change` applied to each text in it, but to no name; however deep it is nested. */
 export const mapTexts = (value: unknown, change: (text: string) => string): unknown => {
   const top: Array<unknown> = [value]
   const open: Array<Array<unknown> | Record<string, unknown>> = [top]

@@ -1,12 +1,12 @@
 /**
- * The bytes of one message in the order in which they come, held at about what they are long. Whoever sends decides how
- * they are cut: a chunk of one byte costs a hundred as an object of its own, and one that was cut out of a larger buffer
- * keeps all of that. So little ones are copied together, once there are more than a few.
+ * The bytes of one message in order, held in about as much memory as they are long. The sender decides how they are
+ * cut: a chunk of 1 byte takes 100 bytes as an object of its own, and a chunk cut from a larger buffer keeps all of
+ * that buffer. So small chunks are copied together once there are more than a few.
  */
 
-/** From so many bytes on a piece may stay as it came. */
+/** Bytes from which on a piece stays as it came. */
 const ownBytes = 16 * 1024
-/** Pieces that stay as they came however little they are: most messages have no more. */
+/** Pieces that stay as they came however small they are: most messages have no more. */
 const few = 8
 const blockBytes = 64 * 1024
 const noBlock = new Uint8Array()
@@ -14,7 +14,7 @@ const noBlock = new Uint8Array()
 export class Pieces {
   private readonly pieces: Array<Uint8Array> = []
   private length = 0
-  /** Where little pieces are copied to, and how far it is full and listed. */
+  /** The buffer that small pieces are copied to, and how far it is filled and listed. */
   private block: Uint8Array = noBlock
   private full = 0
   private listed = 0
@@ -32,13 +32,13 @@ export class Pieces {
     } else this.copy(piece)
   }
 
-  /** All of them. More may come later, what is there does not change. */
+  /** All pieces. More may follow; those already returned do not change. */
   all(): ReadonlyArray<Uint8Array> {
     this.list()
     return this.pieces
   }
 
-  /** All of them as one. */
+  /** All bytes as one piece. */
   whole(): Uint8Array {
     const pieces = this.all()
     return pieces.length === 1 ? pieces[0]! : joined(pieces, this.length)
@@ -68,7 +68,7 @@ export class Pieces {
 const isItsOwn = (piece: Uint8Array): boolean =>
   piece.byteLength >= ownBytes && piece.buffer.byteLength <= 2 * piece.byteLength
 
-/** Pieces of this length together as one. */
+/** The pieces, of this total length, as one. */
 export const joined = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
   const all = new Uint8Array(length)
   let at = 0

@@ -1,10 +1,10 @@
 /**
- * The result of an answer as the server wrote it, for results that the hub carries on without reading them: neither
- * parsed nor serialised again, so a large one holds nobody up.
+ * The result of an answer as the server wrote it, for results that the hub carries without reading them: neither parsed
+ * nor serialised again, so a large one delays nobody.
  *
- * What is in it has been checked to be one JSON value in UTF-8 (`ResponseScanner`), so it can stand inside an answer of
- * the hub's own. It was not looked at beyond that: members named twice, numbers no double can hold and escapes arrive at
- * the client as they are.
+ * `ResponseScanner` has checked that it is one JSON value in UTF-8, so it can stand inside an answer of the hub's own.
+ * The hub checked nothing else: members named twice, numbers no double can hold and escapes arrive at the client as
+ * they are.
  */
 import type { JsonRpcMessage, JsonRpcSuccess } from "../JsonRpc.ts"
 import { joined } from "./Pieces.ts"
@@ -14,7 +14,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
 
 export class RawJson {
-  /** The bytes in order, as they were received. */
+  /** The bytes in order, as received. */
   readonly pieces: ReadonlyArray<Uint8Array>
   readonly byteLength: number
 
@@ -31,7 +31,7 @@ export class RawJson {
     return parseJson(this.text())
   }
 
-  /** Whoever serialises it unawares gets what it stands for. */
+  /** Code that serialises it unawares gets the value it stands for. */
   toJSON(): unknown {
     return this.value()
   }
@@ -46,25 +46,24 @@ const isRaw = (message: JsonRpcMessage): message is JsonRpcSuccess & { readonly 
 const hasLineEnd = (bytes: Uint8Array): boolean => bytes.includes(0x0a) || bytes.includes(0x0d)
 
 /**
- * A piece of JSON without line ends, as an event stream needs it: between tokens, the only place JSON has room for them,
- * they mean no more than a space does.
+ * A piece of JSON without line ends, as an event stream needs it. JSON allows them only between tokens, where they mean
+ * no more than a space.
  */
 export const onOneLine = (piece: Uint8Array): Uint8Array =>
   hasLineEnd(piece) ? piece.map((byte) => (byte === 0x0a || byte === 0x0d ? 0x20 : byte)) : piece
 
 const opening = ({ id }: JsonRpcSuccess): string => `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`
 
-/** The message as one text, for what has no room for pieces. */
+/** The message as one text, for transports that cannot take pieces. */
 export const encode = (message: JsonRpcMessage): string =>
   isRaw(message) ? `${opening(message)}${message.result.text()}}` : JSON.stringify(message)
 
-/** The message as a body of its own; a result that was not read stays in the pieces it came in. */
+/** The message as a body of its own; an unread result stays in the pieces it came in. */
 export const encodeBody = (message: JsonRpcMessage): JsonBody =>
   isRaw(message)
     ? [encoder.encode(opening(message)), ...message.result.pieces, encoder.encode("}")]
     : JSON.stringify(message)
 
-/** Bytes of a body. */
 export const sizeOf = (body: JsonBody): number => (typeof body === "string" ? Buffer.byteLength(body) : lengthOf(body))
 
 const lengthOf = (pieces: ReadonlyArray<Uint8Array>): number => {

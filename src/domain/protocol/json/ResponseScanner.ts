@@ -1,13 +1,12 @@
 /**
- * Finds the result of a JSON-RPC answer in its bytes without parsing them, a chunk at a time as they arrive, so that an
+ * Finds the result of a JSON-RPC answer in its bytes without parsing them, chunk by chunk as they arrive, so that an
  * answer of any size costs each turn of the event loop no more than its chunk.
  *
- * Every byte is checked against the grammar of JSON and of UTF-8, strings and numbers included: what is taken is what
- * `JSON.parse` would have taken. An answer with exactly one `jsonrpc` "2.0", one `id` and one `result` at the top, and
- * nothing that would make it another kind of message, is understood; for everything else (errors, requests,
- * notifications, batches, one of these
- * named twice, a name with an escape, more than 16 members, nesting deeper than 256, what is no JSON) it gives up
- * at the byte that shows it, and the caller parses as ever.
+ * The scanner checks every byte against the grammar of JSON and of UTF-8, strings and numbers included: it accepts only
+ * what `JSON.parse` would accept. It understands an answer with exactly one `jsonrpc` "2.0", one `id` and one `result`
+ * at the top, and nothing that would make it another kind of message. For everything else (errors, requests,
+ * notifications, batches, one of these named twice, a name with an escape, more than 16 members, nesting deeper than
+ * 256, text that is no JSON) it gives up at the byte that shows it, and the caller parses as usual.
  *
  * Source: RFC 8259; RFC 3629 §4 (well-formed UTF-8); JSON-RPC 2.0 §5.
  */
@@ -17,7 +16,7 @@ import { joined, Pieces } from "./Pieces.ts"
 import { RawJson } from "./RawJson.ts"
 
 const maxDepth = 256
-/** At the top; each costs a look at the chunks. */
+/** Members at the top; each costs a look at the chunks. */
 const maxMembers = 16
 
 const value = 0
@@ -42,7 +41,7 @@ const lost = 18
 
 const table = (has: (byte: number) => boolean): Uint8Array =>
   Uint8Array.from({ length: 256 }, (_, byte) => (has(byte) ? 1 : 0))
-/** Bytes a string may hold as they are; those of other than ASCII have been checked before. */
+/** Bytes a string may hold as they are; the UTF-8 check has already passed those beyond ASCII. */
 const plain = table((byte) => byte >= 0x20 && byte !== 0x22 && byte !== 0x5c)
 const escapable = table((byte) => '"\\/bfnrt'.includes(String.fromCharCode(byte)))
 const words = new Map(["true", "false", "null"].map((spelling) => [spelling.charCodeAt(0), spelling]))
@@ -51,7 +50,7 @@ const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39
 const isHex = (byte: number): boolean => isDigit(byte) || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66)
 const isBlank = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 
-/** How many bytes at the end begin a character and do not end it. */
+/** The number of bytes at the end that begin a character without ending it. */
 const cutOff = (bytes: Uint8Array): number => {
   for (let back = 1; back <= 3; back++) {
     const byte = bytes[bytes.byteLength - back]
@@ -70,11 +69,11 @@ interface Extent {
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
 
-/** Bytes of a message from which on it is scanned; below, parsing is faster and holds nobody up. */
+/** Bytes from which on a message is scanned; below, parsing is faster and delays nobody. */
 export const large = 64 * 1024
 
 export class ResponseScanner {
-  /** Scans what has come so far, to be gone on with: what comes belongs to both. */
+  /** Scans the bytes so far; the caller then pushes further bytes to both. */
   static over(pieces: Pieces): ResponseScanner {
     const scanner = new ResponseScanner(pieces)
     let start = 0
@@ -87,15 +86,15 @@ export class ResponseScanner {
 
   private readonly pieces: Pieces
   private state = value
-  /** What is open: true for an object. */
+  /** The open containers: true for an object. */
   private readonly open: Array<boolean> = []
   private inKey = false
-  /** Digits of a `\u` still to come, or letters of a word that have been seen. */
+  /** Digits of a `\u` still to come, or letters of a word already seen. */
   private count = 0
-  /** The character that the last chunk ended within. */
+  /** The beginning of a character that the last chunk cut. */
   private cut: Uint8Array = new Uint8Array()
   private spelling = ""
-  /** Where the member's name or value at the top began. */
+  /** The offset at which the name or value of the top-level member began. */
   private from = 0
   private member: Member | undefined
   private members = 0
@@ -105,7 +104,7 @@ export class ResponseScanner {
     this.pieces = pieces
   }
 
-  /** The next bytes of the message, which are kept. */
+  /** Takes the next bytes of the message and keeps them. */
   push(chunk: Uint8Array): void {
     const start = this.pieces.byteLength
     this.pieces.push(chunk)
@@ -118,7 +117,7 @@ export class ResponseScanner {
     else this.state = lost
   }
 
-  /** The answer when all of it has been pushed; undefined where it has to be parsed. */
+  /** The answer once all of it has been pushed; undefined when the caller has to parse it. */
   end(): JsonRpcSuccess | undefined {
     const { id, jsonrpc, result } = this.found
     if (this.state !== after || this.open.length > 0 || this.cut.byteLength > 0) return undefined
@@ -128,7 +127,7 @@ export class ResponseScanner {
     return isId(read) ? success(read, new RawJson(this.slice(result))) : undefined
   }
 
-  /** UTF-8 as far as it goes. */
+  /** Whether the chunk is UTF-8, except for a character cut at its end. */
   private isText(chunk: Uint8Array): boolean {
     const { cut } = this
     const bytes = cut.byteLength === 0 ? chunk : joined([cut, chunk], cut.byteLength + chunk.byteLength)
@@ -212,7 +211,7 @@ export class ResponseScanner {
     return this.open.pop() === object ? this.ended(at + 1) : lost
   }
 
-  /** A value is over. */
+  /** A value has ended. */
   private ended(to: number): number {
     if (this.open.length === 1 && this.member !== undefined) this.found[this.member] = { from: this.from, to }
     return after
@@ -276,7 +275,7 @@ export class ResponseScanner {
       case exponentDigits:
         if (digit) return exponentDigits
     }
-    // The byte after a number is the first that does not belong to it.
+    // A number ends at the first byte that does not belong to it.
     this.ended(at)
     return this.behind(byte, at)
   }

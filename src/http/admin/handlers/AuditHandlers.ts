@@ -16,7 +16,7 @@ export const AuditHandlers = AuditOperations.toLayer(
   Effect.gen(function* () {
     const log = yield* AuditLog
     const users = yield* Users
-    // Of the running hub; without one there is none, and nothing waits.
+    // The trail of the running hub; without a hub it is empty and `flush` has nothing to wait for.
     const trail = yield* AuditTrail
 
     /** A user's rows outlive the user. */
@@ -30,7 +30,7 @@ export const AuditHandlers = AuditOperations.toLayer(
 
     return AuditOperations.of({
       auditTail: Effect.fnUntraced(function* ({ after, limit, outcome, server, since, user }) {
-        // Whoever asks has seen the answers to what they ask about.
+        // The operator has seen the answers to these requests, so their rows must be there.
         yield* trail.flush
         const rows = yield* log.find({
           limit,

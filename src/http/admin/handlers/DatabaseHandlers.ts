@@ -1,4 +1,4 @@
-/** What the database says of itself. */
+/** The operation that describes the database: version, migrations, clock. */
 import { Clock, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { DatabaseOperations } from "../operations/AdminOperations.ts"

@@ -1,9 +1,9 @@
 /**
- * The isolation self-test: two users who do not exist, each with a made-up token of every kind the settings know, go
- * through the very code that builds what is sent to each configured server. Nothing is sent. A token may only turn up
- * at a server whose entry names it, or that it is named after; nothing of one user may turn up in what the other sends.
+ * The isolation self-test. Two invented users, each with an invented token of every kind the settings know, go through
+ * the very code that builds the requests for each configured server. Nothing is sent. A token may only appear at a
+ * server whose entry names it, or after which it is named; nothing of one user may appear in the other's requests.
  *
- * Entitlement is judged here by its own, simpler rule (the entry's text), so that a mistake in the hub's rule shows.
+ * The test decides entitlement by its own, simpler rule (the entry's text), so that a mistake in the hub's rule shows.
  */
 import { Effect, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
@@ -21,7 +21,7 @@ const commonTokens = ["GITHUB_TOKEN", "ATLASSIAN_TOKEN", "FIRECRAWL_TOKEN", "JIR
 
 const namedAfter = (server: string): string => `${server.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}_TOKEN`
 
-/** Every token any entry could mean. */
+/** Every token that an entry could mean. */
 const tokenNames = (servers: ReadonlyArray<readonly [string, ServerConfig]>): ReadonlyArray<string> => {
   const written = servers.flatMap(([, config]) => [
     ...[...JSON.stringify(config).matchAll(/\$\{USER_([A-Za-z0-9_]+)/g)].map((found) => found[1]!),
@@ -59,7 +59,7 @@ const canary = (tokens: ReadonlyArray<string>) => {
 
 type Canary = ReturnType<typeof canary>
 
-/** Everything that would leave for the server, as one text; a server that refuses to be sent to leaves nothing. */
+/** Everything that would leave for the server, as one text; empty for a server to which the hub refuses to send. */
 const sent = Effect.fnUntraced(
   function* (server: string, config: ServerConfig, one: Canary) {
     const headers = yield* UpstreamHeaders
@@ -73,7 +73,7 @@ const sent = Effect.fnUntraced(
   Effect.catch(() => Effect.succeed(""))
 )
 
-/** Looks at every enabled server as both users. */
+/** Checks every enabled server with both users. */
 export const checkIsolation = Effect.fnUntraced(function* (settings: SettingsValue) {
   const servers = Object.entries(settings.mcpServers).filter(([, config]) => config.enabled !== false)
   const tokens = tokenNames(servers)

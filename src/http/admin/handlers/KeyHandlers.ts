@@ -41,7 +41,7 @@ export const KeyHandlers = KeyOperations.toLayer(
 
     const shown = (key: HubKey) => Effect.map(users.byId(key.userId), (user) => view(() => user.username)(key))
 
-    /** The keys a token operation is about: one of the user's, or all of them. */
+    /** The keys of a token operation: one of the user's, or all of them. */
     const target = Effect.fnUntraced(function* (user: string, key: string | null) {
       const owner = yield* findUser(users, user)
       const all = yield* keys.listByUser(owner.id)

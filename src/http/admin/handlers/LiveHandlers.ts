@@ -34,10 +34,10 @@ export const requestView =
     ageMs: Math.max(0, Math.round(now - record.startedAt))
   })
 
-/** What the hub says about itself besides its counters. */
+/** The hub's facts about itself besides its counters. */
 export interface HubFacts {
   readonly pid: number
-  /** Where MCP clients connect. */
+  /** The address for MCP clients. */
   readonly url: string
   readonly version: string
   /** Milliseconds since the epoch. */
@@ -121,7 +121,7 @@ export const LiveHandlers = (hub: HubFacts) =>
     })
   )
 
-/** Without a running hub there is nothing live: every one of these operations says so. */
+/** The same operations without a running hub: nothing is live, and each of them says so. */
 export const AbsentHandlers = (dataDir: string) => {
   const absent = () =>
     Effect.fail(

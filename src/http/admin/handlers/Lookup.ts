@@ -1,4 +1,4 @@
-/** How an operator names a user: by name, or by id. */
+/** The look-up of a user whom an operator names by name or by id. */
 import { Effect } from "effect"
 import { UserId } from "../../../domain/Ids.ts"
 import type { User } from "../../../domain/identity/User.ts"
@@ -6,7 +6,7 @@ import type { Users } from "../../../domain/identity/Users.ts"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** A name wins over an id, so that no user can be shadowed by an odd name. */
+/** A name wins over an id, so that an odd name cannot hide a user. */
 export const findUser = (users: Users["Service"], named: string) =>
   users
     .byName(named)

@@ -6,7 +6,7 @@ import { ProvisionOperations, type ProvisionView } from "../operations/AdminOper
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { iso } from "./Lookup.ts"
 
-/** The runtime's own message quotes the text around the mistake, which may be a token: only the place is told. */
+/** Reports only the position: the runtime's own message quotes the text around the mistake, which may be a token. */
 const parse = (file: string, text: string) =>
   Effect.try({
     try: (): unknown => JSON.parse(text),
@@ -14,11 +14,11 @@ const parse = (file: string, text: string) =>
       new OperationRefused({
         kind: "ProvisioningRefused",
         exitCode: 2,
-        message: `${file} is not JSON: ${lineAndColumn(text, jsonErrorOffset(text) ?? 0)} cannot stand there; nothing was changed`
+        message: `${file} is not JSON from ${lineAndColumn(text, jsonErrorOffset(text) ?? 0)} on; nothing was changed`
       })
   })
 
-/** Applies the text of a file; minted keys are in the answer in clear, to be shown once. */
+/** Applies the text of a file; the answer holds minted keys in clear, to be shown once. */
 export const applyProvisioning = Effect.fnUntraced(function* (file: string, text: string) {
   const provisioning = yield* Provisioning
   const summary = yield* provisioning.apply(yield* parse(file, text), file)

@@ -1,4 +1,6 @@
-/** The operations on upstream servers: what the settings and the health say, and a real connection to try one. */
+/**
+ * The operations on upstream servers: their entries in the settings, their health, and a real connection to test one.
+ */
 import { Clock, Effect, Option, Predicate, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { CallContext, UpstreamConnection } from "../../../actors/upstream/connection/UpstreamConnection.ts"
@@ -20,10 +22,10 @@ import { checkIsolation } from "./IsolationCheck.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { ServerOperations, type ServerTestView } from "../operations/ServerOperations.ts"
 
-/** Enough for any sane server; a listing that never ends must end here. */
+/** Pages of a listing: enough for any sane server, and an end for one that never stops. */
 const maxPages = 50
 
-/** Who a test runs as when no key is given: nobody, without groups and tokens. */
+/** The principal of a test without a key: nobody, without groups and tokens. */
 const nobody: Principal = {
   userId: UserId.make("00000000-0000-0000-0000-000000000000"),
   username: "operator",
@@ -35,7 +37,7 @@ const nobody: Principal = {
   serviceTokens: new Map()
 }
 
-/** What failed and what to do; nobody cannot be told to set a token. */
+/** The failure and its remedy; `nobody` cannot set a token, so the text does not ask for it. */
 const reasonOf = (error: UpstreamError, name: string, principal: Principal): string =>
   error._tag === "CredentialMissing" && principal === nobody
     ? `Server ${name} needs the service token ${error.token}, and this test ran with nobody's; put the MCPHub key of a user who has it into MCPHUB_KEY and try again`
@@ -94,7 +96,7 @@ export const ServerHandlers = ServerOperations.toLayer(
       )
     })
 
-    /** Connects, lists and hangs up; the connection lives no longer than the test. */
+    /** Connects, lists and disconnects; the connection lives no longer than the test. */
     const probe = Effect.fnUntraced(function* (name: string, server: ServerConfig, principal: Principal) {
       const sessionId = SessionId.make(SecureRandom.uuidV4Unsafe())
       const clock = yield* Clock.Clock

@@ -1,13 +1,13 @@
 /**
- * The wait for the sessions of somebody who has just been shut out, so that a command returns when nothing of them is
- * left. Only where a hub runs in this process: hubs elsewhere hear of the change through the database.
+ * The wait for the sessions of a user or key that has just been shut out, so that a command returns when they are gone.
+ * Only where a hub runs in this process: hubs elsewhere hear of the change through the database.
  */
 import { Effect, Option } from "effect"
 import { Sessions } from "../../../actors/registry/Sessions.ts"
 import type { KeyId, UserId } from "../../../domain/Ids.ts"
 
 export interface SessionEnds {
-  /** Within a second as a rule; a session that takes longer than its limit of five is left behind. */
+  /** Usually within a second; the wait gives up on a session that exceeds its limit of five seconds. */
   readonly ofKey: (key: KeyId) => Effect.Effect<void>
   readonly ofUser: (user: UserId) => Effect.Effect<void>
 }

@@ -1,4 +1,4 @@
-/** The handlers that work with and without a running hub: on the database, the settings and the upstream servers. */
+/** The handlers that work with or without a running hub: on the database, the settings and the upstream servers. */
 import { Layer } from "effect"
 import { AuditHandlers } from "./AuditHandlers.ts"
 import { DatabaseHandlers } from "./DatabaseHandlers.ts"

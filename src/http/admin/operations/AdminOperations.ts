@@ -1,5 +1,5 @@
 /**
- * Every operation of the command line, defined once: the local door of a running hub serves them, and without a hub the
+ * All operations of the command line, defined once: the local door of a running hub serves them, and without a hub the
  * same handlers run inside the command itself, on the opened database.
  */
 import { Schema } from "effect"
@@ -35,11 +35,11 @@ export class ProvisionOperations extends RpcGroup.make(
 ) {}
 
 export const DatabaseView = Schema.Struct({
-  /** What the database says it is, e.g. `PostgreSQL 16.4`. */
+  /** The database's name and version, e.g. `PostgreSQL 16.4`. */
   version: Schema.String,
   /** Migrations applied, the newest last. */
   migrations: Schema.Array(Schema.String),
-  /** How far the database's clock is ahead of the hub's, in milliseconds. */
+  /** Milliseconds by which the database's clock is ahead of the hub's. */
   clockAheadMs: Schema.Number
 })
 export type DatabaseView = typeof DatabaseView.Type
@@ -48,7 +48,7 @@ export class DatabaseOperations extends RpcGroup.make(
   Rpc.make("databaseCheck", { success: DatabaseView, error: OperationRefused })
 ) {}
 
-/** What needs only the database and the settings. */
+/** The operations that need only the database and the settings. */
 export const StoredOperations = UserOperations.merge(
   KeyOperations,
   GroupOperations,

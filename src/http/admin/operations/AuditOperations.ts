@@ -1,4 +1,4 @@
-/** What an operator can read of the audit trail. */
+/** The operations that read the audit trail. */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { AuditEvent, AuditOutcome } from "../../../domain/records/AuditEvent.ts"
@@ -19,7 +19,7 @@ export class AuditOperations extends RpcGroup.make(
   /** The last rows, or with `after` the first ones written after that row; in the order of writing. */
   Rpc.make("auditTail", {
     payload: {
-      /** Name or id; the id of a removed user too. */
+      /** Name or id; a removed user's id too. */
       user: Schema.NullOr(Schema.String),
       server: Schema.NullOr(Schema.String),
       outcome: Schema.NullOr(AuditOutcome),

@@ -1,4 +1,4 @@
-/** What an operator can do with a user's groups: the servers, and where given the tools, that the user may reach. */
+/** The operations on a user's groups: the servers, and where given the tools, that the user may reach. */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { OperationRefused } from "./OperationRefused.ts"
@@ -29,7 +29,7 @@ export class GroupOperations extends RpcGroup.make(
     error: OperationRefused
   }),
   Rpc.make("groupRemove", { payload: named, success: GroupView, error: OperationRefused }),
-  /** Replaces what is given and leaves the rest; `allTools` lifts the restriction to single tools. */
+  /** Replaces the given fields and keeps the rest; `allTools` lifts the restriction to single tools. */
   Rpc.make("groupSet", {
     payload: { ...named, servers: Schema.NullOr(Schema.Array(Schema.String)), tools, allTools: Schema.Boolean },
     success: GroupView,

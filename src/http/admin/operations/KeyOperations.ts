@@ -1,4 +1,4 @@
-/** What an operator can do with MCPHub keys and the service tokens bound to them. A key is named by its id. */
+/** The operations on MCPHub keys and the service tokens bound to them. A key's id names it. */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { OperationRefused } from "./OperationRefused.ts"
@@ -50,9 +50,9 @@ export class KeyOperations extends RpcGroup.make(
     success: Schema.Array(KeyView),
     error: OperationRefused
   }),
-  /** Valid for `days` from now on. */
+  /** Makes the key valid for `days` from now on. */
   Rpc.make("keyExtend", { payload: { ...key, days: Schema.Number }, success: KeyView, error: OperationRefused }),
-  /** Beside a running hub it succeeds when the sessions of the key have ended. */
+  /** Beside a running hub it succeeds once the sessions of the key have ended. */
   Rpc.make("keyRevoke", { payload: key, success: KeyView, error: OperationRefused }),
   Rpc.make("tokenSet", { payload: { ...token, value: Schema.String }, success: TokenView, error: OperationRefused }),
   Rpc.make("tokenList", {

@@ -1,4 +1,4 @@
-/** What an operator can see and end in a running hub: sessions, requests in flight, the hub itself. */
+/** The operations that show and end things in a running hub: sessions, requests in flight, the hub itself. */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { OperationRefused } from "./OperationRefused.ts"
@@ -13,7 +13,7 @@ export const SessionView = Schema.Struct({
   protocolVersion: Schema.String,
   client: Schema.Struct({ name: Schema.String, version: Schema.String }),
   adopted: Schema.Boolean,
-  /** It began in an earlier run of the hub, or in another hub. */
+  /** Whether it began in an earlier run of the hub, or in another hub. */
   recovered: Schema.Boolean,
   state: Schema.String,
   /** ISO 8601, UTC. */
@@ -26,7 +26,7 @@ export const SessionView = Schema.Struct({
       server: Schema.String,
       state: Schema.String,
       reason: Schema.NullOr(Schema.String),
-      /** Until the next attempt on a paused server. */
+      /** Milliseconds until the next attempt on a paused server. */
       retryAfterMs: Schema.NullOr(Schema.Number),
       protocolVersion: Schema.NullOr(Schema.String)
     })
@@ -46,7 +46,7 @@ export const RequestView = Schema.Struct({
 })
 export type RequestView = typeof RequestView.Type
 
-/** What one user's requests came to since the hub started; times in milliseconds. */
+/** Totals of one user's requests since the hub started; times in milliseconds. */
 export const UserStatsView = Schema.Struct({
   userId: Schema.String,
   /** `null` when the user is gone. */
@@ -91,7 +91,7 @@ export class LiveOperations extends RpcGroup.make(
     success: Schema.Struct({ session: SessionView, requests: Schema.Array(RequestView) }),
     error: OperationRefused
   }),
-  /** Answers when the session with everything it held is gone. */
+  /** Answers once the session and everything it held is gone. */
   Rpc.make("sessionKill", { payload: session, success: SessionView, error: OperationRefused }),
   Rpc.make("requestList", {
     payload: { user: Schema.NullOr(Schema.String) },

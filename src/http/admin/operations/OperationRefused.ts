@@ -1,8 +1,8 @@
 /**
- * The one failure of an operator's operation: a fact and its remedy in words, and how the command shall exit.
+ * The one failure of an operator's operation: a fact and its remedy in words, and the exit code of the command.
  *
- * Domain errors keep their own types inside the hub; here they end, because the next reader is a human at a terminal or
- * a script that looks at the exit code.
+ * Domain errors keep their own types inside the hub and become this one here, because the next reader is a human at a
+ * terminal or a script that looks at the exit code.
  */
 import { Effect, Schema } from "effect"
 
@@ -16,7 +16,7 @@ export class OperationRefused extends Schema.TaggedError<OperationRefused>()("Op
 
 const exitCodes: Readonly<Record<string, 1 | 2 | 3>> = { DatabaseUnavailable: 3, ProvisioningRefused: 2 }
 
-/** Turns typed domain errors into the refusal they are for the operator, keeping name and message. */
+/** Turns typed domain errors into the operator's refusal, keeping name and message. */
 export const asRefusal = <A, R>(
   self: Effect.Effect<A, { readonly _tag: string; readonly message: string }, R>
 ): Effect.Effect<A, OperationRefused, R> =>

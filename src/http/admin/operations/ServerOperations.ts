@@ -1,4 +1,4 @@
-/** What an operator can see of the upstream servers, and try on one. */
+/** The operations that show the upstream servers and test one. */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { OperationRefused } from "./OperationRefused.ts"
@@ -6,11 +6,11 @@ import { OperationRefused } from "./OperationRefused.ts"
 export const ServerView = Schema.Struct({
   name: Schema.String,
   type: Schema.String,
-  /** `unknown` until somebody has connected: connections are made when a session needs them. */
+  /** `unknown` until the first connection: the hub connects when a session needs it. */
   state: Schema.String,
   reason: Schema.NullOr(Schema.String),
   connections: Schema.Number,
-  /** Users whose circuit breaker leaves the server alone for a while. */
+  /** Users whose circuit breaker pauses the server. */
   paused: Schema.Number,
   tools: Schema.NullOr(Schema.Number)
 })
@@ -20,7 +20,7 @@ export const ServerTestView = Schema.Struct({
   name: Schema.String,
   /** `needs-credential`: it works only with a user's own token. */
   outcome: Schema.Literals(["ok", "failed", "needs-credential", "disabled"]),
-  /** What failed and what to do, where it failed. */
+  /** The failure and its remedy, if it failed. */
   reason: Schema.NullOr(Schema.String),
   protocolVersion: Schema.NullOr(Schema.String),
   serverName: Schema.NullOr(Schema.String),
@@ -33,7 +33,10 @@ export const IsolationView = Schema.Struct({
   servers: Schema.Number,
   /** Kinds of tokens tried. */
   tokens: Schema.Number,
-  /** What would reach a server it is not meant for: a token's name, never its value. Empty in a sound hub. */
+  /**
+   * Everything that would reach a server it is not meant for; a token by its name, never its value. Empty in a sound
+   * hub.
+   */
   crossings: Schema.Array(Schema.Struct({ server: Schema.String, what: Schema.String }))
 })
 export type IsolationView = typeof IsolationView.Type
@@ -49,6 +52,9 @@ export class ServerOperations extends RpcGroup.make(
     success: ServerTestView,
     error: OperationRefused
   }),
-  /** Sends two made-up users with made-up tokens through what builds each server's requests; nothing leaves the hub. */
+  /**
+   * Runs two invented users with invented tokens through the code that builds each server's requests; nothing leaves
+   * the hub.
+   */
   Rpc.make("isolationCheck", { success: IsolationView, error: OperationRefused })
 ) {}

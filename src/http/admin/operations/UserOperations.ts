@@ -1,4 +1,4 @@
-/** What an operator can do with users. A user is named by username or id. */
+/** The operations on users. Username or id names a user. */
 import { Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { OperationRefused } from "./OperationRefused.ts"
@@ -24,7 +24,7 @@ export class UserOperations extends RpcGroup.make(
   Rpc.make("userList", { success: Schema.Array(UserView), error: OperationRefused }),
   /** Removes the user with all keys and groups, and ends their sessions. */
   Rpc.make("userRemove", { payload: user, success: UserView, error: OperationRefused }),
-  /** An inactive user keeps everything and opens nothing; their sessions end. */
+  /** An inactive user keeps everything, but no key of theirs opens the hub; their sessions end. */
   Rpc.make("userSetActive", {
     payload: { ...user, isActive: Schema.Boolean },
     success: UserView,

@@ -1,4 +1,7 @@
-/** Which era an HTTP server is spoken to in, and for how long what was found out is believed: real servers, the test's clock. */
+/**
+ * The era that the hub chooses for an HTTP server, and how long it believes its finding: real servers, the test's
+ * clock.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"

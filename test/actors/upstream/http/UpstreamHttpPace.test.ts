@@ -1,4 +1,7 @@
-/** Large answers that are read with pauses, down to the sockets: where a pause falls must change nothing but the time. */
+/**
+ * Large answers that the hub reads with pauses, down to the sockets: wherever a pause falls, it changes nothing but the
+ * time.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { createServer, type ServerResponse } from "node:http"

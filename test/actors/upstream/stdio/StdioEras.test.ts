@@ -1,4 +1,7 @@
-/** Which era a child process is spoken to in, with real programs: the SDK's own server, and one that knows no discovery. */
+/**
+ * The era that the hub chooses for a child process, with real programs: the SDK's own server, and one that knows no
+ * discovery.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,4 +1,4 @@
-/** What the tests of both transports share: two users, what a connection is opened with, and a tool call. */
+/** Shared parts of the tests of both transports: two users, the options that open a connection, and a tool call. */
 import { Effect, Layer } from "effect"
 import { defaults, HubConfig, type HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
 import { RequestId, SessionId } from "../../../../src/domain/Ids.ts"

@@ -1,4 +1,4 @@
-/** What the tests of the HTTP upstream share: the real layers below it, and ways to call a scripted server. */
+/** Shared parts of the HTTP upstream's tests: the real layers below it, and ways to call a scripted server. */
 import { Effect, Layer } from "effect"
 import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
 import type { JsonObject } from "../../../../src/domain/protocol/JsonRpc.ts"

@@ -1,4 +1,4 @@
-/** How sessions are opened at a scripted server: who did, and an answer that a test gives by hand. */
+/** Openings of sessions at a scripted server: the sessions that opened it, and an answer that a test gives by hand. */
 import type { ScriptedCall } from "../../../../src/testkit/ScriptedCall.ts"
 import type { ScriptedHttp } from "../../../../src/testkit/ScriptedHttpUpstream.ts"
 

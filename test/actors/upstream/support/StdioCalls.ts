@@ -1,4 +1,7 @@
-/** What the tests of the stdio upstream share: its layers, a list of children that tells, and a way to call a tool. */
+/**
+ * Shared parts of the stdio upstream's tests: its layers, a list of children that announces changes, and a way to call
+ * a tool.
+ */
 import { NodeServices } from "@effect/platform-node"
 import { Effect, Layer, Queue } from "effect"
 import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"

@@ -1,4 +1,4 @@
-/** How many bytes of answers one user may have on their way at once, through the whole hub. */
+/** The limit on bytes of answers that one user may have on their way at once, through the whole hub. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Queue } from "effect"
 import { AnswerBytes } from "../../../../src/actors/limits/AnswerBytes.ts"

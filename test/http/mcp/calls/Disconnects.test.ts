@@ -1,5 +1,5 @@
 /**
- * A client of revision 2026-07-28 that closes its connection before it has got a single byte of its answer: that is how it
+ * A client of revision 2026-07-28 that closes its connection before the first byte of its answer: that is how it
  * cancels, however large its request was. Sockets are opened by hand, because no HTTP client leaves that way on demand.
  */
 import { assert, describe, it } from "@effect/vitest"

@@ -1,4 +1,4 @@
-/** How much of what a user may have in flight one server can hold up, through the whole hub. */
+/** The limit on how much of a user's places one server can hold up, through the whole hub. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"

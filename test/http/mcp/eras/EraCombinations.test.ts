@@ -1,4 +1,4 @@
-/** What an upstream tells beside its answers, and being told of a cancellation, in all four pairings of eras. */
+/** An upstream's messages besides its answers, and cancellations that reach it, in all four pairings of eras. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import type { JsonObject } from "../../../../src/domain/protocol/JsonRpc.ts"

@@ -1,4 +1,6 @@
-/** Clients of revision 2026-07-28 on a server of the revisions with sessions: what has to be said in other words. */
+/**
+ * Clients of revision 2026-07-28 on a server of the revisions with sessions: everything that the hub has to translate.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { type Script, ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"

@@ -1,4 +1,4 @@
-/** How a session over HTTP+SSE ends: with its stream, its key, its user's patience, or the hub. */
+/** The ends of a session over HTTP+SSE: with its stream, its key, its user's patience, or the hub. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Queue } from "effect"
 import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"

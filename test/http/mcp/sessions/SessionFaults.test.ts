@@ -1,4 +1,7 @@
-/** What goes wrong inside the hub: it costs the request or session it happens in, is counted, and nobody else notices. */
+/**
+ * Faults inside the hub: each costs only the request or session in which it happens, is counted, and nobody else
+ * notices.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"

@@ -1,6 +1,7 @@
 /**
- * Servers that are gone before they have answered, through the whole hub: what may have been executed is of unknown
- * outcome, on the wire, in the log's statistics and in the audit trail; what was not sent, or may be sent twice, is not.
+ * Servers that are gone before they have answered, through the whole hub. A request that may have been executed has an
+ * unknown outcome, on the wire, in the log's statistics and in the audit trail; one that was not sent, or may be sent
+ * twice, has not.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"

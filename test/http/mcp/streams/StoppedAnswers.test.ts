@@ -1,4 +1,4 @@
-/** What a stopping hub has answered, and its client has not read to the end yet. */
+/** Answers of a stopping hub that their clients have not yet read to the end. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Scope } from "effect"
 import { type IncomingMessage, request } from "node:http"
