@@ -12,13 +12,13 @@ import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { isStateful, latestStateful } from "../../../domain/protocol/Versions.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "../era/EraEvidence.ts"
-import type { StdioConversation } from "./StdioConversation.ts"
+import type { StdioConnection } from "./StdioConnection.ts"
 import type { ConnectOptions, UpstreamInfo } from "../connection/UpstreamConnection.ts"
 import { type EraNotSpoken, eraNotSpoken, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
 
 export interface HandshakeOptions {
   readonly options: ConnectOptions
-  readonly conversation: StdioConversation
+  readonly conversation: StdioConnection
   /** Milliseconds. */
   readonly initTimeout: number
   /** What the child wrote to stderr, as the end of a sentence. */

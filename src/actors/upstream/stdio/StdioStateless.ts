@@ -1,12 +1,12 @@
 /**
- * The conversation with a child process that speaks revision 2026-07-28: the calls of `StdioConversation`, each saying
+ * The conversation with a child process that speaks revision 2026-07-28: the calls of `StdioConnection`, each saying
  * all about itself, and one subscription. Cancelled is what is told to be, as before: there is no stream to close.
  *
  * Source: MCP 2026-07-28 `basic/transports` (stdio), `basic/utilities/cancellation`.
  */
 import { Deferred, Effect } from "effect"
 import { checked } from "../era/StatelessResult.ts"
-import type { StdioConversation } from "./StdioConversation.ts"
+import type { StdioConnection } from "./StdioConnection.ts"
 import type {
   CallContext,
   UpstreamConnection,
@@ -19,7 +19,7 @@ export interface StdioStatelessOptions {
   readonly server: string
   readonly context: CallContext
   readonly info: UpstreamInfo
-  readonly conversation: StdioConversation
+  readonly conversation: StdioConnection
   readonly closed: Deferred.Deferred<string>
   readonly onMessage: (message: UpstreamMessage) => void
 }

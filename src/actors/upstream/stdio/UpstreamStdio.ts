@@ -17,7 +17,7 @@ import { RequestTracker } from "../../requests/RequestTracker.ts"
 import * as ChildSecrets from "./ChildSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
 import { StdioChildren } from "./StdioChildren.ts"
-import * as StdioConversation from "./StdioConversation.ts"
+import * as StdioConnection from "./StdioConnection.ts"
 import { outgoing } from "../era/StatelessEnvelope.ts"
 import * as StdioHandshake from "./StdioHandshake.ts"
 import * as StdioStateless from "./StdioStateless.ts"
@@ -102,7 +102,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     const closed = yield* Deferred.make<string>()
     // The two halves need each other: the child hears lines for the conversation, which sends through the child.
     let child: StdioChild.StdioChild | undefined
-    const conversation = StdioConversation.make({
+    const conversation = StdioConnection.make({
       server: name,
       send: (line) => child !== undefined && child.send(line),
       onMessage: options.onMessage,

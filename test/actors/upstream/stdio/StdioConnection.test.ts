@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import * as StdioConversation from "../../../../src/actors/upstream/stdio/StdioConversation.ts"
+import * as StdioConnection from "../../../../src/actors/upstream/stdio/StdioConnection.ts"
 import type { UpstreamMessage } from "../../../../src/actors/upstream/connection/UpstreamConnection.ts"
 import { success } from "../../../../src/domain/protocol/JsonRpc.ts"
 import { contextOf } from "../support/StdioCalls.ts"
@@ -10,7 +10,7 @@ const talk = () => {
   const sent: Array<any> = []
   const outside: Array<UpstreamMessage> = []
   const counts = { late: 0, noise: 0 }
-  const conversation = StdioConversation.make({
+  const conversation = StdioConnection.make({
     server: "scripted",
     send: (line) => {
       sent.push(JSON.parse(line))
@@ -31,7 +31,7 @@ const talk = () => {
   return { conversation, counts, outside, receive, sent, start }
 }
 
-describe("StdioConversation", () => {
+describe("StdioConnection", () => {
   it.effect("gives answers in any order, also in one batch, to the calls they answer", () =>
     Effect.gen(function* () {
       const { receive, sent, start } = talk()

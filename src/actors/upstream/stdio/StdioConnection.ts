@@ -42,7 +42,7 @@ import { UpstreamErrorResponse, UpstreamFailed, UpstreamUnavailable } from "../.
 /** The request's id in `params._meta` of everything sent to a stdio server. */
 export const requestIdKey = "mcphub/requestId"
 
-export interface StdioConversationOptions {
+export interface StdioConnectionOptions {
   readonly server: string
   /** Queues one line; false when the child does not read. */
   readonly send: (line: string) => boolean
@@ -69,7 +69,7 @@ interface Pending {
   readonly resume: (effect: Effect.Effect<unknown, CallError>) => void
 }
 
-export interface StdioConversation {
+export interface StdioConnection {
   readonly request: (call: UpstreamCall) => Effect.Effect<unknown, CallError>
   readonly notify: (method: string, params: JsonObject | undefined) => Effect.Effect<void, UpstreamUnavailable>
   readonly respond: (response: JsonRpcResponse) => Effect.Effect<void, UpstreamUnavailable>
@@ -84,7 +84,7 @@ export interface StdioConversation {
 /** Requests of the server that may wait for an answer: more are refused, since each is remembered. */
 const maxServerRequests = 1024
 
-export const make = (options: StdioConversationOptions): StdioConversation => {
+export const make = (options: StdioConnectionOptions): StdioConnection => {
   const { server } = options
   const pending = new Map<number, Pending>()
   const serverRequests = new Map<JsonRpcId, UpstreamCall | undefined>()
