@@ -1,6 +1,6 @@
 /**
  * Requests of upstream servers to the client (elicitation, sampling, roots): each goes out under a random id owned by
- * this session, on the stream of the request it belongs to, and the answer finds its way back to the very conversation
+ * this session, on the stream of the request it belongs to, and the answer finds its way back to the very connection
  * that asked. An answer with an id this session never gave out is dropped.
  */
 import { randomUUID } from "node:crypto"

@@ -22,7 +22,7 @@ import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 
 export interface Carrier {
   readonly carry: (call: Call, server: string, params: JsonObject | undefined) => Effect.Effect<unknown, RequestError>
-  /** The conversation with the request's server, for what is not carried as it is. */
+  /** The connection to the request's server, for what is not carried as it is. */
   readonly reach: (
     call: Call,
     server: string,
@@ -73,7 +73,7 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
     }
     const { context } = call
     const reached = links.get(server, context)
-    // A conversation that takes long to open holds up as many requests as may be at the server, and no more.
+    // A connection that takes long to open holds up as many requests as may be at the server, and no more.
     return config === undefined ? reached : places.within({ server, config, context }, reached)
   }
 

@@ -1,7 +1,7 @@
 /**
- * Opens a conversation with one upstream server over whatever transport its entry names and in the era that fits
+ * Opens a connection to one upstream server over whatever transport its entry names and in the era that fits
  * (`UpstreamEra`) unless the circuit breaker forbids it (`UpstreamBreakers`), and keeps `UpstreamHealth` informed. The
- * session actor and the user's pool call it; the scope they pass is the conversation's life. Whatever the transport, a
+ * session actor and the user's pool call it; the scope they pass is the connection's life. Whatever the transport, a
  * request takes one of its user's places at the server (`ServerPlaces`), waits while the server wants to be left alone
  * (`UpstreamPauses`), is measured, and fails with what losing its answer means.
  */

@@ -148,7 +148,7 @@ export const connect = Effect.fnUntraced(function* (
       Effect.flatMap((result) => discoveredInfo(server, result))
     )
 
-  /** The server no longer is what it was found to be: this conversation is over, the next one finds out anew. */
+  /** The server no longer is what it was found to be: this connection is over, the next one finds out anew. */
   const lost = (sent: Sent, error: UpstreamError): UpstreamError => {
     const otherVersion = error._tag === "UpstreamErrorResponse" && offersNothingElse(error)
     const noEndpoint =

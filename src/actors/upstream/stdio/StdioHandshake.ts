@@ -18,7 +18,7 @@ import { type EraNotSpoken, eraNotSpoken, UpstreamUnavailable } from "../../../d
 
 export interface HandshakeOptions {
   readonly options: ConnectOptions
-  readonly conversation: StdioConnection
+  readonly connection: StdioConnection
   /** Milliseconds. */
   readonly initTimeout: number
   /** What the child wrote to stderr, as the end of a sentence. */
@@ -31,10 +31,10 @@ const unavailable = (server: string, reason: UpstreamUnavailable["reason"], mess
   new UpstreamUnavailable({ server, reason, message })
 
 export const initialize = (handshake: HandshakeOptions): Handshake => {
-  const { conversation, initTimeout, lastWords, options } = handshake
+  const { connection, initTimeout, lastWords, options } = handshake
   const { clientCapabilities: capabilities, clientInfo, context, name, onMessage } = options
   const protocolVersion = isStateful(options.protocolVersion) ? options.protocolVersion : latestStateful
-  return conversation
+  return connection
     .request({ method: "initialize", params: { protocolVersion, capabilities, clientInfo }, context, onMessage })
     .pipe(
       timeoutAwake(initTimeout, () => {
@@ -56,12 +56,12 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
 }
 
 export const discover = (handshake: HandshakeOptions): Handshake => {
-  const { conversation, initTimeout, lastWords, options } = handshake
+  const { connection, initTimeout, lastWords, options } = handshake
   const { config, context, name } = options
   const duration = patienceFor(config, initTimeout)
   const other = (reason: UpstreamUnavailable["reason"], message: string) =>
     Effect.fail(eraNotSpoken("stateless", unavailable(name, reason, message)))
-  return conversation.request({ method: "server/discover", params: undefined, context, onMessage: () => {} }).pipe(
+  return connection.request({ method: "server/discover", params: undefined, context, onMessage: () => {} }).pipe(
     timeoutAwake(duration, () =>
       other("timeout", `Server "${name}" did not answer server/discover within ${duration} ms${lastWords()}`)
     ),
