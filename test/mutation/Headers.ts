@@ -201,7 +201,7 @@ const contextRules: ReadonlyArray<Mutation> = [
   {
     wrong: "the client names the request to a child",
     file: "src/actors/upstream/stdio/StdioConnection.ts",
-    find: "    [requestIdKey]: _,\n",
+    find: " [requestIdKey]: _,",
     replace: "",
     also: [
       {
@@ -215,7 +215,7 @@ const contextRules: ReadonlyArray<Mutation> = [
   {
     wrong: "the client's own id for the request reaches a child that gets none of the hub's",
     file: "src/actors/upstream/stdio/StdioConnection.ts",
-    find: "    [requestIdKey]: _,\n",
+    find: " [requestIdKey]: _,",
     replace: "",
     tests: [child]
   },

@@ -20,6 +20,7 @@ import {
 import { hubCodes, rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { clientCapability } from "../../domain/protocol/Methods.ts"
 import type { RequestRecord } from "../requests/RequestTracker.ts"
+import { metaOf } from "../../domain/protocol/JsonObjects.ts"
 
 export interface Asking {
   /** Takes the answer, under the id of the question as it was asked. */
@@ -81,7 +82,7 @@ export const make = (capabilities: JsonObject): ClientQuestions => {
     }
     const id = randomUUID()
     const pending: Pending = { ...asking, server, upstreamId: message.id }
-    const meta = message.params?.["_meta"] as JsonObject | undefined
+    const meta = metaOf(message.params)
     const token = meta?.["progressToken"]
     const params =
       token === undefined || message.params === undefined

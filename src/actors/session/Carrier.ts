@@ -19,6 +19,7 @@ import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
 import type { UpstreamConnection } from "../upstream/connection/UpstreamConnection.ts"
 import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
+import { metaOf } from "../../domain/protocol/JsonObjects.ts"
 
 export interface Carrier {
   readonly carry: (call: Call, server: string, params: JsonObject | undefined) => Effect.Effect<unknown, RequestError>
@@ -36,11 +37,6 @@ export interface CarrierOptions {
   readonly links: UpstreamLinks
   readonly bridge: EraBridge
   readonly logLevel: SessionLogLevel
-}
-
-const metaOf = (params: JsonObject | undefined): JsonObject | undefined => {
-  const meta = params?.["_meta"]
-  return Predicate.isObject(meta) ? (meta as JsonObject) : undefined
 }
 
 /** `_meta["mcphub/timeoutMs"]`: a client may wait less long than the server's limit, never longer. */

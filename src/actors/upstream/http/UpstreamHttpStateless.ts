@@ -11,7 +11,7 @@
 import { Deferred, Effect, type Scope } from "effect"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { standardHeaders } from "../../../domain/protocol/eras/StandardHeaders.ts"
-import { isJsonObject } from "../../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject } from "../../../domain/protocol/JsonObjects.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import { statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"

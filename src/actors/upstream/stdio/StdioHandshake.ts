@@ -7,8 +7,8 @@
  *
  * Source: MCP `basic/lifecycle`; MCP 2026-07-28 `basic/transports` (stdio, backward compatibility).
  */
-import { Effect, Predicate } from "effect"
-import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
+import { Effect } from "effect"
+import { isJsonObject, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 import { isStateful, latestStateful } from "../../../domain/protocol/Versions.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "../era/EraEvidence.ts"
@@ -74,13 +74,13 @@ export const discover = (handshake: HandshakeOptions): Handshake => {
 }
 
 const initialized = (result: unknown): UpstreamInfo | undefined => {
-  if (!Predicate.isObject(result)) return undefined
-  const { capabilities, instructions, protocolVersion, serverInfo } = result as JsonObject
+  if (!isJsonObject(result)) return undefined
+  const { capabilities, instructions, protocolVersion, serverInfo } = result
   if (!isStateful(protocolVersion) && protocolVersion !== "2024-11-05") return undefined
   return {
     protocolVersion,
-    capabilities: Predicate.isObject(capabilities) ? (capabilities as JsonObject) : {},
-    serverInfo: Predicate.isObject(serverInfo) ? (serverInfo as JsonObject) : {},
+    capabilities: objectOrEmpty(capabilities),
+    serverInfo: objectOrEmpty(serverInfo),
     ...(typeof instructions === "string" ? { instructions } : {})
   }
 }

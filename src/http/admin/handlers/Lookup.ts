@@ -1,10 +1,8 @@
 /** How an operator names a user: by name, or by id. */
 import { Effect } from "effect"
-import { UserId } from "../../../domain/Ids.ts"
+import { isUuid, UserId } from "../../../domain/Ids.ts"
 import type { User } from "../../../domain/identity/User.ts"
 import type { Users } from "../../../domain/identity/Users.ts"
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** A name wins over an id, so that no user can be shadowed by an odd name. */
 export const findUser = (users: Users["Service"], named: string) =>
@@ -12,7 +10,7 @@ export const findUser = (users: Users["Service"], named: string) =>
     .byName(named)
     .pipe(
       Effect.catchTag("UserNotFound", (notFound) =>
-        uuid.test(named) ? users.byId(UserId.make(named.toLowerCase())) : Effect.fail(notFound)
+        isUuid(named) ? users.byId(UserId.make(named.toLowerCase())) : Effect.fail(notFound)
       )
     )
 
