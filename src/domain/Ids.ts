@@ -24,13 +24,18 @@ export type SessionId = typeof SessionId.Type
 export const WireSessionId = Schema.String.pipe(Schema.brand("WireSessionId"))
 export type WireSessionId = typeof WireSessionId.Type
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const uuid = /[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}/
+
+/** For the regular expressions of texts that hold one. */
+export const uuidPattern = uuid.source
+
+export const isUuid = (text: string): boolean => text.length === 36 && uuid.test(text)
 
 /**
  * Whether a wire id has the form the hub mints: an unknown one belongs to a session that has ended, and is never
  * adopted as a label.
  */
-export const isMinted = (wireId: string): boolean => uuid.test(wireId)
+export const isMinted = (wireId: string): boolean => isUuid(wireId) && wireId === wireId.toLowerCase()
 
 /** `user-{userId}-{sessionId}-{method}-{timestamp}-{random}`, see RequestId.ts. */
 export const RequestId = Schema.String.pipe(Schema.brand("RequestId"))

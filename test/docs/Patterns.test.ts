@@ -24,7 +24,7 @@ const isNested = (pattern: string): boolean => {
 describe("regular expressions", () => {
   it("A41: are written in the sources and never made of what a client, a server or the settings say", () => {
     const made = sources.flatMap((path) => [...read(path).matchAll(/\bRegExp\(/g)].map(() => path))
-    // Both put constants of their own file together.
+    // Both put constants together.
     assert.deepStrictEqual([...new Set(made)].sort(), [
       "src/domain/requests/RequestId.ts",
       "src/http/admission/JsonGuard.ts"

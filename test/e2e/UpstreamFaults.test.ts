@@ -45,7 +45,7 @@ class Hub extends Context.Service<
       })
       const http = yield* RawHttp.make(hub.origin)
       const [ada, bo] = yield* Effect.forEach(users, ({ key }) => McpClient.connect(http, { key: Redacted.make(key) }))
-      // The first call of each opens its conversation, which may take longer here than these short limits.
+      // The first call of each opens its connection, which may take longer here than these short limits.
       yield* Effect.forEach([ada!, bo!], (client) => Effect.retry(client.callTool("web-echo"), { times: 10 }))
       return { hub, web, ada: ada!, bo: bo! }
     })

@@ -109,14 +109,14 @@ export const accessRules: ReadonlyArray<Mutation> = [
   {
     wrong: "the list shows tools that are not granted",
     file: catalog,
-    find: '        if (kind === "tools" && !admits(access, server, key)) continue\n',
+    find: '        if (kind === "tools" && !mayUse(access, server, key)) continue\n',
     replace: "",
     tests: [seen]
   },
   {
     wrong: "a tool that is not granted can be called",
     file: catalog,
-    find: 'kind === "prompts" || admits(access, route.server, route.name)',
+    find: 'kind === "prompts" || mayUse(access, route.server, route.name)',
     replace: "true",
     tests: [seen]
   },

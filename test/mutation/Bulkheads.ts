@@ -74,7 +74,7 @@ export const bulkheads: ReadonlyArray<Mutation> = [
     tests: [hanging]
   },
   {
-    wrong: "a new conversation is not told the log level when the places at its server are taken",
+    wrong: "a new connection is not told the log level when the places at its server are taken",
     file: "src/actors/session/SessionLogLevel.ts",
     find: "              own: true,\n",
     replace: "",

@@ -10,7 +10,7 @@ const states = "src/actors/calls/RequestStates.ts"
 const requests = "src/domain/protocol/eras/RequestMeta.ts"
 const intake = "src/actors/session/SessionIntake.ts"
 const http = "src/actors/upstream/http/UpstreamHttpCalls.ts"
-const stdio = "src/actors/upstream/stdio/StdioConversation.ts"
+const stdio = "src/actors/upstream/stdio/StdioConnection.ts"
 const tracking = "src/actors/requests/RequestTracker.ts"
 const messages = "src/actors/session/SessionMessages.ts"
 const asked = "test/actors/calls/ClientQuestions.test.ts"
@@ -343,7 +343,7 @@ const upstream: ReadonlyArray<Mutation> = [
     file: stdio,
     find: "const id = ++lastId",
     replace: "const id = 1",
-    tests: ["test/actors/upstream/stdio/StdioConversation.test.ts"]
+    tests: ["test/actors/upstream/stdio/StdioConnection.test.ts"]
   },
   {
     wrong: "the client's progress token reaches the child",
@@ -371,14 +371,14 @@ const upstream: ReadonlyArray<Mutation> = [
     file: stdio,
     find: "if (!serverRequests.delete(response.id as JsonRpcId)) return Effect.void",
     replace: "",
-    tests: ["test/actors/upstream/stdio/StdioConversation.test.ts"]
+    tests: ["test/actors/upstream/stdio/StdioConnection.test.ts"]
   },
   {
     wrong: "a client's cancel reaches a child under an id of the hub's",
     file: stdio,
     find: 'method === "notifications/cancelled" || ',
     replace: "",
-    tests: ["test/actors/upstream/stdio/StdioConversation.test.ts"]
+    tests: ["test/actors/upstream/stdio/StdioConnection.test.ts"]
   },
   {
     wrong: "a child's answer is given twice",

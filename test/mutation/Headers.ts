@@ -200,12 +200,12 @@ const contextRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "the client names the request to a child",
-    file: "src/actors/upstream/stdio/StdioConversation.ts",
-    find: "    [requestIdKey]: _,\n",
+    file: "src/actors/upstream/stdio/StdioConnection.ts",
+    find: " [requestIdKey]: _,",
     replace: "",
     also: [
       {
-        file: "src/actors/upstream/stdio/StdioConversation.ts",
+        file: "src/actors/upstream/stdio/StdioConnection.ts",
         find: "...(tag ? {",
         replace: "...(tag && !(requestIdKey in meta) ? {"
       }
@@ -214,8 +214,8 @@ const contextRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "the client's own id for the request reaches a child that gets none of the hub's",
-    file: "src/actors/upstream/stdio/StdioConversation.ts",
-    find: "    [requestIdKey]: _,\n",
+    file: "src/actors/upstream/stdio/StdioConnection.ts",
+    find: " [requestIdKey]: _,",
     replace: "",
     tests: [child]
   },

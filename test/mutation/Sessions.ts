@@ -228,7 +228,7 @@ export const sessions: ReadonlyArray<Mutation> = [
   {
     wrong: "a stream that listens hears what it did not ask for",
     file: "src/actors/streams/SessionEvents.ts",
-    find: "if (admits(filter, message)) listener.send(message)",
+    find: "if (asksFor(filter, message)) listener.send(message)",
     replace: "listener.send(message)",
     tests: ["test/actors/streams/SessionEvents.test.ts"]
   },

@@ -1,4 +1,4 @@
-/** Who shares a socket, a conversation, a list; and what servers tell whom. */
+/** Who shares a socket, a connection, a list; and what servers tell whom. */
 import { everybodys, type Mutation } from "./Mutation.ts"
 
 const pools = "src/actors/upstream/http/UserPools.ts"
@@ -67,77 +67,77 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     tests: ["test/actors/upstream/http/UserPools.test.ts"]
   },
   {
-    wrong: "two users share a conversation",
+    wrong: "two users share a connection",
     file: shared,
     find: 'isolation === "shared" ? undefined : { userId, keyId }',
     replace: "undefined",
     tests: [sharing]
   },
   {
-    wrong: "two keys of a user share a conversation",
+    wrong: "two keys of a user share a connection",
     file: shared,
     find: "      this.owner,\n",
     replace: "      this.owner?.userId,\n",
     tests: [sharing]
   },
   {
-    wrong: "the user is no part of a shared conversation's key",
+    wrong: "the user is no part of a shared connection's key",
     file: shared,
     find: "      this.owner,\n",
     replace: "      this.owner?.keyId,\n",
     tests: [sharing]
   },
   {
-    wrong: "two servers share a conversation",
+    wrong: "two servers share a connection",
     file: shared,
     find: "      options.name,\n",
     replace: "",
     tests: [sharing]
   },
   {
-    wrong: "two revisions share a conversation",
+    wrong: "two revisions share a connection",
     file: shared,
     find: "      options.protocolVersion,\n",
     replace: "",
     tests: [sharing]
   },
   {
-    wrong: "clients of other capabilities share a conversation",
+    wrong: "clients of other capabilities share a connection",
     file: shared,
     find: "      options.clientCapabilities,\n",
     replace: "",
     tests: [sharing]
   },
   {
-    wrong: "a conversation outlives the settings it was made under",
+    wrong: "a connection outlives the settings it was made under",
     file: shared,
     find: "      options.clientCapabilities,\n      options.config\n",
     replace: "      options.clientCapabilities\n",
     tests: [sharing]
   },
   {
-    wrong: "the end of a user's key ends other users' conversations",
+    wrong: "the end of a user's key ends other users' connections",
     file: shared,
     find: "this.owner?.userId === userId && (keyId",
     replace: "(keyId",
     tests: [endings, sharing]
   },
   {
-    wrong: "the end of one key ends conversations of the user's other keys",
+    wrong: "the end of one key ends connections of the user's other keys",
     file: shared,
     find: " && (keyId === undefined || this.owner.keyId === keyId)",
     replace: "",
     tests: [endings, sharing]
   },
   {
-    wrong: "the end of a key leaves its conversations",
+    wrong: "the end of a key leaves its connections",
     file: shared,
     find: "event.revoked ? keyEnded(event) : Effect.void",
     replace: "Effect.void",
     tests: [endings]
   },
   {
-    wrong: "changed settings leave the conversations made under the old ones",
+    wrong: "changed settings leave the connections made under the old ones",
     file: shared,
     find: "JSON.stringify(mcpServers[options.name]) !== JSON.stringify(options.config)",
     replace: "false",
@@ -151,7 +151,7 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     tests: [sharedLinks]
   },
   {
-    wrong: "sessions share a conversation though their server keeps state",
+    wrong: "sessions share a connection though their server keeps state",
     file: links,
     find: 'isolation === "session" ? connector.connect(request)',
     replace: "false ? connector.connect(request)",
@@ -165,7 +165,7 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     tests: [sharedLinks]
   },
   {
-    wrong: "every session has one and the same conversation",
+    wrong: "every session has one and the same connection",
     file: links,
     find: "const open = new Map<string, Open>()",
     replace: `const open: Map<string, Open> = ${everybodys("Links")}`,
@@ -242,7 +242,7 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     tests: ["test/actors/upstream/http/UpstreamHttpConnect.test.ts"]
   },
   {
-    wrong: "what a shared conversation sends on its own carries another user's context",
+    wrong: "what a shared connection sends on its own carries another user's context",
     file: "src/actors/upstream/http/UpstreamHttpSession.ts",
     find: "if (by.principal.userId === options.context.principal.userId) context = by",
     replace: "context = by",

@@ -120,7 +120,7 @@ export const startHttp = Effect.fnUntraced(function* (
   }
 })
 
-/** A child process for every conversation, on `test/e2e/programs/recorder.mjs`, with its records in the folder. */
+/** A child process for every connection, on `test/e2e/programs/recorder.mjs`, with its records in the folder. */
 export const stdio = (server: Server, records: string): Upstream => {
   if (!existsSync(records)) mkdirSync(records)
   const { args, command } = Programs.command("test/e2e/programs/recorder.mjs")

@@ -1,6 +1,6 @@
 /**
  * Requests of upstream servers to the client (elicitation, sampling, roots): each goes out under a random id owned by
- * this session, on the stream of the request it belongs to, and the answer finds its way back to the very conversation
+ * this session, on the stream of the request it belongs to, and the answer finds its way back to the very connection
  * that asked. An answer with an id this session never gave out is dropped.
  */
 import { randomUUID } from "node:crypto"
@@ -20,6 +20,7 @@ import {
 import { hubCodes, rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { clientCapability } from "../../domain/protocol/Methods.ts"
 import type { RequestRecord } from "../requests/RequestTracker.ts"
+import { metaOf } from "../../domain/protocol/JsonObjects.ts"
 
 export interface Asking {
   /** Takes the answer, under the id of the question as it was asked. */
@@ -81,7 +82,7 @@ export const make = (capabilities: JsonObject): ClientQuestions => {
     }
     const id = randomUUID()
     const pending: Pending = { ...asking, server, upstreamId: message.id }
-    const meta = message.params?.["_meta"] as JsonObject | undefined
+    const meta = metaOf(message.params)
     const token = meta?.["progressToken"]
     const params =
       token === undefined || message.params === undefined

@@ -23,6 +23,7 @@ import { MethodNotSupported, type RequestError, UserOverloaded } from "../../dom
 import type { Content, RequestStates, Subject } from "./RequestStates.ts"
 import type { UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
 import * as UpstreamRounds from "./UpstreamRounds.ts"
+import { metaOf, objectOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 /** How a stateless client's retry goes on. */
 export type Retry =
   | { readonly kind: "done"; readonly result: unknown }
@@ -76,15 +77,10 @@ const ownExchange = ({ exchange, message: { params } }: Call): ClientExchange =>
   ...exchange,
   send: (message) => {
     if (!("method" in message) || message.method !== "notifications/progress") return exchange.send(message)
-    const progressToken = objectAt(params ?? {}, "_meta")["progressToken"]
+    const progressToken = metaOf(params)?.["progressToken"]
     return progressToken !== undefined && exchange.send({ ...message, params: { ...message.params, progressToken } })
   }
 })
-
-const objectAt = (value: JsonObject, field: string): JsonObject => {
-  const found = value[field]
-  return Predicate.isObject(found) ? (found as JsonObject) : {}
-}
 
 /** No server was told that the client knows tasks, so whatever task is meant is not this client's. */
 const noTasks = new MethodNotSupported({
@@ -216,7 +212,7 @@ export const make = (options: BridgeOptions): EraBridge => {
             server: upstream?.server
           })
         }
-        const resumed = parked.resume(job, ownExchange(call), objectAt(params, "inputResponses"))
+        const resumed = parked.resume(job, ownExchange(call), objectOrEmpty(params["inputResponses"]))
         return visiting(
           call,
           Effect.flatMap(resumed, (outcome) => outcomeOf(call, outcome))

@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { cacheableMethods } from "../../domain/protocol/eras/ToStateless.ts"
 import { errorToStateful, resultToStateful } from "../../domain/protocol/eras/ToStateful.ts"
-import { isJsonObject } from "../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject, objectOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { statelessCodes } from "../../domain/protocol/eras/StatelessErrors.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import { questionsOf, undeclaredCapability } from "./InputQuestions.ts"
@@ -48,7 +48,7 @@ export const errorFor =
     if (error._tag !== "UpstreamErrorResponse" || connection.era === "stateful") return error
     if (error.code === statelessCodes.missingClientCapability) {
       const required = isJsonObject(error.data) ? error.data["requiredCapabilities"] : undefined
-      return undeclaredCapability(error.server, isJsonObject(required) ? required : {})
+      return undeclaredCapability(error.server, objectOrEmpty(required))
     }
     if (era === "stateless") return error
     const { server } = error

@@ -9,7 +9,7 @@ import { interactiveMethods } from "../../domain/protocol/eras/Admission.ts"
 import { requiredCapability } from "../../domain/protocol/eras/Capabilities.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { clientCapability } from "../../domain/protocol/Methods.ts"
-import { isJsonObject } from "../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject, objectOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { ClientCapabilityMissing } from "../../domain/requests/RequestErrors.ts"
 import { UpstreamFailed } from "../../domain/requests/UpstreamErrors.ts"
 
@@ -25,7 +25,7 @@ const maxQuestions = 100
 export const questionsOf = (result: unknown): Questions | undefined => {
   if (!isJsonObject(result) || result["resultType"] !== "input_required") return undefined
   const { inputRequests, requestState } = result
-  return { inputRequests: isJsonObject(inputRequests) ? inputRequests : {}, requestState }
+  return { inputRequests: objectOrEmpty(inputRequests), requestState }
 }
 
 export const undeclaredCapability = (server: string, requiredCapabilities: JsonObject): ClientCapabilityMissing =>

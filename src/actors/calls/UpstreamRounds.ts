@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto"
 import { Effect } from "effect"
 import { isFailure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
-import { isJsonObject } from "../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject } from "../../domain/protocol/JsonObjects.ts"
 import type { Call, Send } from "./Call.ts"
 import type { ClientQuestions } from "./ClientQuestions.ts"
 import { admitQuestions, questionsOf } from "./InputQuestions.ts"

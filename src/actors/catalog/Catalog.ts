@@ -4,7 +4,7 @@
  * listing and for calling alike. Names are resolved through the servers' own lists, never by splitting text.
  */
 import { Effect, Result } from "effect"
-import { admitsTool, type Access } from "../../domain/access/Access.ts"
+import { grantsTool, type Access } from "../../domain/access/Access.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { candidates, expose, literalPrefix, qualifyUri } from "../../domain/protocol/ExposedNames.ts"
 import type { ListKind } from "../../domain/protocol/Methods.ts"
@@ -94,11 +94,11 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       { concurrency: "unbounded" }
     ).pipe(Effect.map((entries) => new Map(entries)))
 
-  const admits = (access: Access, server: string, tool: string): boolean => {
+  const mayUse = (access: Access, server: string, tool: string): boolean => {
     const grant = access.get(server)
     return (
       grant !== undefined &&
-      admitsTool(grant, server, tool, separator) &&
+      grantsTool(grant, server, tool, separator) &&
       !isSwitchedOff(settings.current().mcpServers[server], server, tool, separator)
     )
   }
@@ -129,7 +129,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       }
       ttlMs = Math.min(ttlMs, lists.origin(server, kind).ttlMs)
       for (const [key, item] of result.success) {
-        if (kind === "tools" && !admits(access, server, key)) continue
+        if (kind === "tools" && !mayUse(access, server, key)) continue
         const known = kind === "tools" ? translated(server, item) : item
         if (known === undefined) continue
         const shown = exposed(kind, server, key, known)
@@ -161,7 +161,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
     access: Access,
     context: CallContext
   ): Effect.Effect<Route, InvalidParams | UpstreamError> => {
-    const permitted = (route: Route): boolean => kind === "prompts" || admits(access, route.server, route.name)
+    const permitted = (route: Route): boolean => kind === "prompts" || mayUse(access, route.server, route.name)
     const unknown = () => new InvalidParams({ message: `Unknown ${kind === "tools" ? "tool" : "prompt"}: ${name}` })
     if (direct) {
       const server = access.keys().next().value

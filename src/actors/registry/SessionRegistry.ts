@@ -9,7 +9,7 @@
  * itself knows what keeps it busy.
  *
  * Sessions of the stateful revisions are written down (`SessionJournal`), and an id that is not here is looked for there
- * (`SessionRecovery`): a restart does not end a session, only its conversations with servers.
+ * (`SessionRecovery`): a restart does not end a session, only its connections to servers.
  */
 import { randomUUID } from "node:crypto"
 import { Clock, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"

@@ -19,10 +19,11 @@ import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
 import type { UpstreamConnection } from "../upstream/connection/UpstreamConnection.ts"
 import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
+import { metaOf } from "../../domain/protocol/JsonObjects.ts"
 
 export interface Carrier {
   readonly carry: (call: Call, server: string, params: JsonObject | undefined) => Effect.Effect<unknown, RequestError>
-  /** The conversation with the request's server, for what is not carried as it is. */
+  /** The connection to the request's server, for what is not carried as it is. */
   readonly reach: (
     call: Call,
     server: string,
@@ -36,11 +37,6 @@ export interface CarrierOptions {
   readonly links: UpstreamLinks
   readonly bridge: EraBridge
   readonly logLevel: SessionLogLevel
-}
-
-const metaOf = (params: JsonObject | undefined): JsonObject | undefined => {
-  const meta = params?.["_meta"]
-  return Predicate.isObject(meta) ? (meta as JsonObject) : undefined
 }
 
 /** `_meta["mcphub/timeoutMs"]`: a client may wait less long than the server's limit, never longer. */
@@ -73,7 +69,7 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
     }
     const { context } = call
     const reached = links.get(server, context)
-    // A conversation that takes long to open holds up as many requests as may be at the server, and no more.
+    // A connection that takes long to open holds up as many requests as may be at the server, and no more.
     return config === undefined ? reached : places.within({ server, config, context }, reached)
   }
 

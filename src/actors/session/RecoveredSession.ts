@@ -1,6 +1,6 @@
 /**
  * What a session that goes on after a restart tells its client, as far as the protocol has a way: its lists may have
- * changed, and servers that keep state in a conversation or a process have begun a new one. Conversations are opened
+ * changed, and servers that keep state in a connection or a process have begun a new one. Connections are opened
  * by the next call that needs them; only where the client waits to hear of resources are they opened at once.
  */
 import { Effect } from "effect"
@@ -22,7 +22,7 @@ export interface RecoveredOptions {
 }
 
 const notice =
-  "The hub was restarted: this session goes on, its conversations with servers begin anew and what they kept in them is gone"
+  "The hub was restarted: this session goes on, its connections to servers begin anew and what they kept in them is gone"
 
 export const welcomeBack = ({ background, events, links, memory, messages, principal }: RecoveredOptions): void => {
   for (const kind of ["tools", "prompts", "resources"] as const) messages.announce(kind)

@@ -1,6 +1,6 @@
 /**
  * The resources one session wants to hear about, by server: told to stateful servers one by one (`resources/subscribe`),
- * to stateless ones as the whole set (`subscriptions/listen`), and again to whatever conversation takes the place of one
+ * to stateless ones as the whole set (`subscriptions/listen`), and again to whatever connection takes the place of one
  * that ended, also after a restart of the hub.
  */
 import { Effect } from "effect"
@@ -20,7 +20,7 @@ export interface ResourceSubscriptions {
   readonly names: (server: string, uri: string) => Iterable<string>
   readonly add: Change
   readonly remove: Change
-  /** Tells a fresh conversation what the one before it knew. */
+  /** Tells a fresh connection what the one before it knew. */
   readonly restore: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
 }
 

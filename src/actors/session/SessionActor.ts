@@ -1,5 +1,5 @@
 /**
- * One user session: the scope that owns everything the session touches — its requests (fibers), its conversations with
+ * One user session: the scope that owns everything the session touches — its requests (fibers), its connections to
  * upstream servers, its event stream, its lists. Ending the session, for whatever reason, is closing that scope.
  *
  * There is no mailbox: requests run concurrently, each a fiber of its own, and a defect fails that one request. The wire
@@ -68,7 +68,7 @@ export interface SessionActor extends SessionStreams.SessionStreams {
   readonly keptEvents: SessionReplay.SessionReplay["kept"]
   /** Succeeds when nothing is in flight. */
   readonly settled: Effect.Effect<void>
-  /** Servers whose settings changed: their conversations end, lists are announced as changed. */
+  /** Servers whose settings changed: their connections end, lists are announced as changed. */
   readonly reconfigure: (servers: ReadonlyArray<string>) => Effect.Effect<void>
   /** Ends every request with a typed reason and the event stream; the owner of the scope closes it next. */
   readonly terminate: (reason: string) => Effect.Effect<void>

@@ -21,6 +21,7 @@ import type { SessionActivity } from "./SessionActivity.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { SessionRequests } from "./SessionRequests.ts"
 import { UserLimits } from "../limits/UserLimits.ts"
+import { metaOf } from "../../domain/protocol/JsonObjects.ts"
 
 export interface SessionIntake {
   /** Starts the request; the result cancels it. */
@@ -146,12 +147,11 @@ const doNothing = (): void => {}
 
 const tracedRequest = ({ id, method, params }: JsonRpcRequest, protocolVersion: string): TracedRequest => {
   const name = params?.["name"]
-  const meta = params?.["_meta"]
   return {
     method,
     protocolVersion,
     rpcId: id,
     target: typeof name === "string" ? name : undefined,
-    meta: typeof meta === "object" && meta !== null ? (meta as JsonObject) : undefined
+    meta: metaOf(params)
   }
 }

@@ -18,7 +18,7 @@ export interface SessionLogLevel {
   readonly set: (level: string, context: CallContext) => Effect.Effect<void, UpstreamErrorResponse | ServerOverloaded>
   /** What a stateful client has set. */
   readonly chosen: () => string | undefined
-  /** Tells a fresh conversation. */
+  /** Tells a fresh connection. */
   readonly onOpen: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
   /** A stateful upstream hears of a level once, and of a lower one when a request wants more. */
   readonly want: (call: Call, connection: UpstreamConnection, level: LogLevel) => Effect.Effect<void>
@@ -36,7 +36,7 @@ const logs = ({ era, info }: UpstreamConnection): boolean => era === "stateful" 
 
 export const make = (options: LogLevelOptions): SessionLogLevel => {
   const { memory } = options
-  /** The level last set on a stateful conversation on behalf of stateless requests. */
+  /** The level last set on a stateful connection on behalf of stateless requests. */
   const levels = new WeakMap<UpstreamConnection, LogLevel>()
 
   const tell = (connection: UpstreamConnection, level: string, context: CallContext, own = false) => {

@@ -1,6 +1,6 @@
 /**
  * What upstream servers say beside their answers, and where each message goes: to the POST of the call it came with, to
- * the session's event stream, or, for a question, to the client and back to the very conversation that asked.
+ * the session's event stream, or, for a question, to the client and back to the very connection that asked.
  */
 import { failure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
 import { passes } from "../../domain/protocol/LogLevels.ts"
@@ -26,7 +26,7 @@ export interface MessageOptions {
   readonly events: SessionEvents
   readonly questions: ClientQuestions
   readonly background: SessionBackground
-  /** The conversation that stands with a server at this moment. */
+  /** The connection that stands with a server at this moment. */
   readonly connection: (server: string) => UpstreamConnection | undefined
   /** Lets a call in flight ask on behalf of the session, see `EraBridge.attribute`. */
   readonly attribute: (server: string, message: JsonRpcRequest) => boolean
@@ -38,7 +38,7 @@ export interface MessageOptions {
 export const make = (options: MessageOptions): SessionMessages => {
   const { background, era, events, questions } = options
 
-  /** The way back to the upstream that asks, if its conversation still stands when the client answers. */
+  /** The way back to the upstream that asks, if its connection still stands when the client answers. */
   const answering = (connection: () => UpstreamConnection | undefined, context: CallContext) => ({
     reply: (response: JsonRpcResponse): void => {
       const asking = connection()

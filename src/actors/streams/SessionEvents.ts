@@ -22,7 +22,7 @@ export interface ListenFilter {
   readonly resourceSubscriptions?: ReadonlyArray<string> | undefined
 }
 
-export const admits = (filter: ListenFilter, message: JsonRpcNotification): boolean => {
+export const asksFor = (filter: ListenFilter, message: JsonRpcNotification): boolean => {
   switch (message.method) {
     case "notifications/tools/list_changed":
       return filter.toolsListChanged === true
@@ -43,7 +43,7 @@ export interface SessionEvents {
   readonly ask: (message: JsonRpcMessage) => boolean
   /** Begins a new stream with this reader and what waited; the result detaches it. */
   readonly attach: (writer: EventWriter) => () => void
-  /** Adds a stream that hears what its filter admits; the result removes it. */
+  /** Adds a stream that hears what its filter asks for; the result removes it. */
   readonly listen: (filter: ListenFilter, sink: EventSink) => () => void
   /** Resources any stream listens to. */
   readonly listenedTo: () => ReadonlySet<string>
@@ -74,7 +74,7 @@ export const make = (era: Era, replay: SessionReplay): SessionEvents => {
       if (ended) return
       if (era === "stateful") return send(message)
       if ("id" in message || !("method" in message)) return
-      for (const [listener, filter] of listeners) if (admits(filter, message)) listener.send(message)
+      for (const [listener, filter] of listeners) if (asksFor(filter, message)) listener.send(message)
     },
     ask: (message) => everRead && !ended && stream !== undefined && stream.send(message),
     attach: (writer) => {

@@ -1,7 +1,7 @@
 /**
- * Opens a conversation with one upstream server over whatever transport its entry names and in the era that fits
+ * Opens a connection to one upstream server over whatever transport its entry names and in the era that fits
  * (`UpstreamEra`) unless the circuit breaker forbids it (`UpstreamBreakers`), and keeps `UpstreamHealth` informed. The
- * session actor and the user's pool call it; the scope they pass is the conversation's life. Whatever the transport, a
+ * session actor and the user's pool call it; the scope they pass is the connection's life. Whatever the transport, a
  * request takes one of its user's places at the server (`ServerPlaces`), waits while the server wants to be left alone
  * (`UpstreamPauses`), is measured, and fails with what losing its answer means.
  */
@@ -27,6 +27,7 @@ import { UpstreamHealth } from "./guards/UpstreamHealth.ts"
 import { UpstreamHttp } from "./http/UpstreamHttp.ts"
 import { UpstreamPauses } from "./guards/UpstreamPauses.ts"
 import { UpstreamStdio } from "./stdio/UpstreamStdio.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
 
 const kindOf = (exit: Exit.Exit<unknown, UpstreamError>): string | undefined => {
   if (Exit.isSuccess(exit)) return undefined
@@ -49,7 +50,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const places = yield* ServerPlaces
       const { maxChildrenPerUser } = yield* HubConfig
       const metrics = yield* HubMetrics
-      const clock = yield* Clock.Clock
+      const now = monotonicMillis(yield* Clock.Clock)
 
       const eras = yield* UpstreamEra.make
 
@@ -109,11 +110,10 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       /** One request as sent, for `mcp.client.operation.duration`, whoever calls. */
       const measured = (connection: UpstreamConnection, call: UpstreamCall): Effect.Effect<unknown, UpstreamError> =>
         Effect.suspend(() => {
-          const started = clock.monotonicTimeNanosUnsafe()
+          const started = now()
           const sent = Effect.mapError(connection.request(call), (error) => meaningFor(call.method, error))
           return Effect.onExit(sent, (exit) => {
-            const elapsedMs = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
-            metrics.upstreamCallEnded(call.method, kindOf(exit), elapsedMs)
+            metrics.upstreamCallEnded(call.method, kindOf(exit), now() - started)
             return Effect.void
           })
         })

@@ -5,12 +5,12 @@
  */
 import { Effect } from "effect"
 import type { Admin } from "../../http/admin/operations/AdminOperations.ts"
-import { type Workspace, workspace } from "../workspace/Workspace.ts"
+import { currentWorkspace, type Workspace } from "../workspace/Workspace.ts"
 
 /** Runs a command's body with the operations, and closes everything that was opened for it. */
-export const withAdmin = <A, E, R>(use: (admin: Admin, place: Workspace) => Effect.Effect<A, E, R>) =>
+export const withAdmin = <A, E, R>(use: (admin: Admin, workspace: Workspace) => Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
-    const place = yield* workspace
+    const workspace = yield* currentWorkspace
     const { connect } = yield* Effect.promise(() => import("./AdminConnection.ts"))
-    return yield* use(yield* connect(place), place)
+    return yield* use(yield* connect(workspace), workspace)
   }).pipe(Effect.scoped)

@@ -30,16 +30,16 @@ const answers = (hub: HubFile) =>
     Effect.provide(FetchHttpClient.layer)
   )
 
-/** Loaded only when needed: the database and the upstream side are most of the program. */
-const withoutHub = Effect.fnUntraced(function* (place: Workspace) {
+/** Loaded only where it is needed: the database and the upstream side are most of the program. */
+const withoutHub = Effect.fnUntraced(function* (workspace: Workspace) {
   const { onDatabase } = yield* Effect.promise(() => import("./AdminOnDatabase.ts"))
-  return yield* onDatabase(place)
+  return yield* onDatabase(workspace)
 })
 
 /** The operations on the hub of this data directory, for as long as the scope lives. */
-export const connect = Effect.fnUntraced(function* (place: Workspace) {
-  const hub = yield* find(place.dataDir)
+export const connect = Effect.fnUntraced(function* (workspace: Workspace) {
+  const hub = yield* find(workspace.dataDir)
   const admin: Admin =
-    Option.isSome(hub) && (yield* answers(hub.value)) ? yield* throughDoor(hub.value) : yield* withoutHub(place)
+    Option.isSome(hub) && (yield* answers(hub.value)) ? yield* throughDoor(hub.value) : yield* withoutHub(workspace)
   return admin
 })

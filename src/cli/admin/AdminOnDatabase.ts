@@ -25,11 +25,11 @@ const inProcess = Effect.fnUntraced(function* <Rpcs extends Rpc.Any>(group: RpcG
   return client
 })
 
-/** The operations on the opened database, for as long as the scope lives; those on a running hub fail and say so. */
-export const onDatabase = Effect.fnUntraced(function* (place: Workspace) {
-  const handlers = Layer.mergeAll(StoredHandlers, AbsentHandlers(place.dataDir)).pipe(
-    Layer.provide(upstreamServices(place)),
-    Layer.provide(storedServices(place))
+/** The operations on the opened database, for as long as the scope lives; those on a running hub say that there is none. */
+export const onDatabase = Effect.fnUntraced(function* (workspace: Workspace) {
+  const handlers = Layer.mergeAll(StoredHandlers, AbsentHandlers(workspace.dataDir)).pipe(
+    Layer.provide(upstreamServices(workspace)),
+    Layer.provide(storedServices(workspace))
   )
   const services = yield* Layer.build(handlers).pipe(Effect.mapError(asCliFailure))
   return yield* inProcess(AdminOperations).pipe(Effect.provideContext(services))

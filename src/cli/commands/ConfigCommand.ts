@@ -7,7 +7,7 @@ import { SettingsValue } from "../../domain/servers/Settings.ts"
 import { CheckFailed, CliFailure } from "../terminal/CliFailure.ts"
 import { facts, print } from "../terminal/Output.ts"
 import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
-import { workspace } from "../workspace/Workspace.ts"
+import { currentWorkspace } from "../workspace/Workspace.ts"
 
 const hubConfig = readHubConfig().pipe(
   Effect.mapError((error) => new CliFailure({ kind: "BadEnvironment", message: error.message, exitCode: 2 }))
@@ -17,7 +17,7 @@ const check = Command.make(
   "check",
   {},
   Effect.fnUntraced(function* () {
-    const { settingsFile } = yield* workspace
+    const { settingsFile } = yield* currentWorkspace
     yield* hubConfig
     const { exists, problems, value, ...found } = yield* readSettingsDocument(settingsFile)
     const warnings = exists
@@ -41,7 +41,7 @@ const show = Command.make(
   "print",
   {},
   Effect.fnUntraced(function* () {
-    const { dataDir, secrets, settingsFile } = yield* workspace
+    const { dataDir, secrets, settingsFile } = yield* currentWorkspace
     const config = yield* hubConfig
     const document = yield* readSettingsDocument(settingsFile)
     const servers = Object.entries(document.value?.mcpServers ?? {}).map(([name, server]) => ({

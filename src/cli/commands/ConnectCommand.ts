@@ -6,7 +6,7 @@ import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { clients, type ClientName, snippet } from "../terminal/ClientSnippets.ts"
 import { print } from "../terminal/Output.ts"
-import { workspace } from "../workspace/Workspace.ts"
+import { currentWorkspace } from "../workspace/Workspace.ts"
 
 const url = Flag.String("url").pipe(
   Flag.withDescription(
@@ -20,7 +20,7 @@ const one = (client: ClientName) =>
     client,
     { url },
     Effect.fnUntraced(function* ({ url }) {
-      const { dataDir } = yield* workspace
+      const { dataDir } = yield* currentWorkspace
       const { find } = yield* Effect.promise(() => import("../../http/admin/LocalDoor.ts"))
       const running = Option.map(yield* find(dataDir), (hub) => hub.mcpUrl)
       const address = Option.getOrElse(

@@ -9,7 +9,7 @@ import { type HubConfigShape, readHubConfig } from "../../domain/config/HubConfi
 import { withAdmin } from "../admin/Admin.ts"
 import type { ServerTestView } from "../../http/admin/operations/ServerOperations.ts"
 import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
-import { workspace } from "../workspace/Workspace.ts"
+import { currentWorkspace } from "../workspace/Workspace.ts"
 import type { Admin } from "../../http/admin/operations/AdminOperations.ts"
 
 export interface Finding {
@@ -139,14 +139,14 @@ const orFinding =
     Effect.catch(findings, (error) => Effect.succeed([fail(check, error.message)]))
 
 export const examine = Effect.gen(function* () {
-  const place = yield* workspace
+  const workspace = yield* currentWorkspace
   const config = yield* readHubConfig().pipe(Effect.result)
   const environment =
     config._tag === "Success"
       ? [ok("environment", "every variable is good")]
       : [fail("environment", config.failure.message, "correct or unset the variable")]
-  const settings = yield* settingsFindings(place.settingsFile)
-  const running = yield* find(place.dataDir)
+  const settings = yield* settingsFindings(workspace.settingsFile)
+  const running = yield* find(workspace.dataDir)
   const hub = Option.isSome(running)
     ? [yield* healthFinding(running.value.mcpUrl)]
     : config._tag === "Success"

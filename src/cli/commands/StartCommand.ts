@@ -1,7 +1,7 @@
 /** `mcphub start`: runs the hub until it is told to stop. */
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { workspace } from "../workspace/Workspace.ts"
+import { currentWorkspace } from "../workspace/Workspace.ts"
 
 export const StartCommand = Command.make(
   "start",
@@ -18,10 +18,10 @@ export const StartCommand = Command.make(
     )
   },
   Effect.fnUntraced(function* ({ host, port, provision }) {
-    const place = yield* workspace
+    const workspace = yield* currentWorkspace
     const { runHub } = yield* Effect.promise(() => import("../start/StartHub.ts"))
     return yield* runHub({
-      place,
+      workspace,
       overrides: { PORT: Option.getOrUndefined(port), HOST: Option.getOrUndefined(host) },
       provisionFile: Option.getOrUndefined(provision)
     })

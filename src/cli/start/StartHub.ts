@@ -32,50 +32,50 @@ import { connecting, credentials } from "./Welcome.ts"
 import { readProvisionFile, provisionReport } from "../workspace/ProvisionFile.ts"
 
 export interface StartOptions {
-  readonly place: Workspace
+  readonly workspace: Workspace
   /** Flags, by the name of the variable that each one overrides. */
   readonly overrides: Overrides
   readonly provisionFile: string | undefined
 }
 
 /** Everything below the hub: configuration, log, settings, database. Nothing of it is visible from outside yet. */
-const foundation = Effect.fnUntraced(function* ({ overrides, place }: StartOptions) {
-  yield* prepareDataDir(place.dataDir)
-  const sealing = yield* credentialKey(place.dataDir, place.secrets.credentialKey)
-  const signing = yield* jwtSecret(place.dataDir, place.secrets.jwtSecret)
+const foundation = Effect.fnUntraced(function* ({ overrides, workspace }: StartOptions) {
+  yield* prepareDataDir(workspace.dataDir)
+  const sealing = yield* credentialKey(workspace.dataDir, workspace.secrets.credentialKey)
+  const signing = yield* jwtSecret(workspace.dataDir, workspace.secrets.jwtSecret)
   const config = Layer.merge(
     HubConfig.layerWith(overrides),
-    Layer.succeed(HubSecrets, { ...place.secrets, credentialKey: sealing.value, jwtSecret: signing.value })
+    Layer.succeed(HubSecrets, { ...workspace.secrets, credentialKey: sealing.value, jwtSecret: signing.value })
   )
   const logging = Layer.unwrap(Effect.map(HubConfig, ({ logLevel }) => Logging.layer({ level: logLevel })))
   return Layer.mergeAll(
-    SettingsFile.layer({ path: place.settingsFile, sample: sampleSettings() }),
+    SettingsFile.layer({ path: workspace.settingsFile, sample: sampleSettings() }),
     Credentials.layer(sealing.value),
-    migratedDatabase(place)
+    migratedDatabase(workspace)
   ).pipe(Layer.provideMerge(logging), Layer.provideMerge(LogOutput.layerStderr), Layer.provideMerge(config))
 })
 
 /** The first and the last line of a hub's log, and a warning about the key that all hubs on one database must share. */
-const logged = Effect.fnUntraced(function* (place: Workspace, url: string) {
-  const isEmbedded = place.secrets.databaseUrl === undefined
-  // A misspelt --settings must not look like a hub that has lost its servers.
-  const settings = existsSync(place.settingsFile)
-    ? place.settingsFile
-    : `${place.settingsFile} is missing: sample server`
+const logged = Effect.fnUntraced(function* (workspace: Workspace, url: string) {
+  const isEmbedded = workspace.secrets.databaseUrl === undefined
+  // A misspelt --settings must not pass for a hub that has lost its servers.
+  const settings = existsSync(workspace.settingsFile)
+    ? workspace.settingsFile
+    : `${workspace.settingsFile} is missing: sample server`
   yield* Effect.acquireRelease(
     Effect.logInfo("The hub listens").pipe(
       Effect.annotateLogs({
         url,
         database: isEmbedded ? "embedded" : "PostgreSQL",
-        dataDir: place.dataDir,
+        dataDir: workspace.dataDir,
         settings
       })
     ),
     () => Effect.logInfo("The hub stops")
   )
-  if (!isEmbedded && place.secrets.credentialKey === undefined) {
+  if (!isEmbedded && workspace.secrets.credentialKey === undefined) {
     yield* Effect.logWarning(
-      `CREDENTIAL_KEY is not set: service tokens are sealed with the key generated in ${place.dataDir}; another hub on this database needs the same key`
+      `CREDENTIAL_KEY is not set: service tokens are sealed with the key generated in ${workspace.dataDir}; another hub on this database needs the same key`
     )
   }
 })
@@ -85,7 +85,7 @@ const logged = Effect.fnUntraced(function* (place: Workspace, url: string) {
  * else can fail; the result holds the address.
  */
 export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
-  const { place, provisionFile } = options
+  const { workspace, provisionFile } = options
   const file = provisionFile === undefined ? undefined : yield* readProvisionFile(provisionFile)
   const base = yield* untilThere(options.overrides, (overrides) =>
     Effect.flatMap(foundation({ ...options, overrides }), Layer.build)
@@ -95,7 +95,7 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
     file === undefined || provisionFile === undefined
       ? Effect.succeedNone
       : Effect.asSome(applyProvisioning(provisionFile, file))
-  const { first, provisioned } = yield* firstStart(place.secrets.adminPassword, provision).pipe(
+  const { first, provisioned } = yield* firstStart(workspace.secrets.adminPassword, provision).pipe(
     Effect.provideContext(repositories)
   )
   if (Option.isSome(first)) yield* Console.log(credentials(first.value))
@@ -107,13 +107,13 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   const { url } = Context.get(hub, HubServer)
   const services = Context.merge(base, hub)
   yield* openAdminDoor({
-    dataDir: place.dataDir,
+    dataDir: workspace.dataDir,
     mcpUrl: url,
     version: Context.get(base, HubConfig).version,
     startedAt: new Date(),
     pid: process.pid
   }).pipe(Effect.provideContext(services), Scope.provide(doorScope))
-  yield* logged(place, url).pipe(Effect.provideContext(base))
+  yield* logged(workspace, url).pipe(Effect.provideContext(base))
   if (Option.isSome(first)) yield* Console.log(connecting(url))
   return { url, services }
 }, Effect.mapError(asCliFailure))

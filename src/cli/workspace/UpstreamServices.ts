@@ -17,11 +17,11 @@ import { SettingsFile } from "../../domain/settings/SettingsFile.ts"
 import { sampleSettings } from "../sample/SampleSettings.ts"
 import type { Workspace } from "./Workspace.ts"
 
-export const upstreamServices = (place: Workspace) => {
-  const settings = SettingsFile.layer({ path: place.settingsFile, sample: sampleSettings() }).pipe(
+export const upstreamServices = (workspace: Workspace) => {
+  const settings = SettingsFile.layer({ path: workspace.settingsFile, sample: sampleSettings() }).pipe(
     Layer.provide(Logger.layer([]))
   )
-  const config = Layer.merge(HubConfig.layerEnv, Layer.succeed(HubSecrets, place.secrets))
+  const config = Layer.merge(HubConfig.layerEnv, Layer.succeed(HubSecrets, workspace.secrets))
   const upstream = UpstreamConnector.layer.pipe(
     Layer.provide([UpstreamHttp.layer, UpstreamStdio.layer]),
     Layer.provideMerge(UpstreamHeaders.layer),

@@ -17,7 +17,7 @@ export interface Workspace {
   readonly secrets: HubSecretsShape
 }
 
-export const workspace = Effect.gen(function* () {
+export const currentWorkspace = Effect.gen(function* () {
   const path = yield* Path.Path
   const context = yield* Layer.build(HubSecrets.layerEnv).pipe(
     Effect.scoped,

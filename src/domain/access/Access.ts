@@ -107,5 +107,5 @@ export const resolveTarget = (
 }
 
 /** Whether a grant admits one tool, by its own name or by `{server}{separator}{tool}`. */
-export const admitsTool = (grant: ToolGrant, server: string, tool: string, separator: string): boolean =>
+export const grantsTool = (grant: ToolGrant, server: string, tool: string, separator: string): boolean =>
   grant === "all" || grant.has(tool) || grant.has(`${server}${separator}${tool}`)

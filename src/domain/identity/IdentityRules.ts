@@ -6,11 +6,7 @@ import { Effect, Redacted, Schema } from "effect"
 import { isKeyText, keyDays } from "./HubKey.ts"
 import { InvalidValue } from "./IdentityErrors.ts"
 import { Username } from "./User.ts"
-
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-/** Whether a text has the form of a legacy id; any other text is simply not found. */
-export const isUuid = (text: string): boolean => uuid.test(text)
+import { isUuid } from "../Ids.ts"
 
 const tokenName = /^[A-Za-z_][A-Za-z0-9_.-]{0,99}$/
 

@@ -10,12 +10,13 @@ import { Clock, Deferred, Effect, type Option, type Redacted, type Scope } from 
 import { timeoutAwake } from "../AwakeTimeout.ts"
 import type { HubKeys } from "./HubKeys.ts"
 import { DatabaseUnavailable } from "./IdentityErrors.ts"
+import { monotonicMillis } from "../Monotonic.ts"
 import { TokenBucket } from "../TokenBucket.ts"
 
 export interface KeyGuard {
   /** Whether the key may be read on its own; false: it does not exist. */
-  readonly admits: (key: Redacted.Redacted<string>) => Effect.Effect<boolean, DatabaseUnavailable>
-  /** Reports what the read of an admitted key found. */
+  readonly mayRead: (key: Redacted.Redacted<string>) => Effect.Effect<boolean, DatabaseUnavailable>
+  /** What the read found. */
   readonly settle: (found: Option.Option<unknown>) => void
 }
 
@@ -40,9 +41,8 @@ interface Waiting {
 
 export const make = (keys: HubKeys["Service"]): Effect.Effect<KeyGuard, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const clock = yield* Clock.Clock
     const scope = yield* Effect.scope
-    const monotonic = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+    const monotonic = monotonicMillis(yield* Clock.Clock)
     const bucket = new TokenBucket(missedReads, monotonic())
     let waiting: Array<Waiting> = []
 
@@ -70,7 +70,7 @@ export const make = (keys: HubKeys["Service"]): Effect.Effect<KeyGuard, never, S
     })
 
     return {
-      admits: (key) =>
+      mayRead: (key) =>
         Effect.suspend(() => {
           if (bucket.take(monotonic())) return Effect.succeed(true)
           const exists = Deferred.makeUnsafe<boolean, DatabaseUnavailable>()

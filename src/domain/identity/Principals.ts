@@ -96,8 +96,8 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
   const changes = yield* PubSub.unbounded<KeyEvent>()
 
   const find = (key: Redacted.Redacted<string>) =>
-    Effect.flatMap(guard.admits(key), (admitted) =>
-      admitted
+    Effect.flatMap(guard.mayRead(key), (mayRead) =>
+      mayRead
         ? Effect.tap(lookups.withPermit(keys.principal(key)), (found) => Effect.sync(() => guard.settle(found)))
         : Effect.succeedNone
     )

@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto"
 import { Option } from "effect"
 import type { RequestId, SessionId, UserId } from "../Ids.ts"
 import { excerpt } from "../Redaction.ts"
+import { uuidPattern } from "../Ids.ts"
 
 export interface RequestIdParts {
   readonly userId: string
@@ -50,14 +51,11 @@ export const makeMint = (): MintRequestId => {
 }
 
 const outer = /^user-(.+)-(\d{1,16})-([0-9a-f]{24})$/s
-const uuid = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-/**
- * The most certain pattern first: both ids are uuids; the session's is one; neither is one, but no part holds a dash.
- */
+/** Most certain first: both ids are uuids, the session's is, none is but no part holds a dash. */
 const inner = [
-  new RegExp(`^(${uuid})-(${uuid})-([A-Za-z0-9/_$.-]{1,64})$`),
-  new RegExp(`^(.+?)-(${uuid})-([A-Za-z0-9/_$.-]{1,64})$`),
-  new RegExp(`^(${uuid})-([^-]+)-([A-Za-z0-9/_$.]{1,64})$`),
+  new RegExp(`^(${uuidPattern})-(${uuidPattern})-([A-Za-z0-9/_$.-]{1,64})$`),
+  new RegExp(`^(.+?)-(${uuidPattern})-([A-Za-z0-9/_$.-]{1,64})$`),
+  new RegExp(`^(${uuidPattern})-([^-]+)-([A-Za-z0-9/_$.]{1,64})$`),
   /^([^-]+)-([^-]+)-([A-Za-z0-9/_$.]{1,64})$/
 ]
 

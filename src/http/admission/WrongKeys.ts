@@ -8,6 +8,7 @@ import { Clock, Effect } from "effect"
 import { isIPv6 } from "node:net"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { TokenBucket } from "../../domain/TokenBucket.ts"
+import { monotonicMillis } from "../../domain/Monotonic.ts"
 
 export interface WrongKeys {
   /** Counts one from this address. Seconds to wait once there have been too many, before that undefined. */
@@ -37,14 +38,14 @@ export const siteOf = (address: string): string => {
 
 export const make = Effect.gen(function* () {
   const { wrongKeysPerMinute } = yield* HubConfig
-  const clock = yield* Clock.Clock
+  const monotonic = monotonicMillis(yield* Clock.Clock)
   const size = { capacity: wrongKeysPerMinute, perSecond: wrongKeysPerMinute / 60 }
   const buckets = new Map<string, TokenBucket>()
 
   return {
     size: () => buckets.size,
     count: (address) => {
-      const now = Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+      const now = monotonic()
       const site = siteOf(address)
       const bucket = buckets.get(site) ?? new TokenBucket(size, now)
       // Set anew, it is the newest; the first of the map is the oldest.

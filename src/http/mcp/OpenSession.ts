@@ -10,7 +10,7 @@ import type { SessionActor } from "../../actors/session/SessionActor.ts"
 import type { Recovered, Sessions } from "../../actors/registry/Sessions.ts"
 import type { RecoveryError } from "../../actors/registry/SessionRecovery.ts"
 import type { Admitted } from "../admission/Admitted.ts"
-import { objectOr } from "../admission/JsonObjects.ts"
+import { objectOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { noSession, refuse, unavailable } from "../wire/Refusals.ts"
 import type { WireReply } from "../wire/Wire.ts"
 import type { OpenOptions } from "../../actors/session/Session.ts"
@@ -25,8 +25,8 @@ export const introduction = (
   params: JsonObject | undefined,
   unnamed: JsonObject
 ): Pick<OpenOptions, "capabilities" | "clientInfo"> => ({
-  capabilities: objectOr(params?.["capabilities"]),
-  clientInfo: { ...unnamed, ...objectOr(params?.["clientInfo"]) }
+  capabilities: objectOrEmpty(params?.["capabilities"]),
+  clientInfo: { ...unnamed, ...objectOrEmpty(params?.["clientInfo"]) }
 })
 
 /** The one 404; who presents another user's id is written down, and is not told. */

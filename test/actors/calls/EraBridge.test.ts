@@ -28,7 +28,7 @@ import { ada, test } from "../support/Requests.ts"
 import { post } from "../support/Streams.ts"
 import { contextOf } from "../upstream/support/HttpCalls.ts"
 
-/** A conversation as the bridge sees it: its era, and where answers to its questions go. */
+/** A connection as the bridge sees it: its era, and where answers to its questions go. */
 const upstream = (era: Era) => {
   const responses: Array<JsonRpcResponse> = []
   const connection: UpstreamConnection = {

@@ -17,7 +17,7 @@ const asking =
       for (let round = 1; round <= rounds; round++) {
         const answered = yield* Deferred.make<JsonRpcResponse>()
         const params = { message: `${owner} ${round}` }
-        // The same id for everybody, as two servers or two conversations would choose.
+        // The same id for everybody, as two servers or two connections would choose.
         ask.question(
           { jsonrpc: "2.0", id: round, method: "elicitation/create", params },
           (response) => void Deferred.doneUnsafe(answered, Effect.succeed(response))

@@ -6,7 +6,7 @@ import {
   accessOf,
   accessOrNothing,
   accessTo,
-  admitsTool,
+  grantsTool,
   resolveTarget
 } from "../../../src/domain/access/Access.ts"
 import { GroupId } from "../../../src/domain/Ids.ts"
@@ -61,11 +61,11 @@ describe("what a user may reach", () => {
   it("admits a tool by its own name or with its server's, and by no other", () => {
     const grant = new Set(["read", "notes-write", "mail-send"])
     const admitted = ["read", "write", "send", "notes-write", "delete"].filter((tool) =>
-      admitsTool(grant, "notes", tool, "-")
+      grantsTool(grant, "notes", tool, "-")
     )
     assert.deepStrictEqual(admitted, ["read", "write", "notes-write"])
-    assert.isFalse(admitsTool(grant, "notes", "write", "__"))
-    assert.isTrue(admitsTool("all", "notes", "anything", "-"))
+    assert.isFalse(grantsTool(grant, "notes", "write", "__"))
+    assert.isTrue(grantsTool("all", "notes", "anything", "-"))
   })
 })
 
@@ -165,7 +165,7 @@ describe("whatever groups and settings there are", () => {
         for (const [server, grant] of accessOrNothing(target, groups, value)) {
           if (target.kind === "server") assert.strictEqual(server, target.name)
           for (const tool of Tool.literals) {
-            if (admitsTool(grant, server, tool, "-")) assert.isTrue(mayUse(groups, value, server, tool))
+            if (grantsTool(grant, server, tool, "-")) assert.isTrue(mayUse(groups, value, server, tool))
           }
         }
       }
@@ -173,7 +173,7 @@ describe("whatever groups and settings there are", () => {
       for (const server of Server.literals) {
         for (const tool of Tool.literals) {
           const grant = all.get(server)
-          const isAdmitted = grant !== undefined && admitsTool(grant, server, tool, "-")
+          const isAdmitted = grant !== undefined && grantsTool(grant, server, tool, "-")
           assert.strictEqual(isAdmitted, mayUse(groups, value, server, tool), `${server} ${tool}`)
         }
       }
@@ -190,7 +190,7 @@ describe("whatever groups and settings there are", () => {
       const after = accessOf([...groups, { ...more, isActive: true }], value)
       for (const [server, grant] of before) {
         for (const tool of Tool.literals) {
-          if (admitsTool(grant, server, tool, "-")) assert.isTrue(admitsTool(after.get(server)!, server, tool, "-"))
+          if (grantsTool(grant, server, tool, "-")) assert.isTrue(grantsTool(after.get(server)!, server, tool, "-"))
         }
       }
     }

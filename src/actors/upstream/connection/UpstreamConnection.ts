@@ -1,5 +1,5 @@
 /**
- * One MCP conversation with one upstream server: initialized, alive for as long as the scope it was opened in.
+ * One MCP connection to one upstream server: initialized, alive for as long as the scope it was opened in.
  *
  * The session actor (or the user's pool) owns the scope; closing it interrupts what is in flight, ends the upstream's
  * session (HTTP DELETE, or the whole process group) and frees every socket. Implementations: `UpstreamHttp` and
@@ -79,7 +79,7 @@ export interface UpstreamConnection {
   readonly listen?:
     | ((uris: ReadonlyArray<string>, context: CallContext) => Effect.Effect<void, UpstreamError>)
     | undefined
-  /** Succeeds with the reason when the conversation is over (process gone, session refused twice); never fails. */
+  /** Succeeds with the reason when the connection is over (process gone, session refused twice); never fails. */
   readonly closed: Effect.Effect<string>
 }
 
@@ -106,13 +106,13 @@ export interface ConnectOptions {
 
 export type Connect = (options: ConnectOptions) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
 
-/** Opens a conversation in one era; a server that does not speak it is told apart from one that fails. */
+/** Opens a connection in one era; a server that does not speak it is told apart from one that fails. */
 export type OpenIn = (
   options: ConnectOptions,
   era: Era
 ) => Effect.Effect<UpstreamConnection, UpstreamError | EraNotSpoken, Scope.Scope>
 
-/** The same conversation with parts of it done otherwise. */
+/** The same connection with parts of it done otherwise. */
 export const withParts = (
   connection: UpstreamConnection,
   parts: Partial<Pick<UpstreamConnection, "request" | "listen">>

@@ -111,7 +111,7 @@ export const offersNothingElse = (error: UpstreamErrorResponse): boolean =>
 export const refusesSessions = (error: UpstreamErrorResponse): boolean =>
   error.code === statelessCodes.unsupportedVersion
 
-/** Why a conversation ended whose server has changed eras. */
+/** Why a connection ended whose server has changed eras. */
 export const eraLost = "the server no longer speaks this revision"
 
 export const noLongerSpoken = (server: string): UpstreamUnavailable =>

@@ -7,7 +7,8 @@
 import { Predicate } from "effect"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { isLogLevel } from "../../../domain/protocol/LogLevels.ts"
-import { isJsonObject, metaKeys, metaOf, paramsToStateless } from "../../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject, metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
+import { metaKeys, paramsToStateless } from "../../../domain/protocol/eras/RequestMeta.ts"
 import { statelessVersion } from "../../../domain/protocol/Versions.ts"
 import type { ConnectOptions, UpstreamCall, UpstreamInfo } from "../connection/UpstreamConnection.ts"
 
@@ -31,10 +32,8 @@ export type Discovered =
 const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) && value.every(Predicate.isString) ? value : undefined
 
-const objectOf = (value: unknown): JsonObject => (isJsonObject(value) ? value : {})
-
 export const discovered = (result: unknown): Discovered => {
-  const { capabilities, instructions, supportedVersions } = objectOf(result)
+  const { capabilities, instructions, supportedVersions } = objectOrEmpty(result)
   const supported = textsOf(supportedVersions)
   if (supported === undefined || !isJsonObject(capabilities)) return { kind: "unknown" }
   if (!supported.includes(statelessVersion)) return { kind: "other", supported }
@@ -43,7 +42,7 @@ export const discovered = (result: unknown): Discovered => {
     info: {
       protocolVersion: statelessVersion,
       capabilities,
-      serverInfo: objectOf(metaOf(objectOf(result))?.[metaKeys.serverInfo]),
+      serverInfo: objectOrEmpty(metaOf(objectOrEmpty(result))?.[metaKeys.serverInfo]),
       instructions: typeof instructions === "string" ? instructions : undefined
     }
   }
@@ -51,6 +50,6 @@ export const discovered = (result: unknown): Discovered => {
 
 /** The revisions an "unsupported version" error offers instead (`data.supported`), if it says so properly. */
 export const offered = (data: unknown): ReadonlyArray<string> | undefined => {
-  const supported = textsOf(objectOf(data)["supported"])
+  const supported = textsOf(objectOrEmpty(data)["supported"])
   return supported === undefined || supported.length === 0 ? undefined : supported
 }

@@ -5,7 +5,7 @@
  * Source: MCP 2026-07-28 `basic/index` (resultType).
  */
 import { Effect } from "effect"
-import { isJsonObject } from "../../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject } from "../../../domain/protocol/JsonObjects.ts"
 import { type UpstreamFailed, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
 /** No `task`: the hub declares that extension to no server. */
 const resultTypes: ReadonlySet<unknown> = new Set([undefined, "complete", "input_required"])

@@ -2,8 +2,8 @@
  * Which era a server is spoken to in: the client's own where the server offers it, the other one where it does not, or
  * always the one its settings name (`era`).
  *
- * Opening a conversation is how a server is asked. What it refused is believed for a while and dated, because the answer
- * of a server that has since been updated would never fail loudly; any conversation that opens revises it at once. Each
+ * Opening a connection is how a server is asked. What it refused is believed for a while and dated, because the answer
+ * of a server that has since been updated would never fail loudly; any connection that opens revises it at once. Each
  * attempt has a scope of its own: the process or the sockets of one that was refused are gone before the next begins, so
  * that a server which is killed by a question it does not know is never the one that serves calls.
  *
@@ -21,7 +21,7 @@ import { type EraNotSpoken, type UpstreamError, UpstreamUnavailable } from "../.
 const verdictLife = 10 * 60_000
 
 export interface UpstreamEra {
-  /** Opens a conversation in the scope, in the era that fits. */
+  /** Opens a connection in the scope, in the era that fits. */
   readonly connect: (
     options: ConnectOptions,
     open: OpenIn

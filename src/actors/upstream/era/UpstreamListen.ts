@@ -12,7 +12,8 @@
 import { Deferred, Effect, type Fiber, type Scope } from "effect"
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
-import { isJsonObject, metaKeys, metaOf } from "../../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject, metaOf } from "../../../domain/protocol/JsonObjects.ts"
+import { metaKeys } from "../../../domain/protocol/eras/RequestMeta.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import { pause } from "./StreamPause.ts"
 import type {

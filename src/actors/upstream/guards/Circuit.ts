@@ -100,7 +100,7 @@ export class Circuit {
     this.tell()
   }
 
-  /** A conversation has ended by itself, or its session was forgotten. */
+  /** A connection has ended by itself, or its session was forgotten. */
   lost(source: string, reason: string): void {
     const now = this.options.now()
     this.losses = [...this.losses.filter(({ at }) => now - at < windowMs), { at: now, source }]

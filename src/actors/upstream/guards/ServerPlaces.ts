@@ -4,7 +4,7 @@
  * the user's other servers stay within reach.
  *
  * A request holds a place while its connection is being opened (`Carrier`) and from before it is sent until it has ended
- * (`UpstreamConnector`). What the hub asks on its own account (lists, what a new conversation has to be told) counts
+ * (`UpstreamConnector`). What the hub asks on its own account (lists, what a new connection has to be told) counts
  * alike but is never refused: it is one of a kind per session, and without it a server could not be used at all.
  *
  * Counting is exact and synchronous, and every place is given back in a finalizer, whatever the end.

@@ -2,7 +2,7 @@
  * The circuit breaker of each user toward each upstream server: a server that keeps failing is left alone for a growing
  * while, then tried by one connection whose fate decides for all that wait.
  *
- * Counted are connections that cannot be made, conversations that end by themselves or lose their session soon and
+ * Counted are connections that cannot be made, connections that end by themselves or lose their session soon and
  * often, and calls that time out in a row. Five within a minute open the circuit; no more than five failing connections
  * within ten seconds is what that guarantees, however many sessions ask. What ends once in each of a user's sessions, as
  * when a server restarts, counts as one. Per user, because what breaks for one (a token, an account) works for another.

@@ -1,6 +1,6 @@
 /**
  * What is known of each configured upstream server, over all sessions: its state, and why the last thing that went wrong
- * did. Written by `UpstreamConnector` as conversations come and go, read by `mcphub server ls`.
+ * did. Written by `UpstreamConnector` as connections come and go, read by `mcphub server ls`.
  */
 import { Context, Effect, Layer } from "effect"
 import { type ServerType, serverType } from "../../../domain/servers/ServerConfig.ts"
@@ -10,12 +10,12 @@ export interface ServerStatus {
   readonly name: string
   readonly type: ServerType
   /**
-   * `connected` while somebody has a conversation, however others fare; `connecting` while only attempts are under way;
-   * `failed` when the last attempt failed or a conversation broke off, and none succeeded since; `unknown` when nobody has
+   * `connected` while somebody has a connection, however others fare; `connecting` while only attempts are under way;
+   * `failed` when the last attempt failed or a connection broke off, and none succeeded since; `unknown` when nobody has
    * tried, or all have hung up in order (connections are lazy).
    */
   readonly state: "unknown" | "connecting" | "connected" | "failed" | "disabled"
-  /** What went wrong last, until a conversation opens. */
+  /** What went wrong last, until a connection opens. */
   readonly reason?: string | undefined
   readonly connections: number
   readonly tools?: number | undefined
@@ -30,7 +30,7 @@ export class UpstreamHealth extends Context.Service<
     readonly attempted: (server: string) => void
     readonly connected: (server: string) => void
     readonly closed: (server: string) => void
-    /** An attempt failed, or a conversation ended by itself. */
+    /** An attempt failed, or a connection ended by itself. */
     readonly failed: (server: string, reason: string) => void
     readonly tools: (server: string, count: number) => void
     readonly status: Effect.Effect<ReadonlyArray<ServerStatus>>

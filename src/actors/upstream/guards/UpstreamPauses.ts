@@ -5,7 +5,7 @@
  *
  * What such an answer refused is sent once more by then if it may be sent twice at all; a `tools/call` is not.
  *
- * Used by `UpstreamConnector` for requests, by `UpstreamLinks` for opening conversations, and by `ServerLists`, which has
+ * Used by `UpstreamConnector` for requests, by `UpstreamLinks` for opening connections, and by `ServerLists`, which has
  * less time for a server.
  */
 import { Clock, Context, Effect, Layer, Option } from "effect"

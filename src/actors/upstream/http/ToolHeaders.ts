@@ -6,7 +6,7 @@
  */
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { type HeaderParam, scan, toHeaders } from "../../../domain/protocol/eras/ParamHeaders.ts"
-import { isJsonObject } from "../../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject } from "../../../domain/protocol/JsonObjects.ts"
 
 export interface ToolHeaders {
   /** Learns the tools of one page of `tools/list`; the result without those that may not be used. */

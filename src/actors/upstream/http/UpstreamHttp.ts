@@ -2,7 +2,7 @@
  * Connections to MCP servers over streamable HTTP. Here the revisions with sessions, 2024-11-05 to 2025-11-25;
  * `UpstreamHttpStateless` has the one without.
  *
- * One connection is one initialized conversation inside the scope it was opened in, with its own session id, cookies,
+ * A connection is initialized and lives inside the scope it was opened in, with its own session id, cookies,
  * event stream and request ids, on its user's own sockets. Closing the scope fails what is in flight, ends the
  * upstream's session (DELETE) and frees everything within a second.
  */
@@ -97,7 +97,7 @@ const connect = Effect.fnUntraced(function* (
   const alive = <A>(effect: Effect.Effect<A, UpstreamError>): Effect.Effect<A, UpstreamError> =>
     Effect.suspend(() => (Deferred.isDoneUnsafe(closed) ? Effect.fail(connectionGone(server)) : effect))
 
-  /** The server has gone over to the other era: this conversation is over, the next one finds out anew. */
+  /** The server has gone over to the other era: this connection is over, the next one finds out anew. */
   const lost = (error: UpstreamError): UpstreamError => {
     if (error._tag !== "UpstreamErrorResponse" || !refusesSessions(error)) return error
     Deferred.doneUnsafe(closed, Effect.succeed(eraLost))

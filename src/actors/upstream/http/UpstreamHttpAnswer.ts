@@ -5,10 +5,9 @@
  * error status. An event stream that ends early is resumed from its last event (MCP `basic/transports`, resumability)
  * when the server gives event ids, until the caller's deadline.
  */
-import { Deferred, Effect, Predicate } from "effect"
+import { Deferred, Effect } from "effect"
 import {
   isFailure,
-  type JsonObject,
   type JsonRpcFailure,
   type JsonRpcResponse,
   type JsonRpcSuccess
@@ -23,6 +22,7 @@ import type { ExchangeEnd, ResponseHead } from "./UpstreamHttpExchange.ts"
 import type { UpstreamHttpWire } from "./UpstreamHttpWire.ts"
 import { retryAfterMs } from "./RetryAfter.ts"
 import { scrub } from "../connection/ScrubTokens.ts"
+import { isJsonObject } from "../../../domain/protocol/JsonObjects.ts"
 
 /** Milliseconds before a stream is resumed when the server names no time, and at the least. */
 const resumeMs = 1_000
@@ -107,9 +107,7 @@ const readBody = (
 
 /** A refusal before the server had read the id: the exchange itself says which request it answers. */
 const isAnonymousError = (value: unknown): value is JsonRpcFailure =>
-  Predicate.isObject(value) &&
-  Predicate.isObject((value as JsonObject)["error"]) &&
-  ((value as JsonObject)["id"] ?? null) === null
+  isJsonObject(value) && isJsonObject(value["error"]) && (value["id"] ?? null) === null
 
 /** In the eras with sessions the status says it all, except where the error tells which era the server speaks instead. */
 const tellsEra = ({ message }: PendingCall, status: number, { error }: JsonRpcFailure): boolean =>

@@ -14,6 +14,7 @@ import {
   request
 } from "../../../domain/protocol/JsonRpc.ts"
 import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
+import { metaOf } from "../../../domain/protocol/JsonObjects.ts"
 
 export interface PendingCall {
   readonly id: number
@@ -104,11 +105,11 @@ export const make = (
 }
 
 const progressToken = (params: JsonObject | undefined): JsonRpcId | undefined => {
-  const token = (params?.["_meta"] as JsonObject | undefined)?.["progressToken"]
+  const token = metaOf(params)?.["progressToken"]
   return typeof token === "string" || typeof token === "number" ? token : undefined
 }
 
 const withProgressToken = (params: JsonObject, token: number): JsonObject => ({
   ...params,
-  _meta: { ...(params["_meta"] as JsonObject), progressToken: token }
+  _meta: { ...metaOf(params), progressToken: token }
 })

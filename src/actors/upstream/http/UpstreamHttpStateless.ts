@@ -11,7 +11,7 @@
 import { Deferred, Effect, type Scope } from "effect"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { standardHeaders } from "../../../domain/protocol/eras/StandardHeaders.ts"
-import { isJsonObject } from "../../../domain/protocol/eras/RequestMeta.ts"
+import { isJsonObject } from "../../../domain/protocol/JsonObjects.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import { statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
@@ -148,7 +148,7 @@ export const connect = Effect.fnUntraced(function* (
       Effect.flatMap((result) => discoveredInfo(server, result))
     )
 
-  /** The server no longer is what it was found to be: this conversation is over, the next one finds out anew. */
+  /** The server no longer is what it was found to be: this connection is over, the next one finds out anew. */
   const lost = (sent: Sent, error: UpstreamError): UpstreamError => {
     const otherVersion = error._tag === "UpstreamErrorResponse" && offersNothingElse(error)
     const noEndpoint =

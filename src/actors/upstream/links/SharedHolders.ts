@@ -1,5 +1,5 @@
 /**
- * The sessions that hold one shared conversation, and what each of them hears of it: everything that concerns the server
+ * The sessions that hold one shared connection, and what each of them hears of it: everything that concerns the server
  * as a whole, and changes of a resource only who asked for that resource. Toward the server the holders are one: it is
  * subscribed to the union of what they want, and a resource is given up when the last of them has no more use for it.
  *
@@ -25,9 +25,9 @@ interface Holder {
 }
 
 export interface SharedHolders {
-  /** What the conversation delivers its messages to. */
+  /** What the connection delivers its messages to. */
   readonly onMessage: Listener
-  /** The conversation as one holder uses it, until the caller's scope closes. */
+  /** The connection as one holder uses it, until the caller's scope closes. */
   readonly hold: (
     connection: UpstreamConnection,
     hear: Listener,
@@ -44,7 +44,7 @@ export interface HoldersOptions {
 
 const notAsked = {
   code: rpcCodes.methodNotFound,
-  message: "Several sessions share this conversation; ask on the stream of the request it is about"
+  message: "Several sessions share this connection; ask on the stream of the request it is about"
 }
 
 /** Milliseconds for giving up, on leaving, what nobody else wants to hear of. */

@@ -1,5 +1,5 @@
 /**
- * Conversations that outlive one session: `isolation: "user"` (one per user, key, server and capability class) and
+ * Connections that outlive one session: `isolation: "user"` (one per user, key, server and capability class) and
  * `isolation: "shared"` (one per server and capability class, admin opt-in without user credentials).
  *
  * Sessions hold a reference for as long as they use one; the last one to leave starts an idle time after which it is
@@ -36,7 +36,7 @@ const endingMs = 10_000
 
 type Owner = Pick<Principal, "userId" | "keyId">
 
-/** Which conversation: equal keys share one. Carries what the first to ask opened it with. */
+/** Which connection: equal keys share one. Carries what the first to ask opened it with. */
 class SharedKey implements Equal.Equal {
   readonly options: ConnectOptions
   /** Absent where every user shares. */
@@ -47,7 +47,7 @@ class SharedKey implements Equal.Equal {
     const { userId, keyId } = options.context.principal
     this.options = options
     this.owner = isolation === "shared" ? undefined : { userId, keyId }
-    // The settings too: a conversation made under old ones must not be found under new ones.
+    // The settings too: a connection made under old ones must not be found under new ones.
     this.#text = JSON.stringify([
       this.owner,
       options.name,
@@ -73,12 +73,12 @@ class SharedKey implements Equal.Equal {
 export class SharedUpstreams extends Context.Service<
   SharedUpstreams,
   {
-    /** A reference on the shared conversation for the life of the caller's scope; messages fan out to every holder. */
+    /** A reference on the shared connection for the life of the caller's scope; messages fan out to every holder. */
     readonly acquire: (
       isolation: Isolation,
       options: ConnectOptions
     ) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
-    /** Whether a server was lately seen to keep no state, so that a user's sessions may share one conversation. */
+    /** Whether a server was lately seen to keep no state, so that a user's sessions may share one connection. */
     readonly keepsNoState: (server: string) => boolean
     readonly observe: (server: string, stateful: boolean) => void
   }
@@ -141,7 +141,7 @@ export class SharedUpstreams extends Context.Service<
       const acquire = Effect.fnUntraced(function* (isolation: Isolation, options: ConnectOptions) {
         const key = new SharedKey(isolation, options)
         const shared = yield* RcMap.get(map, key).pipe(
-          // A failed conversation must not stay in the map as the answer for everyone after.
+          // A failed connection must not stay in the map as the answer for everyone after.
           Effect.tapError(() => RcMap.invalidate(map, key))
         )
         return yield* shared.holders.hold(shared.connection, options.onMessage, options.context)

@@ -1,6 +1,6 @@
 /**
- * The conversations one session has with its upstream servers: opened lazily, once per server however many calls ask at
- * the same time, each in a scope of its own below the session's. A conversation that ends is forgotten and opened anew by
+ * The connections one session has with its upstream servers: opened lazily, once per server however many calls ask at
+ * the same time, each in a scope of its own below the session's. A connection that ends is forgotten and opened anew by
  * the next call; one that cannot be opened is not tried again before a growing pause has passed, or the one its server
  * asked for (`UpstreamPauses`).
  */
@@ -26,12 +26,12 @@ import { askedPause, type UpstreamError, UpstreamUnavailable } from "../../../do
 import { UpstreamPauses } from "../guards/UpstreamPauses.ts"
 
 export interface UpstreamLinks {
-  /** The conversation with a server, opened now if need be. */
+  /** The connection to a server, opened now if need be. */
   readonly get: (server: string, context: CallContext) => Effect.Effect<UpstreamConnection, UpstreamError>
   readonly live: () => Iterable<UpstreamConnection>
   readonly summaries: () => ReadonlyArray<UpstreamSummary>
   /**
-   * Closes the conversation with a server whose settings changed; the next call opens a new one. What is being opened
+   * Closes the connection to a server whose settings changed; the next call opens a new one. What is being opened
    * begins anew, for whoever waits for it.
    */
   readonly drop: (server: string, reason: string) => Effect.Effect<void>
@@ -42,7 +42,7 @@ export interface LinkOptions {
   readonly clientCapabilities: JsonObject
   readonly clientInfo: JsonObject
   readonly onMessage: (server: string, message: UpstreamMessage) => void
-  /** Runs on every fresh conversation before its first call (log level, subscriptions). */
+  /** Runs on every fresh connection before its first call (log level, subscriptions). */
   readonly onOpen: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
   readonly onClosed: (server: string) => void
 }
@@ -106,7 +106,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   }
 
   /**
-   * Sharing that was only inferred ends when the server keeps state after all: the session gets a conversation of its own,
+   * Sharing that was only inferred ends when the server keeps state after all: the session gets a connection of its own,
    * and holds and hears nothing of the shared one.
    */
   const inferred = Effect.fnUntraced(function* (config: ServerConfig, isolation: Isolation, request: ConnectOptions) {

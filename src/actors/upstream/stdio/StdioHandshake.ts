@@ -7,18 +7,18 @@
  *
  * Source: MCP `basic/lifecycle`; MCP 2026-07-28 `basic/transports` (stdio, backward compatibility).
  */
-import { Effect, Predicate } from "effect"
-import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
+import { Effect } from "effect"
+import { isJsonObject, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 import { isStateful, latestStateful } from "../../../domain/protocol/Versions.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "../era/EraEvidence.ts"
-import type { StdioConversation } from "./StdioConversation.ts"
+import type { StdioConnection } from "./StdioConnection.ts"
 import type { ConnectOptions, UpstreamInfo } from "../connection/UpstreamConnection.ts"
 import { type EraNotSpoken, eraNotSpoken, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
 
 export interface HandshakeOptions {
   readonly options: ConnectOptions
-  readonly conversation: StdioConversation
+  readonly connection: StdioConnection
   /** Milliseconds. */
   readonly initTimeout: number
   /** What the child wrote to stderr, as the end of a sentence. */
@@ -31,10 +31,10 @@ const unavailable = (server: string, reason: UpstreamUnavailable["reason"], mess
   new UpstreamUnavailable({ server, reason, message })
 
 export const initialize = (handshake: HandshakeOptions): Handshake => {
-  const { conversation, initTimeout, lastWords, options } = handshake
+  const { connection, initTimeout, lastWords, options } = handshake
   const { clientCapabilities: capabilities, clientInfo, context, name, onMessage } = options
   const protocolVersion = isStateful(options.protocolVersion) ? options.protocolVersion : latestStateful
-  return conversation
+  return connection
     .request({ method: "initialize", params: { protocolVersion, capabilities, clientInfo }, context, onMessage })
     .pipe(
       timeoutAwake(initTimeout, () => {
@@ -56,12 +56,12 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
 }
 
 export const discover = (handshake: HandshakeOptions): Handshake => {
-  const { conversation, initTimeout, lastWords, options } = handshake
+  const { connection, initTimeout, lastWords, options } = handshake
   const { config, context, name } = options
   const duration = patienceFor(config, initTimeout)
   const other = (reason: UpstreamUnavailable["reason"], message: string) =>
     Effect.fail(eraNotSpoken("stateless", unavailable(name, reason, message)))
-  return conversation.request({ method: "server/discover", params: undefined, context, onMessage: () => {} }).pipe(
+  return connection.request({ method: "server/discover", params: undefined, context, onMessage: () => {} }).pipe(
     timeoutAwake(duration, () =>
       other("timeout", `Server "${name}" did not answer server/discover within ${duration} ms${lastWords()}`)
     ),
@@ -74,13 +74,13 @@ export const discover = (handshake: HandshakeOptions): Handshake => {
 }
 
 const initialized = (result: unknown): UpstreamInfo | undefined => {
-  if (!Predicate.isObject(result)) return undefined
-  const { capabilities, instructions, protocolVersion, serverInfo } = result as JsonObject
+  if (!isJsonObject(result)) return undefined
+  const { capabilities, instructions, protocolVersion, serverInfo } = result
   if (!isStateful(protocolVersion) && protocolVersion !== "2024-11-05") return undefined
   return {
     protocolVersion,
-    capabilities: Predicate.isObject(capabilities) ? (capabilities as JsonObject) : {},
-    serverInfo: Predicate.isObject(serverInfo) ? (serverInfo as JsonObject) : {},
+    capabilities: objectOrEmpty(capabilities),
+    serverInfo: objectOrEmpty(serverInfo),
     ...(typeof instructions === "string" ? { instructions } : {})
   }
 }

@@ -1,12 +1,12 @@
 /**
- * The conversation with a child process that speaks revision 2026-07-28: the calls of `StdioConversation`, each saying
+ * The connection to a child process that speaks revision 2026-07-28: the calls of `StdioConnection`, each saying
  * all about itself, and one subscription. Cancelled is what is told to be, as before: there is no stream to close.
  *
  * Source: MCP 2026-07-28 `basic/transports` (stdio), `basic/utilities/cancellation`.
  */
 import { Deferred, Effect } from "effect"
 import { checked } from "../era/StatelessResult.ts"
-import type { StdioConversation } from "./StdioConversation.ts"
+import type { StdioConnection } from "./StdioConnection.ts"
 import type {
   CallContext,
   UpstreamConnection,
@@ -19,17 +19,17 @@ export interface StdioStatelessOptions {
   readonly server: string
   readonly context: CallContext
   readonly info: UpstreamInfo
-  readonly conversation: StdioConversation
+  readonly connection: StdioConnection
   readonly closed: Deferred.Deferred<string>
   readonly onMessage: (message: UpstreamMessage) => void
 }
 
 export const make = Effect.fnUntraced(function* (options: StdioStatelessOptions) {
-  const { closed, conversation, info, onMessage, server } = options
+  const { closed, connection, info, onMessage, server } = options
   const listen = yield* UpstreamListen.make({
     server,
     capabilities: info.capabilities,
-    send: conversation.request,
+    send: connection.request,
     onMessage,
     context: () => options.context
   })
@@ -40,7 +40,7 @@ export const make = Effect.fnUntraced(function* (options: StdioStatelessOptions)
     info,
     // A process of its own keeps what it likes.
     stateful: true,
-    request: (call) => Effect.flatMap(conversation.request(call), checked(server)),
+    request: (call) => Effect.flatMap(connection.request(call), checked(server)),
     // A client tells nothing but cancellations in this revision, and those by interrupting the call.
     notify: () => Effect.void,
     respond: () => Effect.void,

@@ -17,7 +17,7 @@ import { RequestTracker } from "../../requests/RequestTracker.ts"
 import * as ChildSecrets from "./ChildSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
 import { StdioChildren } from "./StdioChildren.ts"
-import * as StdioConversation from "./StdioConversation.ts"
+import * as StdioConnection from "./StdioConnection.ts"
 import { outgoing } from "../era/StatelessEnvelope.ts"
 import * as StdioHandshake from "./StdioHandshake.ts"
 import * as StdioStateless from "./StdioStateless.ts"
@@ -100,9 +100,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     )
     const services = yield* Effect.context<never>()
     const closed = yield* Deferred.make<string>()
-    // The two halves need each other: the child hears lines for the conversation, which sends through the child.
+    // The two halves need each other: the child hears lines for the connection, which sends through the child.
     let child: StdioChild.StdioChild | undefined
-    const conversation = StdioConversation.make({
+    const connection = StdioConnection.make({
       server: name,
       send: (line) => child !== undefined && child.send(line),
       onMessage: options.onMessage,
@@ -128,16 +128,16 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       room,
       maxStdinBytes: settings.maxStdinBytes,
       killAfterMs: settings.killAfterMs,
-      onLine: conversation.receive,
-      onAnswer: conversation.receive,
-      onOverflow: conversation.overflow
+      onLine: connection.receive,
+      onAnswer: connection.receive,
+      onOverflow: connection.overflow
     }).pipe(Effect.mapError(({ code }) => unavailable("spawn", spawnMessage(name, code))))
     slot.fill(child.pid)
 
     // Whoever ends the connection first, the process or the scope, fails what is in flight and completes `closed`.
     const end = (reason: string) =>
       Effect.sync(() => {
-        conversation.end(reason)
+        connection.end(reason)
         Deferred.doneUnsafe(closed, Effect.succeed(reason))
       })
     yield* Effect.addFinalizer(() => end(`The connection to server "${name}" was closed`))
@@ -151,14 +151,14 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       const lines = child.stderr().slice(-10).join("\n").slice(-2_000)
       return lines === "" ? " and wrote nothing to stderr" : `; it wrote: ${ChildSecrets.scrub(lines, secrets)}`
     }
-    const handshake = { options, conversation, initTimeout, lastWords }
+    const handshake = { options, connection, initTimeout, lastWords }
     if (era === "stateless") {
       const info = yield* StdioHandshake.discover(handshake)
       return yield* StdioStateless.make({
         server: name,
         context,
         info,
-        conversation,
+        connection,
         closed,
         onMessage: options.onMessage
       })
@@ -171,9 +171,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       info,
       era: "stateful" as const,
       stateful: true,
-      request: conversation.request,
-      notify: (method, params) => conversation.notify(method, params),
-      respond: (response) => conversation.respond(response),
+      request: connection.request,
+      notify: (method, params) => connection.notify(method, params),
+      respond: (response) => connection.respond(response),
       closed: Deferred.await(closed)
     } satisfies UpstreamConnection
   })

@@ -7,7 +7,8 @@
  */
 import { Result } from "effect"
 import type { JsonRpcErrorObject } from "../JsonRpc.ts"
-import { metaKeys, metaOf, readRequestMeta, type RequestMeta } from "./RequestMeta.ts"
+import { metaOf } from "../JsonObjects.ts"
+import { metaKeys, readRequestMeta, type RequestMeta } from "./RequestMeta.ts"
 import { checkStandardHeaders, headerNames, type ReadHeader, type RequestBody } from "./StandardHeaders.ts"
 import { methodNotFound, unsupportedVersion } from "./StatelessErrors.ts"
 import { type Era, eraOf, statelessVersion } from "../Versions.ts"

@@ -8,7 +8,7 @@
  */
 import { tasksExtension } from "./Admission.ts"
 import type { JsonObject } from "../JsonRpc.ts"
-import { isJsonObject } from "./RequestMeta.ts"
+import { isJsonObject, objectOrEmpty } from "../JsonObjects.ts"
 
 /** A server's capabilities as a client of the other era sees them; the same in both directions. */
 export const serverCapabilitiesAcross = (capabilities: JsonObject): JsonObject => withoutTasks(capabilities)
@@ -27,7 +27,7 @@ export const clientCapabilitiesAcross = (capabilities: JsonObject): JsonObject =
  * client did not declare, in the shape of `ClientCapabilities`; `undefined` when the server may ask.
  */
 export const requiredCapability = ({ method, params }: JsonObject, declared: JsonObject): JsonObject | undefined => {
-  const given = isJsonObject(params) ? params : {}
+  const given = objectOrEmpty(params)
   switch (method) {
     case "elicitation/create": {
       const mode = given["mode"] === "url" ? "url" : "form"

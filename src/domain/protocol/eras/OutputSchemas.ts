@@ -7,7 +7,7 @@
  * Source: MCP 2025-11-25 schema `Tool`, `CallToolResult`; MCP 2026-07-28 `server/tools` (SEP-2106).
  */
 import type { JsonObject } from "../JsonRpc.ts"
-import { isJsonObject } from "./RequestMeta.ts"
+import { isJsonObject } from "../JsonObjects.ts"
 
 /** Deeper schemas stay as they are: no real one is that deep, and the walk recurses. */
 const maxDepth = 128

@@ -8,7 +8,7 @@
 import { Result } from "effect"
 import * as HeaderCodec from "./HeaderCodec.ts"
 import type { JsonObject, JsonRpcErrorObject } from "../JsonRpc.ts"
-import { isJsonObject } from "./RequestMeta.ts"
+import { isJsonObject } from "../JsonObjects.ts"
 import { headerNames, type ReadHeader } from "./StandardHeaders.ts"
 import { headerMismatch } from "./StatelessErrors.ts"
 

@@ -5,7 +5,8 @@
  *
  * Source: MCP 2026-07-28 `basic/index` (`_meta`, required fields), schema `RequestMetaObject`; SEP-414 (trace context).
  */
-import { Predicate, Result } from "effect"
+import { Result } from "effect"
+import { isJsonObject, metaOf } from "../JsonObjects.ts"
 import { isId, type JsonObject, type JsonRpcErrorObject, type JsonRpcId } from "../JsonRpc.ts"
 import { isLogLevel, type LogLevel } from "../LogLevels.ts"
 import { invalidParams } from "./StatelessErrors.ts"
@@ -38,14 +39,6 @@ export interface RequestMeta {
   readonly progressToken: JsonRpcId | undefined
   /** The whole object, trace context included. */
   readonly meta: JsonObject
-}
-
-export const isJsonObject = (value: unknown): value is JsonObject => Predicate.isObject(value) && !Array.isArray(value)
-
-/** The `_meta` of parameters or of a result, if it is an object. */
-export const metaOf = (holder: JsonObject | undefined): JsonObject | undefined => {
-  const meta = holder?.["_meta"]
-  return isJsonObject(meta) ? meta : undefined
 }
 
 const isCapabilities = (value: unknown): value is JsonObject =>

@@ -8,7 +8,8 @@
 import { Result } from "effect"
 import * as HeaderCodec from "./HeaderCodec.ts"
 import type { JsonObject, JsonRpcErrorObject } from "../JsonRpc.ts"
-import { metaKeys, metaOf } from "./RequestMeta.ts"
+import { metaOf } from "../JsonObjects.ts"
+import { metaKeys } from "./RequestMeta.ts"
 import { headerMismatch } from "./StatelessErrors.ts"
 import { statelessVersion } from "../Versions.ts"
 

@@ -14,7 +14,8 @@ import { capabilityMissing, hubCodes, type HubErrorData, resourceNotFound, rpcCo
 import type { JsonObject, JsonRpcErrorObject } from "../JsonRpc.ts"
 import { objectContent, objectSchema, withObjectProperties } from "./OutputSchemas.ts"
 import { cacheableMethods } from "./ToStateless.ts"
-import { isJsonObject, metaKeys, metaOf } from "./RequestMeta.ts"
+import { isJsonObject, metaOf } from "../JsonObjects.ts"
+import { metaKeys } from "./RequestMeta.ts"
 import { statelessCodes } from "./StatelessErrors.ts"
 
 /**

@@ -9,7 +9,8 @@
  */
 import type { JsonObject, JsonRpcErrorObject } from "../JsonRpc.ts"
 import { capabilityMissing, resourceNotFound, rpcCodes } from "../ErrorCodes.ts"
-import { isJsonObject, metaKeys, metaOf } from "./RequestMeta.ts"
+import { isJsonObject, metaOf, objectOrEmpty } from "../JsonObjects.ts"
+import { metaKeys } from "./RequestMeta.ts"
 import { statelessCodes } from "./StatelessErrors.ts"
 
 /** Methods whose complete results say how long and for whom they may be kept. */
@@ -23,7 +24,7 @@ export const cacheableMethods: ReadonlySet<string> = new Set([
 ])
 
 export const resultToStateless = (method: string, result: unknown, serverInfo: JsonObject): JsonObject => {
-  const given = isJsonObject(result) ? result : {}
+  const given = objectOrEmpty(result)
   const resultType = given["resultType"] ?? "complete"
   const caching =
     cacheableMethods.has(method) && resultType === "complete"

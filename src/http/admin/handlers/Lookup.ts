@@ -1,18 +1,16 @@
 /** The look-up of a user whom an operator names by name or by id. */
 import { Effect } from "effect"
-import { UserId } from "../../../domain/Ids.ts"
+import { isUuid, UserId } from "../../../domain/Ids.ts"
 import type { User } from "../../../domain/identity/User.ts"
 import type { Users } from "../../../domain/identity/Users.ts"
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-/** A name wins over an id, so that an odd name cannot hide a user. */
+/** A name wins over an id, so that no user can be shadowed by an odd name. */
 export const findUser = (users: Users["Service"], named: string) =>
   users
     .byName(named)
     .pipe(
       Effect.catchTag("UserNotFound", (notFound) =>
-        uuid.test(named) ? users.byId(UserId.make(named.toLowerCase())) : Effect.fail(notFound)
+        isUuid(named) ? users.byId(UserId.make(named.toLowerCase())) : Effect.fail(notFound)
       )
     )
 

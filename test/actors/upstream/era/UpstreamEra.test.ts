@@ -13,7 +13,7 @@ import { type ScriptedCall, ScriptedHttpUpstream } from "../../../../src/testkit
 import * as StatelessUpstream from "../../../support/StatelessUpstream.ts"
 import { contextOf, layer } from "../support/HttpCalls.ts"
 
-/** One chooser for all conversations of a test, as the hub has one. */
+/** One chooser for all connections of a test, as the hub has one. */
 const chooser = Effect.gen(function* () {
   const http = yield* UpstreamHttp
   const eras = yield* UpstreamEra.make
@@ -232,7 +232,7 @@ describe("the era of an HTTP server", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
-  it.effect("a conversation whose server goes over to 2026-07-28 ends, so that the next one finds out", () =>
+  it.effect("a connection whose server goes over to 2026-07-28 ends, so that the next one finds out", () =>
     Effect.gen(function* () {
       const upstream = yield* ScriptedHttpUpstream.make()
       const http = yield* UpstreamHttp

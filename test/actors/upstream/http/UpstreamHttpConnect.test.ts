@@ -218,7 +218,7 @@ describe("opening a connection over HTTP", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
-  it.live("a token that leads to another host ends the conversation there, and nothing of it goes to either", () =>
+  it.live("a token that leads to another host ends the connection there, and nothing of it goes to either", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make()
       const { port } = new URL(server.url)

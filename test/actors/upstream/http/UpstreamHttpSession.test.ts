@@ -260,7 +260,7 @@ describe("a session with an HTTP upstream", () => {
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
-  it.live("what a conversation of several users sends on its own account is its owner's, whoever called last", () =>
+  it.live("what a connection of several users sends on its own account is its owner's, whoever called last", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make()
       yield* Effect.scoped(

@@ -6,7 +6,7 @@ import { callTool } from "../support/HttpCalls.ts"
 import { introduce, openedBy } from "../support/Openings.ts"
 import { upstreams } from "../support/UpstreamSessions.ts"
 
-describe("a conversation that several sessions share", () => {
+describe("a connection that several sessions share", () => {
   it.effect("is one user's own: made for a server without state, used by their later sessions, and never by bo", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make({ sessions: false })
@@ -15,7 +15,7 @@ describe("a conversation that several sessions share", () => {
       const second = yield* (yield* hub.session("ada")).get("notes")
       const third = yield* (yield* hub.session("ada")).get("notes")
       assert.notStrictEqual(second.info, first.info)
-      // Each session has its own handle; what the server said of itself is the conversation's.
+      // Each session has its own handle; what the server said of itself is the connection's.
       assert.strictEqual(third.info, second.info)
       const bos = yield* (yield* hub.session("bo")).get("notes")
       assert.notStrictEqual(bos.info, second.info)
@@ -28,17 +28,17 @@ describe("a conversation that several sessions share", () => {
       const server = yield* ScriptedHttpUpstream.make()
       const hub = yield* upstreams({ own: { url: server.url }, common: { url: server.url, isolation: "user" } })
       const [one, other, bo] = [yield* hub.session("ada"), yield* hub.session("ada"), yield* hub.session("bo")]
-      const conversation = (session: typeof one, name: string) => Effect.map(session.get(name), ({ info }) => info)
-      assert.notStrictEqual(yield* conversation(one, "own"), yield* conversation(other, "own"))
-      assert.strictEqual(yield* conversation(one, "common"), yield* conversation(other, "common"))
-      assert.notStrictEqual(yield* conversation(bo, "common"), yield* conversation(one, "common"))
+      const connection = (session: typeof one, name: string) => Effect.map(session.get(name), ({ info }) => info)
+      assert.notStrictEqual(yield* connection(one, "own"), yield* connection(other, "own"))
+      assert.strictEqual(yield* connection(one, "common"), yield* connection(other, "common"))
+      assert.notStrictEqual(yield* connection(bo, "common"), yield* connection(one, "common"))
       yield* one.end
       assert.strictEqual(server.sessions.size, 3)
       assert.isTrue((yield* other.get("common")).stateful)
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is given up for conversations of their own when a server turns out to keep state after all", () =>
+  it.effect("is given up for connections of their own when a server turns out to keep state after all", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make({ sessions: false })
       const hub = yield* upstreams({ notes: { url: server.url } })

@@ -69,12 +69,12 @@ const fresh = Effect.gen(function* () {
   return yield* Effect.provideContext(SharedUpstreams, services)
 })
 
-describe("a shared conversation", () => {
+describe("a shared connection", () => {
   it.effect("is per user, key, server, capabilities and settings; only an administrator's choice joins users", () =>
     Effect.gen(function* () {
       const { url } = yield* ScriptedHttpUpstream.make()
       const of = (username: string, more: Partial<ConnectOptions> = {}, isolation: Isolation = "user") =>
-        // Each holder has its own handle; what the server said of itself is the conversation's.
+        // Each holder has its own handle; what the server said of itself is the connection's.
         Effect.map(acquire(isolation, url, username, more), ({ connection }) => connection.info)
       const ada = yield* of("ada")
       assert.strictEqual(yield* of("ada"), ada)

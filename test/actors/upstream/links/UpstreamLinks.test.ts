@@ -22,7 +22,7 @@ const holding = Effect.gen(function* () {
 const statesOf = (summaries: ReadonlyArray<UpstreamSummary>) => summaries.map(({ server, state }) => [server, state])
 
 describe("the links of a session", () => {
-  it.effect("open a conversation once for all calls that ask at the same time, and for each user their own", () =>
+  it.effect("open a connection once for all calls that ask at the same time, and for each user their own", () =>
     Effect.gen(function* () {
       const { arrived, server } = yield* holding
       const hub = yield* upstreams({ notes: { url: server.url } })
@@ -185,7 +185,7 @@ describe("the links of a session", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("set a conversation up before its first call, with the context of whoever opened it", () =>
+  it.effect("set a connection up before its first call, with the context of whoever opened it", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make({ methods: { "logging/setLevel": (call) => call.result({}) } })
       const hub = yield* upstreams({ notes: { url: server.url } })
@@ -210,7 +210,7 @@ describe("the links of a session", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("forget a conversation that has ended, once, and open another for the next call", () =>
+  it.effect("forget a connection that has ended, once, and open another for the next call", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make({ tools: { lost: (call) => call.status(404) } })
       const hub = yield* upstreams({ notes: { url: server.url } })
@@ -232,7 +232,7 @@ describe("the links of a session", () => {
 })
 
 describe("dropping a link", () => {
-  it.effect("ends that session's conversation at the server, and the next call opens one under the new settings", () =>
+  it.effect("ends that session's connection at the server, and the next call opens one under the new settings", () =>
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make()
       const hub = yield* upstreams({ notes: { url: server.url, headers: { "x-plan": "old" } } })
@@ -297,7 +297,7 @@ describe("dropping a link", () => {
 })
 
 describe("the end of a session", () => {
-  it.effect("ends its conversations and what it was opening, and nobody else's", () =>
+  it.effect("ends its connections and what it was opening, and nobody else's", () =>
     Effect.gen(function* () {
       const slow = yield* holding
       const server = yield* ScriptedHttpUpstream.make()

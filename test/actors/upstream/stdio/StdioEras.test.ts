@@ -23,7 +23,7 @@ const program = runtimeCommand(new URL("./programs/stdio-eras.ts", import.meta.u
 const both: ServerConfig = { type: "stdio", ...program }
 const only2026: ServerConfig = { ...both, env: { LEGACY: "reject" } }
 
-/** One chooser for all conversations of a test, as the hub has one. */
+/** One chooser for all connections of a test, as the hub has one. */
 const chooser = Effect.gen(function* () {
   const stdio = yield* UpstreamStdio
   const eras = yield* UpstreamEra.make
@@ -67,7 +67,7 @@ describe("the era of a child process", () => {
         assert.strictEqual(connection.info.protocolVersion, era === "stateless" ? "2026-07-28" : "2025-11-25")
         assert.isTrue(connection.stateful)
         assert.deepStrictEqual([children.started(), children.live()], [started, 1])
-        // The verdict is remembered: the next conversation needs one process.
+        // The verdict is remembered: the next connection needs one process.
         yield* connect(config, version, contextOf("bo"))
         assert.deepStrictEqual([children.started(), children.live()], [started + 1, 2])
       }).pipe(Effect.scoped, Effect.provide(layer()))

@@ -57,6 +57,6 @@ export const callTool = (
     onMessage: more.onMessage ?? (() => undefined)
   })
 
-/** A conversation in one era, failing as its server refuses that era. */
+/** A connection in one era, failing as its server refuses that era. */
 export const connectIn = (era: Era, open: OpenIn, options: ConnectOptions) =>
   Effect.catchTag(open(options, era), "EraNotSpoken", ({ refusal }) => Effect.fail(refusal))

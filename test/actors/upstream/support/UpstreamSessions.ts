@@ -1,6 +1,6 @@
 /**
  * Sessions without a wire to their clients: what `UpstreamLinks`, `ServerLists` and `Catalog` stand on, with real
- * conversations over real sockets, for as many users as a test needs, and settings that can change while they live.
+ * connections over real sockets, for as many users as a test needs, and settings that can change while they live.
  */
 import { NodeServices } from "@effect/platform-node"
 import { Effect, Exit, Layer, Scope, SubscriptionRef } from "effect"
@@ -97,7 +97,7 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       /** What servers sent on no call's stream, or beside a list. */
       messages: messages.all,
       nextMessage: messages.next,
-      /** Servers whose conversation ended. */
+      /** Servers whose connection ended. */
       closed: closed.all,
       nextClosed: closed.next,
       /** Lists that came after somebody had been answered without them. */

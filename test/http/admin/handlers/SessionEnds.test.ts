@@ -51,7 +51,7 @@ describe("beside a running hub", () => {
         const farewell = yield* leaving
         assert.strictEqual(farewell.received.headers["x-mcphub-user-id"], hub.ada.user.id)
         assert.deepStrictEqual(yield* bo.callTool("files-echo", { n: 2 }), { n: 2 })
-        assert.isUndefined(acting.pollUnsafe(), "a conversation of ada's still stands")
+        assert.isUndefined(acting.pollUnsafe(), "a connection of ada's still stands")
         farewell.status(204)
         yield* Fiber.join(acting)
         assert.deepStrictEqual(

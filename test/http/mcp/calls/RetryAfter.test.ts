@@ -158,7 +158,7 @@ describe("a server that wants to be left alone", () => {
     })
   )
 
-  it.live("B09: has a conversation opened when its time has come, for whoever wanted one", () =>
+  it.live("B09: has a connection opened when its time has come, for whoever wanted one", () =>
     Effect.gen(function* () {
       const { ada, bo, received, upstream } = yield* start()
       let refusals = 1

@@ -102,7 +102,7 @@ describe("a server that hangs", () => {
     })
   )
 
-  it.live("A34: and has all its places taken is still listed, and told what a new conversation is to be told", () =>
+  it.live("A34: and has all its places taken is still listed, and told what a new connection is to be told", () =>
     Effect.gen(function* () {
       const { hold, hub, taken, upstream } = yield* start({ isolation: "session" })
       const ada = yield* hub.connect(hub.ada)

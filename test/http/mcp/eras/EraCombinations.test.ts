@@ -120,7 +120,7 @@ for (const client of ["stateful", "stateless"] as const) {
         })
       )
 
-      it.live("hears that a list has changed, without marks of the hub's own conversation", () =>
+      it.live("hears that a list has changed, without marks of the hub's own connection", () =>
         Effect.gen(function* () {
           const { ada, bo, upstream } = yield* start(client, server)
           const streams = [yield* ada.stream, yield* bo.stream]

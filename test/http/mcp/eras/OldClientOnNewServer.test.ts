@@ -356,7 +356,7 @@ describe("subscriptions of clients with sessions to a server of 2026-07-28", () 
     )
   })
 
-  it.live("on a shared conversation: one subscription to the union, each user hears of their own resources", () =>
+  it.live("on a shared connection: one subscription to the union, each user hears of their own resources", () =>
     Effect.gen(function* () {
       const { listening, upstream } = yield* changes("shared")
       const ada = yield* listening("ada", "note://a")
@@ -373,7 +373,7 @@ describe("subscriptions of clients with sessions to a server of 2026-07-28", () 
     })
   )
 
-  it.live("on conversations of their own: each user's subscription names their own resources alone", () =>
+  it.live("on connections of their own: each user's subscription names their own resources alone", () =>
     Effect.gen(function* () {
       const { listening, upstream } = yield* changes("session")
       const ada = yield* listening("ada", "note://a")

@@ -184,7 +184,7 @@ describe("what an upstream sends back", () => {
       assert.notInclude(JSON.stringify(leaked), "upstream-secret")
       assert.deepStrictEqual(Object.keys(leaked.headers), Object.keys(plain.headers))
       for (const id of upstream.sessions.keys()) assert.notInclude(JSON.stringify([leaked, ada.sessionId]), id)
-      // The cookie is ada's conversation's own.
+      // The cookie is ada's connection's own.
       yield* call(ada, "files-echo")
       yield* call(bo, "files-echo")
       const cookies = upstream.calls("tools/call").map(({ headers }) => [headers["x-mcphub-user-id"], headers.cookie])

@@ -114,7 +114,7 @@ describe("a list with a server that does not answer", () => {
       })
   )
 
-  it.live("B34: fifty first requests at once open one conversation and fetch each list once", () =>
+  it.live("B34: fifty first requests at once open one connection and fetch each list once", () =>
     Effect.gen(function* () {
       const files = yield* server("read")
       const hub = yield* TestHub.make({ servers: { files: { url: files.url } } })

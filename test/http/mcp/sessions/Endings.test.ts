@@ -187,7 +187,7 @@ describe("the end of a key", () => {
     )
   }
 
-  it.effect("a shared conversation that nobody uses at the moment ends with its key, revoked or expired", () =>
+  it.effect("a shared connection that nobody uses at the moment ends with its key, revoked or expired", () =>
     Effect.gen(function* () {
       const upstream = yield* ScriptedHttpUpstream.make()
       const hub = yield* TestHub.make({ servers: { files: { url: upstream.url, isolation: "user" } } })

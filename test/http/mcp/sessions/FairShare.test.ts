@@ -20,7 +20,7 @@ const start = Effect.fnUntraced(function* (config: Partial<HubConfigShape> = {})
   })
   const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } }, config: { fairShare: 20, ...config } })
   const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
-  // A conversation of each with the server, and a bucket that is full again.
+  // A connection of each to the server, and a bucket that is full again.
   for (const client of [ada, bo]) yield* client.callTool("files-echo")
   yield* TestClock.adjust("2 seconds")
   yield* bo.callTool("files-echo", { bo: "is here" })

@@ -136,7 +136,7 @@ describe("what does not come to an end", () => {
         const hub = yield* TestHub.make({
           servers: { files: { url: upstream.url, isolation: "session" } },
           config: { maxSessionsPerUser: 1 },
-          // Whatever ada's conversation still sends, its DELETE above all, never gets as far as the wire.
+          // Whatever ada's connection still sends, its DELETE above all, never gets as far as the wire.
           replace: before((_, username) =>
             isEnding && username === "ada" ? Effect.uninterruptible(Deferred.await(hanging)) : Effect.void
           )

@@ -30,7 +30,7 @@ describe("a change of the settings while sessions are open", () => {
     })
   )
 
-  it.live("B33: a removed server's calls get a typed error, its conversation ends and its tools are unknown", () =>
+  it.live("B33: a removed server's calls get a typed error, its connection ends and its tools are unknown", () =>
     Effect.gen(function* () {
       const { ada, bo, files, hold, hub, mail } = yield* start
       const stream = yield* ada.stream
@@ -52,7 +52,7 @@ describe("a change of the settings while sessions are open", () => {
     })
   )
 
-  it.live("B33: a server whose entry changed is reached by its new entry, in a new conversation", () =>
+  it.live("B33: a server whose entry changed is reached by its new entry, in a new connection", () =>
     Effect.gen(function* () {
       const { ada, bo, files, hub } = yield* start
       yield* Effect.all([ada.callTool("files-set-context", { project: "apollo" }), bo.callTool("files-echo")])
@@ -64,7 +64,7 @@ describe("a change of the settings while sessions are open", () => {
     })
   )
 
-  it.live("B33: a changed server's shared conversations end too, those nobody uses at the moment included", () =>
+  it.live("B33: a changed server's shared connections end too, those nobody uses at the moment included", () =>
     Effect.gen(function* () {
       const mail = yield* ScriptedHttpUpstream.make()
       const server = { url: mail.url, isolation: "user" } as const

@@ -1,4 +1,4 @@
-/** What a client has subscribed to, when the conversation with its server is another one than before. */
+/** What a client has subscribed to, when the connection to its server is another one than before. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
@@ -56,7 +56,7 @@ describe("a subscription", () => {
       const before = listens()
       const stream = yield* ada.stream
       yield* hub.setSettings({ mcpServers: { notes: { ...notes, headers: { "x-plan": "new" } } } })
-      // The lists are announced as changed once the old conversation has ended.
+      // The lists are announced as changed once the old connection has ended.
       yield* stream.next
       yield* Effect.all([ada.callTool("notes-t"), bo.callTool("notes-t")], { concurrency: 2 })
       assert.isAbove(listens(), before)

@@ -15,7 +15,7 @@
  *
  * Source: MCP `basic/transports` (stdio), `basic/utilities/progress` and `cancellation`.
  */
-import { Effect, Predicate } from "effect"
+import { Effect } from "effect"
 import {
   classify,
   failure,
@@ -33,6 +33,7 @@ import {
   success
 } from "../../../domain/protocol/JsonRpc.ts"
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
+import { metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 import { parseJson } from "../../../domain/protocol/json/JsonText.ts"
 import { RawJson } from "../../../domain/protocol/json/RawJson.ts"
 import { metaKeys } from "../../../domain/protocol/eras/RequestMeta.ts"
@@ -42,7 +43,7 @@ import { UpstreamErrorResponse, UpstreamFailed, UpstreamUnavailable } from "../.
 /** The request's id in `params._meta` of everything sent to a stdio server. */
 export const requestIdKey = "mcphub/requestId"
 
-export interface StdioConversationOptions {
+export interface StdioConnectionOptions {
   readonly server: string
   /** Queues one line; false when the child does not read. */
   readonly send: (line: string) => boolean
@@ -69,7 +70,7 @@ interface Pending {
   readonly resume: (effect: Effect.Effect<unknown, CallError>) => void
 }
 
-export interface StdioConversation {
+export interface StdioConnection {
   readonly request: (call: UpstreamCall) => Effect.Effect<unknown, CallError>
   readonly notify: (method: string, params: JsonObject | undefined) => Effect.Effect<void, UpstreamUnavailable>
   readonly respond: (response: JsonRpcResponse) => Effect.Effect<void, UpstreamUnavailable>
@@ -84,7 +85,7 @@ export interface StdioConversation {
 /** Requests of the server that may wait for an answer: more are refused, since each is remembered. */
 const maxServerRequests = 1024
 
-export const make = (options: StdioConversationOptions): StdioConversation => {
+export const make = (options: StdioConnectionOptions): StdioConnection => {
   const { server } = options
   const pending = new Map<number, Pending>()
   const serverRequests = new Map<JsonRpcId, UpstreamCall | undefined>()
@@ -135,9 +136,9 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
 
   /** The call a message names, or the only one in flight. */
   const related = (message: UpstreamMessage): UpstreamCall | undefined => {
-    const meta = message.params?.["_meta"]
-    if (Predicate.isObject(meta)) {
-      const { progressToken, [requestIdKey]: requestId } = meta as JsonObject
+    const meta = metaOf(message.params)
+    if (meta !== undefined) {
+      const { progressToken, [requestIdKey]: requestId } = meta
       const byToken = pending.get(tokenId(progressToken))
       if (byToken !== undefined) return byToken.call
       if (requestId !== undefined) {
@@ -193,8 +194,7 @@ export const make = (options: StdioConversationOptions): StdioConversation => {
       case "notifications/elicitation/complete":
         return deliver(related(message), message)
       default: {
-        const meta = params?.["_meta"]
-        const id = Predicate.isObject(meta) ? (meta as JsonObject)[metaKeys.subscriptionId] : undefined
+        const id = metaOf(params)?.[metaKeys.subscriptionId]
         if (options.stateless === undefined || id === undefined) return deliver(undefined, message)
         const subscription = subscriptionOf(id)
         // Of one that has ended.
@@ -288,11 +288,7 @@ const tokenId = (token: unknown): number =>
 /** The call's params with a progress token and request id of the hub's own in place of the client's. */
 const outgoing = (call: UpstreamCall, sent: JsonObject | undefined, id: number, tag: boolean) => {
   const given = sent?.["_meta"]
-  const {
-    progressToken: clientToken,
-    [requestIdKey]: _,
-    ...meta
-  } = Predicate.isObject(given) ? (given as JsonObject) : {}
+  const { progressToken: clientToken, [requestIdKey]: _, ...meta } = objectOrEmpty(given)
   const own = {
     ...meta,
     ...(clientToken === undefined ? {} : { progressToken: `${tokenPrefix}${id}` }),

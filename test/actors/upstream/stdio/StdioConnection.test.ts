@@ -1,16 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import * as StdioConversation from "../../../../src/actors/upstream/stdio/StdioConversation.ts"
+import * as StdioConnection from "../../../../src/actors/upstream/stdio/StdioConnection.ts"
 import type { UpstreamMessage } from "../../../../src/actors/upstream/connection/UpstreamConnection.ts"
 import { success } from "../../../../src/domain/protocol/JsonRpc.ts"
 import { contextOf } from "../support/StdioCalls.ts"
 
-/** A conversation whose two ends of the wire are in the test's hands. */
+/** A connection whose two ends of the wire are in the test's hands. */
 const talk = () => {
   const sent: Array<any> = []
   const outside: Array<UpstreamMessage> = []
   const counts = { late: 0, noise: 0 }
-  const conversation = StdioConversation.make({
+  const connection = StdioConnection.make({
     server: "scripted",
     send: (line) => {
       sent.push(JSON.parse(line))
@@ -23,15 +23,15 @@ const talk = () => {
     scrub: (error) => error,
     tag: true
   })
-  const receive = (message: unknown) => conversation.receive(JSON.stringify(message))
+  const receive = (message: unknown) => connection.receive(JSON.stringify(message))
   const start = (method: string, onMessage: (message: UpstreamMessage) => void = () => {}, username = "ada") =>
-    Effect.forkChild(conversation.request({ method, params: {}, context: contextOf(username), onMessage }), {
+    Effect.forkChild(connection.request({ method, params: {}, context: contextOf(username), onMessage }), {
       startImmediately: true
     })
-  return { conversation, counts, outside, receive, sent, start }
+  return { connection, counts, outside, receive, sent, start }
 }
 
-describe("StdioConversation", () => {
+describe("StdioConnection", () => {
   it.effect("gives answers in any order, also in one batch, to the calls they answer", () =>
     Effect.gen(function* () {
       const { receive, sent, start } = talk()
@@ -80,21 +80,21 @@ describe("StdioConversation", () => {
 
   it.effect("sends neither a second answer nor one that was not asked for", () =>
     Effect.gen(function* () {
-      const { conversation, receive, sent } = talk()
-      yield* conversation.respond(success("never asked", {}))
+      const { connection, receive, sent } = talk()
+      yield* connection.respond(success("never asked", {}))
       receive({ jsonrpc: "2.0", id: "q", method: "roots/list" })
-      yield* conversation.respond(success("q", { roots: [] }))
-      yield* conversation.respond(success("q", { roots: ["again"] }))
+      yield* connection.respond(success("q", { roots: [] }))
+      yield* connection.respond(success("q", { roots: ["again"] }))
       assert.deepStrictEqual(sent, [{ jsonrpc: "2.0", id: "q", result: { roots: [] } }])
     })
   )
 
   it.effect("passes the client's notifications on, but no cancellation under an id the server does not know", () =>
     Effect.gen(function* () {
-      const { conversation, sent } = talk()
-      yield* conversation.notify("notifications/roots/list_changed", undefined)
-      yield* conversation.notify("notifications/cancelled", { requestId: 1 })
-      yield* conversation.notify("notifications/initialized", undefined)
+      const { connection, sent } = talk()
+      yield* connection.notify("notifications/roots/list_changed", undefined)
+      yield* connection.notify("notifications/cancelled", { requestId: 1 })
+      yield* connection.notify("notifications/initialized", undefined)
       assert.deepStrictEqual(sent, [{ jsonrpc: "2.0", method: "notifications/roots/list_changed" }])
     })
   )

@@ -1,0 +1,13 @@
+/** Objects out of what strangers sent where an object belongs: anything else counts as none. */
+import { Predicate } from "effect"
+import type { JsonObject } from "./JsonRpc.ts"
+
+export const isJsonObject = (value: unknown): value is JsonObject => Predicate.isObject(value)
+
+export const objectOrEmpty = (value: unknown): JsonObject => (isJsonObject(value) ? value : {})
+
+/** The `_meta` of parameters or of a result. */
+export const metaOf = (holder: JsonObject | undefined): JsonObject | undefined => {
+  const meta = holder?.["_meta"]
+  return isJsonObject(meta) ? meta : undefined
+}

@@ -1,5 +1,0 @@
-/** Objects out of what a client sent where an object belongs: anything else counts as none given. */
-import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
-
-export const objectOr = (value: unknown): JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {}
