@@ -1,7 +1,6 @@
 /**
- * One row of the audit trail: who did what, where, how it ended and how long it took. It names and never quotes: no
- * argument, result, key or token, and no URI of a resource, which may carry a credential in its query. Times are
- * milliseconds since the epoch, durations milliseconds.
+ * One row of the audit trail: who did what, where, how it ended and how long it took (times in milliseconds). It names
+ * and never quotes: no argument, result, key, token, or URI of a resource, whose query may hold a credential.
  */
 import { Schema } from "effect"
 import { SessionId, UserId } from "../Ids.ts"

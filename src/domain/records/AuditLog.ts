@@ -4,7 +4,6 @@ import type { AuditEvent, AuditOutcome, AuditRow } from "./AuditEvent.ts"
 import type { UserId } from "../Ids.ts"
 import type { DatabaseUnavailable } from "../identity/IdentityErrors.ts"
 
-/** All conditions hold together. */
 export interface AuditQuery {
   readonly userId?: UserId | undefined
   readonly server?: string | undefined
@@ -23,7 +22,7 @@ export class AuditLog extends Context.Service<
     readonly append: (events: ReadonlyArray<AuditEvent>) => Effect.Effect<void, DatabaseUnavailable>
     /** The matching rows, in the order of writing. */
     readonly find: (query: AuditQuery) => Effect.Effect<ReadonlyArray<AuditRow>, DatabaseUnavailable>
-    /** Removes days (UTC) that ended `days` or more days before `now` (milliseconds), and prepares those to come. */
+    /** Removes days (UTC) that ended `days` or more days before `now` (milliseconds); prepares those to come. */
     readonly retain: (now: number, days: number) => Effect.Effect<void, DatabaseUnavailable>
   }
 >()("mcphub/domain/records/AuditLog") {}

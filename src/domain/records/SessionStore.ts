@@ -29,7 +29,7 @@ export interface StoredClient {
 
 export interface StoredSession {
   readonly digest: string
-  /** The hub's own uuid. It survives restarts, and so does the session id that upstream servers see. */
+  /** The hub's own uuid, which survives restarts. */
   readonly sessionId: SessionId
   readonly userId: UserId
   readonly keyId: KeyId
@@ -71,9 +71,7 @@ export class SessionStore extends Context.Service<
       owner: string,
       digests: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<string>, DatabaseUnavailable>
-    /**
-     * Ends sessions for good, wherever they live; the store remembers this, so their ids never open a session again.
-     */
+    /** Ends sessions for good, wherever they live: the store remembers, so their ids never open a session again. */
     readonly end: (digests: ReadonlyArray<string>) => Effect.Effect<void, DatabaseUnavailable>
     /** Removes sessions that the hub owns: their ids become as unknown as if they had never been. */
     readonly forget: (owner: string, digests: ReadonlyArray<string>) => Effect.Effect<void, DatabaseUnavailable>
