@@ -1,6 +1,6 @@
 /**
  * The identifiers of the domain, branded so that one cannot stand in for another. `UserId`, `KeyId` and `GroupId` are
- * the uuids of the legacy tables.
+ * the uuids of the legacy tables, `SessionId` is the hub's own uuid of a session actor.
  */
 import { Schema } from "effect"
 
@@ -13,7 +13,6 @@ export type KeyId = typeof KeyId.Type
 export const GroupId = Schema.String.pipe(Schema.brand("GroupId"))
 export type GroupId = typeof GroupId.Type
 
-/** The hub's own uuid of a session actor, in every request id and in the context sent upstream. */
 export const SessionId = Schema.String.pipe(Schema.brand("SessionId"))
 export type SessionId = typeof SessionId.Type
 

@@ -1,19 +1,16 @@
-/**
- * Where the audit trail is kept. `AuditLogMemory` and `AuditLogSql` behave alike.
- */
+/** The store of the audit trail. `AuditLogMemory` and `AuditLogSql` behave alike. */
 import { Context, type Effect } from "effect"
 import type { AuditEvent, AuditOutcome, AuditRow } from "./AuditEvent.ts"
 import type { UserId } from "../Ids.ts"
 import type { DatabaseUnavailable } from "../identity/IdentityErrors.ts"
 
-/** All conditions hold together. */
 export interface AuditQuery {
   readonly userId?: UserId | undefined
   readonly server?: string | undefined
   readonly outcome?: AuditOutcome | undefined
-  /** Ended at or after this time, milliseconds since the epoch. */
+  /** Milliseconds since the epoch: only rows that ended at or after this time. */
   readonly since?: number | undefined
-  /** Written after this row: the first such rows. Without it, the last rows there are. */
+  /** The first rows written after this one; without it, the last rows there are. */
   readonly after?: number | undefined
   readonly limit: number
 }
@@ -21,19 +18,15 @@ export interface AuditQuery {
 export class AuditLog extends Context.Service<
   AuditLog,
   {
-    /** Writes all or nothing. What was written before, also by an attempt believed to have failed, is left as it is. */
+    /** Writes all or nothing; rows written before, also by an attempt that seemed to fail, stay as they are. */
     readonly append: (events: ReadonlyArray<AuditEvent>) => Effect.Effect<void, DatabaseUnavailable>
-    /** In the order of writing. */
+    /** The matching rows, in the order of writing. */
     readonly find: (query: AuditQuery) => Effect.Effect<ReadonlyArray<AuditRow>, DatabaseUnavailable>
-    /**
-     * Removes the days (UTC) that ended `days` or more days before `now`, and prepares the days to come; `now` in
-     * milliseconds since the epoch.
-     */
+    /** Removes days (UTC) that ended `days` or more days before `now` (milliseconds); prepares those to come. */
     readonly retain: (now: number, days: number) => Effect.Effect<void, DatabaseUnavailable>
   }
 >()("mcphub/domain/records/AuditLog") {}
 
 export const millisPerDay = 86_400_000
 
-/** The start of the first day (UTC) that is kept. */
 export const keptFrom = (now: number, days: number): number => (Math.floor(now / millisPerDay) - days) * millisPerDay

@@ -1,14 +1,11 @@
 /**
- * What of a session outlives the process that serves it: enough to build its actor again after a restart, so that a
- * client goes on with the session id it has.
+ * The part of a session that outlives its process: enough to rebuild its actor after a restart, so that a client goes
+ * on with the session id it has, and nothing of its calls, arguments or results. Only the session registry uses the
+ * store; `SessionStoreMemory` and `SessionStoreSql` behave alike.
  *
- * A row is found by the digest of (user, key, target, wire id), never by the wire id, which is not in the database at
- * all: whoever holds a session id and the key acts in that session, so the id is a credential like the key, and a
- * reader of the database must not learn it. The digest also makes another user's id, or one for another address,
- * simply unknown. No call, argument or result is ever in a row.
- *
- * `layerMemory` (SessionStoreMemory.ts) and the SQL layer (SessionStoreSql.ts) behave alike. Used by the session
- * registry alone.
+ * A row is found by the digest of (user, key, target, wire id), never by the wire id, which the database does not hold:
+ * whoever has a session id and the key acts in that session, so the id is a credential too, and a reader of the
+ * database must not learn it. The digest also makes another user's id, or one for another address, simply unknown.
  */
 import { createHash } from "node:crypto"
 import { Context, type Effect } from "effect"
@@ -16,79 +13,69 @@ import type { DatabaseUnavailable } from "../identity/IdentityErrors.ts"
 import type { KeyId, SessionId, UserId } from "../Ids.ts"
 import type { JsonObject } from "../protocol/JsonRpc.ts"
 
-/** A resource the client has subscribed to: by the URI of the server that has it, and by the client's own name for it. */
+/** One subscription of the client: the server with its own URI, and the client's name for the resource. */
 export interface Subscription {
   readonly server: string
   readonly uri: string
   readonly asked: string
 }
 
-/** What the client has said of itself and asked for. */
 export interface StoredClient {
   readonly capabilities: JsonObject
   readonly clientInfo: JsonObject
-  /** As set by `logging/setLevel`. */
   readonly logLevel?: string | undefined
   readonly subscriptions: ReadonlyArray<Subscription>
 }
 
 export interface StoredSession {
-  /** See `sessionDigest`. */
   readonly digest: string
-  /** The hub's own uuid; it stays the same over restarts, and with it what upstream servers are told of the session. */
+  /** The hub's own uuid, which survives restarts. */
   readonly sessionId: SessionId
   readonly userId: UserId
   readonly keyId: KeyId
-  /** As `targetText` says it; for operators. */
   readonly target: string
-  /** The negotiated revision. */
   readonly protocolVersion: string
   readonly client: StoredClient
-  /** The client brought its own id and no initialize. */
+  /** Whether the client brought its own id and sent no initialize. */
   readonly adopted: boolean
   /** Milliseconds since the epoch. */
   readonly createdAt: number
   readonly lastActiveAt: number
 }
 
-/** `ended`: it was ended on purpose and its id never comes back. `unknown`: there is none, or it has been idle too long. */
+/** `ended`: on purpose, so its id never comes back. `unknown`: there is none, or it has been idle too long. */
 export type Claim =
   | { readonly kind: "found"; readonly session: StoredSession }
   | { readonly kind: "ended" }
   | { readonly kind: "unknown" }
 
 export interface Sweep {
-  /** Milliseconds since the epoch: sessions not active since then go. */
+  /** Milliseconds since the epoch: sessions last active before this go, and ends before `endedSince` are forgotten. */
   readonly activeSince: number
-  /** Ends before this need not be remembered any more. */
   readonly endedSince: number
-  /** Rows removed at most. */
   readonly limit: number
 }
 
 export class SessionStore extends Context.Service<
   SessionStore,
   {
-    /**
-     * Writes sessions of the hub `owner` as they are now. The result are the digests that are not its own any more:
-     * ended, or claimed by another hub.
-     */
+    /** Writes sessions of the hub `owner`; returns the digests it no longer owns: ended, or claimed by another hub. */
     readonly save: (
       owner: string,
       sessions: ReadonlyArray<StoredSession>
     ) => Effect.Effect<ReadonlyArray<string>, DatabaseUnavailable>
-    /** The session, if it was active since then; it is the hub's own from now on. */
+    /** The session, if it was active since then; this hub owns it from now on. */
     readonly claim: (owner: string, digest: string, activeSince: number) => Effect.Effect<Claim, DatabaseUnavailable>
-    /** Which of these are not the hub's own any more. */
+    /** Those of the digests that the hub no longer owns. */
     readonly disowned: (
       owner: string,
       digests: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<string>, DatabaseUnavailable>
-    /** Ends for good, wherever they live: what was ended is remembered, so that the id never opens a session again. */
+    /** Ends sessions for good, wherever they live: the store remembers, so their ids never open a session again. */
     readonly end: (digests: ReadonlyArray<string>) => Effect.Effect<void, DatabaseUnavailable>
-    /** Removes those that are the hub's own: their ids are as unknown as if they had never been. */
+    /** Removes sessions that the hub owns: their ids become as unknown as if they had never been. */
     readonly forget: (owner: string, digests: ReadonlyArray<string>) => Effect.Effect<void, DatabaseUnavailable>
-    /** Removes what is idle too long, what belongs to no valid key and what need not be remembered; returns how many. */
+    /** Removes sessions idle too long or without a valid key, and ends of long ago; returns the number of rows. */
     readonly sweep: (sweep: Sweep) => Effect.Effect<number, DatabaseUnavailable>
   }
 >()("mcphub/domain/records/SessionStore") {}
