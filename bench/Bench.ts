@@ -49,32 +49,36 @@ const chosen = (options: Options): ReadonlyArray<Plan> => {
 }
 
 /** A fresh process of the target, for as long as it is asked something. */
-const onFresh = async <A>(plan: Plan, ground: Ground, ask: (target: Target) => Promise<A>): Promise<A> => {
+const onFresh = async (plan: Plan, ground: Ground, ask: (target: Target) => Promise<void>): Promise<void> => {
   const { stop, target } = await launch(plan, ground)
   try {
-    return await ask(target)
+    await ask(target)
   } finally {
     await stop()
   }
 }
 
+/** In this order: memory first, while the process is new, and last what kills the server. */
 const askOnce = async (measured: Measured, ground: Ground, upstream: UpstreamProcess, options: Options) => {
   const { once, plan, problems } = measured
-  const fresh = <A>(ask: (target: Target) => Promise<A>) => onFresh(plan, ground, ask)
-  const questions: Readonly<Record<keyof Once, () => Promise<void>>> = {
-    isolation: async () =>
-      void (once.isolation = await fresh((target) =>
-        isolation(target, 10, { users: 50, perUser: 2, connections: 50 })
-      )),
-    idle: async () => void (once.idle = await fresh((target) => idleMemory(target, options.sessions))),
-    churn: async () => void (once.churn = await fresh((target) => churnMemory(target, options.sessions))),
-    recovery: async () => void (once.recovery = await fresh((target) => recovery(target, upstream))),
-    headers: async () => void (once.headers = await onFresh(contextsPlan, ground, headerBytes))
+  const questions: Readonly<Record<string, (target: Target) => Promise<unknown>>> = {
+    idle: async (target) => (once.idle = await idleMemory(target, options.sessions)),
+    churn: async (target) => (once.churn = await churnMemory(target, options.sessions)),
+    isolation: async (target) =>
+      (once.isolation = await isolation(target, 10, { users: 50, perUser: 2, connections: 50 })),
+    recovery: async (target) => (once.recovery = await recovery(target, upstream))
   }
-  for (const [name, question] of Object.entries(questions)) {
-    if (!options.workloads.includes(name) || skips(plan, name)) continue
-    if (name === "headers" && !["hub", "isolation-on"].includes(plan.name)) continue
-    await question().catch((error: unknown) => problems.push(`${name}: ${(error as Error).message}`))
+  const told = (what: string) => (error: unknown) => void problems.push(`${what}: ${(error as Error).message}`)
+  const asked = Object.entries(questions).filter(([name]) => options.workloads.includes(name) && !skips(plan, name))
+  if (asked.length > 0) {
+    const ask = async (target: Target) => {
+      for (const [name, question] of asked) await question(target).catch(told(name))
+    }
+    await onFresh(plan, ground, ask).catch(told("a fresh process"))
+  }
+  if (options.workloads.includes("headers") && ["hub", "isolation-on"].includes(plan.name)) {
+    const ask = async (target: Target) => void (once.headers = await headerBytes(target))
+    await onFresh(contextsPlan, ground, ask).catch(told("headers"))
   }
 }
 

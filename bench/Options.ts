@@ -62,7 +62,7 @@ export const fromArguments = (args: ReadonlyArray<string>, canPin: boolean): Opt
   return {
     rounds: number("--rounds", quick ? 3 : 5),
     ms: number("--ms", quick ? 1_200 : 2_000),
-    warmMs: quick ? 3_000 : 6_000,
+    warmMs: quick ? 2_000 : 6_000,
     sessions: quick ? 300 : 1_000,
     only: given.get("--only")?.split(","),
     workloads: given.has("--workloads")

@@ -182,7 +182,7 @@ export const report = (results: ReadonlyArray<Measured>, about: Circumstances): 
     if (a !== undefined && b !== undefined) parts.push(pair(a, b, workloads))
   }
   if (results.some(({ once }) => Object.keys(once).some((name) => name !== "headers"))) {
-    parts.push(`## Once, each on a fresh process\n\n${onceTable(results)}`)
+    parts.push(`## Once, on a fresh process\n\n${onceTable(results)}`)
   }
   if (results.some(({ once }) => once.headers !== undefined)) parts.push(`## Headers\n\n${headersTable(results)}`)
   const problems = results.flatMap(({ plan, problems }) => problems.map((text) => `- ${plan.name}: ${text}`))

@@ -53,9 +53,9 @@ export const everyRound: Readonly<Record<string, Workload>> = {
 }
 
 export const once: Readonly<Record<string, string>> = {
-  isolation: "50 users with two sessions each, all at once: who is the server told, whose state is it",
   idle: "sessions that have made one call and rest",
   churn: "sessions opened and closed, in five parts",
+  isolation: "50 users with two sessions each, all at once: who is the server told, whose state is it",
   recovery: "50 clients hang up in a call; the server is killed and started again",
   headers: "the bytes of the headers that the hub adds, by context; the hub only"
 }

@@ -42,7 +42,7 @@ const main = Effect.gen(function* () {
   const ground = yield* Layer.build(
     Layer.mergeAll(
       Settings.layerMemory({ mcpServers: { bench: server } }),
-      Credentials.layer(Redacted.make("of no secrets")),
+      Credentials.layer(Redacted.make("seals nothing in this bench")),
       migratedDatabase({ dataDir: join(folder, "data"), settingsFile: "", secrets })
     ).pipe(
       Layer.provideMerge(LogOutput.layerStderr),
