@@ -19,6 +19,9 @@ const shown = (value: number, digits: number): string => (Number.isFinite(value)
 
 export const figure = (value: number | undefined, digits: number): string => shown(value ?? Number.NaN, digits)
 
+/** What noise of the machine can only add to. */
+export const least = (values: ReadonlyArray<number>): number => ascending(values)[0] ?? Number.NaN
+
 /** The median with the least and the greatest behind it. */
 export const withRange = (values: ReadonlyArray<number>, digits: number): string => {
   const sorted = ascending(values)

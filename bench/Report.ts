@@ -1,6 +1,6 @@
 /** The report of a run in Markdown: medians over the rounds, ratios as medians of the ratios within each round. */
 import type { Measured } from "./Bench.ts"
-import { figure, median, withRange } from "./Figures.ts"
+import { figure, least, median, withRange } from "./Figures.ts"
 import type { Slice } from "./load/Steady.ts"
 import { bigBytes, everyRound } from "./Workloads.ts"
 
@@ -104,6 +104,8 @@ const pair = (one: Measured, other: Measured, workloads: ReadonlyArray<string>):
     .filter((workload) => one.rounds.some((round) => round[workload] !== undefined))
     .map((workload): Row => {
       const ratio = (read: (slice: Slice) => number) => withRange(combined(one, other, workload, read, divided), 3)
+      const quietest = (read: (slice: Slice) => number) =>
+        figure(least(values(one, workload, read)) / least(values(other, workload, read)), 3)
       return [
         workload,
         ratio(({ p50 }) => p50),
@@ -111,12 +113,16 @@ const pair = (one: Measured, other: Measured, workloads: ReadonlyArray<string>):
         ratio(({ p99 }) => p99),
         ratio(({ perSecond }) => perSecond),
         ratio(({ cpu }) => cpu),
-        ratio(({ resident }) => resident)
+        ratio(({ resident }) => resident),
+        quietest(({ p50 }) => p50),
+        quietest(({ p95 }) => p95),
+        quietest(({ cpu }) => cpu)
       ]
     })
   const head = ["workload", "p50", "p95", "p99", "per second", "CPU each", "resident memory"]
-  const title = `## ${one.plan.name} ÷ ${other.plan.name}\n\nMedian of the rounds' ratios, their range behind it.`
-  return `${title}\n\n${table(head, rows)}`
+  const leasts = ["least p50", "least p95", "least CPU each"]
+  const title = `## ${one.plan.name} ÷ ${other.plan.name}\n\nMedian of the rounds' ratios, their range behind it; then the ratios of the least that each showed in any round.`
+  return `${title}\n\n${table([...head, ...leasts], rows)}`
 }
 
 const onceTable = (results: ReadonlyArray<Measured>): string => {
