@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import process from "node:process"
+import { fileURLToPath } from "node:url"
 import { bench, write } from "./Bench.ts"
 import { load, pin } from "./Machine.ts"
 import { fromArguments, type Options } from "./Options.ts"
@@ -41,6 +42,11 @@ const text = report(results, {
   load: load(),
   seconds: (performance.now() - begun) / 1_000
 })
-write(join(import.meta.dirname, "results"), new Date().toISOString().replaceAll(/[:.]/g, "-"), results, text)
+write(
+  fileURLToPath(new URL("results", import.meta.url)),
+  new Date().toISOString().replaceAll(/[:.]/g, "-"),
+  results,
+  text
+)
 process.stdout.write(text)
 process.exit(results.some(({ problems }) => problems.length > 0) ? 1 : 0)

@@ -37,7 +37,7 @@ const tasks = {
   lint: (args) => oxlint(["--deny-warnings", ...args]),
   types: (args) => tsc(["-p", ".", ...args]),
   // Deno finds the type declarations of the SDK's 1.x line only by the `paths` of deno.json.
-  "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test"]]),
+  "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test", "bench"]]),
   // Which test guards against which hazard, from the titles of the tests into docs/internals/hazards.md.
   hazards: program("test/docs/Hazards.ts"),
   // Breaks each rule that keeps users apart, in a copy, and asks whether a test notices: half an hour, for the night.
