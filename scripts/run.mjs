@@ -16,6 +16,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const main = join(root, "src", "main.ts")
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs")
 const tool = (path) => (args) => inRoot(commandFor(root, join(root, "node_modules", path), args))
+const program = (path) => (args) => inRoot(commandFor(root, join(root, path), args))
 const oxfmt = tool("oxfmt/bin/oxfmt")
 const oxlint = tool("oxlint/bin/oxlint")
 const tsc = tool("typescript/bin/tsc")
@@ -23,24 +24,35 @@ const tsc = tool("typescript/bin/tsc")
 const tasks = {
   start: (args) => hub(["start", ...args]),
   mcphub: (args) => hub(args),
+  // The hub once more whenever one of its sources is saved.
+  dev: (args) => run(watched(commandFor(root, main, ["start", ...args])), process.cwd()),
   test: (args) => inRoot(commandFor(root, vitest, ["run", ...args])),
-  soak: (args) => inRoot(commandFor(root, join(root, "test", "soak", "run.ts"), args)),
-  neighbour: (args) => inRoot(commandFor(root, join(root, "test", "neighbour", "run.ts"), args)),
+  "test:watch": (args) => inRoot(commandFor(root, vitest, ["watch", ...args])),
+  soak: program("test/soak/run.ts"),
+  neighbour: program("test/neighbour/run.ts"),
+  bench: program("bench/run.ts"),
+  "bench:profile": program("bench/profile.ts"),
   format: (args) => oxfmt(args.length === 0 ? ["."] : args),
   "format:check": () => oxfmt(["--check", "."]),
   lint: (args) => oxlint(["--deny-warnings", ...args]),
   types: (args) => tsc(["-p", ".", ...args]),
   // Deno finds the type declarations of the SDK's 1.x line only by the `paths` of deno.json.
-  "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test"]]),
+  "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test", "bench"]]),
   // Which test guards against which hazard, from the titles of the tests into docs/internals/hazards.md.
-  hazards: () => inRoot(commandFor(root, join(root, "test", "docs", "Hazards.ts"), [])),
+  hazards: program("test/docs/Hazards.ts"),
   // Breaks each rule that keeps users apart, in a copy, and asks whether a test notices: half an hour, for the night.
-  mutate: (args) => inRoot(commandFor(root, join(root, "test", "mutation", "run.ts"), args)),
+  mutate: program("test/mutation/run.ts"),
   build: () => tsc(["-p", "tsconfig.build.json"]),
   ok
 }
 
 const inRoot = (command) => run(command, root)
+
+/** The same command, started again when a file that it has loaded changes. Both runtimes call the option alike. */
+const watched = ([command, args]) => {
+  const at = args.indexOf(main)
+  return [command, [...args.slice(0, at), "--watch", ...args.slice(at)]]
+}
 
 /**
  * The hub itself: in this process where it can run the sources (or the built package), else in one of its own, on Deno

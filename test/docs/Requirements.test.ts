@@ -12,7 +12,7 @@ describe("docs/internals/requirements.md", () => {
     )
   })
 
-  it("names only tests that exist, or says what is open", () => {
+  it("names only tests that exist, or how it was measured, or what is open", () => {
     const wrong = rows.flatMap(([id, , proof]) => faults(proof ?? "").map((fault) => `${id}: ${fault}`))
     assert.deepStrictEqual(wrong, [])
   })
@@ -24,5 +24,13 @@ describe("docs/internals/requirements.md", () => {
     assert.strictEqual(faults("`test/docs/Nowhere.test.ts › anything`").length, 1)
     assert.strictEqual(faults("**open**").length, 1)
     assert.strictEqual(faults("").length, 1)
+  })
+
+  it("would notice figures without their command or their heading", () => {
+    const heading = "Isolation and tracking"
+    assert.deepStrictEqual(faults(`**measured** \`npm run bench -- --isolation\` › ${heading}`), [])
+    assert.strictEqual(faults(`**measured** \`npm run bench -- --insulation\` › ${heading}`).length, 1)
+    assert.strictEqual(faults("**measured** `npm run bench -- --isolation` › Nowhere").length, 1)
+    assert.strictEqual(faults("**measured** by hand").length, 1)
   })
 })
