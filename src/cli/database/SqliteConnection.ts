@@ -11,7 +11,7 @@ export interface SqliteConnection extends SqlConnection.Connection {
   readonly isTransaction: () => boolean
 }
 
-type Answer = (answer: Effect.Effect<ReadonlyArray<any>, SqlError.SqlError>) => void
+type Answer = (answer: Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>) => void
 
 /** Codes of SQLite: https://www.sqlite.org/rescode.html */
 const primaryKeyTaken = 1555
@@ -85,7 +85,7 @@ export const openConnection = Effect.fnUntraced(function* (
   })
 
   const run = (sql: string, params: ReadonlyArray<unknown>) =>
-    Effect.callback<ReadonlyArray<any>, SqlError.SqlError>((resume) => {
+    Effect.callback<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>((resume) => {
       if (!isOpen) return resume(Effect.fail(errorOf(ended)))
       const id = ++last
       waiting.set(id, resume)

@@ -19,12 +19,12 @@ const postgres = {
   servers: "text[] not null default '{}'",
   times: postgresTimes,
   others: [
-  `do $$ begin
+    `do $$ begin
     if to_regclass('"mcp_servers"') is null and to_regtype('"mcp_servers_type_enum"') is null then
       create type "mcp_servers_type_enum" as enum ('stdio', 'streamable-http', 'sse');
     end if;
   end $$`,
-  `create table if not exists "mcp_servers" (
+    `create table if not exists "mcp_servers" (
     "id" serial primary key,
     "name" varchar(100) not null unique,
     "displayName" varchar(200) not null,
@@ -40,7 +40,7 @@ const postgres = {
     "isBuiltIn" boolean not null default false,
     ${postgresTimes}
   )`,
-  `create table if not exists "mcp_server_env_vars" (
+    `create table if not exists "mcp_server_env_vars" (
     "id" serial primary key,
     "serverId" integer not null references "mcp_servers" ("id") on delete cascade,
     "varName" varchar(100) not null,
@@ -53,7 +53,7 @@ const postgres = {
     "sortOrder" integer not null default 0,
     ${postgresTimes}
   )`,
-  `create table if not exists "user_api_keys" (
+    `create table if not exists "user_api_keys" (
     "id" serial primary key,
     "userId" integer not null,
     "serverId" integer not null references "mcp_servers" ("id") on delete cascade,
@@ -62,7 +62,7 @@ const postgres = {
     ${postgresTimes},
     unique ("userId", "serverId", "varName")
   )`,
-  `create table if not exists "vector_embeddings" (
+    `create table if not exists "vector_embeddings" (
     "id" uuid primary key default gen_random_uuid(),
     "content_type" varchar not null,
     "content_id" varchar not null,

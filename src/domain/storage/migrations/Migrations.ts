@@ -48,10 +48,7 @@ export const run: Effect.Effect<
 > = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   return yield* sql.withTransaction(
-    Effect.andThen(
-      prepareSchema,
-      Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: record(sql) })
-    )
+    Effect.andThen(prepareSchema, Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: record(sql) }))
   )
 })
 
@@ -66,9 +63,7 @@ export const applied: Effect.Effect<
   const sql = yield* SqlClient.SqlClient
   const { own, tableExists } = dialectOf(sql)
   if (!(yield* tableExists("migrations"))) return []
-  return yield* done(
-    sql`select "migration_id" as "id", "name" from ${own("migrations")} order by "migration_id"`
-  )
+  return yield* done(sql`select "migration_id" as "id", "name" from ${own("migrations")} order by "migration_id"`)
 })
 
 /** Those that have not run on this database, the newest last. */

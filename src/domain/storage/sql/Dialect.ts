@@ -67,6 +67,11 @@ export interface Dialect {
   /** A condition that is true once no other transaction has taken this number; holds it until its transaction ends. */
   readonly hasTurn: (turn: number) => Fragment
   readonly tableExists: (table: string) => Effect.Effect<boolean, SqlError.SqlError>
+  /** The text and the milliseconds that the database gives of its version and its clock. */
+  readonly version: Fragment
+  readonly clock: Fragment
+  /** What is damaged in the database's files; a PostgreSQL server looks after its own. */
+  readonly damage: (reads: SqlClient.SqlClient) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
   /** Turns a JSON list of server names into the form of `user_groups.servers`. */
   readonly toServers: Effect.Effect<(json: Fragment) => Fragment, SqlError.SqlError>
 }
@@ -129,6 +134,9 @@ const postgres = (sql: SqlClient.SqlClient): Dialect => {
     hasTurn: (turn) => sql`(select pg_advisory_xact_lock(${turn}::bigint)) is not null`,
     tableExists: (table) =>
       Effect.map(sql`select 1 as found where to_regclass(${own(table)}) is not null`, (rows) => rows.length > 0),
+    version: literal("version()"),
+    clock: literal("(extract(epoch from clock_timestamp()) * 1000)::float8"),
+    damage: () => Effect.succeed([]),
     // The old hub's own has a comma list, that of its successor `text[]`.
     toServers: Effect.map(
       sql`select 1 as found from pg_attribute where attrelid = 'user_groups'::regclass and attname = 'servers'
@@ -136,7 +144,8 @@ const postgres = (sql: SqlClient.SqlClient): Dialect => {
       (arrays) =>
         arrays.length > 0
           ? (names) => sql`array(select jsonb_array_elements_text(${names}))`
-          : (names) => sql`coalesce((select string_agg(name, ',') from jsonb_array_elements_text(${names}) as names(name)), '')`
+          : (names) =>
+              sql`coalesce((select string_agg(name, ',') from jsonb_array_elements_text(${names}) as names(name)), '')`
     )
   }
 }
@@ -152,7 +161,15 @@ const sqlite = (sql: SqlClient.SqlClient): Dialect => {
   const text = literal("text")
   const integer = literal("integer")
   return {
-    types: { uuid: text, json: text, time: integer, instant: integer, boolean: integer, real: literal("real"), text: () => text },
+    types: {
+      uuid: text,
+      json: text,
+      time: integer,
+      instant: integer,
+      boolean: integer,
+      real: literal("real"),
+      text: () => text
+    },
     strict: literal("strict"),
     own: (table) => literal(`"${table}"`),
     uuid: (id) => sql`${id.toLowerCase()}`,
@@ -186,6 +203,12 @@ const sqlite = (sql: SqlClient.SqlClient): Dialect => {
       Effect.map(
         sql`select 1 as found from sqlite_schema where type = 'table' and name = ${table}`,
         (rows) => rows.length > 0
+      ),
+    version: literal("'SQLite ' || sqlite_version()"),
+    clock: literal("unixepoch('subsec') * 1000"),
+    damage: (reads) =>
+      Effect.map(reads`pragma integrity_check(10)`, (rows) =>
+        rows.map((row) => String(row["integrity_check"])).filter((found) => found !== "ok")
       ),
     toServers: Effect.succeed((names) => names)
   }

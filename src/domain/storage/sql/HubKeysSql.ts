@@ -201,8 +201,7 @@ const make = Effect.gen(function* () {
     }, orUnavailable),
 
     listByUser: Effect.fn("HubKeys.listByUser")(
-      (userId) =>
-        select(sql`where cast(${table}."userId" as text) = ${userId} order by ${table}."createdAt" desc, 1`),
+      (userId) => select(sql`where cast(${table}."userId" as text) = ${userId} order by ${table}."createdAt" desc, 1`),
       orUnavailable
     ),
 

@@ -98,10 +98,7 @@ const make = Effect.gen(function* () {
       return yield* first(rows, name)
     }, orUnavailable),
 
-    list: users(sql`select ${columns} from "users" order by 2, 1`).pipe(
-      orUnavailable,
-      Effect.withSpan("Users.list")
-    ),
+    list: users(sql`select ${columns} from "users" order by 2, 1`).pipe(orUnavailable, Effect.withSpan("Users.list")),
 
     remove: Effect.fn("Users.remove")(
       function* (id) {
