@@ -36,6 +36,11 @@ const tasks = {
   hazards: () => inRoot(commandFor(root, join(root, "test", "docs", "Hazards.ts"), [])),
   // Breaks each rule that keeps users apart, in a copy, and asks whether a test notices: half an hour, for the night.
   mutate: (args) => inRoot(commandFor(root, join(root, "test", "mutation", "run.ts"), args)),
+  // What the database costs the hub's thread, or what is left of the embedded one after kills.
+  "bench:database": ([first, ...more]) => {
+    const program = first === "kills" ? ["kills.ts", more] : ["figures.ts", first === undefined ? [] : [first, ...more]]
+    return inRoot(commandFor(root, join(root, "bench", "database", program[0]), program[1]))
+  },
   build: () => tsc(["-p", "tsconfig.build.json"]),
   ok
 }
