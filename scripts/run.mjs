@@ -42,6 +42,11 @@ const tasks = {
   hazards: program("test/docs/Hazards.ts"),
   // Breaks each rule that keeps users apart, in a copy, and asks whether a test notices: half an hour, for the night.
   mutate: program("test/mutation/run.ts"),
+  // What the database costs the hub's thread, or what is left of the embedded one after kills.
+  "bench:database": ([first, ...more]) =>
+    first === "kills"
+      ? program("bench/database/kills.ts")(more)
+      : program("bench/database/figures.ts")(first === undefined ? [] : [first, ...more]),
   build: () => tsc(["-p", "tsconfig.build.json"]),
   ok
 }

@@ -9,6 +9,7 @@ import { CliError, Command } from "effect/cli"
 import { defaults } from "../domain/config/HubConfig.ts"
 import { CheckFailed, CliFailure } from "./terminal/CliFailure.ts"
 import { AuditCommand } from "./commands/AuditCommand.ts"
+import { BackupCommand } from "./commands/BackupCommand.ts"
 import { ConfigCommand } from "./commands/ConfigCommand.ts"
 import { ConnectCommand } from "./commands/ConnectCommand.ts"
 import { DoctorCommand } from "./commands/DoctorCommand.ts"
@@ -41,6 +42,7 @@ const mcphub = Command.make("mcphub").pipe(
     SessionCommand,
     RequestCommand,
     AuditCommand,
+    BackupCommand,
     ConfigCommand
   ]),
   Command.withGlobalFlags(globalFlags)

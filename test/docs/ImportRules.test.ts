@@ -63,12 +63,7 @@ const refused = (path: string, imports: ReadonlyArray<string>): ReadonlyArray<st
   return imports.filter((_, i) => lineNumbers.includes(i + 1))
 }
 
-const drivers = [
-  "@effect/platform-node",
-  "@effect/platform-node/NodeServices",
-  "@effect/sql-pg",
-  "@electric-sql/pglite"
-]
+const drivers = ["@effect/platform-node", "@effect/platform-node/NodeServices", "@effect/sql-pg", "node:sqlite"]
 const sdk = [
   "@modelcontextprotocol/server",
   "@modelcontextprotocol/client",
@@ -118,7 +113,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
   "http's runtime folder may bind the HTTP server of the runtime, and nothing else": {
     path: "src/http/runtime/X.ts",
-    bad: ["../../cli/Cli.ts", "@effect/sql-pg", "@electric-sql/pglite", ...sdk],
+    bad: ["../../cli/Cli.ts", "@effect/sql-pg", "node:sqlite", ...sdk],
     good: ["@effect/platform-node", "../mcp/McpEndpoint.ts", "node:http"]
   },
   "the hub's composition root is free of drivers, command line and SDK": {

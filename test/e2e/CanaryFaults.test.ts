@@ -317,9 +317,7 @@ it.live(
       // Every call that was taken has come to one end, in the log and in the audit trail.
       const isCall = (row: Readonly<Record<string, unknown>>) => row["method"] === "tools/call"
       const lines = [...first.log(), ...second.log()].filter(({ msg }) => msg === "request").filter(isCall)
-      const rows = (JSON.parse(tables.get("mcphub_hub.audit_log")!) as ReadonlyArray<Record<string, unknown>>).filter(
-        isCall
-      )
+      const rows = (JSON.parse(tables.get("audit_log")!) as ReadonlyArray<Record<string, unknown>>).filter(isCall)
       for (const ended of [lines, rows]) {
         assert.lengthOf(new Set(ended.map((one) => one["requestId"] ?? one["id"])), calls.taken())
         assert.lengthOf(ended, calls.taken())

@@ -85,7 +85,7 @@ it.live(
       }
       assert.strictEqual(yield* second.terminate, 0)
       const tables = yield* dump(second.dataDir)
-      assert.match(tables.get("public.mcphub_keys") ?? "", /"keyValue":"sha256:[0-9a-f]{64}"/)
+      assert.match(tables.get("mcphub_keys") ?? "", /"keyValue":"sha256:[0-9a-f]{64}"/)
       for (const [table, rows] of tables) assert.deepStrictEqual(canaries.foundIn(rows), [], table)
       assert.deepStrictEqual(canaries.filesWith(second.dataDir), [])
       for (const hub of [first, second]) assert.deepStrictEqual(canaries.foundIn(hub.stdout() + hub.stderr()), [])

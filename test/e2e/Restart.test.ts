@@ -211,7 +211,7 @@ for (const [name, environment] of databases) {
 
           assert.strictEqual(yield* second.terminate, 0)
           if (place.env["DATABASE_URL"] !== undefined) return
-          const rows = (yield* dump(second.dataDir)).get("mcphub_hub.sessions") ?? ""
+          const rows = (yield* dump(second.dataDir)).get("sessions") ?? ""
           assert.include(rows, '"clientInfo')
           for (const { sessionId } of work.clients) assert.notInclude(rows, sessionId!)
         }).pipe(Effect.scoped, Effect.provide(Postgres.layer)),

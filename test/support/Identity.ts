@@ -3,6 +3,7 @@
  */
 import { Effect, Layer, Redacted } from "effect"
 import * as Database from "../../src/cli/database/Database.ts"
+import { embeddedForTest } from "./Embedded.ts"
 import { Credentials } from "../../src/domain/identity/Credentials.ts"
 import * as Repositories from "../../src/domain/storage/Repositories.ts"
 import type { KeyEvents } from "../../src/domain/identity/KeyEvents.ts"
@@ -21,7 +22,7 @@ const repositories = Repositories.layerRepositories.pipe(
 
 const memory: Store = Repositories.layerRepositoriesMemory.pipe(Layer.provide(credentials), Layer.orDie)
 
-const embedded: Store = repositories.pipe(Layer.provideMerge(Database.layerEmbeddedMemory), Layer.orDie)
+const embedded: Store = repositories.pipe(Layer.provideMerge(embeddedForTest), Layer.orDie)
 
 const postgres: Store = Layer.unwrap(
   Effect.gen(function* () {

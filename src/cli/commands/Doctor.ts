@@ -82,8 +82,14 @@ const healthFinding = (mcpUrl: string): Effect.Effect<Finding> =>
   )
 
 const databaseFindings = (admin: Admin) =>
-  Effect.map(admin.databaseCheck(), ({ clockAheadMs, migrations, version }) => [
-    ok("database", version),
+  Effect.map(admin.databaseCheck(), ({ clockAheadMs, damage, migrations, version }) => [
+    damage.length === 0
+      ? ok("database", version)
+      : fail(
+          "database",
+          `${version}, damaged: ${damage.join("; ")}`,
+          "restore a backup, see docs/operations/running.md"
+        ),
     ok("migrations", `${migrations.length} applied, the newest is ${migrations.at(-1) ?? "none"}`),
     Math.abs(clockAheadMs) <= maxClockMs
       ? ok("clock", `within ${Math.abs(Math.round(clockAheadMs))} ms of the database's`)

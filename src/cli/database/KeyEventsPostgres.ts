@@ -7,7 +7,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, PubSub, Queue, Schedule, Schema, Stream } from "effect"
 import { KeyEvents, type KeyNews, KeyEvent } from "../../domain/identity/KeyEvents.ts"
-import { orUnavailable } from "../../domain/storage/sql/LegacyColumns.ts"
+import { orUnavailable } from "../../domain/storage/sql/Unavailable.ts"
 const channel = "mcphub_key_events"
 
 const Payload = Schema.fromJsonString(KeyEvent)

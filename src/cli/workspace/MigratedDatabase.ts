@@ -7,27 +7,27 @@ import type { Workspace } from "./Workspace.ts"
 
 /** The driver's own texts may name the user and address of the database: only what kind of failure it was is told. */
 const unavailable =
-  (place: Workspace) => (error: { readonly _tag: string; readonly reason?: { readonly _tag: string } }) =>
+  (workspace: Workspace) => (error: { readonly _tag: string; readonly reason?: { readonly _tag: string } }) =>
     new CliFailure({
       // A server that may come back, or something that has to be mended.
       kind: error.reason?._tag === "ConnectionError" ? "DatabaseAway" : "DatabaseUnavailable",
       exitCode: 3,
       message:
         `The database cannot be used (${error.reason?._tag ?? error._tag}); ` +
-        (place.secrets.databaseUrl === undefined
-          ? `check the folder ${place.dataDir}, or choose another with --data`
+        (workspace.secrets.databaseUrl === undefined
+          ? `check the folder ${workspace.dataDir}, or choose another with --data`
           : "check DATABASE_URL, that the server runs and that its user may create tables and schemas")
     })
 
 /** `SqlClient`, `PgClient` and `KeyEvents`, migrated. */
-export const migratedDatabase = (place: Workspace) =>
+export const migratedDatabase = (workspace: Workspace) =>
   Layer.effectContext(
     Migrations.layer.pipe(
-      Layer.provideMerge(Database.layer({ databaseUrl: place.secrets.databaseUrl, dataDir: place.dataDir })),
+      Layer.provideMerge(Database.layer({ databaseUrl: workspace.secrets.databaseUrl, dataDir: workspace.dataDir })),
       Layer.build,
       Effect.catchTags({
-        SqlError: (error) => Effect.fail(unavailable(place)(error)),
-        MigrationError: (error) => Effect.fail(unavailable(place)(error))
+        SqlError: (error) => Effect.fail(unavailable(workspace)(error)),
+        MigrationError: (error) => Effect.fail(unavailable(workspace)(error))
       })
     )
   )

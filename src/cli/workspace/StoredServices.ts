@@ -10,14 +10,14 @@ import type { Workspace } from "./Workspace.ts"
  * Opens the database (PostgreSQL where the environment names one, the embedded one otherwise), brings it to this
  * version and gives the services on it.
  */
-export const storedServices = (place: Workspace) =>
+export const storedServices = (workspace: Workspace) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      yield* prepareDataDir(place.dataDir)
-      const key = yield* credentialKey(place.dataDir, place.secrets.credentialKey)
+      yield* prepareDataDir(workspace.dataDir)
+      const key = yield* credentialKey(workspace.dataDir, workspace.secrets.credentialKey)
       return Repositories.layerRepositories.pipe(
         Layer.provideMerge(Credentials.layer(key.value)),
-        Layer.provideMerge(migratedDatabase(place))
+        Layer.provideMerge(migratedDatabase(workspace))
       )
     })
   )

@@ -8,7 +8,7 @@ import { Context, Layer, type Redacted } from "effect"
 import { type Overrides, readVariables, secret, text } from "./ConfigVariables.ts"
 
 export interface HubSecretsShape {
-  /** `DATABASE_URL`, or the old name `DB_URL`; PGlite when absent. */
+  /** `DATABASE_URL`, or the old name `DB_URL`; the embedded database when absent. */
   readonly databaseUrl: Redacted.Redacted<string> | undefined
   /** Generated and kept beside the database when absent. */
   readonly jwtSecret: Redacted.Redacted<string> | undefined

@@ -1,11 +1,10 @@
 /**
  * Announcements of changes to keys, users and groups, so that caches drop them and sessions end.
  *
- * `publish` inside a transaction announces when, and only if, it commits. Subscribers hear of changes made by this
- * process (memory and embedded database) or by any process on the database (PostgreSQL, through LISTEN/NOTIFY).
+ * `publish` inside a transaction announces when, and only if, it commits. Subscribers hear of changes made by any process
+ * on the database, in memory by this one.
  */
 import { Context, Effect, Layer, PubSub, Stream, Schema } from "effect"
-import { SqlClient } from "effect/sql"
 import type { DatabaseUnavailable } from "./IdentityErrors.ts"
 import { KeyId, UserId } from "../Ids.ts"
 
@@ -23,26 +22,19 @@ export class KeyEvents extends Context.Service<
   /** Announces within this process, at once. */
   static readonly layerMemory: Layer.Layer<KeyEvents> = Layer.effect(
     KeyEvents,
-    Effect.suspend(() => inProcess((publish) => publish))
-  )
-
-  /** Announces within this process once the surrounding transaction has committed: for the embedded database. */
-  static readonly layerInProcess: Layer.Layer<KeyEvents, never, SqlClient.SqlClient> = Layer.effect(
-    KeyEvents,
-    Effect.flatMap(SqlClient.SqlClient, (sql) => inProcess(sql.afterCommit))
+    Effect.suspend(() => inProcess)
   )
 }
 
-const inProcess = Effect.fnUntraced(function* (when: (publish: Effect.Effect<void>) => Effect.Effect<void>) {
+/** Announces to whoever listens in this process. */
+const inProcess = Effect.gen(function* () {
   const hub = yield* PubSub.unbounded<KeyNews>()
   return KeyEvents.of({
     publish: (events) =>
-      when(
-        Effect.asVoid(
-          PubSub.publishAll(
-            hub,
-            events.map((event) => ({ _tag: "changed" as const, event }))
-          )
+      Effect.asVoid(
+        PubSub.publishAll(
+          hub,
+          events.map((event) => ({ _tag: "changed" as const, event }))
         )
       ),
     news: Stream.fromPubSub(hub)

@@ -2,24 +2,20 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Scope, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { spawn } from "node:child_process"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Database from "../../../src/cli/database/Database.ts"
+import { databaseFile } from "../../../src/cli/database/SqliteFile.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
 import * as Repositories from "../../../src/domain/storage/Repositories.ts"
 import { KeyEvents } from "../../../src/domain/identity/KeyEvents.ts"
-import { orUnavailable } from "../../../src/domain/storage/sql/LegacyColumns.ts"
+import { orUnavailable } from "../../../src/domain/storage/sql/Unavailable.ts"
 import * as Migrations from "../../../src/domain/storage/migrations/Migrations.ts"
 import { Principals } from "../../../src/domain/identity/Principals.ts"
 import { Users } from "../../../src/domain/identity/Users.ts"
+import { embeddedForTest, folder } from "../../support/Embedded.ts"
 import { credentials } from "../../support/Identity.ts"
 import { hasPostgres, Postgres } from "../../support/Postgres.ts"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "mcphub-database-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-)
 
 const repositories = Repositories.layer.pipe(Layer.provide(credentials), Layer.provideMerge(Migrations.layer))
 
@@ -59,11 +55,9 @@ describe("The embedded database", () => {
   it.live("is made again when its making was broken off", () =>
     Effect.gen(function* () {
       const dataDir = yield* folder
-      const select = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`select 1 as one`)
-      yield* Effect.provide(select, Database.layer({ dataDir }), { local: true })
-      writeFileSync(join(dataDir, "db.unfinished"), "")
-      rmSync(join(dataDir, "db", "global"), { recursive: true })
-      assert.deepStrictEqual(yield* Effect.provide(select, Database.layer({ dataDir }), { local: true }), [{ one: 1 }])
+      writeFileSync(databaseFile(dataDir), "")
+      const pending = Effect.provide(Migrations.pending, hub({ dataDir }), { local: true })
+      assert.deepStrictEqual(yield* pending, [])
     }).pipe(Effect.scoped)
   )
 
@@ -85,7 +79,7 @@ describe("The embedded database", () => {
         Repositories.layerRepositories.pipe(
           Layer.provide(credentials),
           Layer.provideMerge(Migrations.layer),
-          Layer.provideMerge(Database.layerEmbeddedMemory)
+          Layer.provideMerge(embeddedForTest)
         )
       )
     )

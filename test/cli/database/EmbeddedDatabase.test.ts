@@ -1,24 +1,25 @@
-/**
- * What keeps an embedded database the same size: nothing is kept of its answers, dead rows make room, and its
- * write-ahead log is cut off. Through the same client and folder as in the hub.
- */
+/** The SQLite file as the hub uses it: through threads, beside other processes, and under long reads. */
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect } from "effect"
-import { TestClock } from "effect/testing"
+import { Deferred, Effect, Fiber, Layer, Option, Stream } from "effect"
 import { SqlClient } from "effect/sql"
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { randomUUID } from "node:crypto"
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as Database from "../../../src/cli/database/Database.ts"
-import * as EmbeddedUpkeep from "../../../src/cli/database/EmbeddedUpkeep.ts"
-import { eventually } from "../../support/Eventually.ts"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "mcphub-embedded-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-)
+import { databaseFile } from "../../../src/cli/database/SqliteFile.ts"
+import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
+import { Principals } from "../../../src/domain/identity/Principals.ts"
+import { Users } from "../../../src/domain/identity/Users.ts"
+import { AuditLog, millisPerDay } from "../../../src/domain/records/AuditLog.ts"
+import { LongReads } from "../../../src/domain/storage/sql/LongReads.ts"
+import { orUnavailable } from "../../../src/domain/storage/sql/Unavailable.ts"
+import * as Migrations from "../../../src/domain/storage/migrations/Migrations.ts"
+import * as Repositories from "../../../src/domain/storage/Repositories.ts"
+import { SessionId, UserId } from "../../../src/domain/Ids.ts"
+import { embeddedForTest, folder } from "../../support/Embedded.ts"
+import { credentials } from "../../support/Identity.ts"
 
 /** Collects garbage, which only a runtime that was asked to lets a program do. */
 const collect: () => void = (() => {
@@ -31,112 +32,244 @@ const heap = () => {
   return process.memoryUsage().heapUsed
 }
 
-const segments = (dataDir: string) =>
-  readdirSync(join(dataDir, "db", "pg_wal")).filter((name) => /^[0-9A-F]{24}$/.test(name)).length
+const repositories = Repositories.layer.pipe(Layer.provide(credentials), Layer.provideMerge(Migrations.layer))
 
-const churned = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  yield* sql`create table "visits" ("id" integer primary key, "at" timestamptz not null)`
-  yield* sql`create index on "visits" ("at")`
-  yield* sql`insert into "visits" select id, now() from generate_series(1, 500) as ids(id)`
-  return {
-    /** Every row once more, with 500 dead ones left behind. */
-    update: sql`update "visits" set "at" = clock_timestamp()`,
-    pages: Effect.map(
-      sql<{ readonly pages: number }>`select (pg_relation_size('visits') / 8192)::integer as pages`,
-      ([row]) => row!.pages
-    )
-  }
+/** Numbers up to this, made by the database. */
+const numbers = (most: number) => `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${most})`
+
+layer(embeddedForTest, { timeout: "60 seconds", excludeTestServices: true })("The embedded database", (it) => {
+  it.effect("keeps nothing of its answers", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const ask = sql.unsafe<{ readonly row: number }>(`${numbers(500)} select i as row from n`)
+      const asked = (times: number) => Effect.forEach(Array.from({ length: times }), () => ask, { discard: true })
+      yield* asked(20)
+      const before = heap()
+      yield* asked(400)
+      // 200 000 rows: whoever kept them would hold tens of megabytes.
+      assert.isBelow(heap() - before, 8 * 1024 * 1024)
+      assert.strictEqual((yield* ask).at(-1)?.row, 500)
+    })
+  )
+
+  it.effect("answers statements sent side by side each with its own, an error among them too", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 60 }, (_, place) => place),
+        Effect.fnUntraced(function* (place) {
+          if (place % 7 === 3) return (yield* Effect.flip(sql`select no_such_function(${place}) as place`))._tag
+          const [row] = yield* sql<{ readonly place: number }>`
+            select ${place} as place, printf('%.*c', 20000, 'x') as filling`
+          return row?.place
+        }),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(
+        answers,
+        answers.map((_, place) => (place % 7 === 3 ? "SqlError" : place))
+      )
+    })
+  )
+
+  it.effect("a transaction is all or nothing, a savepoint in it too, and others' statements are no part of it", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`create table "marks" ("mark" text primary key) strict`
+      const put = (mark: string) => sql`insert into "marks" ("mark") values (${mark})`
+      const begun = yield* Deferred.make<void>()
+      const undone = Effect.gen(function* () {
+        yield* put("undone")
+        yield* Deferred.succeed(begun, undefined)
+        return yield* Effect.fail("undone")
+      }).pipe(sql.withTransaction)
+      const fiber = yield* Effect.forkChild(Effect.flip(undone))
+      yield* Deferred.await(begun)
+      yield* put("beside")
+      assert.strictEqual(yield* Fiber.join(fiber), "undone")
+      yield* Effect.gen(function* () {
+        yield* put("outer")
+        yield* Effect.ignore(sql.withTransaction(Effect.andThen(put("inner"), Effect.fail("undone"))))
+        const twice = yield* Effect.flip(put("outer"))
+        assert.strictEqual(twice.reason._tag, "UniqueViolation")
+        yield* put("last")
+      }).pipe(sql.withTransaction)
+      const rows = yield* sql<{ readonly mark: string }>`select "mark" from "marks" order by 1`
+      assert.deepStrictEqual(
+        rows.map((row) => row.mark),
+        ["beside", "last", "outer"]
+      )
+    })
+  )
+
+  it.effect("a long read of the audit log holds up no other statement", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const reads = (yield* LongReads)!
+      yield* reads`select 1 as warm`
+      let isReading = true
+      const reading = yield* reads.unsafe(`${numbers(3_000_000)} select count(*) as rows from n`).pipe(
+        Effect.tap(() => Effect.sync(() => (isReading = false))),
+        Effect.forkChild({ startImmediately: true })
+      )
+      for (let look = 0; look < 20; look++) yield* sql`select ${look} as look`
+      assert.isTrue(isReading)
+      assert.deepStrictEqual(yield* Fiber.join(reading), [{ rows: 3_000_000 }])
+    })
+  )
+
+  it.effect("the connection for long reads writes nothing", () =>
+    Effect.gen(function* () {
+      const reads = (yield* LongReads)!
+      const refused = yield* Effect.flip(reads`create table "never" ("a" integer)`)
+      assert.match(refused.reason.message ?? "", /readonly/)
+    })
+  )
 })
 
-layer(Database.layerEmbeddedMemory, { timeout: "60 seconds", excludeTestServices: true })(
-  "The embedded database",
-  (it) => {
-    it.effect("keeps nothing of its answers", () =>
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const ask = sql<{ readonly row: number }>`select row from generate_series(1, 500) as rows(row)`
-        const asked = (times: number) => Effect.forEach(Array.from({ length: times }), () => ask, { discard: true })
-        yield* asked(20)
-        const before = heap()
-        yield* asked(400)
-        // 200 000 rows: whoever kept them would hold tens of megabytes.
-        assert.isBelow(heap() - before, 8 * 1024 * 1024)
-        assert.strictEqual((yield* ask).at(-1)?.row, 500)
-      })
-    )
-
-    it.effect("answers statements sent side by side each with its own, an error among them too", () =>
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const answers = yield* Effect.forEach(
-          Array.from({ length: 60 }, (_, place) => place),
-          Effect.fnUntraced(function* (place) {
-            if (place % 7 === 3) return (yield* Effect.flip(sql`select ${place}::integer / 0 as place`))._tag
-            const [row] = yield* sql<{ readonly place: number }>`
-            select ${place}::integer as place, repeat('x', 20000) as filling`
-            return row?.place
-          }),
-          { concurrency: "unbounded" }
-        )
-        assert.deepStrictEqual(
-          answers,
-          answers.map((_, place) => (place % 7 === 3 ? "SqlError" : place))
-        )
-      })
-    )
-
-    it.effect("gives the room of dead rows to new ones", () =>
-      Effect.gen(function* () {
-        const { pages, update } = yield* churned
-        const round = Effect.andThen(update, EmbeddedUpkeep.tidy)
-        yield* Effect.repeat(round, { times: 5 })
-        const before = yield* pages
-        yield* Effect.repeat(round, { times: 40 })
-        // Without room made again every round would add three.
-        assert.isAtMost(yield* pages, before + 3)
-      })
-    )
-  }
-)
-
 describe("An embedded database", () => {
-  it.live("cuts its write-ahead log off, in the folder too", () =>
+  it.live("old rows of the audit log go in portions, between which others get their turn", () =>
+    Effect.gen(function* () {
+      const log = yield* AuditLog
+      const sql = yield* SqlClient.SqlClient
+      const now = Date.UTC(2026, 2, 29, 12)
+      const who = {
+        userId: UserId.make(randomUUID()),
+        username: "ada",
+        keyId: randomUUID(),
+        sessionId: SessionId.make(randomUUID())
+      }
+      const rowsAt = (time: number, count: number) =>
+        Array.from({ length: count }, () => ({
+          id: randomUUID(),
+          time,
+          kind: "request" as const,
+          ...who,
+          server: null,
+          method: "ping",
+          target: null,
+          outcome: "completed" as const,
+          durationMs: 1,
+          errorCode: null,
+          errorKind: null,
+          origin: null
+        }))
+      yield* log.append(rowsAt(now - 9 * millisPerDay, 5_000))
+      yield* log.append(rowsAt(now, 3))
+      let isRemoving = true
+      const removing = yield* log.retain(now, 2).pipe(
+        Effect.tap(() => Effect.sync(() => (isRemoving = false))),
+        Effect.forkChild({ startImmediately: true })
+      )
+      let looks = 0
+      while (isRemoving) {
+        yield* sql`select 1 as look`
+        looks++
+      }
+      yield* Fiber.join(removing)
+      assert.isAbove(looks, 10)
+      assert.lengthOf(yield* log.find({ limit: 10_000 }), 3)
+    }).pipe(
+      Effect.provide(
+        Repositories.layerRepositories.pipe(
+          Layer.provide(credentials),
+          Layer.provideMerge(Migrations.layer),
+          Layer.provideMerge(embeddedForTest)
+        )
+      )
+    )
+  )
+
+  it.live("a key revoked by another process is rejected within a second, the other user's is not", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      const build = (database: Layer.Layer<Database.DatabaseServices, unknown>) =>
+        Layer.build(Layer.fresh(repositories.pipe(Layer.provideMerge(database))))
+      const here = yield* build(Database.layerEmbedded(dataDir))
+      // Connections of its own, as another process has them.
+      const there = yield* build(Database.layerFile(databaseFile(dataDir)))
+      const made = yield* Effect.gen(function* () {
+        const [users, keys] = [yield* Users, yield* HubKeys]
+        const [ada, bo] = [yield* users.add({ username: "ada" }), yield* users.add({ username: "bo" })]
+        return { adas: yield* keys.create({ userId: ada.id }), bos: yield* keys.create({ userId: bo.id }) }
+      }).pipe(Effect.provide(there))
+      yield* Effect.gen(function* () {
+        const principals = yield* Principals
+        const revoked = yield* Deferred.make<void>()
+        yield* principals.invalidations.pipe(
+          Stream.filter((event) => event.revoked && event.keyId === made.adas.row.id),
+          Stream.runForEach(() => Deferred.succeed(revoked, undefined)),
+          Effect.forkScoped({ startImmediately: true })
+        )
+        yield* principals.authenticate(made.adas.key)
+        yield* principals.authenticate(made.bos.key)
+        yield* Effect.provide(
+          Effect.flatMap(HubKeys, (keys) => keys.revoke(made.adas.row.id)),
+          there
+        )
+        assert.isTrue(Option.isSome(yield* Effect.timeoutOption(Deferred.await(revoked), "1 second")))
+        assert.strictEqual((yield* Effect.flip(principals.authenticate(made.adas.key)))._tag, "KeyRejected")
+        assert.strictEqual((yield* principals.authenticate(made.bos.key)).username, "bo")
+      }).pipe(Effect.provide(here))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a file that another process keeps locked is a typed failure, not an endless wait", () =>
     Effect.gen(function* () {
       const dataDir = yield* folder
       yield* Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
-        const since = Effect.map(
-          sql<{ readonly bytes: number }>`
-            select (pg_current_wal_insert_lsn() - "redo_lsn")::float8 as bytes from pg_control_checkpoint()`,
-          ([row]) => row!.bytes
+        yield* sql`create table "marks" ("mark" text) strict`
+        const other = yield* Layer.build(Layer.fresh(Database.layerFile(databaseFile(dataDir))))
+        const held = yield* Effect.provide(SqlClient.SqlClient, other)
+        yield* held.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`pragma busy_timeout = 1`
+            const refused = yield* Effect.flip(orUnavailable(sql`insert into "marks" ("mark") values ('a')`))
+            assert.strictEqual(refused._tag, "DatabaseUnavailable")
+            assert.lengthOf(yield* sql`select "mark" from "marks"`, 0)
+          })
         )
-        const fill = sql`select pg_logical_emit_message(true, 'filling', repeat('x', 6000000))::text from generate_series(1, 4)`
-        yield* Effect.repeat(Effect.andThen(fill, EmbeddedUpkeep.tidy), { times: 7 })
-        assert.isBelow(yield* since, 20 * 1024 * 1024)
-        // Eight times 24 MB have been written: twelve segments.
-        assert.isAtMost(segments(dataDir), 6)
+        yield* sql`insert into "marks" ("mark") values ('b')`
+        assert.deepStrictEqual(yield* sql`select "mark" from "marks"`, [{ mark: "b" }])
       }).pipe(Effect.provide(Database.layerEmbedded(dataDir), { local: true }))
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is looked after twice a minute, for as long as it is open", () =>
+  it.live("folder and files are their owner's alone", () =>
     Effect.gen(function* () {
-      const { pages, update } = yield* churned
-      const sql = yield* SqlClient.SqlClient
-      const looks = Effect.map(
-        sql<{ readonly looks: number }>`
-          select "vacuum_count"::integer as looks from pg_stat_user_tables where "relname" = 'visits'`,
-        ([row]) => row?.looks
-      )
-      for (const look of [1, 2]) {
-        yield* update
-        yield* TestClock.adjust("29 seconds")
-        assert.strictEqual(yield* looks, look - 1)
-        yield* TestClock.adjust("1 second")
-        assert.strictEqual(yield* eventually(looks, (count) => count === look), look)
-      }
-      assert.isBelow(yield* pages, 20)
-    }).pipe(Effect.provide(Database.layerEmbeddedMemory))
+      const dataDir = join(yield* folder, "data")
+      yield* Effect.gen(function* () {
+        yield* (yield* SqlClient.SqlClient)`create table "marks" ("mark" text) strict`
+        assert.strictEqual(statSync(dataDir).mode & 0o777, 0o700)
+        const files = readdirSync(dataDir).filter((name) => name.startsWith("mcphub.sqlite"))
+        assert.sameMembers(files, ["mcphub.sqlite", "mcphub.sqlite-shm", "mcphub.sqlite-wal"])
+        for (const name of files) assert.strictEqual(statSync(join(dataDir, name)).mode & 0o777, 0o600, name)
+      }).pipe(Effect.provide(Database.layerEmbedded(dataDir), { local: true }))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("the folder of an earlier version's database is refused with a remedy, and left as it is", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      mkdirSync(join(dataDir, "db"))
+      writeFileSync(join(dataDir, "db", "PG_VERSION"), "18\n")
+      const open = Effect.provide(SqlClient.SqlClient, Database.layerEmbedded(dataDir), { local: true })
+      const refused = yield* Effect.flip(open)
+      assert.strictEqual(refused._tag, "EmbeddedDatabaseFailed")
+      assert.include(refused.message, join(dataDir, "db"))
+      assert.include(refused.message, "--data")
+      assert.deepStrictEqual(readdirSync(dataDir), ["db"])
+      assert.strictEqual(readFileSync(join(dataDir, "db", "PG_VERSION"), "utf8"), "18\n")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a file that is no database is a typed failure", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      writeFileSync(databaseFile(dataDir), "no database ".repeat(1_000))
+      const open = Effect.provide(SqlClient.SqlClient, Database.layerEmbedded(dataDir), { local: true })
+      assert.strictEqual((yield* Effect.flip(open))._tag, "SqlError")
+    }).pipe(Effect.scoped)
   )
 })

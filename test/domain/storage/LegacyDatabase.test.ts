@@ -58,108 +58,96 @@ const shape = Effect.gen(function* () {
 
 const repositories = Repositories.layerRepositories.pipe(Layer.provide(credentials))
 
-const places = [
-  ["the embedded database", Database.layerEmbeddedMemory.pipe(Layer.orDie)],
-  ...(hasPostgres
-    ? [
-        [
-          "PostgreSQL",
-          Layer.unwrap(
-            Effect.gen(function* () {
-              const server = yield* Postgres
-              return Database.layerPostgres(yield* server.database)
-            })
-          ).pipe(Layer.provide(Postgres.layer), Layer.orDie)
-        ] as const
-      ]
-    : [])
-] as const
+const postgres = Layer.unwrap(
+  Effect.gen(function* () {
+    const server = yield* Postgres
+    return Database.layerPostgres(yield* server.database)
+  })
+).pipe(Layer.provide(Postgres.layer), Layer.orDie)
 
-for (const form of ["text", "text[]"] as const) {
-  for (const [place, database] of places) {
-    describe(`An old hub's database with ${form} groups on ${place}`, () => {
-      layer(repositories.pipe(Layer.provideMerge(database)), { timeout: "60 seconds", excludeTestServices: true })(
-        (it) => {
-          it.effect("is used as it is, read and written, and none of its tables is altered", () =>
-            Effect.gen(function* () {
-              const sql = yield* SqlClient.SqlClient
-              for (const statement of oldHub(form).split(";")) if (statement.trim() !== "") yield* sql.unsafe(statement)
-              const before = yield* shape
-              assert.deepStrictEqual(yield* Migrations.pending, Object.keys(Migrations.migrations))
-              assert.strictEqual((yield* Migrations.run).length, Object.keys(Migrations.migrations).length)
-              assert.deepStrictEqual(yield* Migrations.run, [])
-              assert.deepStrictEqual(yield* Migrations.pending, [])
+for (const form of hasPostgres ? (["text", "text[]"] as const) : []) {
+  describe(`An old hub's database with ${form} groups`, () => {
+    layer(repositories.pipe(Layer.provideMerge(postgres)), { timeout: "60 seconds", excludeTestServices: true })(
+      (it) => {
+        it.effect("is used as it is, read and written, and none of its tables is altered", () =>
+          Effect.gen(function* () {
+            const sql = yield* SqlClient.SqlClient
+            for (const statement of oldHub(form).split(";")) if (statement.trim() !== "") yield* sql.unsafe(statement)
+            const before = yield* shape
+            assert.deepStrictEqual(yield* Migrations.pending, Object.keys(Migrations.migrations))
+            assert.strictEqual((yield* Migrations.run).length, Object.keys(Migrations.migrations).length)
+            assert.deepStrictEqual(yield* Migrations.run, [])
+            assert.deepStrictEqual(yield* Migrations.pending, [])
 
-              const users = yield* Users
-              const keys = yield* HubKeys
-              const groups = yield* Groups
-              assert.deepStrictEqual(
-                (yield* users.list).map(({ id, isAdmin, username }) => [id, username, isAdmin]),
-                [
-                  [adaId, "ada", true],
-                  [boId, "bo", false]
-                ]
-              )
-              const password = Option.getOrThrow(yield* users.passwordDigest(adaId))
-              assert.strictEqual(Redacted.value(password), "$2b$10$legacy")
+            const users = yield* Users
+            const keys = yield* HubKeys
+            const groups = yield* Groups
+            assert.deepStrictEqual(
+              (yield* users.list).map(({ id, isAdmin, username }) => [id, username, isAdmin]),
+              [
+                [adaId, "ada", true],
+                [boId, "bo", false]
+              ]
+            )
+            const password = Option.getOrThrow(yield* users.passwordDigest(adaId))
+            assert.strictEqual(Redacted.value(password), "$2b$10$legacy")
 
-              const ada = Option.getOrThrow(yield* keys.principal(Redacted.make(adaKey)))
-              assert.strictEqual(ada.userId, adaId)
-              assert.strictEqual(ada.expiresAt, Date.UTC(2037, 0, 2, 3, 4, 5, 678))
-              assert.deepStrictEqual(
-                [...ada.serviceTokens].map(([name, value]) => [name, Redacted.value(value)]),
-                [["GITHUB_TOKEN", "ada-plain"]]
-              )
-              assert.deepStrictEqual(
-                ada.groups.map((group) => group.servers),
-                [["github", "jira"]]
-              )
-              const bo = Option.getOrThrow(yield* keys.principal(Redacted.make(boKey)))
-              assert.deepStrictEqual([bo.userId, bo.groups, [...bo.serviceTokens]], [boId, [], []])
+            const ada = Option.getOrThrow(yield* keys.principal(Redacted.make(adaKey)))
+            assert.strictEqual(ada.userId, adaId)
+            assert.strictEqual(ada.expiresAt, Date.UTC(2037, 0, 2, 3, 4, 5, 678))
+            assert.deepStrictEqual(
+              [...ada.serviceTokens].map(([name, value]) => [name, Redacted.value(value)]),
+              [["GITHUB_TOKEN", "ada-plain"]]
+            )
+            assert.deepStrictEqual(
+              ada.groups.map((group) => group.servers),
+              [["github", "jira"]]
+            )
+            const bo = Option.getOrThrow(yield* keys.principal(Redacted.make(boKey)))
+            assert.deepStrictEqual([bo.userId, bo.groups, [...bo.serviceTokens]], [boId, [], []])
 
-              const group = yield* groups.create({ userId: boId, name: "home", servers: ["a", "b"], tools: ["a-x"] })
-              assert.deepStrictEqual(group.servers, ["a", "b"])
-              yield* groups.update(ada.groups[0]!.id, { servers: ["github", "wiki"] })
-              assert.deepStrictEqual(
-                yield* sql`select "name", to_jsonb("servers") as servers from "user_groups" order by 1`,
-                form === "text"
-                  ? [
-                      { name: "home", servers: "a,b" },
-                      { name: "work", servers: "github,wiki" }
-                    ]
-                  : [
-                      { name: "home", servers: ["a", "b"] },
-                      { name: "work", servers: ["github", "wiki"] }
-                    ]
-              )
-              const extended = yield* keys.extend(ada.keyId, 30)
-              assert.isBelow(Math.abs(extended.expiresAt - Date.now() - 30 * 86_400_000), 60_000)
-              yield* keys.setTokens({ keyId: ada.keyId }, { JIRA_TOKEN: Redacted.make("sealed-canary") })
-              const stored =
-                yield* sql`select "serviceTokens"::text as text from "mcphub_keys" where "id" = ${ada.keyId}::uuid`
-              assert.include(JSON.stringify(stored), "ada-plain")
-              assert.include(JSON.stringify(stored), "enc:v1:")
-              assert.notInclude(JSON.stringify(stored), "sealed-canary")
+            const group = yield* groups.create({ userId: boId, name: "home", servers: ["a", "b"], tools: ["a-x"] })
+            assert.deepStrictEqual(group.servers, ["a", "b"])
+            yield* groups.update(ada.groups[0]!.id, { servers: ["github", "wiki"] })
+            assert.deepStrictEqual(
+              yield* sql`select "name", to_jsonb("servers") as servers from "user_groups" order by 1`,
+              form === "text"
+                ? [
+                    { name: "home", servers: "a,b" },
+                    { name: "work", servers: "github,wiki" }
+                  ]
+                : [
+                    { name: "home", servers: ["a", "b"] },
+                    { name: "work", servers: ["github", "wiki"] }
+                  ]
+            )
+            const extended = yield* keys.extend(ada.keyId, 30)
+            assert.isBelow(Math.abs(extended.expiresAt - Date.now() - 30 * 86_400_000), 60_000)
+            yield* keys.setTokens({ keyId: ada.keyId }, { JIRA_TOKEN: Redacted.make("sealed-canary") })
+            const stored =
+              yield* sql`select "serviceTokens"::text as text from "mcphub_keys" where "id" = ${ada.keyId}::uuid`
+            assert.include(JSON.stringify(stored), "ada-plain")
+            assert.include(JSON.stringify(stored), "enc:v1:")
+            assert.notInclude(JSON.stringify(stored), "sealed-canary")
 
-              const provisioning = yield* Provisioning
-              const entry = {
-                username: "ada",
-                keys: [{ key: adaKey }],
-                groups: [{ name: "work", servers: ["one", "two"] }]
-              }
-              const summary = yield* provisioning.apply({ users: [entry] })
-              assert.deepStrictEqual(summary.keys, { created: 0, updated: 0, unchanged: 1 })
-              assert.deepStrictEqual(summary.groups, { created: 0, updated: 1, unchanged: 0 })
-              assert.deepStrictEqual((yield* groups.listByUser(adaId))[0]?.servers, ["one", "two"])
+            const provisioning = yield* Provisioning
+            const entry = {
+              username: "ada",
+              keys: [{ key: adaKey }],
+              groups: [{ name: "work", servers: ["one", "two"] }]
+            }
+            const summary = yield* provisioning.apply({ users: [entry] })
+            assert.deepStrictEqual(summary.keys, { created: 0, updated: 0, unchanged: 1 })
+            assert.deepStrictEqual(summary.groups, { created: 0, updated: 1, unchanged: 0 })
+            assert.deepStrictEqual((yield* groups.listByUser(adaId))[0]?.servers, ["one", "two"])
 
-              yield* users.remove(adaId)
-              assert.isTrue(Option.isNone(yield* keys.principal(Redacted.make(adaKey))))
-              assert.isTrue(Option.isSome(yield* keys.principal(Redacted.make(boKey))))
-              assert.deepStrictEqual(yield* shape, before)
-            })
-          )
-        }
-      )
-    })
-  }
+            yield* users.remove(adaId)
+            assert.isTrue(Option.isNone(yield* keys.principal(Redacted.make(adaKey))))
+            assert.isTrue(Option.isSome(yield* keys.principal(Redacted.make(boKey))))
+            assert.deepStrictEqual(yield* shape, before)
+          })
+        )
+      }
+    )
+  })
 }

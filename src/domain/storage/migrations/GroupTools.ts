@@ -5,11 +5,13 @@
  */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { dialectOf } from "../sql/Dialect.ts"
 
 export const groupTools = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`create table "mcphub_hub"."group_tools" (
-    "groupId" uuid primary key,
-    "tools" jsonb not null
-  )`
+  const { own, strict, types } = dialectOf(sql)
+  yield* sql`create table ${own("group_tools")} (
+    "groupId" ${types.uuid} primary key,
+    "tools" ${types.json} not null
+  ) ${strict}`
 })

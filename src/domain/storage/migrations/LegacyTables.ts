@@ -1,71 +1,30 @@
 /**
  * The tables of the old hub, made where they do not exist yet and never altered where they do.
  *
- * Column names, types and defaults are those of an existing user's database, so that both hubs can use either; only
- * the default of ids differs (`gen_random_uuid()` needs no extension). Times are UTC.
+ * On PostgreSQL column names, types and defaults are those of an existing user's database, so that both hubs can use
+ * either; only the default of ids differs (`gen_random_uuid()` needs no extension). Times are UTC. On SQLite, which the
+ * old hub does not know, there are only the tables that this hub uses.
  */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { dialectOf } from "../sql/Dialect.ts"
 
-const times = `
+const postgresTimes = `
   "createdAt" timestamp without time zone not null default (now() at time zone 'UTC'),
   "updatedAt" timestamp without time zone not null default (now() at time zone 'UTC')`
 
-const tables: ReadonlyArray<string> = [
-  `create table if not exists "users" (
-    "id" uuid primary key default gen_random_uuid(),
-    "githubId" varchar(50) unique,
-    "githubUsername" varchar(100) unique,
-    "username" varchar(100) unique,
-    "password" varchar(255),
-    "email" varchar(255),
-    "avatarUrl" varchar(500),
-    "displayName" varchar(200),
-    "githubProfileUrl" varchar(500),
-    "isAdmin" boolean not null default false,
-    "isActive" boolean not null default true,
-    "lastLoginAt" timestamp without time zone,
-    ${times}
-  )`,
-  `create table if not exists "mcphub_keys" (
-    "id" uuid primary key default gen_random_uuid(),
-    "keyValue" varchar(100) not null unique,
-    "name" varchar(100) not null,
-    "description" text,
-    "userId" uuid not null references "users" ("id"),
-    "isActive" boolean not null default true,
-    "expiresAt" timestamp without time zone not null,
-    "lastUsedAt" timestamp without time zone,
-    "usageCount" integer not null default 0,
-    "serviceTokens" jsonb,
-    ${times}
-  )`,
-  `create table if not exists "user_groups" (
-    "id" uuid primary key default gen_random_uuid(),
-    "name" varchar(255),
-    "description" text,
-    "servers" text[] not null default '{}',
-    "isActive" boolean not null default true,
-    "userId" uuid not null references "users" ("id") on delete cascade,
-    ${times}
-  )`,
-  `create table if not exists "user_tokens" (
-    "id" uuid primary key default gen_random_uuid(),
-    "userId" uuid not null references "users" ("id"),
-    "tokenType" varchar(50) not null,
-    "encryptedToken" text not null,
-    "tokenName" varchar(100),
-    "isActive" boolean not null default true,
-    ${times},
-    "lastUsed" timestamp without time zone,
-    unique ("userId", "tokenType")
-  )`,
-  `do $$ begin
+/** What differs in the tables of both; lookups that the old hub did without have indexes only on SQLite. */
+const postgres = {
+  id: `"id" uuid primary key default gen_random_uuid()`,
+  servers: "text[] not null default '{}'",
+  times: postgresTimes,
+  others: [
+    `do $$ begin
     if to_regclass('"mcp_servers"') is null and to_regtype('"mcp_servers_type_enum"') is null then
       create type "mcp_servers_type_enum" as enum ('stdio', 'streamable-http', 'sse');
     end if;
   end $$`,
-  `create table if not exists "mcp_servers" (
+    `create table if not exists "mcp_servers" (
     "id" serial primary key,
     "name" varchar(100) not null unique,
     "displayName" varchar(200) not null,
@@ -79,9 +38,9 @@ const tables: ReadonlyArray<string> = [
     "groupName" varchar(100),
     "sortOrder" integer not null default 0,
     "isBuiltIn" boolean not null default false,
-    ${times}
+    ${postgresTimes}
   )`,
-  `create table if not exists "mcp_server_env_vars" (
+    `create table if not exists "mcp_server_env_vars" (
     "id" serial primary key,
     "serverId" integer not null references "mcp_servers" ("id") on delete cascade,
     "varName" varchar(100) not null,
@@ -92,18 +51,18 @@ const tables: ReadonlyArray<string> = [
     "defaultValue" text,
     "validationRegex" varchar(200),
     "sortOrder" integer not null default 0,
-    ${times}
+    ${postgresTimes}
   )`,
-  `create table if not exists "user_api_keys" (
+    `create table if not exists "user_api_keys" (
     "id" serial primary key,
     "userId" integer not null,
     "serverId" integer not null references "mcp_servers" ("id") on delete cascade,
     "varName" varchar(100) not null,
     "encryptedValue" text not null,
-    ${times},
+    ${postgresTimes},
     unique ("userId", "serverId", "varName")
   )`,
-  `create table if not exists "vector_embeddings" (
+    `create table if not exists "vector_embeddings" (
     "id" uuid primary key default gen_random_uuid(),
     "content_type" varchar not null,
     "content_id" varchar not null,
@@ -115,11 +74,76 @@ const tables: ReadonlyArray<string> = [
     "created_at" timestamp without time zone not null default (now() at time zone 'UTC'),
     "updated_at" timestamp without time zone not null default (now() at time zone 'UTC')
   )`
-]
+  ]
+}
+
+const sqlite = {
+  id: `"id" text primary key`,
+  servers: "text not null",
+  times: `"createdAt" integer not null, "updatedAt" integer not null`,
+  others: [
+    `create index "mcphub_keys_userId" on "mcphub_keys" ("userId")`,
+    `create index "user_groups_userId" on "user_groups" ("userId")`,
+    `create index "user_tokens_userId" on "user_tokens" ("userId")`,
+    // Counts the changes that `KeyEvents` announce, so that other processes see that there were some.
+    `create table "key_changes" ("count" integer not null) strict`,
+    `insert into "key_changes" ("count") values (0)`
+  ]
+}
 
 export const legacyTables = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  // "already exists" notices are expected on an existing database.
-  yield* sql`set local client_min_messages = warning`
-  yield* Effect.forEach(tables, (table) => sql.unsafe(table), { discard: true })
+  const { strict, types } = dialectOf(sql)
+  const form = sql.onDialectOrElse({ sqlite: () => sqlite, orElse: () => postgres })
+  const id = sql.literal(form.id)
+  const times = sql.literal(form.times)
+  yield* sql`create table if not exists "users" (
+    ${id},
+    "githubId" ${types.text(50)} unique,
+    "githubUsername" ${types.text(100)} unique,
+    "username" ${types.text(100)} unique,
+    "password" ${types.text(255)},
+    "email" ${types.text(255)},
+    "avatarUrl" ${types.text(500)},
+    "displayName" ${types.text(200)},
+    "githubProfileUrl" ${types.text(500)},
+    "isAdmin" ${types.boolean} not null default false,
+    "isActive" ${types.boolean} not null default true,
+    "lastLoginAt" ${types.time},
+    ${times}
+  ) ${strict}`
+  yield* sql`create table if not exists "mcphub_keys" (
+    ${id},
+    "keyValue" ${types.text(100)} not null unique,
+    "name" ${types.text(100)} not null,
+    "description" text,
+    "userId" ${types.uuid} not null references "users" ("id"),
+    "isActive" ${types.boolean} not null default true,
+    "expiresAt" ${types.time} not null,
+    "lastUsedAt" ${types.time},
+    "usageCount" integer not null default 0,
+    "serviceTokens" ${types.json},
+    ${times}
+  ) ${strict}`
+  yield* sql`create table if not exists "user_groups" (
+    ${id},
+    "name" ${types.text(255)},
+    "description" text,
+    "servers" ${sql.literal(form.servers)},
+    "isActive" ${types.boolean} not null default true,
+    "userId" ${types.uuid} not null references "users" ("id") on delete cascade,
+    ${times}
+  ) ${strict}`
+  yield* sql`create table if not exists "user_tokens" (
+    ${id},
+    "userId" ${types.uuid} not null references "users" ("id"),
+    "tokenType" ${types.text(50)} not null,
+    "encryptedToken" text not null,
+    "tokenName" ${types.text(100)},
+    "isActive" ${types.boolean} not null default true,
+    ${times},
+    "lastUsed" ${types.time},
+    unique ("userId", "tokenType")
+  ) ${strict}`
+  yield* Effect.forEach(form.others, (statement) => sql.unsafe(statement), { discard: true })
 })

@@ -1,11 +1,13 @@
 /**
  * Brings a database to this version: an empty one, an old hub's, or an earlier one of ours.
  *
- * Everything new lives in the schema `mcphub_hub`, the record of migrations too. Several hubs may start at once: one
- * migrates, the others wait for it.
+ * On PostgreSQL everything new lives in the schema `mcphub_hub`, the record of migrations too. Several hubs may start at
+ * once: one migrates, the others wait for it.
  */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
+import { dialectOf } from "../sql/Dialect.ts"
+import { rowsOf } from "../sql/Rows.ts"
 import { auditTables } from "./AuditTables.ts"
 import { groupTools } from "./GroupTools.ts"
 import { inFlight } from "./InFlight.ts"
@@ -22,7 +24,21 @@ export const migrations = {
 }
 
 /** Any fixed number: it only has to be the same in every hub. */
-const lock = 6_274_821
+const turn = 6_274_821
+
+const prepareSchema = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`select 1 as mine where ${dialectOf(sql).hasTurn(turn)}`
+  yield* sql.onDialectOrElse({
+    sqlite: () => Effect.void,
+    orElse: () =>
+      Effect.andThen(sql`set local client_min_messages = warning`, sql`create schema if not exists "mcphub_hub"`)
+  })
+})
+
+/** The record of migrations, under the name that the library quotes. */
+const record = (sql: SqlClient.SqlClient): string =>
+  sql.onDialectOrElse({ sqlite: () => "migrations", orElse: () => "mcphub_hub.migrations" })
 
 /** Runs what is pending, in one transaction; returns the ids and names that ran. */
 export const run: Effect.Effect<
@@ -32,25 +48,29 @@ export const run: Effect.Effect<
 > = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   return yield* sql.withTransaction(
-    Effect.gen(function* () {
-      yield* sql`select pg_advisory_xact_lock(${lock}::bigint)`
-      yield* sql`set local client_min_messages = warning`
-      yield* sql`create schema if not exists "mcphub_hub"`
-      return yield* Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: "mcphub_hub.migrations" })
-    })
+    Effect.andThen(prepareSchema, Migrator.make({})({ loader: Migrator.fromRecord(migrations), table: record(sql) }))
   )
 })
 
-/** Ids and names that have not run on this database, the newest last. */
-export const pending: Effect.Effect<ReadonlyArray<string>, SqlError.SqlError, SqlClient.SqlClient> = Effect.gen(
-  function* () {
-    const sql = yield* SqlClient.SqlClient
-    const known = yield* sql`select 1 as found where to_regclass('"mcphub_hub"."migrations"') is not null`
-    const done =
-      known.length === 0
-        ? []
-        : yield* sql<{ readonly id: number }>`select "migration_id" as id from "mcphub_hub"."migrations"`
-    const ids = new Set(done.map((row) => row.id))
+const done = rowsOf("migration", Schema.Struct({ id: Schema.Number, name: Schema.String }))
+
+/** Ids and names of those that have run on this database, the newest last. */
+export const applied: Effect.Effect<
+  ReadonlyArray<{ readonly id: number; readonly name: string }>,
+  SqlError.SqlError,
+  SqlClient.SqlClient
+> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { own, tableExists } = dialectOf(sql)
+  if (!(yield* tableExists("migrations"))) return []
+  return yield* done(sql`select "migration_id" as "id", "name" from ${own("migrations")} order by "migration_id"`)
+})
+
+/** Those that have not run on this database, the newest last. */
+export const pending: Effect.Effect<ReadonlyArray<string>, SqlError.SqlError, SqlClient.SqlClient> = Effect.map(
+  applied,
+  (rows) => {
+    const ids = new Set(rows.map((row) => row.id))
     return Object.keys(migrations).filter((name) => !ids.has(Number.parseInt(name, 10)))
   }
 )

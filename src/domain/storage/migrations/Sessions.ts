@@ -6,22 +6,24 @@
  */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { dialectOf } from "../sql/Dialect.ts"
 
 export const sessions = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`create table "mcphub_hub"."sessions" (
-    "digest" varchar(80) primary key,
-    "owner" uuid not null,
-    "sessionId" uuid not null,
-    "userId" uuid not null,
-    "keyId" uuid not null,
+  const { own, strict, types } = dialectOf(sql)
+  yield* sql`create table ${own("sessions")} (
+    "digest" ${types.text(80)} primary key,
+    "owner" ${types.uuid} not null,
+    "sessionId" ${types.uuid} not null,
+    "userId" ${types.uuid} not null,
+    "keyId" ${types.uuid} not null,
     "target" text not null,
-    "protocolVersion" varchar(20) not null,
+    "protocolVersion" ${types.text(20)} not null,
     "client" text not null,
-    "adopted" boolean not null,
-    "createdAt" timestamptz not null,
-    "lastActiveAt" timestamptz not null,
-    "endedAt" timestamptz
-  )`
-  yield* sql`create index "sessions_lastActiveAt" on "mcphub_hub"."sessions" ("lastActiveAt")`
+    "adopted" ${types.boolean} not null,
+    "createdAt" ${types.instant} not null,
+    "lastActiveAt" ${types.instant} not null,
+    "endedAt" ${types.instant}
+  ) ${strict}`
+  yield* sql`create index "sessions_lastActiveAt" on ${own("sessions")} ("lastActiveAt")`
 })

@@ -1,27 +1,34 @@
 /**
  * Groups in the `user_groups` table in either of its forms, their tool lists in `mcphub_hub.group_tools`.
  */
-import { Clock, Effect, Layer } from "effect"
+import { Clock, Effect, Layer, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient, type Statement } from "effect/sql"
-import type { Group } from "../../identity/Group.ts"
+import { Group } from "../../identity/Group.ts"
 import { Groups } from "../../identity/Groups.ts"
-import { GroupId, isUuid, type UserId } from "../../Ids.ts"
+import { GroupId, isUuid, UserId } from "../../Ids.ts"
 import { groupNameTaken, groupNotFound, userNotFound } from "../../identity/IdentityErrors.ts"
 import { check, labelProblem, serversProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
-import { jsonb, millis, orUnavailable, serversAreArray, serversFrom, serversTo, time } from "./LegacyColumns.ts"
+import { dialectOf } from "./Dialect.ts"
+import { Flag, Json, rowsOf, Servers } from "./Rows.ts"
+import { orUnavailable } from "./Unavailable.ts"
 
-type StoredGroup = Omit<Group, "servers" | "tools" | "name"> & {
-  readonly name: string | null
-  readonly servers: unknown
-  readonly tools: ReadonlyArray<string> | null
-}
+const StoredGroup = Schema.Struct({
+  ...Group.fields,
+  name: Schema.NullOr(Schema.String),
+  isActive: Flag,
+  servers: Json(Servers),
+  tools: Schema.NullOr(Json(Schema.Array(Schema.String)))
+})
 
-const toGroup = ({ name, servers, tools, ...row }: StoredGroup): Group => ({
+const stored = rowsOf("group", StoredGroup)
+const ids = rowsOf("group", Schema.Struct({ id: GroupId }))
+const owners = rowsOf("group", Schema.Struct({ userId: UserId }))
+
+const toGroup = ({ name, tools, ...row }: typeof StoredGroup.Type): Group => ({
   ...row,
   name: name ?? "",
-  servers: serversFrom(servers),
   ...(tools === null ? {} : { tools })
 })
 
@@ -30,33 +37,47 @@ const make = Effect.gen(function* () {
   const events = yield* KeyEvents
   const random = yield* SecureRandom.SecureRandom
 
+  const { asJson, forUpdate, json, millis, own, time, toServers, uuid } = dialectOf(sql)
+
+  const table = sql.literal(`"user_groups"`)
+  const groupTools = own("group_tools")
+
   const columns = sql`
-    g."id"::text as "id", g."userId"::text as "userId", g."name", g."description", g."isActive",
-    to_jsonb(g."servers") as "servers", ${millis(sql, `g."createdAt"`)} as "createdAt",
-    (select t."tools" from "mcphub_hub"."group_tools" as t where t."groupId" = g."id") as "tools"`
+    cast(${table}."id" as text) as "id", cast(${table}."userId" as text) as "userId", ${table}."name",
+    ${table}."description", ${table}."isActive", cast(${asJson(`"user_groups"."servers"`)} as text) as "servers",
+    ${millis(`"user_groups"."createdAt"`)} as "createdAt", (select cast(t."tools" as text) from ${groupTools} as t
+    where t."groupId" = ${table}."id") as "tools"`
 
-  const ownedBy = (owner: UserId | undefined) => (owner === undefined ? sql`` : sql`and g."userId"::text = ${owner}`)
+  const select = (which: Statement.Fragment) => groups(sql`select ${columns} from ${table} ${which}`)
 
-  const one = (rows: ReadonlyArray<StoredGroup>, id: GroupId) =>
-    rows[0] === undefined ? Effect.fail(groupNotFound(id)) : Effect.succeed(toGroup(rows[0]))
+  const groups = <E>(statement: Effect.Effect<ReadonlyArray<unknown>, E>) =>
+    Effect.map(stored(statement), (rows) => rows.map(toGroup))
+
+  const itself = (id: GroupId, owner: UserId | undefined) =>
+    owner === undefined
+      ? sql`cast(${table}."id" as text) = ${id}`
+      : sql`cast(${table}."id" as text) = ${id} and cast(${table}."userId" as text) = ${owner}`
+
+  const one = <A>(rows: ReadonlyArray<A>, id: GroupId) =>
+    rows[0] === undefined ? Effect.fail(groupNotFound(id)) : Effect.succeed(rows[0])
 
   const find = (id: GroupId, owner: UserId | undefined) =>
-    sql<StoredGroup>`select ${columns} from "user_groups" as g where g."id"::text = ${id} ${ownedBy(owner)}`
+    Effect.flatMap(select(sql`where ${itself(id, owner)}`), (rows) => one(rows, id))
 
   const changed = (userId: UserId) => events.publish([{ userId, revoked: false }])
 
   const setTools = (id: GroupId, tools: ReadonlyArray<string> | null) =>
     tools === null
-      ? sql`delete from "mcphub_hub"."group_tools" where "groupId" = ${id}::uuid`
-      : sql`insert into "mcphub_hub"."group_tools" ("groupId", "tools") values (${id}::uuid, ${jsonb(sql, tools)})
+      ? sql`delete from ${groupTools} where "groupId" = ${uuid(id)}`
+      : sql`insert into ${groupTools} ("groupId", "tools") values (${uuid(id)}, ${json(tools)})
           on conflict ("groupId") do update set "tools" = excluded."tools"`
 
   /** Locks the user's row, so that two groups of one name cannot be made at the same time. */
   const freeName = Effect.fnUntraced(function* (userId: UserId, name: string, except: GroupId | undefined) {
-    const user = yield* sql`select 1 from "users" where "id" = ${userId}::uuid for update`
+    const user = yield* sql`select 1 as found from "users" where "id" = ${uuid(userId)} ${forUpdate}`
     if (user.length === 0) return yield* userNotFound(userId)
-    const same = yield* sql<{ readonly id: GroupId }>`
-      select "id"::text as id from "user_groups" where "userId" = ${userId}::uuid and "name" = ${name}`
+    const same = yield* ids(sql`
+      select cast("id" as text) as "id" from ${table} where "userId" = ${uuid(userId)} and "name" = ${name}`)
     if (same.some((row) => row.id !== except)) return yield* groupNameTaken(name)
   })
 
@@ -67,42 +88,35 @@ const make = Effect.gen(function* () {
         if (!isUuid(group.userId)) return yield* userNotFound(group.userId)
         yield* freeName(group.userId, group.name, undefined)
         const id = GroupId.make(yield* random.uuidV4())
-        const now = time(sql, yield* Clock.currentTimeMillis)
-        const servers = serversTo(sql, yield* serversAreArray(sql), jsonb(sql, group.servers))
+        const now = time(yield* Clock.currentTimeMillis)
+        const servers = (yield* toServers)(json(group.servers))
         yield* sql`
-        insert into "user_groups" ("id", "name", "description", "servers", "isActive", "userId", "createdAt", "updatedAt")
-        values (${id}::uuid, ${group.name}, ${group.description ?? null}::text, ${servers}, true, ${group.userId}::uuid,
-          ${now}, ${now})`
+        insert into ${table} ("id", "name", "description", "servers", "isActive", "userId", "createdAt", "updatedAt")
+        values (${uuid(id)}, ${group.name}, ${group.description ?? null}, ${servers}, true, ${uuid(group.userId)}, ${now},
+          ${now})`
         if (group.tools !== undefined) yield* setTools(id, group.tools)
         yield* changed(group.userId)
-        return yield* Effect.orDie(one(yield* find(id, undefined), id))
+        return yield* Effect.catchTag(find(id, undefined), "GroupNotFound", Effect.die)
       },
       sql.withTransaction,
       orUnavailable
     ),
 
-    byId: Effect.fn("Groups.byId")(function* (id, owner) {
-      return yield* one(yield* find(id, owner), id)
-    }, orUnavailable),
+    byId: Effect.fn("Groups.byId")(find, orUnavailable),
 
-    listByUser: Effect.fn("Groups.listByUser")(function* (userId) {
-      const rows = yield* sql<StoredGroup>`
-        select ${columns} from "user_groups" as g where g."userId"::text = ${userId} order by g."name", 1`
-      return rows.map(toGroup)
-    }, orUnavailable),
-
-    list: sql<StoredGroup>`select ${columns} from "user_groups" as g order by g."name", 1`.pipe(
-      Effect.map((rows) => rows.map(toGroup)),
-      orUnavailable,
-      Effect.withSpan("Groups.list")
+    listByUser: Effect.fn("Groups.listByUser")(
+      (userId) => select(sql`where cast(${table}."userId" as text) = ${userId} order by ${table}."name", 1`),
+      orUnavailable
     ),
+
+    list: select(sql`order by ${table}."name", 1`).pipe(orUnavailable, Effect.withSpan("Groups.list")),
 
     setActive: Effect.fn("Groups.setActive")(
       function* (id, active, owner) {
         const now = yield* Clock.currentTimeMillis
-        const rows = yield* sql<StoredGroup>`
-        update "user_groups" as g set "isActive" = ${active}, "updatedAt" = ${time(sql, now)}
-        where g."id"::text = ${id} ${ownedBy(owner)} returning ${columns}`
+        const rows = yield* groups(sql`
+          update ${table} set "isActive" = ${active}, "updatedAt" = ${time(now)} where ${itself(id, owner)}
+          returning ${columns}`)
         const group = yield* one(rows, id)
         yield* changed(group.userId)
         return group
@@ -117,20 +131,20 @@ const make = Effect.gen(function* () {
           "group name": change.name === undefined ? undefined : labelProblem(change.name),
           "list of servers": change.servers === undefined ? undefined : serversProblem(change.servers)
         })
-        const group = yield* one(yield* find(id, owner), id)
+        const group = yield* find(id, owner)
         if (change.name !== undefined)
           yield* Effect.catchTag(freeName(group.userId, change.name, id), "UserNotFound", Effect.die)
-        const assignments: Array<Statement.Fragment> = [sql`"updatedAt" = ${time(sql, yield* Clock.currentTimeMillis)}`]
+        const assignments: Array<Statement.Fragment> = [sql`"updatedAt" = ${time(yield* Clock.currentTimeMillis)}`]
         if (change.name !== undefined) assignments.push(sql`"name" = ${change.name}`)
         if (change.description !== undefined) assignments.push(sql`"description" = ${change.description}`)
         if (change.servers !== undefined) {
-          const servers = serversTo(sql, yield* serversAreArray(sql), jsonb(sql, change.servers))
+          const servers = (yield* toServers)(json(change.servers))
           assignments.push(sql`"servers" = ${servers}`)
         }
-        yield* sql`update "user_groups" set ${sql.csv(assignments)} where "id" = ${id}::uuid`
+        yield* sql`update ${table} set ${sql.csv(assignments)} where "id" = ${uuid(id)}`
         if (change.tools !== undefined) yield* setTools(id, change.tools)
         yield* changed(group.userId)
-        return yield* one(yield* find(id, owner), id)
+        return yield* find(id, owner)
       },
       sql.withTransaction,
       orUnavailable
@@ -138,11 +152,11 @@ const make = Effect.gen(function* () {
 
     remove: Effect.fn("Groups.remove")(
       function* (id, owner) {
-        const rows = yield* sql<{ readonly userId: UserId }>`
-        delete from "user_groups" as g where g."id"::text = ${id} ${ownedBy(owner)} returning g."userId"::text as "userId"`
-        if (rows[0] === undefined) return yield* groupNotFound(id)
+        const rows = yield* owners(sql`
+          delete from ${table} where ${itself(id, owner)} returning cast(${table}."userId" as text) as "userId"`)
+        const { userId } = yield* one(rows, id)
         yield* setTools(id, null)
-        yield* changed(rows[0].userId)
+        yield* changed(userId)
       },
       sql.withTransaction,
       orUnavailable

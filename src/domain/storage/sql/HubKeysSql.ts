@@ -4,35 +4,54 @@
  * `keyValue` holds the digest of a key, or its text where an old hub wrote the row; one statement looks for both.
  * `serviceTokens` holds sealed values, or plaintext of an old hub, by token name.
  */
-import { Clock, Effect, Layer, Option, Redacted } from "effect"
+import { Clock, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient, type Statement } from "effect/sql"
 import { Credentials } from "../../identity/Credentials.ts"
-import { type HubKey, isKeyText, keyDays, keyDigest, millisPerDay, mintKey } from "../../identity/HubKey.ts"
+import { HubKey, isKeyText, keyDays, keyDigest, millisPerDay, mintKey } from "../../identity/HubKey.ts"
 import { HubKeys, type TokenTarget } from "../../identity/HubKeys.ts"
-import { type GroupId, isUuid, KeyId, type UserId } from "../../Ids.ts"
+import { GroupId, isUuid, KeyId, UserId } from "../../Ids.ts"
 import { KeyNotFound, keyNotFound, KeyTaken, userNotFound } from "../../identity/IdentityErrors.ts"
 import { check, checkTokens, daysProblem, keyTextProblem, labelProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
-import { jsonb, millis, orUnavailable, serversFrom, time } from "./LegacyColumns.ts"
-import type { Principal } from "../../identity/Principal.ts"
 import { openTokens, sealTokens } from "../../identity/ServiceTokens.ts"
+import { dialectOf } from "./Dialect.ts"
+import { Flag, Json, rowsOf, Servers } from "./Rows.ts"
+import { orUnavailable } from "./Unavailable.ts"
 import { usernameColumn } from "./UsersSql.ts"
 
-interface PrincipalRow extends Omit<Principal, "groups" | "serviceTokens"> {
-  readonly tokens: unknown
-  readonly groups: ReadonlyArray<{
-    readonly id: GroupId
-    readonly name: string | null
-    readonly isActive: boolean
-    readonly servers: unknown
-    readonly tools: ReadonlyArray<string> | null
-  }>
-}
+const Grants = Schema.Array(
+  Schema.Struct({
+    id: GroupId,
+    name: Schema.NullOr(Schema.String),
+    isActive: Flag,
+    servers: Servers,
+    tools: Schema.NullOr(Schema.Array(Schema.String))
+  })
+)
 
-type StoredKey = Omit<HubKey, "tokenNames"> & { readonly tokenNames: ReadonlyArray<string> | null }
+/** What may stand in the column: an old hub checks nothing. */
+const Tokens = Schema.NullOr(Json(Schema.Unknown))
+const Names = Schema.NullOr(Json(Schema.Array(Schema.String)))
 
-const toKey = (row: StoredKey): HubKey => ({ ...row, tokenNames: row.tokenNames ?? [] })
+const storedKeys = rowsOf("key", Schema.Struct({ ...HubKey.fields, isActive: Flag, tokenNames: Names }))
+const keysWithTokens = rowsOf("key", Schema.Struct({ id: KeyId, userId: UserId, tokens: Tokens }))
+const namesOfTokens = rowsOf("key", Schema.Struct({ tokenNames: Names }))
+const values = rowsOf("key", Schema.Struct({ value: Schema.String }))
+const ids = rowsOf("key", Schema.Struct({ keyId: KeyId }))
+const principals = rowsOf(
+  "key",
+  Schema.Struct({
+    userId: UserId,
+    username: Schema.String,
+    isAdmin: Flag,
+    keyId: KeyId,
+    keyName: Schema.String,
+    expiresAt: Schema.Number,
+    tokens: Tokens,
+    groups: Json(Grants)
+  })
+)
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -40,28 +59,45 @@ const make = Effect.gen(function* () {
   const credentials = yield* Credentials
   const random = yield* SecureRandom.SecureRandom
 
-  const tokenNames = sql.literal(`case when jsonb_typeof(k."serviceTokens") = 'object' then
-    (select jsonb_agg(name order by name collate "C") from jsonb_each_text(k."serviceTokens") as tokens(name, value)
-    where value <> '') end`)
+  const dialect = dialectOf(sql)
+  const { json, millis, time, uuid } = dialect
+
+  const table = sql.literal(`"mcphub_keys"`)
+  const tokensColumn = `"mcphub_keys"."serviceTokens"`
+  const tokenNames = sql`cast(${dialect.memberNames(tokensColumn)} as text)`
 
   const columns = sql`
-    k."id"::text as "id", k."userId"::text as "userId", k."name", k."description", k."isActive",
-    ${millis(sql, `k."expiresAt"`)} as "expiresAt", ${millis(sql, `k."lastUsedAt"`)} as "lastUsedAt",
-    k."usageCount", ${tokenNames} as "tokenNames", ${millis(sql, `k."createdAt"`)} as "createdAt"`
+    cast(${table}."id" as text) as "id", cast(${table}."userId" as text) as "userId", ${table}."name",
+    ${table}."description", ${table}."isActive", ${millis(`"mcphub_keys"."expiresAt"`)} as "expiresAt",
+    ${millis(`"mcphub_keys"."lastUsedAt"`)} as "lastUsedAt", ${table}."usageCount", ${tokenNames} as "tokenNames",
+    ${millis(`"mcphub_keys"."createdAt"`)} as "createdAt"`
 
-  const ownedBy = (owner: UserId | undefined) => (owner === undefined ? sql`` : sql`and k."userId"::text = ${owner}`)
+  const keys = <E>(statement: Effect.Effect<ReadonlyArray<unknown>, E>) =>
+    Effect.map(storedKeys(statement), (rows) =>
+      rows.map((row): HubKey => ({ ...row, tokenNames: row.tokenNames ?? [] }))
+    )
 
-  const one = (rows: ReadonlyArray<StoredKey>, id: KeyId) =>
-    rows[0] === undefined ? Effect.fail(keyNotFound(id)) : Effect.succeed(toKey(rows[0]))
+  const select = (which: Statement.Fragment) => keys(sql`select ${columns} from ${table} ${which}`)
+
+  const ownedBy = (owner: UserId | undefined) =>
+    owner === undefined ? sql`` : sql`and cast(${table}."userId" as text) = ${owner}`
+
+  const one = (rows: ReadonlyArray<HubKey>, id: KeyId) =>
+    rows[0] === undefined ? Effect.fail(keyNotFound(id)) : Effect.succeed(rows[0])
+
+  /** Keys that are valid at a time, with their users. */
+  const valid = (now: number) => sql`
+    from ${table} join "users" on "users"."id" = ${table}."userId"
+    where ${table}."isActive" and "users"."isActive" and ${table}."expiresAt" > ${time(now)}`
 
   /** Changes one key and announces it. */
   const change = (id: KeyId, owner: UserId | undefined, assignment: Statement.Fragment, revoked: boolean) =>
     Effect.gen(function* () {
       if (!isUuid(id)) return yield* keyNotFound(id)
       const now = yield* Clock.currentTimeMillis
-      const rows = yield* sql<StoredKey>`
-        update "mcphub_keys" as k set ${assignment}, "updatedAt" = ${time(sql, now)}
-        where k."id" = ${id}::uuid ${ownedBy(owner)} returning ${columns}`
+      const rows = yield* keys(sql`
+        update ${table} set ${assignment}, "updatedAt" = ${time(now)}
+        where ${table}."id" = ${uuid(id)} ${ownedBy(owner)} returning ${columns}`)
       const key = yield* one(rows, id)
       yield* events.publish([{ userId: key.userId, keyId: key.id, revoked }])
       return key
@@ -77,16 +113,15 @@ const make = Effect.gen(function* () {
   }) {
     if (!isUuid(key.userId)) return yield* userNotFound(key.userId)
     const id = KeyId.make(yield* random.uuidV4())
-    const now = time(sql, yield* Clock.currentTimeMillis)
-    const rows = yield* sql<StoredKey>`
-      insert into "mcphub_keys" as k
+    const now = time(yield* Clock.currentTimeMillis)
+    const [row] = yield* keys(sql`
+      insert into ${table}
         ("id", "keyValue", "name", "description", "userId", "isActive", "expiresAt", "usageCount", "createdAt", "updatedAt")
-      select ${id}::uuid, ${keyDigest(Redacted.value(key.text))}, ${key.name}, ${key.description ?? null}::text, u."id",
-        true, ${time(sql, key.expiresAt)}, 0, ${now}, ${now}
-      from "users" as u where u."id" = ${key.userId}::uuid
-      returning ${columns}`
-    if (rows[0] === undefined) return yield* userNotFound(key.userId)
-    const row = toKey(rows[0])
+      select ${uuid(id)}, ${keyDigest(Redacted.value(key.text))}, ${key.name}, cast(${key.description ?? null} as text),
+        "users"."id", true, ${time(key.expiresAt)}, 0, ${now}, ${now}
+      from "users" where "users"."id" = ${uuid(key.userId)}
+      returning ${columns}`)
+    if (row === undefined) return yield* userNotFound(key.userId)
     // A guess at this key may be remembered as unknown.
     yield* events.publish([{ userId: row.userId, keyId: row.id, revoked: false }])
     return row
@@ -94,8 +129,8 @@ const make = Effect.gen(function* () {
 
   const targeted = (target: TokenTarget) =>
     "keyId" in target
-      ? sql`k."id"::text = ${target.keyId} ${ownedBy(target.owner)}`
-      : sql`k."userId"::text = ${target.userId}`
+      ? sql`cast(${table}."id" as text) = ${target.keyId} ${ownedBy(target.owner)}`
+      : sql`cast(${table}."userId" as text) = ${target.userId}`
 
   const nothingTargeted = (target: TokenTarget) =>
     "keyId" in target
@@ -104,16 +139,31 @@ const make = Effect.gen(function* () {
 
   /** The keys of a target, locked until the change of their tokens commits. */
   const targets = Effect.fnUntraced(function* (target: TokenTarget) {
-    const keys = yield* sql<{ readonly id: KeyId; readonly userId: UserId; readonly tokens: unknown }>`
-      select k."id"::text as id, k."userId"::text as "userId", k."serviceTokens" as tokens from "mcphub_keys" as k
-      where ${targeted(target)} order by k."id" for update`
-    const [first] = keys
+    const found = yield* keysWithTokens(sql`
+      select cast(${table}."id" as text) as "id", cast(${table}."userId" as text) as "userId",
+        cast(${table}."serviceTokens" as text) as "tokens"
+      from ${table} where ${targeted(target)} order by ${table}."id" ${dialect.forUpdate}`)
+    const [first] = found
     if (first === undefined) return yield* nothingTargeted(target)
-    return { userId: first.userId, keys }
+    return { userId: first.userId, keys: found }
   })
 
   const announce = (target: TokenTarget, userId: UserId) =>
     events.publish([{ userId, revoked: false, ...("keyId" in target ? { keyId: target.keyId } : {}) }])
+
+  const grants = sql`(
+    select cast(${dialect.list(
+      dialect.object({
+        id: sql`g."id"`,
+        name: sql`g."name"`,
+        isActive: sql`g."isActive"`,
+        servers: dialect.asJson(`g."servers"`),
+        tools: dialect.asJson(`t."tools"`)
+      }),
+      `g."name", g."id"`
+    )} as text)
+    from "user_groups" as g left join ${dialect.own("group_tools")} as t on t."groupId" = g."id"
+    where g."userId" = "users"."id")`
 
   return HubKeys.of({
     create: Effect.fn("HubKeys.create")(
@@ -134,10 +184,9 @@ const make = Effect.gen(function* () {
       function* (given) {
         yield* check({ "key name": labelProblem(given.name), key: keyTextProblem(given.key) })
         const text = Redacted.value(given.key)
-        const known = yield* sql<StoredKey>`
-        select ${columns} from "mcphub_keys" as k where k."keyValue" in (${keyDigest(text)}, ${text})`
-        if (known[0] !== undefined) {
-          if (known[0].userId === given.userId) return toKey(known[0])
+        const [known] = yield* select(sql`where ${table}."keyValue" in (${keyDigest(text)}, ${text})`)
+        if (known !== undefined) {
+          if (known.userId === given.userId) return known
           return yield* new KeyTaken({ message: "The key belongs to another user; give each user keys of their own" })
         }
         const expiresAt = given.expiresAt ?? (yield* Clock.currentTimeMillis) + keyDays.usual * millisPerDay
@@ -148,28 +197,20 @@ const make = Effect.gen(function* () {
     ),
 
     byId: Effect.fn("HubKeys.byId")(function* (id, owner) {
-      return yield* one(
-        yield* sql<StoredKey>`select ${columns} from "mcphub_keys" as k where k."id"::text = ${id} ${ownedBy(owner)}`,
-        id
-      )
+      return yield* one(yield* select(sql`where cast(${table}."id" as text) = ${id} ${ownedBy(owner)}`), id)
     }, orUnavailable),
 
-    listByUser: Effect.fn("HubKeys.listByUser")(function* (userId) {
-      const rows = yield* sql<StoredKey>`
-        select ${columns} from "mcphub_keys" as k where k."userId"::text = ${userId} order by k."createdAt" desc, 1`
-      return rows.map(toKey)
-    }, orUnavailable),
-
-    list: sql<StoredKey>`select ${columns} from "mcphub_keys" as k order by k."createdAt" desc, 1`.pipe(
-      Effect.map((rows) => rows.map(toKey)),
-      orUnavailable,
-      Effect.withSpan("HubKeys.list")
+    listByUser: Effect.fn("HubKeys.listByUser")(
+      (userId) => select(sql`where cast(${table}."userId" as text) = ${userId} order by ${table}."createdAt" desc, 1`),
+      orUnavailable
     ),
+
+    list: select(sql`order by ${table}."createdAt" desc, 1`).pipe(orUnavailable, Effect.withSpan("HubKeys.list")),
 
     extend: Effect.fn("HubKeys.extend")(function* (id, days = keyDays.usual, owner) {
       yield* check({ "number of days": daysProblem(days) })
       const expiresAt = (yield* Clock.currentTimeMillis) + days * millisPerDay
-      return yield* change(id, owner, sql`"expiresAt" = ${time(sql, expiresAt)}`, false)
+      return yield* change(id, owner, sql`"expiresAt" = ${time(expiresAt)}`, false)
     }),
 
     rename: Effect.fn("HubKeys.rename")(function* (id, name, owner) {
@@ -185,10 +226,9 @@ const make = Effect.gen(function* () {
         const { userId } = yield* targets(target)
         const sealed = yield* sealTokens(credentials, userId, tokens)
         yield* sql`
-        update "mcphub_keys" as k set "serviceTokens" =
-          case when jsonb_typeof(k."serviceTokens") = 'object' then k."serviceTokens" else '{}' end || ${jsonb(sql, sealed)},
-          "updatedAt" = ${time(sql, yield* Clock.currentTimeMillis)}
-        where ${targeted(target)}`
+          update ${table} set "serviceTokens" = ${dialect.withMembers(tokensColumn, json(sealed))},
+            "updatedAt" = ${time(yield* Clock.currentTimeMillis)}
+          where ${targeted(target)}`
         yield* announce(target, userId)
       },
       sql.withTransaction,
@@ -196,8 +236,8 @@ const make = Effect.gen(function* () {
     ),
 
     tokenNames: Effect.fn("HubKeys.tokenNames")(function* (target) {
-      const rows = yield* sql<{ readonly tokenNames: ReadonlyArray<string> | null }>`
-        select ${tokenNames} as "tokenNames" from "mcphub_keys" as k where ${targeted(target)}`
+      const rows = yield* namesOfTokens(sql`
+        select ${tokenNames} as "tokenNames" from ${table} where ${targeted(target)}`)
       if (rows.length === 0) return yield* nothingTargeted(target)
       return [...new Set(rows.flatMap((row) => row.tokenNames ?? []))].sort()
     }, orUnavailable),
@@ -208,9 +248,9 @@ const make = Effect.gen(function* () {
         const had = keys.some((key) => typeof key.tokens === "object" && key.tokens !== null && name in key.tokens)
         if (!had) return false
         yield* sql`
-        update "mcphub_keys" as k set "serviceTokens" = k."serviceTokens" - ${name}::text,
-          "updatedAt" = ${time(sql, yield* Clock.currentTimeMillis)}
-        where ${targeted(target)} and jsonb_typeof(k."serviceTokens") = 'object'`
+          update ${table} set "serviceTokens" = ${dialect.withoutMember(tokensColumn, name)},
+            "updatedAt" = ${time(yield* Clock.currentTimeMillis)}
+          where ${targeted(target)} and ${dialect.isObject(tokensColumn)}`
         yield* announce(target, userId)
         return true
       },
@@ -220,30 +260,25 @@ const make = Effect.gen(function* () {
 
     recordUse: Effect.fn("HubKeys.recordUse")(function* (uses) {
       if (uses.length === 0) return
+      const used = dialect.rows("used", uses, { keyId: "uuid", count: "integer", lastUsedAt: "time" })
+      const at = dialect.timeOf(`used."lastUsedAt"`)
       yield* sql`
-        update "mcphub_keys" as k set
-          "usageCount" = least(k."usageCount"::bigint + used."count", 2147483647)::integer,
-          "lastUsedAt" = greatest(k."lastUsedAt", to_timestamp(used."lastUsedAt" / 1000) at time zone 'UTC')
-        from jsonb_to_recordset(${jsonb(sql, uses)}) as used("keyId" uuid, "count" bigint, "lastUsedAt" float8)
-        where k."id" = used."keyId"`
+        update ${table} set
+          "usageCount" = cast(${dialect.least}(cast(${table}."usageCount" as bigint) + used."count", 2147483647) as integer),
+          "lastUsedAt" = ${dialect.greatest}(coalesce(${table}."lastUsedAt", ${at}), ${at})
+        from ${used} where ${table}."id" = used."keyId"`
     }, orUnavailable),
 
     principal: Effect.fn("HubKeys.principal")(function* (key) {
       const text = Redacted.value(key)
       if (!isKeyText(text)) return Option.none()
       const now = yield* Clock.currentTimeMillis
-      const rows = yield* sql<PrincipalRow>`
-        select u."id"::text as "userId", ${sql.literal(usernameColumn)} as "username", u."isAdmin",
-          k."id"::text as "keyId", k."name" as "keyName", ${millis(sql, `k."expiresAt"`)} as "expiresAt",
-          k."serviceTokens" as "tokens",
-          (select coalesce(jsonb_agg(jsonb_build_object('id', g."id", 'name', g."name", 'isActive', g."isActive",
-              'servers', to_jsonb(g."servers"), 'tools', t."tools") order by g."name", g."id"), '[]')
-            from "user_groups" as g left join "mcphub_hub"."group_tools" as t on t."groupId" = g."id"
-            where g."userId" = u."id") as "groups"
-        from "mcphub_keys" as k join "users" as u on u."id" = k."userId"
-        where k."keyValue" in (${keyDigest(text)}, ${text}) and k."isActive" and u."isActive"
-          and k."expiresAt" > ${time(sql, now)}
-        limit 1`
+      const rows = yield* principals(sql`
+        select cast("users"."id" as text) as "userId", ${sql.literal(usernameColumn)} as "username", "users"."isAdmin",
+          cast(${table}."id" as text) as "keyId", ${table}."name" as "keyName",
+          ${millis(`"mcphub_keys"."expiresAt"`)} as "expiresAt", cast(${table}."serviceTokens" as text) as "tokens",
+          ${grants} as "groups"
+        ${valid(now)} and ${table}."keyValue" in (${keyDigest(text)}, ${text}) limit 1`)
       const row = rows[0]
       if (row === undefined) return Option.none()
       return Option.some({
@@ -257,7 +292,7 @@ const make = Effect.gen(function* () {
           id: group.id,
           name: group.name ?? "",
           isActive: group.isActive,
-          servers: serversFrom(group.servers),
+          servers: group.servers,
           ...(group.tools === null ? {} : { tools: group.tools })
         })),
         serviceTokens: yield* openTokens(credentials, row.userId, row.tokens)
@@ -267,22 +302,19 @@ const make = Effect.gen(function* () {
     exist: Effect.fn("HubKeys.exist")(function* (keys) {
       const texts = keys.map((key) => Redacted.value(key)).map((text) => (isKeyText(text) ? text : undefined))
       const asked = texts.flatMap((text) => (text === undefined ? [] : [keyDigest(text), text]))
-      const rows = yield* sql<{ readonly value: string }>`
-        select k."keyValue" as "value" from "mcphub_keys" as k
-        where k."keyValue" in (select jsonb_array_elements_text(${jsonb(sql, asked)}))`
+      const rows = yield* values(sql`
+        select ${table}."keyValue" as "value" from ${table}
+        where ${dialect.isOneOf(`"mcphub_keys"."keyValue"`, asked)}`)
       const found = new Set(rows.map((row) => row.value))
       return texts.map((text) => text !== undefined && (found.has(keyDigest(text)) || found.has(text)))
     }, orUnavailable),
 
     unusable: Effect.fn("HubKeys.unusable")(function* (keys) {
       const now = yield* Clock.currentTimeMillis
-      const rows = yield* sql<{ readonly keyId: KeyId }>`
-        select k."id"::text as "keyId" from "mcphub_keys" as k join "users" as u on u."id" = k."userId"
-        where k."isActive" and u."isActive" and k."expiresAt" > ${time(sql, now)} and k."id" in
-          (select id::uuid from jsonb_array_elements_text(${jsonb(
-            sql,
-            keys.map((key) => key.keyId)
-          )}) as asked(id))`
+      const asked = keys.map((key) => key.keyId)
+      const rows = yield* ids(sql`
+        select cast(${table}."id" as text) as "keyId" ${valid(now)}
+          and ${dialect.isOneOf(`"mcphub_keys"."id"`, asked, "uuid")}`)
       const usable = new Set(rows.map((row) => row.keyId))
       return keys.flatMap(({ keyId, userId }) => (usable.has(keyId) ? [] : [{ keyId, userId, revoked: true }]))
     }, orUnavailable)

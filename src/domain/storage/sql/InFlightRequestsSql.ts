@@ -1,38 +1,42 @@
 /**
  * Requests in flight in `mcphub_hub.in_flight`: few rows, since most requests end before they are written.
  */
-import { Clock, Effect, Layer } from "effect"
+import { Clock, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { type InFlightRequest, InFlightRequests } from "../../records/InFlightRequests.ts"
-import { jsonb, orUnavailable, texts } from "./LegacyColumns.ts"
+import { dialectOf } from "./Dialect.ts"
+import { rowsOf } from "./Rows.ts"
+import { orUnavailable } from "./Unavailable.ts"
 import { parseJson } from "../../protocol/json/JsonText.ts"
+
+const stored = rowsOf("request in flight", Schema.Struct({ request: Schema.String }))
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const table = sql`"mcphub_hub"."in_flight"`
-  const instant = (ms: number) => sql`to_timestamp(${ms}::float8 / 1000)`
+  const { instant, isOneOf, own, rows, uuid } = dialectOf(sql)
+  const table = own("in_flight")
 
   return InFlightRequests.of({
     write: Effect.fn("InFlightRequests.write")(
       function* (owner, { ended, started }) {
         const now = yield* Clock.currentTimeMillis
-        const rows = started.map((request) => ({ requestId: request.requestId, request: JSON.stringify(request) }))
-        yield* sql`delete from ${table} where "requestId" = any(${texts(sql, ended)})`
-        yield* sql`update ${table} set "writtenAt" = ${instant(now)} where "owner" = ${owner}::uuid`
+        const texts = started.map((request) => ({ requestId: request.requestId, request: JSON.stringify(request) }))
+        const given = rows("given", texts, { requestId: "text", request: "text" })
+        yield* sql`delete from ${table} where ${isOneOf(`"requestId"`, ended)}`
+        yield* sql`update ${table} set "writtenAt" = ${instant(now)} where "owner" = ${uuid(owner)}`
         yield* sql`
           insert into ${table} ("requestId", "owner", "request", "writtenAt")
-          select "requestId", ${owner}::uuid, "request", ${instant(now)}
-          from jsonb_to_recordset(${jsonb(sql, rows)}) as given("requestId" text, "request" text)
+          select "requestId", ${uuid(owner)}, "request", ${instant(now)} from ${given} where true
           on conflict ("requestId") do nothing`
       },
       sql.withTransaction,
       orUnavailable
     ),
     takeSilent: Effect.fn("InFlightRequests.takeSilent")(function* (owner, writtenBefore) {
-      const rows = yield* sql<{ readonly request: string }>`
-        delete from ${table} where "owner" <> ${owner}::uuid and "writtenAt" < ${instant(writtenBefore)}
-        returning "request"`
-      const taken = rows.map(({ request }) => parseJson(request) as InFlightRequest)
+      const silent = yield* stored(sql`
+        delete from ${table} where "owner" <> ${uuid(owner)} and "writtenAt" < ${instant(writtenBefore)}
+        returning "request"`)
+      const taken = silent.map(({ request }) => parseJson(request) as InFlightRequest)
       return taken.sort((a, b) => a.startedAt - b.startedAt)
     }, orUnavailable)
   })

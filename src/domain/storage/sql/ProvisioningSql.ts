@@ -1,21 +1,49 @@
 /**
  * Provisioning on the database: one transaction, one statement per kind of change, whatever the number of users.
  */
-import { Clock, Effect, Layer, Redacted } from "effect"
+import { Clock, Effect, Layer, Redacted, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient } from "effect/sql"
 import { Credentials } from "../../identity/Credentials.ts"
 import { keyDigest } from "../../identity/HubKey.ts"
-import type { GroupId, UserId } from "../../Ids.ts"
+import { GroupId, KeyId, UserId } from "../../Ids.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
-import { jsonb, millis, orUnavailable, serversAreArray, serversFrom, serversTo, time } from "./LegacyColumns.ts"
 import { Provisioning } from "../../provisioning/Provisioning.ts"
 import { type ProvisioningUser, readFile, refuse } from "../../provisioning/ProvisioningFile.ts"
-import { makePlan, type StoredState, type Writes } from "../../provisioning/ProvisioningPlan.ts"
+import { makePlan, type Writes } from "../../provisioning/ProvisioningPlan.ts"
+import { dialectOf } from "./Dialect.ts"
+import { Flag, Json, rowsOf, Servers } from "./Rows.ts"
+import { orUnavailable } from "./Unavailable.ts"
 import { usernameColumn } from "./UsersSql.ts"
 
 /** Any fixed number: two files are applied one after the other. */
-const lock = 6_274_822
+const turn = 6_274_822
+
+const storedUsers = rowsOf("user", Schema.Struct({ id: UserId, username: Schema.String, isAdmin: Flag }))
+const storedKeys = rowsOf(
+  "key",
+  Schema.Struct({
+    id: KeyId,
+    userId: UserId,
+    name: Schema.String,
+    expiresAt: Schema.Number,
+    tokens: Schema.NullOr(Json(Schema.Unknown)),
+    value: Schema.String
+  })
+)
+const storedGroups = rowsOf(
+  "group",
+  Schema.Struct({
+    id: GroupId,
+    userId: UserId,
+    name: Schema.NullOr(Schema.String),
+    servers: Json(Servers),
+    tools: Schema.NullOr(Json(Schema.Array(Schema.String)))
+  })
+)
+
+/** The digest of a key's column, which holds the key itself where an old hub wrote it. */
+const digestOf = (value: string) => (value.startsWith("sha256:") ? value : keyDigest(value))
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -23,9 +51,8 @@ const make = Effect.gen(function* () {
   const credentials = yield* Credentials
   const random = yield* SecureRandom.SecureRandom
 
-  /** A JSON list of texts as rows of one column `value`. */
-  const texts = (values: ReadonlyArray<string>) =>
-    sql`(select value from jsonb_array_elements_text(${jsonb(sql, values)}))`
+  const { asJson, hasTurn, isOneOf, millis, own, rows, time, timeOf, toServers, withMembers } = dialectOf(sql)
+  const groupTools = own("group_tools")
 
   const load = Effect.fnUntraced(function* (entries: ReadonlyArray<ProvisioningUser>) {
     const names = entries.map((entry) => entry.username)
@@ -33,96 +60,86 @@ const make = Effect.gen(function* () {
     const given = entries.flatMap((entry) =>
       (entry.keys ?? []).flatMap((key) => (key.key === undefined ? [] : [Redacted.value(key.key)]))
     )
-    const users = yield* sql<StoredState["users"][number]>`
-      select u."id"::text as "id", ${sql.literal(usernameColumn)} as "username", u."isAdmin" from "users" as u
-      where ${sql.literal(usernameColumn)} in ${texts(names)} or u."id"::text in ${texts(ids)}`
-    const found = texts(users.map((user) => user.id))
-    const keys = yield* sql<StoredState["keys"][number]>`
-      select k."id"::text as "id", k."userId"::text as "userId", k."name", ${millis(sql, `k."expiresAt"`)} as "expiresAt",
-        k."serviceTokens" as "tokens", case when k."keyValue" like 'sha256:%' then k."keyValue"
-          else 'sha256:' || encode(sha256(convert_to(k."keyValue", 'UTF8')), 'hex') end as "digest"
-      from "mcphub_keys" as k
-      where k."userId"::text in ${found} or k."keyValue" in ${texts([...given, ...given.map(keyDigest)])}`
-    const groups = yield* sql<{
-      readonly id: GroupId
-      readonly userId: UserId
-      readonly name: string | null
-      readonly servers: unknown
-      readonly tools: ReadonlyArray<string> | null
-    }>`
-      select g."id"::text as "id", g."userId"::text as "userId", g."name", to_jsonb(g."servers") as "servers", t."tools"
-      from "user_groups" as g left join "mcphub_hub"."group_tools" as t on t."groupId" = g."id"
-      where g."userId"::text in ${found}`
+    const users = yield* storedUsers(sql`
+      select cast("users"."id" as text) as "id", ${sql.literal(usernameColumn)} as "username", "users"."isAdmin"
+      from "users" where ${isOneOf(usernameColumn, names)} or ${isOneOf(`"users"."id"`, ids, "uuid")}`)
+    const found = users.map((user) => user.id)
+    const keys = yield* storedKeys(sql`
+      select cast(k."id" as text) as "id", cast(k."userId" as text) as "userId", k."name",
+        ${millis(`k."expiresAt"`)} as "expiresAt", cast(k."serviceTokens" as text) as "tokens", k."keyValue" as "value"
+      from "mcphub_keys" as k where ${isOneOf(`k."userId"`, found, "uuid")}
+        or ${isOneOf(`k."keyValue"`, [...given, ...given.map(keyDigest)])}`)
+    const groups = yield* storedGroups(sql`
+      select cast(g."id" as text) as "id", cast(g."userId" as text) as "userId", g."name",
+        cast(${asJson(`g."servers"`)} as text) as "servers", cast(t."tools" as text) as "tools"
+      from "user_groups" as g left join ${groupTools} as t on t."groupId" = g."id"
+      where ${isOneOf(`g."userId"`, found, "uuid")}`)
     return {
       users,
-      keys,
-      groups: groups.map((group) => ({ ...group, name: group.name ?? "", servers: serversFrom(group.servers) }))
+      keys: keys.map(({ value, ...key }) => ({ ...key, digest: digestOf(value) })),
+      groups: groups.map((group) => ({ ...group, name: group.name ?? "" }))
     }
   })
 
   const write = Effect.fnUntraced(function* (writes: Writes) {
-    const now = time(sql, yield* Clock.currentTimeMillis)
-    const array = yield* serversAreArray(sql)
-    const serversColumn = serversTo(sql, array, sql`w."servers"`)
+    const now = time(yield* Clock.currentTimeMillis)
+    const servers = (yield* toServers)(sql`w."servers"`)
     if (writes.newUsers.length > 0) {
+      const given = rows("w", writes.newUsers, { id: "uuid", username: "text", isAdmin: "boolean" })
       yield* sql`
         insert into "users" ("id", "username", "isAdmin", "isActive", "createdAt", "updatedAt")
-        select w."id", w."username", w."isAdmin", true, ${now}, ${now}
-        from jsonb_to_recordset(${jsonb(sql, writes.newUsers)}) as w("id" uuid, "username" text, "isAdmin" boolean)`
+        select w."id", w."username", w."isAdmin", true, ${now}, ${now} from ${given}`
     }
     if (writes.adminChanges.length > 0) {
+      const given = rows("w", writes.adminChanges, { id: "uuid", isAdmin: "boolean" })
       yield* sql`
-        update "users" as u set "isAdmin" = w."isAdmin", "updatedAt" = ${now}
-        from jsonb_to_recordset(${jsonb(sql, writes.adminChanges)}) as w("id" uuid, "isAdmin" boolean)
-        where u."id" = w."id"`
+        update "users" set "isAdmin" = w."isAdmin", "updatedAt" = ${now} from ${given} where "users"."id" = w."id"`
     }
     if (writes.newGroups.length > 0) {
+      const given = rows("w", writes.newGroups, { id: "uuid", name: "text", servers: "json", userId: "uuid" })
       yield* sql`
         insert into "user_groups" ("id", "name", "servers", "isActive", "userId", "createdAt", "updatedAt")
-        select w."id", w."name", ${serversColumn}, true, w."userId", ${now}, ${now}
-        from jsonb_to_recordset(${jsonb(sql, writes.newGroups)})
-          as w("id" uuid, "name" text, "servers" jsonb, "userId" uuid)`
+        select w."id", w."name", ${servers}, true, w."userId", ${now}, ${now} from ${given}`
     }
     if (writes.groupChanges.length > 0) {
+      const given = rows("w", writes.groupChanges, { id: "uuid", servers: "json" })
       yield* sql`
-        update "user_groups" as g set "servers" = ${serversColumn}, "updatedAt" = ${now}
-        from jsonb_to_recordset(${jsonb(sql, writes.groupChanges)}) as w("id" uuid, "servers" jsonb)
-        where g."id" = w."id"`
+        update "user_groups" set "servers" = ${servers}, "updatedAt" = ${now} from ${given}
+        where "user_groups"."id" = w."id"`
     }
     const groups = [...writes.newGroups, ...writes.groupChanges]
     const limited = groups.filter((group) => group.tools !== null)
     const unlimited = groups.filter((group) => group.tools === null)
     if (limited.length > 0) {
       yield* sql`
-        insert into "mcphub_hub"."group_tools" ("groupId", "tools")
-        select w."id", w."tools" from jsonb_to_recordset(${jsonb(sql, limited)}) as w("id" uuid, "tools" jsonb)
+        insert into ${groupTools} ("groupId", "tools")
+        select w."id", w."tools" from ${rows("w", limited, { id: "uuid", tools: "json" })} where true
         on conflict ("groupId") do update set "tools" = excluded."tools"`
     }
     if (unlimited.length > 0) {
-      yield* sql`delete from "mcphub_hub"."group_tools" where "groupId"::text in ${texts(unlimited.map((group) => group.id))}`
+      const ids = unlimited.map((group) => group.id)
+      yield* sql`delete from ${groupTools} where ${isOneOf(`"groupId"`, ids, "uuid")}`
     }
     if (writes.newKeys.length > 0) {
+      const columns = { id: "uuid", digest: "text", name: "text", userId: "uuid", expiresAt: "time" } as const
       yield* sql`
         insert into "mcphub_keys"
           ("id", "keyValue", "name", "userId", "isActive", "expiresAt", "usageCount", "createdAt", "updatedAt")
-        select w."id", w."digest", w."name", w."userId", true,
-          to_timestamp(w."expiresAt" / 1000) at time zone 'UTC', 0, ${now}, ${now}
-        from jsonb_to_recordset(${jsonb(sql, writes.newKeys)})
-          as w("id" uuid, "digest" text, "name" text, "userId" uuid, "expiresAt" float8)`
+        select w."id", w."digest", w."name", w."userId", true, ${timeOf(`w."expiresAt"`)}, 0, ${now}, ${now}
+        from ${rows("w", writes.newKeys, columns)}`
     }
     if (writes.keyChanges.length > 0) {
+      const given = rows("w", writes.keyChanges, { id: "uuid", name: "text", expiresAt: "time" })
       yield* sql`
-        update "mcphub_keys" as k set "name" = w."name", "updatedAt" = ${now},
-          "expiresAt" = to_timestamp(w."expiresAt" / 1000) at time zone 'UTC'
-        from jsonb_to_recordset(${jsonb(sql, writes.keyChanges)}) as w("id" uuid, "name" text, "expiresAt" float8)
-        where k."id" = w."id"`
+        update "mcphub_keys" set "name" = w."name", "updatedAt" = ${now}, "expiresAt" = ${timeOf(`w."expiresAt"`)}
+        from ${given} where "mcphub_keys"."id" = w."id"`
     }
     if (writes.tokens.length > 0) {
+      const tokens = withMembers(`"mcphub_keys"."serviceTokens"`, sql`w."tokens"`)
       yield* sql`
-        update "mcphub_keys" as k set "updatedAt" = ${now}, "serviceTokens" =
-          case when jsonb_typeof(k."serviceTokens") = 'object' then k."serviceTokens" else '{}' end || w."tokens"
-        from jsonb_to_recordset(${jsonb(sql, writes.tokens)}) as w("userId" uuid, "tokens" jsonb)
-        where k."userId" = w."userId"`
+        update "mcphub_keys" set "updatedAt" = ${now}, "serviceTokens" = ${tokens}
+        from ${rows("w", writes.tokens, { userId: "uuid", tokens: "json" })}
+        where "mcphub_keys"."userId" = w."userId"`
     }
     yield* events.publish(writes.events)
   })
@@ -131,7 +148,7 @@ const make = Effect.gen(function* () {
     apply: Effect.fn("Provisioning.apply")(function* (input, file = "The provisioning file") {
       const entries = yield* readFile(input, file)
       return yield* Effect.gen(function* () {
-        yield* sql`select pg_advisory_xact_lock(${lock}::bigint)`
+        yield* sql`select 1 as mine where ${hasTurn(turn)}`
         const plan = yield* makePlan(entries, yield* load(entries), credentials)
         if (plan.problems.length > 0) return yield* refuse(file, plan.problems)
         yield* write(plan.writes)

@@ -1,50 +1,72 @@
 /**
  * Stored sessions in `mcphub_hub.sessions`. Every method is one statement, whatever the number of sessions.
  */
-import { Clock, Effect, Layer } from "effect"
+import { Clock, Effect, Layer, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import type { KeyId, SessionId, UserId } from "../../Ids.ts"
-import { jsonb, millis, orUnavailable, texts } from "./LegacyColumns.ts"
+import { KeyId, SessionId, UserId } from "../../Ids.ts"
+import { dialectOf } from "./Dialect.ts"
+import { Flag, rowsOf } from "./Rows.ts"
+import { orUnavailable } from "./Unavailable.ts"
 import { parseJson } from "../../protocol/json/JsonText.ts"
 import { type Claim, SessionStore, type StoredClient, type StoredSession } from "../../records/SessionStore.ts"
 
-interface Row extends Omit<StoredSession, "client" | "sessionId" | "userId" | "keyId"> {
-  readonly sessionId: SessionId
-  readonly userId: UserId
-  readonly keyId: KeyId
-  readonly client: string
-  readonly isEnded: boolean
-}
+const Row = Schema.Struct({
+  digest: Schema.String,
+  sessionId: SessionId,
+  userId: UserId,
+  keyId: KeyId,
+  target: Schema.String,
+  protocolVersion: Schema.String,
+  client: Schema.String,
+  adopted: Flag,
+  createdAt: Schema.Number,
+  lastActiveAt: Schema.Number,
+  isEnded: Flag
+})
 
-const toSession = ({ client, isEnded: _ended, ...row }: Row): StoredSession => ({
+const stored = rowsOf("session", Row)
+const digestsOf = rowsOf("session", Schema.Struct({ digest: Schema.String }))
+
+const toSession = ({ client, isEnded: _ended, ...row }: typeof Row.Type): StoredSession => ({
   ...row,
   client: parseJson(client) as StoredClient
 })
 
+const columns = {
+  digest: "text",
+  sessionId: "uuid",
+  userId: "uuid",
+  keyId: "uuid",
+  target: "text",
+  protocolVersion: "text",
+  client: "text",
+  adopted: "boolean",
+  createdAt: "time",
+  lastActiveAt: "time"
+} as const
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const table = sql`"mcphub_hub"."sessions"`
-  const instant = (ms: number) => sql`to_timestamp(${ms}::float8 / 1000)`
+  const { instant, instantOf, isOneOf, millis, own, rows, time, uuid } = dialectOf(sql)
+  const table = own("sessions")
 
   return SessionStore.of({
     save: Effect.fn("SessionStore.save")(function* (owner, sessions) {
       if (sessions.length === 0) return []
-      const rows = sessions.map((session) => ({ ...session, client: JSON.stringify(session.client) }))
-      const saved = yield* sql<{ readonly digest: string }>`
+      const given = sessions.map((session) => ({ ...session, client: JSON.stringify(session.client) }))
+      const saved = yield* digestsOf(sql`
         insert into ${table} as known ("digest", "owner", "sessionId", "userId", "keyId", "target", "protocolVersion",
           "client", "adopted", "createdAt", "lastActiveAt")
-        select "digest", ${owner}::uuid, "sessionId", "userId", "keyId", "target", "protocolVersion", "client",
-          "adopted", to_timestamp("createdAt" / 1000), to_timestamp("lastActiveAt" / 1000)
-        from jsonb_to_recordset(${jsonb(sql, rows)}) as given("digest" text, "sessionId" uuid, "userId" uuid,
-          "keyId" uuid, "target" text, "protocolVersion" text, "client" text, "adopted" boolean, "createdAt" float8,
-          "lastActiveAt" float8)
+        select "digest", ${uuid(owner)}, "sessionId", "userId", "keyId", "target", "protocolVersion", "client",
+          "adopted", ${instantOf(`"createdAt"`)}, ${instantOf(`"lastActiveAt"`)}
+        from ${rows("given", given, columns)} where true
         on conflict ("digest") do update set "sessionId" = excluded."sessionId",
           "protocolVersion" = excluded."protocolVersion", "client" = excluded."client",
           "createdAt" = excluded."createdAt", "lastActiveAt" = excluded."lastActiveAt"
         where known."owner" = excluded."owner" and known."endedAt" is null
-        returning "digest"`
-      const own = new Set(saved.map(({ digest }) => digest))
-      return sessions.flatMap(({ digest }) => (own.has(digest) ? [] : [digest]))
+        returning "digest"`)
+      const ours = new Set(saved.map(({ digest }) => digest))
+      return sessions.flatMap(({ digest }) => (ours.has(digest) ? [] : [digest]))
     }, orUnavailable),
 
     claim: Effect.fn("SessionStore.claim")(function* (
@@ -52,13 +74,13 @@ const make = Effect.gen(function* () {
       digest,
       activeSince
     ): Effect.fn.Return<Claim, SqlError.SqlError> {
-      const rows = yield* sql<Row>`
-        update ${table} set "owner" = case when "endedAt" is null then ${owner}::uuid else "owner" end
+      const [row] = yield* stored(sql`
+        update ${table} set "owner" = case when "endedAt" is null then ${uuid(owner)} else "owner" end
         where "digest" = ${digest}
-        returning "digest", "sessionId"::text as "sessionId", "userId"::text as "userId", "keyId"::text as "keyId",
-          "target", "protocolVersion", "client", "adopted", ${millis(sql, `"createdAt"`)} as "createdAt",
-          ${millis(sql, `"lastActiveAt"`)} as "lastActiveAt", "endedAt" is not null as "isEnded"`
-      const [row] = rows
+        returning "digest", cast("sessionId" as text) as "sessionId", cast("userId" as text) as "userId",
+          cast("keyId" as text) as "keyId", "target", "protocolVersion", "client", "adopted",
+          ${millis(`"createdAt"`)} as "createdAt", ${millis(`"lastActiveAt"`)} as "lastActiveAt",
+          "endedAt" is not null as "isEnded"`)
       if (row === undefined) return { kind: "unknown" }
       if (row.isEnded) return { kind: "ended" }
       return row.lastActiveAt < activeSince ? { kind: "unknown" } : { kind: "found", session: toSession(row) }
@@ -69,23 +91,20 @@ const make = Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
       yield* sql`
         update ${table} set "endedAt" = ${instant(now)}, "client" = '{}'
-        where "endedAt" is null and "digest" = any(${texts(sql, digests)})`
+        where "endedAt" is null and ${isOneOf(`"digest"`, digests)}`
     }, orUnavailable),
 
     disowned: Effect.fn("SessionStore.disowned")(function* (owner, digests) {
       if (digests.length === 0) return []
-      const rows = yield* sql<{ readonly digest: string }>`
+      const gone = yield* digestsOf(sql`
         select "digest" from ${table}
-        where "digest" = any(${texts(sql, digests)})
-          and ("owner" <> ${owner}::uuid or "endedAt" is not null)`
-      return rows.map(({ digest }) => digest)
+        where ${isOneOf(`"digest"`, digests)} and ("owner" <> ${uuid(owner)} or "endedAt" is not null)`)
+      return gone.map(({ digest }) => digest)
     }, orUnavailable),
 
     forget: Effect.fn("SessionStore.forget")(function* (owner, digests) {
       if (digests.length === 0) return
-      yield* sql`
-        delete from ${table} where "owner" = ${owner}::uuid
-          and "digest" = any(${texts(sql, digests)})`
+      yield* sql`delete from ${table} where "owner" = ${uuid(owner)} and ${isOneOf(`"digest"`, digests)}`
     }, orUnavailable),
 
     sweep: Effect.fn("SessionStore.sweep")(function* ({ activeSince, endedSince, limit }) {
@@ -97,7 +116,7 @@ const make = Effect.gen(function* () {
             s."lastActiveAt" < ${instant(activeSince)} or not exists (
               select 1 from "mcphub_keys" as k join "users" as u on u."id" = k."userId"
               where k."id" = s."keyId" and k."isActive" and u."isActive"
-                and k."expiresAt" > (${instant(now)} at time zone 'UTC'))))
+                and k."expiresAt" > ${time(now)})))
           limit ${limit})
         returning "digest"`
       return swept.length

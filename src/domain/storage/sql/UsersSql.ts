@@ -3,19 +3,25 @@
  *
  * People who signed in through GitHub may have no `username` there; their GitHub name stands for it.
  */
-import { Clock, Effect, Layer, Option, Redacted } from "effect"
+import { Clock, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import { isUuid, UserId } from "../../Ids.ts"
 import { InvalidValue, type UsernameTaken, usernameTaken, userNotFound } from "../../identity/IdentityErrors.ts"
 import { check, idProblem, usernameProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
-import { millis, orUnavailable, time } from "./LegacyColumns.ts"
-import type { User } from "../../identity/User.ts"
+import { User } from "../../identity/User.ts"
 import { Users } from "../../identity/Users.ts"
+import { dialectOf } from "./Dialect.ts"
+import { Flag, rowsOf } from "./Rows.ts"
+import { orUnavailable } from "./Unavailable.ts"
 
-/** The name a user goes by; `u` is the table's alias in every statement. */
-export const usernameColumn = `coalesce(u."username", u."githubUsername", u."displayName", u."id"::text)`
+/** The name a user goes by. */
+export const usernameColumn = `coalesce("users"."username", "users"."githubUsername", "users"."displayName",
+  cast("users"."id" as text))`
+
+const users = rowsOf("user", Schema.Struct({ ...User.fields, isAdmin: Flag, isActive: Flag }))
+const passwords = rowsOf("user", Schema.Struct({ password: Schema.NullOr(Schema.String) }))
 
 const nameOfAnother = (login: string): InvalidValue =>
   new InvalidValue({
@@ -28,9 +34,14 @@ const make = Effect.gen(function* () {
   const events = yield* KeyEvents
   const random = yield* SecureRandom.SecureRandom
 
+  const { millis, own, time, uuid } = dialectOf(sql)
+  const groupTools = own("group_tools")
+  const username = sql.literal(usernameColumn)
+
   const columns = sql`
-    u."id"::text as "id", ${sql.literal(usernameColumn)} as "username", u."displayName", u."email", u."isAdmin",
-    u."isActive", ${millis(sql, `u."lastLoginAt"`)} as "lastLoginAt", ${millis(sql, `u."createdAt"`)} as "createdAt"`
+    cast("users"."id" as text) as "id", ${username} as "username", "users"."displayName", "users"."email",
+    "users"."isAdmin", "users"."isActive", ${millis(`"users"."lastLoginAt"`)} as "lastLoginAt",
+    ${millis(`"users"."createdAt"`)} as "createdAt"`
 
   const first = (rows: ReadonlyArray<User>, asked: string) => {
     const row = rows[0]
@@ -42,9 +53,9 @@ const make = Effect.gen(function* () {
     Effect.gen(function* () {
       if (!isUuid(id)) return yield* userNotFound(id)
       const now = yield* Clock.currentTimeMillis
-      const rows = yield* sql<User>`
-        update "users" as u set ${assignment}, "updatedAt" = ${time(sql, now)} where u."id" = ${id}::uuid
-        returning ${columns}`
+      const rows = yield* users(sql`
+        update "users" set ${assignment}, "updatedAt" = ${time(now)} where "users"."id" = ${uuid(id)}
+        returning ${columns}`)
       const user = yield* first(rows, id)
       yield* events.publish([{ userId: id, revoked }])
       return user
@@ -52,7 +63,7 @@ const make = Effect.gen(function* () {
 
   const byId = Effect.fn("Users.byId")(function* (id: UserId) {
     if (!isUuid(id)) return yield* userNotFound(id)
-    return yield* first(yield* sql<User>`select ${columns} from "users" as u where u."id" = ${id}::uuid`, id)
+    return yield* first(yield* users(sql`select ${columns} from "users" where "users"."id" = ${uuid(id)}`), id)
   }, orUnavailable)
 
   /** Another transaction may have taken the name since it was looked for. */
@@ -66,41 +77,38 @@ const make = Effect.gen(function* () {
     add: Effect.fn("Users.add")(function* (user) {
       yield* check({ username: usernameProblem(user.username), id: user.id && idProblem(user.id) })
       const id = user.id ?? UserId.make(yield* random.uuidV4())
-      const now = time(sql, yield* Clock.currentTimeMillis)
+      const now = time(yield* Clock.currentTimeMillis)
       const taken = yield* sql`
-        select 1 from "users" as u where ${sql.literal(usernameColumn)} = ${user.username} or u."id" = ${id}::uuid`
+        select 1 as found from "users" where ${username} = ${user.username} or "users"."id" = ${uuid(id)}`
       if (taken.length > 0) return yield* usernameTaken(user.username)
-      const rows = yield* sql<User>`
-        insert into "users" as u ("id", "username", "displayName", "email", "isAdmin", "isActive", "createdAt", "updatedAt")
-        values (${id}::uuid, ${user.username}, ${user.displayName ?? null}::text, ${user.email ?? null}::text,
+      const rows = yield* users(sql`
+        insert into "users" ("id", "username", "displayName", "email", "isAdmin", "isActive", "createdAt", "updatedAt")
+        values (${uuid(id)}, ${user.username}, ${user.displayName ?? null}, ${user.email ?? null},
           ${user.isAdmin ?? false}, true, ${now}, ${now})
-        returning ${columns}`.pipe(Effect.catchTag("SqlError", (error) => orTaken(error, user.username)))
+        returning ${columns}`).pipe(Effect.catchTag("SqlError", (error) => orTaken(error, user.username)))
       return yield* Effect.orDie(first(rows, user.username))
     }, orUnavailable),
 
     byId,
 
-    byName: Effect.fn("Users.byName")(function* (username) {
-      const rows = yield* sql<User>`
-        select ${columns} from "users" as u where ${sql.literal(usernameColumn)} = ${username}
-        order by u."username" = ${username} desc nulls last limit 1`
-      return yield* first(rows, username)
+    byName: Effect.fn("Users.byName")(function* (name) {
+      const rows = yield* users(sql`
+        select ${columns} from "users" where ${username} = ${name}
+        order by "users"."username" = ${name} desc nulls last limit 1`)
+      return yield* first(rows, name)
     }, orUnavailable),
 
-    list: sql<User>`select ${columns} from "users" as u order by 2, 1`.pipe(
-      orUnavailable,
-      Effect.withSpan("Users.list")
-    ),
+    list: users(sql`select ${columns} from "users" order by 2, 1`).pipe(orUnavailable, Effect.withSpan("Users.list")),
 
     remove: Effect.fn("Users.remove")(
       function* (id) {
         if (!isUuid(id)) return yield* userNotFound(id)
-        yield* sql`delete from "mcphub_hub"."group_tools" where "groupId" in
-        (select "id" from "user_groups" where "userId" = ${id}::uuid)`
-        yield* sql`delete from "user_groups" where "userId" = ${id}::uuid`
-        yield* sql`delete from "user_tokens" where "userId" = ${id}::uuid`
-        yield* sql`delete from "mcphub_keys" where "userId" = ${id}::uuid`
-        const rows = yield* sql`delete from "users" where "id" = ${id}::uuid returning 1`
+        yield* sql`delete from ${groupTools} where "groupId" in
+        (select "id" from "user_groups" where "userId" = ${uuid(id)})`
+        yield* sql`delete from "user_groups" where "userId" = ${uuid(id)}`
+        yield* sql`delete from "user_tokens" where "userId" = ${uuid(id)}`
+        yield* sql`delete from "mcphub_keys" where "userId" = ${uuid(id)}`
+        const rows = yield* sql`delete from "users" where "id" = ${uuid(id)} returning 1 as found`
         if (rows.length === 0) return yield* userNotFound(id)
         yield* events.publish([{ userId: id, revoked: true }])
       },
@@ -114,8 +122,7 @@ const make = Effect.gen(function* () {
 
     passwordDigest: Effect.fn("Users.passwordDigest")(function* (id) {
       if (!isUuid(id)) return yield* userNotFound(id)
-      const rows = yield* sql<{ readonly password: string | null }>`
-        select "password" from "users" where "id" = ${id}::uuid`
+      const rows = yield* passwords(sql`select "password" from "users" where "id" = ${uuid(id)}`)
       if (rows[0] === undefined) return yield* userNotFound(id)
       return Option.map(Option.fromNullishOr(rows[0].password), (digest) => Redacted.make(digest))
     }, orUnavailable),
@@ -126,32 +133,33 @@ const make = Effect.gen(function* () {
 
     recordLogin: Effect.fn("Users.recordLogin")(function* (id) {
       const now = yield* Clock.currentTimeMillis
-      yield* sql`update "users" set "lastLoginAt" = ${time(sql, now)} where "id"::text = ${id}`
+      yield* sql`update "users" set "lastLoginAt" = ${time(now)} where cast("id" as text) = ${id}`
     }, orUnavailable),
 
     fromGithub: Effect.fn("Users.fromGithub")(function* (profile) {
       yield* check({ "GitHub name": usernameProblem(profile.login) })
-      const now = time(sql, yield* Clock.currentTimeMillis)
+      const now = time(yield* Clock.currentTimeMillis)
       const id = yield* random.uuidV4()
       // A local user of the same name is another person, who must not be taken over by a sign-in.
       const named = yield* sql`
-        select 1 from "users" as u where ${sql.literal(usernameColumn)} = ${profile.login}
-        and u."githubId" is distinct from ${profile.githubId}`
+        select 1 as found from "users" where ${username} = ${profile.login}
+        and "users"."githubId" is distinct from ${profile.githubId}`
       if (named.length > 0) {
         return yield* nameOfAnother(profile.login)
       }
-      const rows = yield* sql<User>`
-        insert into "users" as u ("id", "githubId", "githubUsername", "username", "email", "avatarUrl", "displayName",
+      const rows = yield* users(sql`
+        insert into "users" ("id", "githubId", "githubUsername", "username", "email", "avatarUrl", "displayName",
           "githubProfileUrl", "isAdmin", "isActive", "lastLoginAt", "createdAt", "updatedAt")
-        values (${id}::uuid, ${profile.githubId}, ${profile.login}, ${profile.login}, ${profile.email ?? null}::text,
-          ${profile.avatarUrl ?? null}::text, ${profile.displayName ?? null}::text, ${profile.profileUrl ?? null}::text,
-          false, true, ${now}, ${now}, ${now})
+        values (${uuid(id)}, ${profile.githubId}, ${profile.login}, ${profile.login}, ${profile.email ?? null},
+          ${profile.avatarUrl ?? null}, ${profile.displayName ?? null}, ${profile.profileUrl ?? null}, false, true,
+          ${now}, ${now}, ${now})
         on conflict ("githubId") do update set "githubUsername" = excluded."githubUsername",
-          "email" = coalesce(excluded."email", u."email"), "avatarUrl" = coalesce(excluded."avatarUrl", u."avatarUrl"),
-          "displayName" = coalesce(excluded."displayName", u."displayName"),
-          "githubProfileUrl" = coalesce(excluded."githubProfileUrl", u."githubProfileUrl"),
+          "email" = coalesce(excluded."email", "users"."email"),
+          "avatarUrl" = coalesce(excluded."avatarUrl", "users"."avatarUrl"),
+          "displayName" = coalesce(excluded."displayName", "users"."displayName"),
+          "githubProfileUrl" = coalesce(excluded."githubProfileUrl", "users"."githubProfileUrl"),
           "lastLoginAt" = excluded."lastLoginAt", "updatedAt" = excluded."updatedAt"
-        returning ${columns}`.pipe(
+        returning ${columns}`).pipe(
         Effect.catchTag("SqlError", (error): Effect.Effect<never, SqlError.SqlError | InvalidValue> =>
           Effect.fail(error.reason._tag === "UniqueViolation" ? nameOfAnother(profile.login) : error)
         )

@@ -1,26 +1,33 @@
-/** The operation that describes the database: version, migrations, clock. */
-import { Clock, Effect } from "effect"
+/** The operation that describes the database: version, migrations, clock, damage. */
+import { Clock, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import * as Migrations from "../../../domain/storage/migrations/Migrations.ts"
+import { dialectOf } from "../../../domain/storage/sql/Dialect.ts"
+import { LongReads } from "../../../domain/storage/sql/LongReads.ts"
+import { rowsOf } from "../../../domain/storage/sql/Rows.ts"
 import { DatabaseOperations } from "../operations/AdminOperations.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
+
+const facts = rowsOf("fact of the database", Schema.Struct({ version: Schema.String, now: Schema.Number }))
 
 export const DatabaseHandlers = DatabaseOperations.toLayer(
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
+    const reads = (yield* LongReads) ?? sql
+    const dialect = dialectOf(sql)
     return DatabaseOperations.of({
       databaseCheck: Effect.fnUntraced(
         function* () {
           const before = yield* Clock.currentTimeMillis
-          const rows = yield* sql<{ readonly version: string; readonly now: number }>`
-            select version() as "version", (extract(epoch from clock_timestamp()) * 1000)::float8 as "now"`
+          const rows = yield* facts(sql`select ${dialect.version} as "version", ${dialect.clock} as "now"`)
           const after = yield* Clock.currentTimeMillis
-          const migrations = yield* sql<{ readonly name: string }>`
-            select "name" from "mcphub_hub"."migrations" order by "migration_id"`
+          const migrations = yield* Migrations.applied
           const { now, version } = rows[0]!
           return {
             version: version.split(" ").slice(0, 2).join(" "),
             migrations: migrations.map((one) => one.name),
-            clockAheadMs: Number(now) - (before + after) / 2
+            clockAheadMs: now - (before + after) / 2,
+            damage: yield* dialect.damage(reads)
           }
         },
         Effect.catchTag("SqlError", () =>
@@ -28,7 +35,8 @@ export const DatabaseHandlers = DatabaseOperations.toLayer(
             new OperationRefused({
               kind: "DatabaseUnavailable",
               exitCode: 3,
-              message: "The database does not answer; check DATABASE_URL and that it is running"
+              message:
+                "The database does not answer; check DATABASE_URL and that it is running, or without it the data folder"
             })
           )
         ),

@@ -40,7 +40,9 @@ export const DatabaseView = Schema.Struct({
   /** Migrations applied, the newest last. */
   migrations: Schema.Array(Schema.String),
   /** Milliseconds by which the database's clock is ahead of the hub's. */
-  clockAheadMs: Schema.Number
+  clockAheadMs: Schema.Number,
+  /** What is damaged in the files of the embedded database, in its own words. */
+  damage: Schema.Array(Schema.String)
 })
 export type DatabaseView = typeof DatabaseView.Type
 

@@ -1,0 +1,110 @@
+/**
+ * One connection to a SQLite file, in a thread of its own, as `effect/sql` knows connections. Statements run in the order
+ * they are given; whoever stops waiting for one does not stop it.
+ */
+import { Effect, type Scope, Stream } from "effect"
+import { SqlError, type SqlConnection } from "effect/sql"
+import { Worker } from "node:worker_threads"
+import type { FromConnection, OpenConnection, SqliteFailure, SqliteValue, ToConnection } from "./SqliteMessages.ts"
+
+export interface SqliteConnection extends SqlConnection.Connection {
+  readonly isTransaction: () => boolean
+}
+
+type Answer = (answer: Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>) => void
+
+/** Codes of SQLite: https://www.sqlite.org/rescode.html */
+const primaryKeyTaken = 1555
+const uniqueTaken = 2067
+/** I/O error, full, cannot open: the disk may have room or be there again. */
+const disk: ReadonlySet<number> = new Set([10, 13, 14])
+
+const errorOf = ({ code, message }: SqliteFailure): SqlError.SqlError => {
+  const cause = { code: code === primaryKeyTaken ? uniqueTaken : code, message }
+  const reason = disk.has(code & 0xff)
+    ? new SqlError.ConnectionError({ cause, message })
+    : SqlError.classifySqliteError(cause, { message })
+  return new SqlError.SqlError({ reason })
+}
+
+const bound = (value: unknown): SqliteValue =>
+  value === undefined ? null : typeof value === "boolean" ? Number(value) : (value as SqliteValue)
+
+const program = new URL(`./sqlite-connection.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url)
+
+/** The thread is gone, which only a defect of the runtime or a want of memory can do. */
+const ended: SqliteFailure = { code: 14, message: "The thread of the database has ended; restart the hub" }
+
+const start = (options: OpenConnection): Effect.Effect<Worker, SqlError.SqlError> =>
+  Effect.callback<Worker, SqlError.SqlError>((resume) => {
+    const worker = new Worker(program, { workerData: options })
+    const fail = (failure: SqliteFailure) => {
+      void worker.terminate()
+      resume(Effect.fail(errorOf(failure)))
+    }
+    worker.once("error", (error) => fail({ ...ended, message: error.message }))
+    worker.once("message", (message: FromConnection) => {
+      if (message === "open") return resume(Effect.succeed(worker))
+      fail(typeof message === "object" && "notOpen" in message ? message.notOpen : ended)
+    })
+  })
+
+/** The last connection of a file that closes takes its log into it. */
+const close = (worker: Worker): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    worker.once("exit", () => resume(Effect.void))
+    worker.on("message", (message: FromConnection) => {
+      if (message === "closed") void worker.terminate()
+    })
+    worker.postMessage("close" satisfies ToConnection)
+  })
+
+/** Opens the file for as long as the scope lives. */
+export const openConnection = Effect.fnUntraced(function* (
+  options: OpenConnection
+): Effect.fn.Return<SqliteConnection, SqlError.SqlError, Scope.Scope> {
+  let isOpen = true
+  let isTransaction = false
+  let last = 0
+  const waiting = new Map<number, Answer>()
+  const worker = yield* Effect.acquireRelease(start(options), (worker) =>
+    Effect.suspend(() => (isOpen ? close(worker) : Effect.void))
+  )
+  worker.on("message", (message: FromConnection) => {
+    if (typeof message === "string" || "notOpen" in message) return
+    isTransaction = message.isTransaction
+    const answer = waiting.get(message.id)
+    waiting.delete(message.id)
+    answer?.("rows" in message ? Effect.succeed(message.rows) : Effect.fail(errorOf(message.failure)))
+  })
+  worker.on("error", () => {})
+  worker.on("exit", () => {
+    isOpen = false
+    for (const answer of waiting.values()) answer(Effect.fail(errorOf(ended)))
+    waiting.clear()
+  })
+
+  const run = (sql: string, params: ReadonlyArray<unknown>) =>
+    Effect.callback<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>((resume) => {
+      if (!isOpen) return resume(Effect.fail(errorOf(ended)))
+      const id = ++last
+      waiting.set(id, resume)
+      worker.postMessage({ id, sql, params: params.map(bound) } satisfies ToConnection)
+    })
+
+  const rows: SqlConnection.Connection["execute"] = (sql, params, transform) =>
+    transform === undefined ? run(sql, params) : Effect.map(run(sql, params), transform)
+  const values: SqlConnection.Connection["executeValues"] = (sql, params) =>
+    Effect.map(run(sql, params), (found) => found.map((row) => Object.values(row)))
+
+  return {
+    isTransaction: () => isTransaction,
+    execute: rows,
+    executeUnprepared: rows,
+    executeRaw: run,
+    executeValues: values,
+    executeValuesUnprepared: values,
+    executeStream: (sql, params, transform) =>
+      Stream.unwrap(Effect.map(rows(sql, params, transform), (found) => Stream.fromIterable(found)))
+  }
+})
