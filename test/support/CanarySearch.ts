@@ -56,9 +56,9 @@ export const assertNowhere = (
   places: Readonly<Record<string, string>>,
   tables: ReadonlyMap<string, string>
 ): void => {
-  assert.include(tables.get("public.mcphub_keys") ?? "", "sha256:")
+  assert.include(tables.get("mcphub_keys") ?? "", "sha256:")
   // What every user did is there, with the names and without the contents.
-  assert.include(tables.get("mcphub_hub.audit_log") ?? "", '"method":"tools/call"')
+  assert.include(tables.get("audit_log") ?? "", '"method":"tools/call"')
   const all = [...Object.entries(places), ...Array.from(tables, ([table, rows]) => [`table ${table}`, rows] as const)]
   for (const [place, text] of all) assert.deepStrictEqual(canaries.foundIn(text), [], place)
   assert.deepStrictEqual(canaries.filesWith(hub.dataDir), [], "files of the data folder")

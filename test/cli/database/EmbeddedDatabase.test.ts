@@ -52,6 +52,29 @@ layer(embeddedForTest, { timeout: "60 seconds", excludeTestServices: true })("Th
     })
   )
 
+  it.effect("gives the room of removed rows to new ones, and its log does not grow", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`create table "visits" ("id" integer primary key, "filling" text not null) strict`
+      const round = Effect.andThen(
+        sql.unsafe(`${numbers(500)} insert into "visits" select i, printf('%.*c', 2000, 'x') from n`),
+        sql`delete from "visits"`
+      )
+      const size = Effect.map(
+        sql<{ readonly pages: number; readonly file: string }>`
+          select page_count as pages, file from pragma_page_count, pragma_database_list where name = 'main'`,
+        ([row]) => ({ pages: row!.pages, log: statSync(`${row!.file}-wal`).size })
+      )
+      yield* Effect.repeat(round, { times: 5 })
+      const before = yield* size
+      // A megabyte each time.
+      yield* Effect.repeat(round, { times: 40 })
+      const after = yield* size
+      assert.isAtMost(after.pages, before.pages + 10)
+      assert.isBelow(after.log, 8 * 1024 * 1024)
+    })
+  )
+
   it.effect("answers statements sent side by side each with its own, an error among them too", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

@@ -179,7 +179,7 @@ if (hasPostgres) {
           const cwd = yield* folder
           const elsewhere = yield* folder
           const hub = yield* startHub([], { cwd, env })
-          assert.isFalse(existsSync(join(cwd, ".mcphub", "db")))
+          assert.isFalse(existsSync(join(cwd, ".mcphub", "mcphub.sqlite")))
           const ada = yield* json(["user", "add", "ada", "--key"], { cwd: elsewhere, env })
           const bo = yield* json(["user", "add", "bo", "--key"], { cwd: elsewhere, env })
           assert.strictEqual((yield* post(hub, ada.key.key, "s", { id: 1, method: "ping" })).status, 200)
