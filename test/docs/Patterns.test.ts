@@ -26,8 +26,8 @@ describe("regular expressions", () => {
     const made = sources.flatMap((path) => [...read(path).matchAll(/\bRegExp\(/g)].map(() => path))
     // Both put constants together.
     assert.deepStrictEqual([...new Set(made)].sort(), [
-      "src/domain/requests/RequestId.ts",
-      "src/http/admission/JsonGuard.ts"
+      "src/domain/protocol/json/JsonLimits.ts",
+      "src/domain/requests/RequestId.ts"
     ])
   })
 

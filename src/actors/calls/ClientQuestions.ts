@@ -20,7 +20,7 @@ import {
 import { hubCodes, rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { clientCapability } from "../../domain/protocol/Methods.ts"
 import type { RequestRecord } from "../requests/RequestTracker.ts"
-import { metaOf } from "../../domain/protocol/JsonObjects.ts"
+import { metaOf, textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 
 export interface Asking {
   /** Takes the answer, under the id of the question as it was asked. */
@@ -132,7 +132,7 @@ export const make = (capabilities: JsonObject): ClientQuestions => {
       }
     },
     progress: (params) => {
-      const known = tokens.get(String(params?.["progressToken"]))
+      const known = tokens.get(textOrEmpty(params?.["progressToken"]))
       known?.pending.progress?.({ ...params, progressToken: known.token })
     },
     pending: () => asked.size

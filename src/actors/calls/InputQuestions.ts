@@ -9,7 +9,7 @@ import { interactiveMethods } from "../../domain/protocol/eras/Admission.ts"
 import { requiredCapability } from "../../domain/protocol/eras/Capabilities.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { clientCapability } from "../../domain/protocol/Methods.ts"
-import { isJsonObject, objectOrEmpty } from "../../domain/protocol/JsonObjects.ts"
+import { isJsonObject, objectOrEmpty, textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { ClientCapabilityMissing } from "../../domain/requests/RequestErrors.ts"
 import { UpstreamFailed } from "../../domain/requests/UpstreamErrors.ts"
 
@@ -50,7 +50,7 @@ export const admitQuestions = Effect.fnUntraced(function* (
   }
   const asked: Record<string, JsonObject> = {}
   for (const [key, one] of Object.entries(inputRequests)) {
-    if (!isJsonObject(one) || clientCapability(String(one["method"])) === undefined) {
+    if (!isJsonObject(one) || clientCapability(textOrEmpty(one["method"])) === undefined) {
       return yield* invalid("asked for input of a kind the protocol does not have")
     }
     const missing = requiredCapability(one, capabilities)

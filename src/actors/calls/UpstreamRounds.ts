@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto"
 import { Effect } from "effect"
 import { isFailure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
-import { isJsonObject } from "../../domain/protocol/JsonObjects.ts"
+import { isJsonObject, textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import type { Call, Send } from "./Call.ts"
 import type { ClientQuestions } from "./ClientQuestions.ts"
 import { admitQuestions, questionsOf } from "./InputQuestions.ts"
@@ -41,7 +41,7 @@ export const make = ({ capabilities, onMessage, questions, sendNow }: RoundsOpti
   const askClient = (call: Call, server: string, key: string, asked: JsonObject): Effect.Effect<JsonRpcResponse> =>
     Effect.callback((resume) => {
       const params = isJsonObject(asked["params"]) ? identified(asked["params"]) : undefined
-      const message: JsonRpcRequest = { jsonrpc: "2.0", id: key, method: String(asked["method"]), params }
+      const message: JsonRpcRequest = { jsonrpc: "2.0", id: key, method: textOrEmpty(asked["method"]), params }
       questions.ask(server, message, {
         reply: (response) => resume(Effect.succeed(response)),
         send: (outgoing) =>

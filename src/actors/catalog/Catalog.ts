@@ -4,6 +4,7 @@
  * listing and for calling alike. Names are resolved through the servers' own lists, never by splitting text.
  */
 import { Effect, Result } from "effect"
+import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { grantsTool, type Access } from "../../domain/access/Access.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { candidates, expose, literalPrefix, qualifyUri } from "../../domain/protocol/ExposedNames.ts"
@@ -15,7 +16,7 @@ import { Settings } from "../../domain/servers/Settings.ts"
 import { InvalidParams, ResourceUnknown } from "../../domain/requests/RequestErrors.ts"
 import type { Item, Items, ServerLists } from "./ServerLists.ts"
 import type { CallContext } from "../upstream/connection/UpstreamConnection.ts"
-import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
+import { type UpstreamError, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
 
 /** Where a name leads: a server and the name it knows. */
 export interface Route {
@@ -70,6 +71,17 @@ export interface CatalogOptions {
   /** One server's endpoint: names are its own. */
   readonly direct: boolean
 }
+
+/**
+ * One server offers the name, and another, whose list is missing, may offer it too: the call could reach the wrong one.
+ */
+const undecided = (name: string, server: string): UpstreamUnavailable =>
+  new UpstreamUnavailable({
+    server,
+    reason: "backoff",
+    message: `Whose "${name.slice(0, 200)}" is cannot be told while the list of server ${server} is missing; try again, or call it by the name under which it is listed`,
+    retryAfterMs: 1_000
+  })
 
 type Loaded = ReadonlyMap<string, Result.Result<Items, UpstreamError>>
 
@@ -133,7 +145,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
         const known = kind === "tools" ? translated(server, item) : item
         if (known === undefined) continue
         const shown = exposed(kind, server, key, known)
-        const name = kind === "resources" || kind === "templates" ? key : String(shown["name"])
+        const name = kind === "resources" || kind === "templates" ? key : textOrEmpty(shown["name"])
         const same = byName.get(name)
         if (same === undefined) byName.set(name, [{ server, item: shown }])
         else same.push({ server, item: shown })
@@ -194,20 +206,27 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       const result = byPrefix.get(route.server)
       return result !== undefined && Result.isSuccess(result) && result.success.has(route.name)
     })
+    const failed = prefixed.flatMap((route) => {
+      const result = byPrefix.get(route.server)
+      return result !== undefined && Result.isFailure(result) ? [{ route, error: result.failure }] : []
+    })
     // Ambiguous is what the list would show twice: what the user may not use is not in it.
     const usable = found.filter(permitted)
-    if (usable.length === 1) return usable[0]!
+    if (usable.length > 1) return yield* unknown()
+    if (usable.length === 1) {
+      const twin = failed.find(({ route }) => permitted(route))
+      return twin === undefined ? usable[0]! : yield* undecided(name, twin.route.server)
+    }
     if (found.length > 0) return yield* unknown()
-    const failed = prefixed.flatMap(({ server }) => {
-      const result = byPrefix.get(server)
-      return result !== undefined && Result.isFailure(result) ? [result.failure] : []
-    })
-    if (failed.length === 1) return yield* failed[0]!
+    if (failed.length === 1) return yield* failed[0]!.error
     const all = yield* load(kind, access.keys(), context)
-    const bare = [...all].flatMap(([server, result]) =>
-      Result.isSuccess(result) && result.success.has(name) && permitted({ server, name }) ? [{ server, name }] : []
+    const routes = [...all].map(([server, result]) => ({ route: { server, name }, result }))
+    const bare = routes.filter(
+      ({ result, route }) => Result.isSuccess(result) && result.success.has(name) && permitted(route)
     )
-    return bare.length === 1 ? bare[0]! : yield* unknown()
+    if (bare.length !== 1) return yield* unknown()
+    const twin = routes.find(({ result, route }) => Result.isFailure(result) && permitted(route))
+    return twin === undefined ? bare[0]!.route : yield* undecided(name, twin.route.server)
   })
 
   /**

@@ -7,13 +7,19 @@ import { Clock, Deferred, Effect } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
+import { listBytes, readPage } from "../../domain/protocol/json/ServerResults.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
 import { lifeOf } from "../../domain/protocol/eras/ToStateless.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
-import { type UpstreamError, UpstreamFailed, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
+import {
+  protocolError,
+  type UpstreamError,
+  UpstreamFailed,
+  UpstreamUnavailable
+} from "../../domain/requests/UpstreamErrors.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 import { UpstreamHealth } from "../upstream/guards/UpstreamHealth.ts"
 import { UpstreamPauses } from "../upstream/guards/UpstreamPauses.ts"
@@ -53,9 +59,7 @@ interface Cached extends Fetched {
 const announcedLife = 5 * 60_000
 const unannouncedLife = 5_000
 const maxItems = 20_000
-
-const keyField = (kind: ListKind): string =>
-  kind === "resources" ? "uri" : kind === "templates" ? "uriTemplate" : "name"
+const maxPages = 100
 
 const announces = (connection: UpstreamConnection, kind: ListKind): boolean => {
   const capability = connection.info.capabilities[lists[kind].capability]
@@ -75,34 +79,40 @@ const fetchAll = Effect.fnUntraced(function* (
 ) {
   const items = new Map<string, Item>()
   if (!(lists[kind].capability in connection.info.capabilities)) return { items, ttlMs: undefined }
+  const { server } = connection
   let ttlMs: number | undefined
-  const { method, field } = lists[kind]
+  const { method } = lists[kind]
   const cursors = new Set<string>()
   let cursor: string | undefined
+  let maxBytes = listBytes
   do {
     const params = cursor === undefined ? undefined : { cursor }
-    const page = (yield* connection.request({ method, params, context, own: true, onMessage })) as JsonObject | null
-    const array = page?.[field]
-    if (!Array.isArray(array)) {
-      return yield* new UpstreamFailed({
-        server: connection.server,
-        reason: "protocol",
-        phase: "body",
-        message: `Server ${connection.server} answered ${method} without the array "${field}"`
-      })
-    }
-    for (const item of array as ReadonlyArray<JsonObject | null>) {
-      const key = item?.[keyField(kind)]
-      if (item !== null && typeof key === "string") items.set(key, item)
-    }
-    if (connection.era === "stateless") ttlMs = Math.min(ttlMs ?? Number.POSITIVE_INFINITY, lifeOf(page?.["ttlMs"]))
-    const next = page?.["nextCursor"]
+    const result = yield* connection.request({ method, params, context, own: true, maxBytes, onMessage })
+    const read = readPage(kind, result)
+    if (!read.ok) return yield* protocolError(server, "body", read.what)
+    const page = read.value
+    for (const [key, item] of page.items) items.set(key, item)
+    if (items.size > maxItems) return yield* tooMany(server, `${method} with more than ${maxItems} entries`)
+    if (connection.era === "stateless") ttlMs = Math.min(ttlMs ?? Number.POSITIVE_INFINITY, lifeOf(page.ttlMs))
+    const next = page.nextCursor
     // A server that repeats a cursor would keep the hub reading for ever.
-    cursor = typeof next === "string" && !cursors.has(next) && items.size < maxItems ? next : undefined
-    if (cursor !== undefined) cursors.add(cursor)
-  } while (cursor !== undefined)
+    cursor = next === undefined || cursors.has(next) ? undefined : next
+    if (cursor === undefined) break
+    cursors.add(cursor)
+    if (cursors.size >= maxPages) return yield* tooMany(server, `${method} with more than ${maxPages} pages`)
+    maxBytes -= JSON.stringify(page.items).length
+    if (maxBytes <= 0) return yield* tooMany(server, `${method} with more than ${listBytes} bytes`)
+  } while (true)
   return { items, ttlMs }
 })
+
+const tooMany = (server: string, what: string): UpstreamFailed =>
+  new UpstreamFailed({
+    server,
+    reason: "too-large",
+    phase: "body",
+    message: `Server ${server} answered ${what}; leave out some of what it offers`
+  })
 
 /** Milliseconds for which a list is not asked for again. */
 const lifeFor = (connection: UpstreamConnection, kind: ListKind, ttlMs: number | undefined): number =>

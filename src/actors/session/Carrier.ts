@@ -19,7 +19,7 @@ import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
 import type { UpstreamConnection } from "../upstream/connection/UpstreamConnection.ts"
 import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
-import { metaOf } from "../../domain/protocol/JsonObjects.ts"
+import { metaOf, textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 
 export interface Carrier {
   readonly carry: (call: Call, server: string, params: JsonObject | undefined) => Effect.Effect<unknown, RequestError>
@@ -82,7 +82,7 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
   ): Send => {
     if (era === "stateful" && connection.era === "stateful") return send
     const tool = Effect.suspend(() =>
-      catalog.toolOf({ server: connection.server, name: String(params?.["name"]) }, context)
+      catalog.toolOf({ server: connection.server, name: textOrEmpty(params?.["name"]) }, context)
     )
     const outputSchema = Effect.map(tool, (listed) => listed?.["outputSchema"])
     return (sent, onMessage) =>

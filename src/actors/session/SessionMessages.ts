@@ -3,6 +3,7 @@
  * the session's event stream, or, for a question, to the client and back to the very connection that asked.
  */
 import { failure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { passes } from "../../domain/protocol/LogLevels.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
@@ -68,7 +69,7 @@ export const make = (options: MessageOptions): SessionMessages => {
         return questions.withdraw(server, message.params)
       case "notifications/resources/updated":
         // In the client's words: behind several servers the same URI may be another resource at each of them.
-        for (const uri of options.resourceNames(server, String(message.params?.["uri"]))) {
+        for (const uri of options.resourceNames(server, textOrEmpty(message.params?.["uri"]))) {
           events.publish({ ...message, params: { ...message.params, uri } })
         }
         return

@@ -9,6 +9,7 @@
  * stream's own subscription id; what nobody opted in to is dropped (MCP 2026-07-28 `basic/utilities/subscriptions`).
  */
 import type { JsonRpcMessage, JsonRpcNotification } from "../../domain/protocol/JsonRpc.ts"
+import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { EventSink, EventWriter } from "../calls/ClientExchange.ts"
 import type { ReplayStream } from "./ReplayStream.ts"
@@ -31,7 +32,7 @@ export const asksFor = (filter: ListenFilter, message: JsonRpcNotification): boo
     case "notifications/resources/list_changed":
       return filter.resourcesListChanged === true
     case "notifications/resources/updated":
-      return filter.resourceSubscriptions?.includes(String(message.params?.["uri"])) === true
+      return filter.resourceSubscriptions?.includes(textOrEmpty(message.params?.["uri"])) === true
     default:
       return false
   }

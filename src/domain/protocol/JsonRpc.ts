@@ -80,12 +80,23 @@ export const classify = (value: unknown): Classified => {
     return { kind: "request", message: value as unknown as JsonRpcRequest }
   }
   if ("method" in message) return invalid('The field "method" must be a string', id)
-  if ("result" in message || Predicate.isObject(message["error"])) {
-    if (!isId(id)) return invalid('A response needs the "id" of its request', id)
-    return { kind: "response", message: value as unknown as JsonRpcResponse }
+  if (!("result" in message) && !("error" in message)) {
+    return invalid('The message is neither a request ("method") nor a response ("result" or "error")', id)
   }
-  return invalid('The message is neither a request ("method") nor a response ("result" or "error")', id)
+  if ("result" in message && "error" in message) return invalid('A response has a "result" or an "error", not both', id)
+  if ("error" in message && !isErrorObject(message["error"])) {
+    return invalid('The field "error" must be an object with an integer "code" and a text "message"', id)
+  }
+  if (!isId(id)) return invalid('A response needs the "id" of its request', id)
+  return { kind: "response", message: value as unknown as JsonRpcResponse }
 }
+
+export const isErrorObject = (value: unknown): value is JsonRpcErrorObject =>
+  Predicate.isObject(value) &&
+  Predicate.hasProperty(value, "code") &&
+  Number.isSafeInteger(value.code) &&
+  Predicate.hasProperty(value, "message") &&
+  typeof value.message === "string"
 
 export const isFailure = (response: JsonRpcResponse): response is JsonRpcFailure => "error" in response
 

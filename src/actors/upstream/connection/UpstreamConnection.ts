@@ -41,6 +41,8 @@ export interface UpstreamCall {
   readonly raw?: boolean | undefined
   /** The hub asks on its own account: it is not refused for want of a place at the server (`ServerPlaces`). */
   readonly own?: boolean | undefined
+  /** Bytes that its answer may have; absent: as many as any answer. */
+  readonly maxBytes?: number | undefined
   /** Notifications and requests of the upstream that belong to this call (progress, logging, elicitation, …). */
   readonly onMessage: (message: UpstreamMessage) => void
 }

@@ -6,7 +6,7 @@
  */
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { type HeaderParam, scan, toHeaders } from "../../../domain/protocol/eras/ParamHeaders.ts"
-import { isJsonObject } from "../../../domain/protocol/JsonObjects.ts"
+import { isJsonObject, textOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 
 export interface ToolHeaders {
   /** Learns the tools of one page of `tools/list`; the result without those that may not be used. */
@@ -38,6 +38,6 @@ export const make = (onDropped: (tool: string, reason: string) => void): ToolHea
       const kept = tools.filter(usable)
       return kept.length === tools.length ? result : { ...(result as JsonObject), tools: kept }
     },
-    headers: (params) => toHeaders(known.get(String(params?.["name"])) ?? [], params?.["arguments"])
+    headers: (params) => toHeaders(known.get(textOrEmpty(params?.["name"])) ?? [], params?.["arguments"])
   }
 }

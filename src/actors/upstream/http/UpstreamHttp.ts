@@ -128,6 +128,7 @@ const connect = Effect.fnUntraced(function* (
         context: call.context,
         body: pending.body,
         raw: call.raw === true,
+        maxBytes: call.maxBytes,
         onMessage: (message) => calls.route(message, pending),
         onLate,
         onSend: () => void (pending.sent = true)

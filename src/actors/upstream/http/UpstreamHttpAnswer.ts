@@ -7,12 +7,13 @@
  */
 import { Deferred, Effect } from "effect"
 import {
+  isErrorObject,
   isFailure,
   type JsonRpcFailure,
   type JsonRpcResponse,
   type JsonRpcSuccess
 } from "../../../domain/protocol/JsonRpc.ts"
-import { parseJson } from "../../../domain/protocol/json/JsonText.ts"
+import { readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import type { Era } from "../../../domain/protocol/Versions.ts"
 import { UpstreamErrorResponse, type UpstreamError, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
@@ -61,12 +62,12 @@ export const conclude = (
 const outcome = (server: string, pending: PendingCall, askedMs?: number): Effect.Effect<unknown, UpstreamError> => {
   const response = pending.response as JsonRpcResponse
   if (!isFailure(response)) return Effect.succeed(response.result)
-  const { code, message, data } = scrub(response.error, pending.call.context.principal)
+  const { code, message, data } = scrub(serverError(response.error), pending.call.context.principal)
   return Effect.fail(
     new UpstreamErrorResponse({
       server,
-      code: typeof code === "number" ? code : -32603,
-      message: typeof message === "string" ? message : `Server ${server} answered with an error`,
+      code,
+      message,
       ...(data === undefined ? {} : { data }),
       ...(askedMs === undefined ? {} : { retryAfterMs: askedMs })
     })
@@ -86,14 +87,9 @@ const readBody = (
   if (body === "") return otherwise("accepted the request without answering it")
   if (!isJson(head.contentType))
     return otherwise("answered with something else than JSON or an event stream; check its url")
-  let value: unknown
-  try {
-    value = typeof body === "string" ? parseJson(body) : body
-  } catch {
-    return otherwise(
-      "sent an answer that is not JSON, or nested deeper than a thousand levels; report this to its author"
-    )
-  }
+  const read = typeof body === "string" ? readFromServer(body) : ({ ok: true, value: body } as const)
+  if (!read.ok) return otherwise(`sent an answer that ${read.reason}; report this to its author`)
+  const { value } = read
   if (!ok && isAnonymousError(value) && (era === "stateless" || tellsEra(pending, head.status, value))) {
     pending.response = value
     return undefined
@@ -107,7 +103,7 @@ const readBody = (
 
 /** A refusal before the server had read the id: the exchange itself says which request it answers. */
 const isAnonymousError = (value: unknown): value is JsonRpcFailure =>
-  isJsonObject(value) && isJsonObject(value["error"]) && (value["id"] ?? null) === null
+  isJsonObject(value) && isErrorObject(value["error"]) && !("result" in value) && (value["id"] ?? null) === null
 
 /** In the eras with sessions the status says it all, except where the error tells which era the server speaks instead. */
 const tellsEra = ({ message }: PendingCall, status: number, { error }: JsonRpcFailure): boolean =>

@@ -68,13 +68,6 @@ const addressBlocked = (server: string): UpstreamFailed =>
 
 export const closedError = (server: string, phase: UpstreamFailed["phase"], what: string): UpstreamFailed =>
   new UpstreamFailed({ server, reason: "closed", phase, message: `Server ${server} ${what}` })
-export const tooLarge = (server: string, phase: UpstreamFailed["phase"], maxBytes: number): UpstreamFailed =>
-  new UpstreamFailed({
-    server,
-    reason: "too-large",
-    phase,
-    message: `Server ${server} sent more than the ${maxBytes} bytes an answer may have; ask it for less at once`
-  })
 
 export const tooMuch = (server: string, phase: UpstreamFailed["phase"], max: number): UpstreamFailed =>
   new UpstreamFailed({

@@ -10,7 +10,7 @@
 import { Effect } from "effect"
 import type { Dispatcher } from "undici"
 import type { JsonRpcSuccess } from "../../../domain/protocol/JsonRpc.ts"
-import { parseJson } from "../../../domain/protocol/json/JsonText.ts"
+import { readFromServer } from "../../../domain/protocol/json/ServerMessages.ts"
 import { Pieces } from "../../../domain/protocol/json/Pieces.ts"
 import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
 import { large, ResponseScanner } from "../../../domain/protocol/json/ResponseScanner.ts"
@@ -20,7 +20,8 @@ import {
   type UpstreamUnavailable,
   protocolError
 } from "../../../domain/requests/UpstreamErrors.ts"
-import { closedError, connectionGone, type Phase, tooLarge, tooMuch, transportError } from "./UpstreamHttpErrors.ts"
+import { tooLarge } from "../connection/AnswerLimits.ts"
+import { closedError, connectionGone, type Phase, tooMuch, transportError } from "./UpstreamHttpErrors.ts"
 import type { UserPool } from "./UserPools.ts"
 
 /** Bytes after which the pace is looked at: what has been read beyond a pause is put together again, and copied. */
@@ -272,15 +273,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private onEvent(event: SseDecoder.SseEvent): void {
     // Priming events have no data; other event names are not MCP's.
     if (event.data === "" || event.event !== "message" || this.aborted) return
-    let message: unknown
-    try {
-      message = event.answer ?? parseJson(event.data)
-    } catch {
-      return this.refuse(
-        "sent an event that is not JSON, or nested deeper than a thousand levels; report this to its author"
-      )
-    }
-    const verdict = this.request.onMessage(message)
+    const read = event.answer === undefined ? readFromServer(event.data) : ({ ok: true, value: event.answer } as const)
+    if (!read.ok) return this.refuse(`sent an event that ${read.reason}; report this to its author`)
+    const verdict = this.request.onMessage(read.value)
     if (verdict === "invalid") this.refuse("sent an event that is not a JSON-RPC message; report this to its author")
     else if (verdict) this.answered()
   }

@@ -9,12 +9,8 @@
  */
 import { Deferred, Effect, Exit, FiberHandle, type Scope } from "effect"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
-import {
-  type JsonObject,
-  type JsonRpcNotification,
-  type JsonRpcResponse,
-  notification
-} from "../../../domain/protocol/JsonRpc.ts"
+import { type JsonRpcNotification, type JsonRpcResponse, notification } from "../../../domain/protocol/JsonRpc.ts"
+import { firstAnswerBytes, readIntroduction } from "../../../domain/protocol/json/ServerResults.ts"
 import { statefulVersions } from "../../../domain/protocol/Versions.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import type { CallContext, ConnectOptions, UpstreamInfo } from "../connection/UpstreamConnection.ts"
@@ -104,6 +100,7 @@ export const make = Effect.fnUntraced(function* (
         context: by,
         body: pending.body,
         initialize: true,
+        maxBytes: firstAnswerBytes,
         onMessage: (message) => calls.route(message, pending),
         onLate
       })
@@ -115,19 +112,15 @@ export const make = Effect.fnUntraced(function* (
       wire.sessionId = undefined
       return yield* unusable(server, "issued a session id that HTTP cannot carry; report this to its author")
     }
-    const answer = (result ?? {}) as JsonObject
-    const protocolVersion = answer["protocolVersion"]
+    const read = readIntroduction(result)
+    if (!read.ok) return yield* unusable(server, read.what)
+    const { protocolVersion } = read.value
     if (!spoken.includes(protocolVersion)) {
       return yield* unusable(server, `does not speak a revision of MCP that this hub knows (${spoken.join(", ")})`)
     }
-    wire.protocolVersion = protocolVersion as string
+    wire.protocolVersion = protocolVersion
     wire.initialized = true
-    info = {
-      protocolVersion: protocolVersion as string,
-      capabilities: (answer["capabilities"] ?? {}) as JsonObject,
-      serverInfo: (answer["serverInfo"] ?? {}) as JsonObject,
-      instructions: typeof answer["instructions"] === "string" ? answer["instructions"] : undefined
-    }
+    info = read.value
     yield* Effect.flatMap(post(notification("notifications/initialized"), by), accepted)
     generation++
     yield* FiberHandle.run(stream, listen({ wire, calls, context: () => context, onLate }))

@@ -11,7 +11,7 @@
 import { Deferred, Effect, type Scope } from "effect"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { standardHeaders } from "../../../domain/protocol/eras/StandardHeaders.ts"
-import { isJsonObject } from "../../../domain/protocol/JsonObjects.ts"
+import { firstAnswerBytes, listBytes, readPage } from "../../../domain/protocol/json/ServerResults.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import { statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
@@ -110,6 +110,7 @@ export const connect = Effect.fnUntraced(function* (
           body: pending.body,
           headers: { ...named, ...standardHeaders(pending.message) },
           endless,
+          maxBytes: call.maxBytes,
           abrupt: true,
           onHead: ({ status }) => void (sent.status = status),
           onMessage: (message) => calls.route(message, pending),
@@ -139,7 +140,13 @@ export const connect = Effect.fnUntraced(function* (
 
   const discover = (sent: Sent): Effect.Effect<UpstreamInfo, UpstreamError | EraNotSpoken> =>
     exchange(
-      { method: "server/discover", params: undefined, context: options.context, onMessage: () => {} },
+      {
+        method: "server/discover",
+        params: undefined,
+        context: options.context,
+        maxBytes: firstAnswerBytes,
+        onMessage: () => {}
+      },
       sent
     ).pipe(
       Effect.mapError((error) => refused(server, error, sent.status)),
@@ -171,11 +178,18 @@ export const connect = Effect.fnUntraced(function* (
 
   /** Learns the tools again, because a call did not fit what was known of them. */
   const relearn = Effect.fnUntraced(function* (by: CallContext) {
-    let cursor: unknown
+    let cursor: string | undefined
     for (let page = 0; page < maxPages; page++) {
       const params: JsonObject | undefined = cursor === undefined ? undefined : { cursor }
-      const result = yield* list({ method: "tools/list", params, context: by, onMessage: () => {} })
-      cursor = isJsonObject(result) ? result["nextCursor"] : undefined
+      const result = yield* list({
+        method: "tools/list",
+        params,
+        context: by,
+        maxBytes: listBytes,
+        onMessage: () => {}
+      })
+      const read = readPage("tools", result)
+      cursor = read.ok ? read.value.nextCursor : undefined
       if (cursor === undefined) return
     }
   })

@@ -40,6 +40,8 @@ export interface WireRequest extends Pick<ExchangeRequest, "method" | "onMessage
   readonly headers?: Readonly<Record<string, string>>
   readonly headOnly?: boolean
   readonly raw?: boolean
+  /** Bytes of the answer, where that is less than any answer may have. */
+  readonly maxBytes?: number | undefined
   /** Opens a session: goes out without one, and the one in the response counts from then on. */
   readonly initialize?: boolean
   readonly onHead?: (head: ResponseHead) => void
@@ -168,7 +170,7 @@ export const make = Effect.fnUntraced(function* (
         path: address.path,
         headers: headerList(request, configured, address.url),
         body: body ?? null,
-        maxBytes: maxUpstreamBytes,
+        maxBytes: Math.min(request.maxBytes ?? maxUpstreamBytes, maxUpstreamBytes),
         endless: request.endless ?? false,
         abrupt: request.abrupt ?? false,
         headOnly: request.headOnly ?? false,

@@ -7,6 +7,7 @@
  * session of the only user there can be, or to nobody, and then the server hears that.
  */
 import { Effect, type Scope } from "effect"
+import { textOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
 import { failure, type JsonObject, type JsonRpcResponse, success } from "../../../domain/protocol/JsonRpc.ts"
 import {
@@ -50,7 +51,7 @@ const notAsked = {
 /** Milliseconds for giving up, on leaving, what nobody else wants to hear of. */
 const leaveMs = 2_000
 
-const uriOf = (params: JsonObject | undefined): string => String(params?.["uri"])
+const uriOf = (params: JsonObject | undefined): string => textOrEmpty(params?.["uri"])
 
 export const make = ({ answer, oneUser }: HoldersOptions): SharedHolders => {
   const holders = new Set<Holder>()

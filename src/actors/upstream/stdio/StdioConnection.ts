@@ -33,12 +33,18 @@ import {
   success
 } from "../../../domain/protocol/JsonRpc.ts"
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
-import { metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
-import { parseJson } from "../../../domain/protocol/json/JsonText.ts"
+import { isJsonObject, metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
+import { answeredId, readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
 import { RawJson } from "../../../domain/protocol/json/RawJson.ts"
 import { metaKeys } from "../../../domain/protocol/eras/RequestMeta.ts"
 import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
-import { UpstreamErrorResponse, UpstreamFailed, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import {
+  protocolError,
+  UpstreamErrorResponse,
+  UpstreamFailed,
+  UpstreamUnavailable
+} from "../../../domain/requests/UpstreamErrors.ts"
+import { tooLarge } from "../connection/AnswerLimits.ts"
 
 /** The request's id in `params._meta` of everything sent to a stdio server. */
 export const requestIdKey = "mcphub/requestId"
@@ -119,19 +125,41 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
     for (const { resume } of calls) resume(Effect.fail(error()))
   }
 
-  const answered = (response: JsonRpcResponse) => {
+  /** What the server answered to the call, in a line of so many characters. */
+  const outcomeOf = (
+    call: UpstreamCall,
+    response: JsonRpcResponse,
+    length: number
+  ): Effect.Effect<unknown, CallError> => {
+    if (call.maxBytes !== undefined && length > call.maxBytes) {
+      return Effect.fail(tooLarge(server, "body", call.maxBytes))
+    }
+    if (isFailure(response)) {
+      const { code, data, message } = options.scrub(serverError(response.error))
+      return Effect.fail(new UpstreamErrorResponse({ server, code, message, ...(data === undefined ? {} : { data }) }))
+    }
+    const { result } = response
+    if (!(result instanceof RawJson) || call.raw === true) return Effect.succeed(result)
+    const read = readFromServer(result.text())
+    return read.ok ? Effect.succeed(read.value) : Effect.fail(unreadable(read.reason))
+  }
+
+  const unreadable = (reason: string): UpstreamFailed =>
+    protocolError(server, "body", `sent an answer that ${reason}; report this to its author`)
+
+  const answered = (response: JsonRpcResponse, length: number) => {
     const entry = typeof response.id === "number" ? pending.get(response.id) : undefined
     if (entry === undefined) return options.onLate()
     pending.delete(response.id as number)
-    if (!isFailure(response)) {
-      const { result } = response
-      return entry.resume(
-        Effect.succeed(result instanceof RawJson && entry.call.raw !== true ? result.value() : result)
-      )
-    }
-    const { code, data, message } = options.scrub(response.error)
-    const error = { server, code: Number(code), message: String(message), ...(data === undefined ? {} : { data }) }
-    entry.resume(Effect.fail(new UpstreamErrorResponse(error)))
+    entry.resume(outcomeOf(entry.call, response, length))
+  }
+
+  /** A line that nobody can read as a message: at most the call it was to answer fails of it. */
+  const refused = (id: unknown, reason: string) => {
+    const entry = typeof id === "number" ? pending.get(id) : undefined
+    if (entry === undefined) return options.onNoise()
+    pending.delete(id as number)
+    entry.resume(Effect.fail(unreadable(reason)))
   }
 
   /** The call a message names, or the only one in flight. */
@@ -203,7 +231,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
     }
   }
 
-  const handle = (value: unknown) => {
+  const handle = (value: unknown, length: number) => {
     const classified = classify(value)
     switch (classified.kind) {
       case "request":
@@ -211,9 +239,11 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
       case "notification":
         return notified(classified.message)
       case "response":
-        return answered(classified.message)
+        return answered(classified.message, length)
       case "invalid":
-        return options.onNoise()
+        return isJsonObject(value) && ("result" in value || "error" in value) && !("method" in value)
+          ? refused(classified.id, "is not a JSON-RPC message")
+          : options.onNoise()
     }
   }
 
@@ -247,16 +277,12 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
         return send(response) ? Effect.void : Effect.fail(unsent())
       }),
     receive: (line) => {
-      if (typeof line !== "string") return answered(line)
-      let value: unknown
-      try {
-        value = parseJson(line)
-      } catch {
-        return options.onNoise()
-      }
+      if (typeof line !== "string") return answered(line, line.result instanceof RawJson ? line.result.byteLength : 0)
+      const read = readFromServer(line)
+      if (!read.ok) return refused(answeredId(line), read.reason)
       // Batches exist in 2025-03-26.
-      if (Array.isArray(value)) value.forEach(handle)
-      else handle(value)
+      if (Array.isArray(read.value)) for (const value of read.value) handle(value, line.length)
+      else handle(read.value, line.length)
     },
     overflow: (whose) =>
       failAll(

@@ -8,7 +8,7 @@
  * Source: MCP `basic/lifecycle`; MCP 2026-07-28 `basic/transports` (stdio, backward compatibility).
  */
 import { Effect } from "effect"
-import { isJsonObject, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
+import { firstAnswerBytes, readIntroduction } from "../../../domain/protocol/json/ServerResults.ts"
 import { isStateful, latestStateful } from "../../../domain/protocol/Versions.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "../era/EraEvidence.ts"
@@ -35,7 +35,13 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
   const { clientCapabilities: capabilities, clientInfo, context, name, onMessage } = options
   const protocolVersion = isStateful(options.protocolVersion) ? options.protocolVersion : latestStateful
   return connection
-    .request({ method: "initialize", params: { protocolVersion, capabilities, clientInfo }, context, onMessage })
+    .request({
+      method: "initialize",
+      params: { protocolVersion, capabilities, clientInfo },
+      context,
+      maxBytes: firstAnswerBytes,
+      onMessage
+    })
     .pipe(
       timeoutAwake(initTimeout, () => {
         const limit = `did not answer initialize within ${initTimeout} ms`
@@ -47,9 +53,11 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
         UpstreamErrorResponse: (error) => Effect.fail(initializeRefused(error))
       }),
       Effect.flatMap((result) => {
-        const info = initialized(result)
-        if (info !== undefined) return Effect.succeed(info)
-        const found = "answered initialize with no protocol revision this hub speaks"
+        const read = readIntroduction(result)
+        if (read.ok && (isStateful(read.value.protocolVersion) || read.value.protocolVersion === "2024-11-05")) {
+          return Effect.succeed(read.value)
+        }
+        const found = read.ok ? "answered initialize with no protocol revision this hub speaks" : read.what
         return Effect.fail(unavailable(name, "initialize", `Server "${name}" ${found}; update the server`))
       })
     )
@@ -58,10 +66,11 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
 export const discover = (handshake: HandshakeOptions): Handshake => {
   const { connection, initTimeout, lastWords, options } = handshake
   const { config, context, name } = options
+  const question = { method: "server/discover", params: undefined, maxBytes: firstAnswerBytes, onMessage: () => {} }
   const duration = patienceFor(config, initTimeout)
   const other = (reason: UpstreamUnavailable["reason"], message: string) =>
     Effect.fail(eraNotSpoken("stateless", unavailable(name, reason, message)))
-  return connection.request({ method: "server/discover", params: undefined, context, onMessage: () => {} }).pipe(
+  return connection.request({ ...question, context }).pipe(
     timeoutAwake(duration, () =>
       other("timeout", `Server "${name}" did not answer server/discover within ${duration} ms${lastWords()}`)
     ),
@@ -71,16 +80,4 @@ export const discover = (handshake: HandshakeOptions): Handshake => {
     }),
     Effect.flatMap((result) => discoveredInfo(name, result))
   )
-}
-
-const initialized = (result: unknown): UpstreamInfo | undefined => {
-  if (!isJsonObject(result)) return undefined
-  const { capabilities, instructions, protocolVersion, serverInfo } = result
-  if (!isStateful(protocolVersion) && protocolVersion !== "2024-11-05") return undefined
-  return {
-    protocolVersion,
-    capabilities: objectOrEmpty(capabilities),
-    serverInfo: objectOrEmpty(serverInfo),
-    ...(typeof instructions === "string" ? { instructions } : {})
-  }
 }

@@ -8,15 +8,9 @@
 import { randomUUID } from "node:crypto"
 
 const colon = 0x3a
-const quote = 0x22
-const backslash = 0x5c
 
-/** `JSON.parse` reads text of any depth, but `JSON.stringify` overflows the stack at a depth of some ten thousand. */
-const maxDepth = 1_000
-
-/** The value of the text; throws a `SyntaxError` as `JSON.parse` does, and for more than a thousand levels. */
+/** The value of the text; throws a `SyntaxError` as `JSON.parse` does. What strangers send is read by `JsonLimits`. */
 export const parseJson = (text: string): unknown => {
-  if (text.length > 2 * maxDepth && isTooDeep(text)) throw new SyntaxError(`Nested deeper than ${maxDepth} levels`)
   const escaped = escapedNames(text)
   if (escaped.length === 0) return JSON.parse(text)
   const placeholder = randomUUID()
@@ -30,22 +24,6 @@ export const parseJson = (text: string): unknown => {
     from = end
   }
   return JSON.parse(replaced + text.slice(from), (_, value: unknown) => withNames(value, names))
-}
-
-const isTooDeep = (text: string): boolean => {
-  let depth = 0
-  let inText = false
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (inText) {
-      if (code === backslash) at++
-      else if (code === quote) inText = false
-    } else if (code === quote) inText = true
-    else if (code === 0x7b || code === 0x5b) {
-      if (++depth > maxDepth) return true
-    } else if (code === 0x7d || code === 0x5d) depth--
-  }
-  return false
 }
 
 /** The positions of names with escapes, quotation marks included. One pass, whatever the text. */

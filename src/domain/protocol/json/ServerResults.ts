@@ -1,0 +1,83 @@
+/**
+ * The results that the hub itself reads, checked before it does: the answer to `initialize` and the pages of lists. What
+ * the hub only carries it does not check.
+ *
+ * Source: MCP 2025-11-25 schema, `InitializeResult`, `PaginatedResult` and the list results.
+ */
+import { Predicate } from "effect"
+import { isJsonObject } from "../JsonObjects.ts"
+import type { JsonObject } from "../JsonRpc.ts"
+import { type ListKind, lists } from "../Methods.ts"
+
+/** Bytes of an answer to the first request, and of a list over all of its pages. */
+export const firstAnswerBytes = 1024 * 1024
+export const listBytes = 4 * 1024 * 1024
+
+/** Names, addresses and cursors go into other messages and into logs. */
+const maxNameLength = 4_096
+
+/** `what` follows the server's name. */
+export type Shaped<A> = { readonly ok: true; readonly value: A } | { readonly ok: false; readonly what: string }
+
+const wrong = (what: string) => ({ ok: false, what }) as const
+
+export interface Introduction {
+  readonly protocolVersion: string
+  readonly capabilities: JsonObject
+  readonly serverInfo: JsonObject
+  readonly instructions?: string | undefined
+}
+
+const isAbsentOr = <A>(is: (value: unknown) => value is A, value: unknown): value is A | null | undefined =>
+  value === undefined || value === null || is(value)
+
+/** The answer to `initialize`, whatever revision it names. */
+export const readIntroduction = (result: unknown): Shaped<Introduction> => {
+  const { capabilities, instructions, protocolVersion, serverInfo } = isJsonObject(result) ? result : {}
+  if (!Predicate.isString(protocolVersion)) return wrong("answered initialize without a revision of the protocol")
+  if (!isAbsentOr(isJsonObject, capabilities) || !isAbsentOr(isJsonObject, serverInfo)) {
+    return wrong("answered initialize with capabilities or a description that are no objects")
+  }
+  if (!isAbsentOr(Predicate.isString, instructions))
+    return wrong("answered initialize with instructions that are no text")
+  return {
+    ok: true,
+    value: {
+      protocolVersion,
+      capabilities: capabilities ?? {},
+      serverInfo: serverInfo ?? {},
+      ...(Predicate.isString(instructions) ? { instructions } : {})
+    }
+  }
+}
+
+export interface ListPage {
+  /** By their own keys; what is no object, or has no key that is a text of bounded length, is left out. */
+  readonly items: ReadonlyArray<readonly [key: string, item: JsonObject]>
+  readonly nextCursor: string | undefined
+  readonly ttlMs: unknown
+}
+
+const keyField: Readonly<Record<ListKind, string>> = {
+  tools: "name",
+  prompts: "name",
+  resources: "uri",
+  templates: "uriTemplate"
+}
+
+const isName = (value: unknown): value is string => Predicate.isString(value) && value.length <= maxNameLength
+
+export const readPage = (kind: ListKind, result: unknown): Shaped<ListPage> => {
+  const { field, method } = lists[kind]
+  const page: JsonObject = isJsonObject(result) ? result : {}
+  const array = page[field]
+  if (!Array.isArray(array)) return wrong(`answered ${method} without the array "${field}"`)
+  const items: Array<readonly [string, JsonObject]> = []
+  for (const item of array as ReadonlyArray<unknown>) {
+    const key = isJsonObject(item) ? item[keyField[kind]] : undefined
+    if (isJsonObject(item) && isName(key)) items.push([key, item])
+  }
+  const next = page["nextCursor"]
+  if (!isAbsentOr(isName, next)) return wrong(`answered ${method} with a cursor that is no text the hub can send back`)
+  return { ok: true, value: { items, nextCursor: next ?? undefined, ttlMs: page["ttlMs"] } }
+}
