@@ -265,8 +265,9 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "sessions share the lists that are being fetched",
     file: lists,
-    find: "const fetching = new Map<string, Deferred.Deferred<Items, UpstreamError>>()",
-    replace: `const fetching: Map<string, Deferred.Deferred<Items, UpstreamError>> = ${everybodys("Fetching")}`,
+    find: "const fetching = SingleFlight.make<string, Items, UpstreamError>(session)",
+    replace:
+      "const fetching: SingleFlight.SingleFlight<string, Items, UpstreamError> = ((globalThis as any).fetching ??= SingleFlight.make(session))",
     tests: [listing]
   },
   {
