@@ -1,5 +1,5 @@
 /**
- * From what an exchange came to, to what a call succeeds or fails with.
+ * Turns the end of an exchange into the result or the error of its call.
  *
  * An answer counts wherever HTTP allows one: in a JSON body, on the event stream, or as a JSON-RPC error under an HTTP
  * error status. An event stream that ends early is resumed from its last event (MCP `basic/transports`, resumability)
