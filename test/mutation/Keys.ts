@@ -104,9 +104,23 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "two keys looked up at once get one answer",
     file: principals,
-    find: "const pending = waiting.get(digest)",
-    replace: "const pending = [...waiting.values()][0]",
+    find: "lookups.run(digest, ",
+    replace: 'lookups.run("", ',
     tests: [identity]
+  },
+  {
+    wrong: "what runs for one key is the answer for another that is asked for at the same time",
+    file: "src/domain/SingleFlight.ts",
+    find: "flights.get(key)\n",
+    replace: "flights.values().next().value\n",
+    tests: ["test/domain/SingleFlight.test.ts"]
+  },
+  {
+    wrong: "what several wait for ends with whoever asked first",
+    file: "src/domain/SingleFlight.ts",
+    find: "Effect.forkIn(working, scope)",
+    replace: "Effect.forkChild(working)",
+    tests: ["test/domain/SingleFlight.test.ts"]
   },
   {
     wrong: "valid keys are refused while others guess",

@@ -16,6 +16,7 @@ import { Clock, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } 
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { SessionId, type UserId, WireSessionId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
+import * as SingleFlight from "../../domain/SingleFlight.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { Principals } from "../../domain/identity/Principals.ts"
 import { sessionDigest } from "../../domain/records/SessionStore.ts"
@@ -85,7 +86,7 @@ const make = Effect.gen(function* () {
   const bySession = new Map<string, Entry>()
   /** Under the wire ids minted here. */
   const byMinted = new Map<string, Entry>()
-  const opening = new Map<string, Deferred.Deferred<SessionActor.SessionActor, SessionLimitReached>>()
+  const opening = SingleFlight.make<string, SessionActor.SessionActor, SessionLimitReached>(registry)
   const ended = new Set<string>()
   let draining = false
   const leftBehind = metrics.counter("mcphub_sessions_left_behind_total", "Ended sessions of which something hangs")
@@ -271,20 +272,16 @@ const make = Effect.gen(function* () {
     const key = (options.streamed === undefined ? keyOf : streamedKeyOf)(options.principal, options.target, wireId)
     const live = entries.get(key)
     if (live !== undefined) return live.actor
-    const pending = opening.get(key)
-    if (pending !== undefined) return yield* Deferred.await(pending)
-    yield* refuseOverloaded
-    const deferred = Deferred.makeUnsafe<SessionActor.SessionActor, SessionLimitReached>()
-    opening.set(key, deferred)
+    if (!opening.has(key)) yield* refuseOverloaded
+    return yield* opening.run(key, () => openOnce(key, wireId, options))
+  })
+
+  const openOnce = Effect.fnUntraced(function* (key: string, wireId: string, options: OpenOptions) {
     const actor = yield* Effect.uninterruptible(
       Effect.gen(function* () {
         const scope = yield* Scope.fork(registry)
         const starting = start(key, wireId, options, scope).pipe(Scope.provide(scope), Effect.provideContext(services))
-        const exit = yield* Effect.exit(starting)
-        opening.delete(key)
-        Deferred.doneUnsafe(deferred, exit)
-        if (Exit.isFailure(exit)) yield* Scope.close(scope, exit)
-        return yield* exit
+        return yield* Effect.onError(starting, (cause) => Scope.close(scope, Exit.failCause(cause)))
       })
     )
     // Before the client learns its id: from then on it counts on it.

@@ -1,6 +1,6 @@
 /**
- * What each MCP method of a client means behind the hub: answered here, put together from all servers, or carried to
- * the one server it names. One function per kind of method; the session actor gives it the request's record.
+ * The meaning of each MCP method of a client: answered here, put together from all servers, or carried to the one
+ * server it names. One function per kind of method; the session actor gives it the request's record.
  */
 import { Effect, Predicate } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
