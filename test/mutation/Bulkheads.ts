@@ -96,7 +96,7 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a body may come in any number of chunks",
-    file: "src/http/runtime/NodeWire.ts",
+    file: "src/http/runtime/NodeExchange.ts",
     find: "++count > maxBodyPieces",
     replace: "++count > Infinity",
     tests: ["test/http/admission/RequestBodies.test.ts"]
