@@ -96,7 +96,7 @@ const carryOut = async (order: Order): Promise<string> => {
     for (const message of order.messages) {
       const sent = await send(order, message)
       session = sent.session
-      if ("id" in message && (sent.answer?.id !== message.id || sent.answer.result === undefined)) {
+      if ("id" in message && (sent.answer?.id !== message.id || sent.answer?.result === undefined)) {
         throw new Error(`Not an answer to ${JSON.stringify(message)}: ${JSON.stringify(sent.answer)}`)
       }
     }

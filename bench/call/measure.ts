@@ -12,15 +12,16 @@ import { createRequire } from "node:module"
 import { join } from "node:path"
 import process from "node:process"
 import { pathToFileURL } from "node:url"
+import type * as EffectModule from "effect"
+import type * as TestKit from "../../src/testkit/index.ts"
 
 const [root, warmUp, perSlice] = [process.argv[2]!, Number(process.argv[3]), Number(process.argv[4])]
 const sources = pathToFileURL(join(root, "src")).href
 
-type TestKit = typeof import("../../src/testkit/index.ts")
-const { TestHub } = (await import(`${sources}/testkit/index.ts`)) as TestKit
+const { TestHub } = (await import(`${sources}/testkit/index.ts`)) as typeof TestKit
 // The checkout's own, so that it and the hub's are one.
 const effect = createRequire(join(root, "package.json")).resolve("effect")
-const { Effect, Redacted } = (await import(pathToFileURL(effect).href)) as typeof import("effect")
+const { Effect, Redacted } = (await import(pathToFileURL(effect).href)) as typeof EffectModule
 
 const load = fork(join(import.meta.dirname, "load.ts"))
 interface Said {

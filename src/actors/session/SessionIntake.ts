@@ -116,13 +116,10 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       return telemetry.enabled ? telemetry.wrap(tracedRequest(message, protocolVersion), answer) : answer
     }
     let holdsPlace = true
-    const leave = (): void => {
+    const done = (exit: Exit.Exit<unknown, RequestError>, record: RequestRecord): void => {
       holdsPlace = false
       activity.requestEnded()
       limits.give(principal.userId, "inFlight")
-    }
-    const done = (exit: Exit.Exit<unknown, RequestError>, record: RequestRecord): void => {
-      leave()
       unregister(message.id, record)
       settle(exit, exchange, record.requestId)
       activity.tellSettled()
@@ -133,7 +130,8 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       return () => background.run(tracker.endWith(requestId, "cancelled", "The client closed the response stream"))
     } catch (defect) {
       if (holdsPlace) {
-        leave()
+        activity.requestEnded()
+        limits.give(principal.userId, "inFlight")
         activity.tellSettled()
       }
       throw defect

@@ -34,7 +34,7 @@ import * as McpStateless from "./McpStateless.ts"
 import * as OpenSession from "./OpenSession.ts"
 import { OpenRate } from "../admission/OpenRate.ts"
 import * as PostBody from "../admission/PostBody.ts"
-import { type Wait, wait, type Way } from "../wire/Guard.ts"
+import type { Wait, Way } from "../wire/Guard.ts"
 import {
   conflictingKeys,
   foreignSite,
@@ -66,6 +66,8 @@ export class McpEndpoint extends Context.Service<
     Effect.suspend(() => make)
   ).pipe(Layer.provide(OpenRate.layer))
 }
+
+type Turn = "ran" | "waited" | "refused"
 
 /** How long a request that is one too many stays without an answer, in milliseconds; half of it more or less. */
 const refusalMs = 1_000
@@ -109,7 +111,7 @@ const make = Effect.gen(function* () {
     let principal = known
     // An event stream is open for long and costs nothing; how often it may be opened is `OpenRate`'s.
     if (known !== undefined && request.method !== "GET") {
-      const turn = yield* wait(turnOf(known.userId, path, reply))
+      const turn = (yield turnOf(known.userId, path, reply)) as Turn
       if (turn === "refused") return yield* refuseLater(reply)
       if (turn === "waited") principal = principals.peek(presented.key, true)
     }
@@ -146,7 +148,7 @@ const make = Effect.gen(function* () {
 
   /** A user's requests beyond their share wait, unread; what their key opens is looked at when they go on. */
   const turnOf =
-    (userId: UserId, { old }: McpPath, reply: WireReply): Wait<"ran" | "waited" | "refused"> =>
+    (userId: UserId, { old }: McpPath, reply: WireReply): Wait<Turn> =>
     (resume) => {
       let waits = false
       const admission = share.admit(userId, old === undefined, () => {
@@ -207,7 +209,7 @@ const make = Effect.gen(function* () {
     const rejected = check(request)
     if (rejected !== undefined)
       return void refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
-    const body = yield* wait<WireBody>((resume) => request.body(hub.maxBodyBytes, resume))
+    const body = (yield (resume) => request.body(hub.maxBodyBytes, resume)) as WireBody
     if (body === "aborted") return undefined
     if (body === "too-large") {
       const message = `The body is larger than ${hub.maxBodyBytes} bytes`

@@ -54,8 +54,7 @@ export class NodeExchange implements WireRequest, WireReply {
       return Array.isArray(value) ? value.join(", ") : value
     }
     this.header = header
-    const breakOff = (): void => this.breakOff()
-    this.guard = new Guard(fork, breakOff)
+    this.guard = new Guard(fork, this)
     this.guard.subject.method = this.method
   }
 
@@ -94,7 +93,7 @@ export class NodeExchange implements WireRequest, WireReply {
     guard.on(incoming, "end", () => finish(pieces.whole()))
     const abort = (): void => finish("aborted")
     guard.on(incoming, "error", abort)
-    guard.on(incoming, "close", abort)
+    this.onAbort(abort)
   }
 
   always(headers: WireHeaders): void {
@@ -112,12 +111,10 @@ export class NodeExchange implements WireRequest, WireReply {
     // What is left of an unread body is thrown away for a moment, so that the client reads the answer before the
     // connection goes (a close with unread bytes would reset it).
     const unread = !incoming.complete && incoming.method === "POST"
-    outgoing.writeHead(status, {
-      ...headers,
-      ...this.extra,
-      ...(status === 204 ? {} : { "content-length": length }),
-      ...(unread ? { connection: "close" } : {})
-    })
+    const all: Record<string, string | number> = { ...headers, ...this.extra }
+    if (status !== 204) all["content-length"] = length
+    if (unread) all["connection"] = "close"
+    outgoing.writeHead(status, all)
     this.count(length)
     if (body === undefined || typeof body === "string") outgoing.end(body)
     else writeAll(outgoing, this.guard, body.values(), () => outgoing.end())
@@ -154,15 +151,16 @@ export class NodeExchange implements WireRequest, WireReply {
 
   onEnd(run: () => void): void {
     if (this.isOver()) return this.guard.run(run)
-    this.ends ??= []
-    this.ends.push(run)
+    // An empty array would make room for sixteen.
+    if (this.ends === undefined) this.ends = [run]
+    else this.ends.push(run)
     this.watchEnd()
   }
 
   onAbort(run: () => void): void {
     if (this.isOver()) return this.isGone() ? this.guard.run(run) : undefined
-    this.aborts ??= []
-    this.aborts.push(run)
+    if (this.aborts === undefined) this.aborts = [run]
+    else this.aborts.push(run)
     this.watchEnd()
   }
 
@@ -209,7 +207,7 @@ export class NodeExchange implements WireRequest, WireReply {
   }
 
   /** An answer that has begun cannot become another one; one that is complete may leave. */
-  private breakOff(): void {
+  breakOff(): void {
     const { outgoing } = this
     if (outgoing.writableEnded || outgoing.destroyed) return
     if (outgoing.headersSent) return void outgoing.destroy()

@@ -139,7 +139,7 @@ const make = Effect.gen(function* () {
 
   const sockets = new Set<Socket>()
   const accept = (socket: Socket): void => {
-    const guard = new Guard(fork, () => socket.destroy())
+    const guard = new Guard(fork, { breakOff: () => void socket.destroy() })
     guard.run(() => {
       pressure.accepted()
       guard.once(socket, "close", pressure.closed)
@@ -160,7 +160,8 @@ const make = Effect.gen(function* () {
 
   // A request's own limit is the tracker's; only a client that never finishes its headers is cut off here.
   const server = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 72_000 }, listener)
-  new Guard(fork, () => {}).on(server, "connection", accept)
+  // The listener goes on, whatever happens to one connection.
+  new Guard(fork, { breakOff: () => {} }).on(server, "connection", accept)
   yield* metrics.gauge("mcphub_client_sockets", "Open connections of clients", () => sockets.size)
 
   const now = monotonicMillis(yield* Clock.Clock)

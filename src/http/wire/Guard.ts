@@ -15,12 +15,8 @@ import type { RequestId, SessionId, UserId } from "../../domain/Ids.ts"
 /** Waits for one thing: `resume` is called once, now or later. */
 export type Wait<A> = (resume: (value: A) => void) => void
 
-/** Steps of which some wait. */
+/** Steps of which some wait: `(yield ask) as A` gives what a `Wait<A>` resumes with. */
 export type Way<A = void> = Generator<Wait<unknown>, A, unknown>
-
-export function* wait<A>(ask: Wait<A>): Way<A> {
-  return (yield ask as Wait<unknown>) as A
-}
 
 /** Whose it is, as far as that is known. */
 export interface Subject {
@@ -30,18 +26,22 @@ export interface Subject {
   requestId?: RequestId | undefined
 }
 
+/** Whatever is guarded; it can be broken off at any time, once. */
+export interface Owner {
+  readonly breakOff: () => void
+}
+
 export type Fork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 
 export class Guard {
   readonly subject: Subject = {}
   readonly fork: Fork
-  /** Ends what is guarded. */
-  private readonly end: () => void
+  private readonly owner: Owner
   private failed = false
 
-  constructor(fork: Fork, end: () => void) {
+  constructor(fork: Fork, owner: Owner) {
     this.fork = fork
-    this.end = end
+    this.owner = owner
   }
 
   get hasFailed(): boolean {
@@ -68,7 +68,13 @@ export class Guard {
   }
 
   on<A>(emitter: EventEmitter, event: string, step: (value: A) => void): void {
-    emitter.on(event, (value: A) => this.run(step, value))
+    emitter.on(event, (value: A) => {
+      try {
+        step(value)
+      } catch (defect) {
+        this.fail(defect)
+      }
+    })
   }
 
   once<A>(emitter: EventEmitter, event: string, step: (value: A) => void): void {
@@ -106,12 +112,12 @@ export class Guard {
   }
 
   *resultOfFiber<A, E>(fiber: Fiber.Fiber<A, E>): Way<Result.Result<A, E>> {
-    return resultOf(yield* wait<Exit.Exit<A, E>>((resume) => void fiber.addObserver(resume)))
+    return resultOf((yield (resume) => void fiber.addObserver(resume)) as Exit.Exit<A, E>)
   }
 
   /** The end of a fiber, however it ended. */
-  passed(fiber: Fiber.Fiber<unknown>): Way<unknown> {
-    return wait((resume) => void fiber.addObserver(resume))
+  *passed(fiber: Fiber.Fiber<unknown>): Way<unknown> {
+    return yield (resume) => void fiber.addObserver(resume)
   }
 
   /** Ends the owner. Once is enough, and nothing that happens to it afterwards is news. */
@@ -121,7 +127,7 @@ export class Guard {
     try {
       this.fork(report(this.subject, defect))
     } finally {
-      this.end()
+      this.owner.breakOff()
     }
   }
 }
