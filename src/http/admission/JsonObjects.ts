@@ -1,4 +1,4 @@
-/** Objects out of what a client sent where an object belongs: anything else counts as none given. */
+/** Reads an object where a client should have sent one: anything else counts as none given. */
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 
 export const objectOr = (value: unknown): JsonObject =>

@@ -2,9 +2,9 @@
  * The MCP endpoint: `POST|GET|DELETE /mcp`, `/mcp/:target` and `/:user/mcp/:target?`; of the deprecated HTTP+SSE
  * transport `GET /sse`, `/sse/:target` and `POST /messages`.
  *
- * The order is fixed: Host and Origin, the key, the target, then headers and body. What cannot be served at all answers
- * 4xx; once a request belongs to a session its failures are JSON-RPC errors under 200, because clients drop a session
- * over a 4xx. From a parsed POST to its upstream there is one fiber and no queue.
+ * The order is fixed: Host and Origin, the key, the target, then headers and body. A request that cannot be
+ * served at all is answered 4xx; once it belongs to a session its failures are JSON-RPC errors under 200, because clients
+ * drop a session over a 4xx. From a parsed POST to its upstream there is one fiber and no queue.
  *
  * `serve` is the way of a request, from top to bottom: each step decides, and answers or goes on. It runs through in one
  * turn where the key is remembered, the user has a share left, and nothing else has to be waited for.
@@ -69,7 +69,7 @@ export class McpEndpoint extends Context.Service<
 
 type Turn = "ran" | "waited" | "refused"
 
-/** How long a request that is one too many stays without an answer, in milliseconds; half of it more or less. */
+/** Milliseconds, half of them more or less, before a request that is one too many is told so. */
 const refusalMs = 1_000
 
 const make = Effect.gen(function* () {
@@ -178,7 +178,7 @@ const make = Effect.gen(function* () {
     return undefined
   }
 
-  /** What the path names, for this user and now. */
+  /** The target in the path, for this user and now. */
   const targetOf = (path: McpPath, principal: Principal): Target | undefined =>
     path.target === undefined ? { kind: "all" } : resolveTarget(path.target, principal.groups, settings.current())
 

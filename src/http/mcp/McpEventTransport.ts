@@ -139,7 +139,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     const { principal, request } = unaimed
     const id = request.query.get("sessionId") ?? ""
     const connection = connections.get(keyOf(principal, id))
-    // What the user may reach can have changed since the stream was opened.
+    // The user's access can have changed since the stream was opened.
     const target = connection?.targetFor(principal)
     if (connection === undefined || target === undefined || targetText(target) !== targetText(connection.target)) {
       openSession.notTheirs(unaimed, id)
@@ -217,7 +217,7 @@ const revisionOf = (params: JsonObject | undefined, header: string | undefined):
   return isStateful(header) ? header : eventTransportVersion
 }
 
-/** What belongs to no request. Events have no ids here, and those without data, which only carry one, are left out. */
+/** Reads messages that belong to no request. Events have no ids here; those without data only carry one: left out. */
 const reader = (stream: EventStream): EventWriter => ({
   event: (_id, json) => json === "" || stream.named("message", json),
   end: stream.end

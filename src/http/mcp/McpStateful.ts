@@ -198,7 +198,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
         return answer.end()
       }
       case "over":
-        // What tells a client of server-sent events to stop coming back (HTML Living Standard).
+        // Tells a client of server-sent events to stop coming back (HTML Living Standard).
         return reply.send(204, undefined)
       case "fresh":
         return read(admitted, "pause", (writer) => actor.attach(writer))

@@ -1,6 +1,6 @@
 /**
- * `node:http` as a `Wire`: the same code under Node and Deno. A body over the limit is answered before it is read to its
- * end, and the connection closed, so that nobody can make the hub hold more than the limit.
+ * One exchange of `node:http` as a `Wire`, the same under Node and Deno. The hub answers a body over the limit before it
+ * has read it to its end, and closes the connection, so that nobody can make it hold more than the limit.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Pieces } from "../../domain/protocol/json/Pieces.ts"
@@ -21,7 +21,7 @@ import {
 import { type Leaving, nodeStream, unreadMs, writeAll } from "./NodeStream.ts"
 import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 
-/** How long, and how many, bytes of a refused body are still taken in. */
+/** The milliseconds for which, and the bytes up to which, a refused body is still taken in. */
 const lingerMs = 100
 const lingerBytes = 256 * 1024
 
@@ -108,7 +108,7 @@ export class NodeExchange implements WireRequest, WireReply {
     const { incoming, leaving, outgoing } = this
     if (outgoing.headersSent || outgoing.destroyed) return
     const length = body === undefined ? 0 : sizeOf(body)
-    // What is left of an unread body is thrown away for a moment, so that the client reads the answer before the
+    // The hub throws the rest of an unread body away for a moment, so that the client reads the answer before the
     // connection goes (a close with unread bytes would reset it).
     const unread = !incoming.complete && incoming.method === "POST"
     const all: Record<string, string | number> = { ...headers, ...this.extra }

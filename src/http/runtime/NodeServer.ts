@@ -61,7 +61,7 @@ export const stop = (server: Server): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
     server.closeIdleConnections()
-    // What is still open has had its time.
+    // Connections that are still open have had their time.
     server.closeAllConnections()
   }).pipe(Effect.timeoutOption("2 seconds"), Effect.asVoid)
 
@@ -167,7 +167,7 @@ const make = Effect.gen(function* () {
   const now = monotonicMillis(yield* Clock.Clock)
   const shutDown = Effect.gen(function* () {
     const since = now()
-    // Whoever waits for their turn goes on first, so that nobody is left without an answer.
+    // Requests that wait for their turn go on first, so that none is left without an answer.
     yield* share.release
     yield* sessions.drain(hub.drainMs)
     const rest = hub.drainMs - (now() - since)

@@ -48,7 +48,7 @@ const cut = (text: string): WirePieces => {
 
 export const nodeStream = ({ count, guard, leaving, outgoing }: StreamOptions): WireStream => {
   let open = true
-  /** What waits until the large message that is on its way has left. */
+  /** Messages that wait until the large one before them has left. */
   const behind: Array<readonly [body: string | WirePieces, settle: () => void, textBytes: number]> = []
   let behindBytes = 0
   let behindTexts = 0
@@ -93,7 +93,7 @@ export const nodeStream = ({ count, guard, leaving, outgoing }: StreamOptions): 
     else writeAll(outgoing, guard, timed(body), () => goOn(settle))
   }
 
-  /** What was left unread before counts, and not this message, however large: nobody can have read it yet. */
+  /** Only messages before this one count, however large it is: nobody can have read it yet. */
   const isUnread = (): boolean => {
     const unread = outgoing.writableLength + behindBytes
     if (unread <= maxUnreadBytes) return false

@@ -86,7 +86,7 @@ export class EventStreams extends Context.Service<
             open.delete(write)
             onClosed()
           }
-          /** What has thrown was not taken, and ends its own stream alone: the keep-alive goes through all of them. */
+          /** A throw ends this stream alone, and its message was not taken: the keep-alive goes through all streams. */
           const attempt = (text: () => string | WirePieces): boolean =>
             guard.attempt(() => {
               if (closed) return false

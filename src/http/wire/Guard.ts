@@ -3,7 +3,7 @@
  *
  * No fiber stands around an event of a socket, a timer or an observer: a throw there would end the process, and with it
  * every user's sessions. The guard ends its owner instead (a request is answered 500, or its stream breaks off), and the
- * log gets one line that names user and session. What the owner held is given back as at any other end of it.
+ * log gets one line that names user and session. The owner gives back all that it held, as at any other end.
  *
  * `go` runs the way of a request from step to step: a generator that yields where something has to be waited for, and
  * goes through in one turn where nothing has. The linter refuses callbacks elsewhere in `src/http`.

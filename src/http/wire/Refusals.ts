@@ -91,7 +91,7 @@ export const noSessionNow = (reply: WireReply, { message, reason }: SessionRefus
 export const stopping = (reply: WireReply): void =>
   unavailable(reply, "The hub is stopping; send this again in a moment", 5)
 
-/** Whoever may do nothing that is not written down. */
+/** For a user who may do nothing that is not written down. */
 export const unaudited = (reply: WireReply): void =>
   refuse(
     reply,

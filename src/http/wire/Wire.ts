@@ -1,6 +1,6 @@
 /**
  * One HTTP exchange as the MCP endpoint sees it, apart from any runtime; `NodeExchange` adapts `node:http`, on Node and Deno.
- * Callbacks and not effects, because this is the data path. Whatever is called back runs inside the exchange's guard.
+ * Callbacks and not effects, because this is the data path. Every callback runs inside the exchange's guard.
  */
 import type { JsonBody } from "../../domain/protocol/json/RawJson.ts"
 import type { Guard } from "./Guard.ts"
