@@ -156,7 +156,7 @@ export const keyRules: ReadonlyArray<Mutation> = [
     file: endpoint,
     find: "const known = principals.peek(presented.key)\n",
     replace:
-      "const wait = wrongKeys.count(request.address)\n    if (wait !== undefined) {\n      rejectKey(reply, wait)\n      return true\n    }\n    const known = principals.peek(presented.key)\n",
+      "const wait = wrongKeys.count(request.address)\n    if (wait !== undefined) return rejectKey(reply, wait)\n    const known = principals.peek(presented.key)\n",
     tests: [guessing]
   },
   {
@@ -183,8 +183,8 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a foreign Host or Origin is served",
     file: endpoint,
-    find: "if (isForeignSite(request, hub)) {",
-    replace: "if (false) {",
+    find: "if (isForeignSite(request, hub)) return foreignSite(reply)",
+    replace: "",
     tests: ["test/http/admission/Keys.test.ts"]
   },
   {
@@ -204,7 +204,7 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "users who need no audit trail are refused without it",
     file: endpoint,
-    find: "!audit.writable() && auditRequired(admitted.target, admitted.principal.groups, settings.current())",
+    find: "!audit.writable() && auditRequired(target, principal.groups, settings.current())",
     replace: "!audit.writable()",
     tests: [audited]
   },

@@ -35,7 +35,8 @@ import {
   HubDraining,
   HubOverloaded,
   SessionLimitReached,
-  SessionNotFound
+  SessionNotFound,
+  SessionRefused
 } from "../../domain/requests/SessionErrors.ts"
 
 interface Entry {
@@ -86,7 +87,7 @@ const make = Effect.gen(function* () {
   const bySession = new Map<string, Entry>()
   /** Under the wire ids minted here. */
   const byMinted = new Map<string, Entry>()
-  const opening = SingleFlight.make<string, SessionActor.SessionActor, SessionLimitReached>(registry)
+  const opening = SingleFlight.make<string, SessionActor.SessionActor, SessionRefused>(registry)
   const ended = new Set<string>()
   let draining = false
   const leftBehind = metrics.counter("mcphub_sessions_left_behind_total", "Ended sessions of which something hangs")
@@ -155,9 +156,11 @@ const make = Effect.gen(function* () {
       yield* Effect.ignore(close(evictable.actor.sessionId, "made room for a newer session of the same user"))
       if (limits.take(principal.userId, "sessions", hub.maxSessionsPerUser)) return placeOf(principal.userId)
     }
-    return yield* new SessionLimitReached({
-      message: `This user has ${hub.maxSessionsPerUser} sessions, as many as allowed; end one (DELETE) or wait until one is idle`,
-      retryAfterSeconds: Math.ceil(evictableAfterMs / 1_000)
+    return yield* new SessionRefused({
+      reason: new SessionLimitReached({
+        message: `This user has ${hub.maxSessionsPerUser} sessions, as many as allowed; end one (DELETE) or wait until one is idle`,
+        retryAfterSeconds: Math.ceil(evictableAfterMs / 1_000)
+      })
     })
   })
 
@@ -248,20 +251,18 @@ const make = Effect.gen(function* () {
       }).pipe(Effect.as(matching.length))
     })
 
-  const refuseDraining = Effect.suspend(() =>
-    draining
-      ? new HubDraining({ message: "The hub is stopping; connect again in a moment", retryAfterSeconds: 5 })
-      : Effect.void
-  )
+  const stopping = new SessionRefused({
+    reason: new HubDraining({ message: "The hub is stopping; connect again in a moment", retryAfterSeconds: 5 })
+  })
+  const refuseDraining = Effect.suspend(() => (draining ? stopping : Effect.void))
 
-  const refuseOverloaded = Effect.suspend(() =>
-    pressure.memory()
-      ? new HubOverloaded({
-          message: "The hub is short of memory and takes no new sessions; try again in a moment",
-          retryAfterSeconds: 10
-        })
-      : Effect.void
-  )
+  const overloaded = new SessionRefused({
+    reason: new HubOverloaded({
+      message: "The hub is short of memory and takes no new sessions; try again in a moment",
+      retryAfterSeconds: 10
+    })
+  })
+  const refuseOverloaded = Effect.suspend(() => (pressure.memory() ? overloaded : Effect.void))
 
   const reserve: Sessions["Service"]["reserve"] = (principal) =>
     refuseDraining.pipe(Effect.andThen(refuseOverloaded), Effect.andThen(takePlace(principal)))

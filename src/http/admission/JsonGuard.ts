@@ -1,7 +1,7 @@
 /**
  * Parses a request body with limits a parser does not have: valid UTF-8, bounded nesting, bounded numbers of members and
  * of values, and no member named `__proto__`, however it is spelt. One pass over the bytes before it is parsed, which
- * ends at the first limit; the pass costs less than the parse. What a parse takes goes by the number of values, so the
+ * ends at the first limit; the pass costs less than the parse. The time of a parse goes by the number of values, so the
  * limits are what keeps one body from holding everybody else up.
  *
  * Source: RFC 8259 §8.1 (UTF-8), §9 (a parser may limit nesting).
