@@ -16,7 +16,7 @@ import { type Ground, launch, type Launched } from "./targets/Launch.ts"
 import { contextsPlan, isolationPlans, plans } from "./targets/Plans.ts"
 import type { Plan, Target } from "./targets/Target.ts"
 import { startUpstream, type UpstreamProcess } from "./upstream/UpstreamProcess.ts"
-import { everyRound } from "./Workloads.ts"
+import { everyRound, Load } from "./Workloads.ts"
 
 export interface Once {
   isolation?: IsolationFound
@@ -89,16 +89,16 @@ export const bench = async (options: Options, folder: string, say: (text: string
   const begun = performance.now()
   const seconds = (): string => `${((performance.now() - begun) / 1_000).toFixed(0)} s`
   const results: Array<Measured> = []
-  const live: Array<Launched & { readonly measured: Measured }> = []
+  const live: Array<Launched & { readonly measured: Measured; readonly load: Load }> = []
 
-  const inRounds = options.workloads.filter((name) => name in everyRound)
+  const inRounds = options.workloads.filter((name) => everyRound.includes(name))
   for (const plan of chosen(options)) {
     const measured: Measured = { plan, readyMs: Number.NaN, rounds: [], once: {}, problems: [] }
     try {
       const launched = await launch(plan, ground)
       const started = { ...measured, readyMs: launched.target.readyMs }
       results.push(started)
-      live.push({ ...launched, measured: started })
+      live.push({ ...launched, measured: started, load: new Load(launched.target) })
       say(`${plan.name}: ready after ${(launched.target.readyMs / 1_000).toFixed(1)} s`)
     } catch (error) {
       measured.problems.push((error as Error).message)
@@ -107,17 +107,17 @@ export const bench = async (options: Options, folder: string, say: (text: string
     }
   }
   if (inRounds.length > 0) {
-    for (const { target } of live) await everyRound["c32"]!.run(target, options.warmMs)
+    for (const { load } of live) await load.run("c32", options.warmMs)
     say(`warm after ${seconds()}`)
   }
   for (let round = 0; round < options.rounds && inRounds.length > 0; round++) {
     const order = live.map((_, at) => live[(at + round) % live.length]!)
     for (const { measured } of live) measured.rounds.push({})
     for (const workload of inRounds) {
-      for (const { measured, target } of order) {
+      for (const { load, measured, target } of order) {
         if (skips(target.plan, workload)) continue
         try {
-          const slice = await everyRound[workload]!.run(target, options.ms)
+          const slice = await load.run(workload, options.ms)
           measured.rounds[round]![workload] = slice
           if (slice.failed > 0) say(`${target.plan.name}, ${workload}: ${JSON.stringify(slice.errors)}`)
         } catch (error) {
@@ -127,7 +127,10 @@ export const bench = async (options: Options, folder: string, say: (text: string
     }
     say(`round ${round + 1} of ${options.rounds} after ${seconds()}`)
   }
-  for (const { stop } of live) await stop()
+  for (const { load, stop } of live) {
+    await load.close()
+    await stop()
+  }
   for (const { measured } of live) {
     await askOnce(measured, ground, upstream, options)
     say(`${measured.plan.name}: done after ${seconds()}`)

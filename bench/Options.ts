@@ -28,6 +28,7 @@ export const usageText = `npm run bench -- [options]
   --workloads A,B    ${workloadNames.join(", ")}
   --rounds N         default 5, with --quick 3
   --ms N             length of a slice, default 2000, with --quick 1200
+  --sessions N       of idle and churn, default 1000, with --quick 300
   --against DIR      also the hub of another checkout, compared with this one's round by round
   --isolation        the hub with and without isolation and tracking, compared round by round
   --no-pin           leave the choice of processors to the system
@@ -40,7 +41,7 @@ const names = (known: ReadonlyArray<string>, text: string, flag: string): Readon
 }
 
 const flags = ["--quick", "--isolation", "--no-pin", "--selftest"]
-const valued = ["--only", "--workloads", "--rounds", "--ms", "--against"]
+const valued = ["--only", "--workloads", "--rounds", "--ms", "--sessions", "--against"]
 const ofIsolation = ["c1", "c32", "list", "setup", "idle", "headers"]
 
 export const fromArguments = (args: ReadonlyArray<string>, canPin: boolean): Options => {
@@ -63,7 +64,7 @@ export const fromArguments = (args: ReadonlyArray<string>, canPin: boolean): Opt
     rounds: number("--rounds", quick ? 3 : 5),
     ms: number("--ms", quick ? 1_200 : 2_000),
     warmMs: quick ? 2_000 : 6_000,
-    sessions: quick ? 300 : 1_000,
+    sessions: number("--sessions", quick ? 300 : 1_000),
     only: given.get("--only")?.split(","),
     workloads: given.has("--workloads")
       ? names(workloadNames, given.get("--workloads")!, "--workloads")

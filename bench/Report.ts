@@ -18,7 +18,7 @@ export interface Circumstances {
 }
 
 export const report = (results: ReadonlyArray<Measured>, about: Circumstances): string => {
-  const workloads = Object.keys(everyRound).filter((name) =>
+  const workloads = everyRound.filter((name) =>
     results.some(({ rounds }) => rounds.some((round) => round[name] !== undefined))
   )
   const parts = [

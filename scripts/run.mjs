@@ -38,6 +38,8 @@ const tasks = {
   types: (args) => tsc(["-p", ".", ...args]),
   // Deno finds the type declarations of the SDK's 1.x line only by the `paths` of deno.json.
   "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test", "bench"]]),
+  // One warm call: modules entered, bytes allocated, CPU; `--against DIR` measures another checkout in turns.
+  "bench:call": program("bench/call/run.ts"),
   // Which test guards against which hazard, from the titles of the tests into docs/internals/hazards.md.
   hazards: program("test/docs/Hazards.ts"),
   // Breaks each rule that keeps users apart, in a copy, and asks whether a test notices: half an hour, for the night.

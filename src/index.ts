@@ -87,7 +87,14 @@ export { Provisioning, ProvisioningRefused, type ProvisioningSummary } from "./d
 export { User } from "./domain/identity/User.ts"
 export { Users } from "./domain/identity/Users.ts"
 
-export { HubDraining, SessionLimitReached, SessionNotFound } from "./domain/requests/SessionErrors.ts"
+export {
+  HubDraining,
+  HubOverloaded,
+  SessionLimitReached,
+  SessionNotFound,
+  SessionRefused,
+  SessionsUnavailable
+} from "./domain/requests/SessionErrors.ts"
 export type { Target } from "./domain/access/Target.ts"
 
 // Configuration.

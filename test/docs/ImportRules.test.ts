@@ -1,51 +1,12 @@
 /**
  * The linter keeps the rooms in order (`scripts/lint/rooms.mjs`) and drivers, wires and the SDK in their places. The
- * test shows each rule a file that breaks it, in a temporary folder with the project's own configuration.
+ * test shows each rule a file that breaks it.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { spawnSync } from "node:child_process"
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { dirname, join, relative } from "node:path"
-import process from "node:process"
+import { dirname, relative } from "node:path"
 import { rooms } from "../../scripts/lint/rooms.mjs"
-import { files, root } from "./Repository.ts"
-
-const oxlint = join(root, "node_modules", "oxlint", "bin", "oxlint")
-
-interface Diagnostics {
-  readonly diagnostics: ReadonlyArray<{
-    readonly code: string
-    readonly filename: string
-    readonly labels: ReadonlyArray<{ readonly span: { readonly line: number } }>
-  }>
-}
-
-/** Lints the files with the project's own configuration, as if they stood in the project. */
-const lint = (sources: Readonly<Record<string, string>>): Diagnostics["diagnostics"] => {
-  const folder = mkdtempSync(join(tmpdir(), "mcphub-import-rules-"))
-  try {
-    for (const path of [".oxlintrc.json", "scripts/lint/rooms.mjs"]) {
-      mkdirSync(join(folder, dirname(path)), { recursive: true })
-      copyFileSync(join(root, path), join(folder, path))
-    }
-    for (const [path, text] of Object.entries(sources)) {
-      mkdirSync(join(folder, dirname(path)), { recursive: true })
-      writeFileSync(join(folder, path), text)
-    }
-    const deno = "Deno" in globalThis ? ["run", "-A"] : []
-    const linted = spawnSync(process.execPath, [...deno, oxlint, "--format=json", "src"], {
-      cwd: folder,
-      encoding: "utf8",
-      maxBuffer: 64 << 20
-    })
-    const { diagnostics } = JSON.parse(linted.stdout) as Diagnostics
-    assert.strictEqual(linted.status, diagnostics.length === 0 ? 0 : 1)
-    return diagnostics
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
+import { lint } from "./Linting.ts"
+import { files } from "./Repository.ts"
 
 const importing = (imports: ReadonlyArray<string>): string =>
   imports.map((name, i) => `import * as a${i} from "${name}"\n`).join("") +

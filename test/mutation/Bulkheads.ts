@@ -7,6 +7,8 @@ const bytes = "src/actors/limits/AnswerBytes.ts"
 const exchange = "src/actors/upstream/http/UpstreamHttpExchange.ts"
 const summed = "test/actors/limits/AnswerBytes.test.ts"
 const onTheirWay = "test/http/mcp/calls/AnswerBytes.test.ts"
+const guarded = "test/http/wire/Guard.test.ts"
+const defects = "test/http/mcp/sessions/EdgeDefects.test.ts"
 const hanging = "test/http/mcp/calls/ServerPlaces.test.ts"
 
 export const bulkheads: ReadonlyArray<Mutation> = [
@@ -96,7 +98,7 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a body may come in any number of chunks",
-    file: "src/http/runtime/NodeWire.ts",
+    file: "src/http/runtime/NodeExchange.ts",
     find: "++count > maxBodyPieces",
     replace: "++count > Infinity",
     tests: ["test/http/admission/RequestBodies.test.ts"]
@@ -196,7 +198,7 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "what a client has not read takes no room",
     file: "src/http/mcp/McpEndpoint.ts",
-    find: "    reply.charge((bytes) => answers.leaving(principal.userId, bytes))\n",
+    find: "    reply.charge((bytes) => answers.leaving(userId, bytes))\n",
     replace: "",
     tests: [onTheirWay]
   },
@@ -206,5 +208,41 @@ export const bulkheads: ReadonlyArray<Mutation> = [
     find: "for (const settle of unsettled) settle()",
     replace: "",
     tests: [onTheirWay]
+  },
+  {
+    wrong: "a defect on the way of a request is caught by nobody",
+    file: "src/http/wire/Guard.ts",
+    find: "      this.isAsking = false\n      this.guard.fail(defect)\n",
+    replace: "      throw defect\n",
+    tests: [guarded, defects]
+  },
+  {
+    wrong: "a defect in an event of a socket is caught by nobody",
+    file: "src/http/wire/Guard.ts",
+    find: "emitter.on(event, (value: A) => {\n      try {\n        step(value)\n      } catch (defect) {\n        this.fail(defect)\n      }\n    })",
+    replace: "emitter.on(event, step)",
+    tests: [guarded]
+  },
+  {
+    wrong: "a stream that has met a defect keeps its place among the sessions",
+    file: "src/http/runtime/NodeExchange.ts",
+    find: "return this.guard.hasFailed || (",
+    replace: "return (",
+    tests: [defects]
+  },
+  {
+    wrong: "a request that has met a defect keeps its place in flight",
+    file: "src/actors/session/SessionIntake.ts",
+    find: "if (holdsPlace) {",
+    replace: "if (false) {",
+    tests: [defects]
+  },
+  {
+    wrong: "one stream that cannot be written to ends the keep-alive of all",
+    file: "src/http/wire/EventStreams.ts",
+    find: "            guard.attempt(() => {\n              if (closed) return false\n              if (stream.write(text())) return true\n              finish()\n              return false\n            }, false)",
+    replace:
+      "            (() => {\n              if (closed) return false\n              if (stream.write(text())) return true\n              finish()\n              return false\n            })()",
+    tests: [defects]
   }
 ]

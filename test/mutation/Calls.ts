@@ -109,7 +109,7 @@ const downstream: ReadonlyArray<Mutation> = [
   {
     wrong: "an answer carries another id than its request",
     file: "src/http/mcp/PostExchange.ts",
-    find: "answer(success(id, shape",
+    find: "answer(success(this.id, shape",
     replace: "answer(success(1, shape",
     tests: [exchanges]
   },

@@ -59,7 +59,7 @@ export const eventTransport: ReadonlyArray<Mutation> = [
   {
     wrong: "a stream without a session survives its key",
     file: transport,
-    find: "waiting.stream().end()",
+    find: "waiting.stream.end()",
     replace: "void waiting",
     tests: [endings]
   },

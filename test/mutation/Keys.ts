@@ -104,9 +104,23 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "two keys looked up at once get one answer",
     file: principals,
-    find: "const pending = waiting.get(digest)",
-    replace: "const pending = [...waiting.values()][0]",
+    find: "lookups.run(digest, ",
+    replace: 'lookups.run("", ',
     tests: [identity]
+  },
+  {
+    wrong: "what runs for one key is the answer for another that is asked for at the same time",
+    file: "src/domain/SingleFlight.ts",
+    find: "flights.get(key)\n",
+    replace: "flights.values().next().value\n",
+    tests: ["test/domain/SingleFlight.test.ts"]
+  },
+  {
+    wrong: "what several wait for ends with whoever asked first",
+    file: "src/domain/SingleFlight.ts",
+    find: "Effect.forkIn(working, scope)",
+    replace: "Effect.forkChild(working)",
+    tests: ["test/domain/SingleFlight.test.ts"]
   },
   {
     wrong: "valid keys are refused while others guess",
@@ -142,7 +156,7 @@ export const keyRules: ReadonlyArray<Mutation> = [
     file: endpoint,
     find: "const known = principals.peek(presented.key)\n",
     replace:
-      "const wait = wrongKeys.count(request.address)\n    if (wait !== undefined) {\n      rejectKey(reply, wait)\n      return true\n    }\n    const known = principals.peek(presented.key)\n",
+      "const wait = wrongKeys.count(request.address)\n    if (wait !== undefined) return rejectKey(reply, wait)\n    const known = principals.peek(presented.key)\n",
     tests: [guessing]
   },
   {
@@ -169,8 +183,8 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a foreign Host or Origin is served",
     file: endpoint,
-    find: "if (isForeignSite(request, hub)) {",
-    replace: "if (false) {",
+    find: "if (isForeignSite(request, hub)) return foreignSite(reply)",
+    replace: "",
     tests: ["test/http/admission/Keys.test.ts"]
   },
   {
@@ -190,7 +204,7 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "users who need no audit trail are refused without it",
     file: endpoint,
-    find: "!audit.writable() && auditRequired(admitted.target, admitted.principal.groups, settings.current())",
+    find: "!audit.writable() && auditRequired(target, principal.groups, settings.current())",
     replace: "!audit.writable()",
     tests: [audited]
   },

@@ -6,6 +6,7 @@ const stateful = "src/http/mcp/McpStateful.ts"
 const stored = "src/domain/records/SessionStore.ts"
 const ownership = "test/http/mcp/sessions/SessionOwnership.test.ts"
 const endings = "test/http/mcp/sessions/Endings.test.ts"
+const defects = "test/http/mcp/sessions/EdgeDefects.test.ts"
 const ends = "test/http/admin/handlers/SessionEnds.test.ts"
 
 /** Lets whoever knows the id of a session find it. */
@@ -54,34 +55,26 @@ export const sessions: ReadonlyArray<Mutation> = [
   {
     wrong: "POST finds another user's session by its id",
     file: stateful,
-    find: "withExisting(admitted, id, then, (ended) => {",
-    replace: `const theirs = (sessions as any).anyones(id)
-    if (theirs !== undefined) return then(theirs)
-    withExisting(admitted, id, then, (ended) => {`,
+    find: "sessions.find(principal, target, id) ?? (yield* recoveredOrAdopted",
+    replace: "sessions.find(principal, target, id) ?? (sessions as any).anyones(id) ?? (yield* recoveredOrAdopted",
     also: [findable],
     tests: [ownership]
   },
   {
     wrong: "GET finds another user's session by its id",
     file: stateful,
-    find: "      (actor) => stream(admitted, actor),\n      () => notTheirs(admitted, id)\n",
-    replace: `      (actor) => stream(admitted, actor),
-      () => {
-        const theirs = (sessions as any).anyones(id)
-        return theirs === undefined ? notTheirs(admitted, id) : stream(admitted, theirs)
-      }
-`,
+    find: "const actor = yield* existing(admitted, id)\n    if (actor === undefined || !rate",
+    replace:
+      "const actor = (sessions as any).anyones(id) ?? (yield* existing(admitted, id))\n    if (actor === undefined || !rate",
     also: [findable],
     tests: [ownership]
   },
   {
     wrong: "DELETE finds another user's session by its id",
     file: stateful,
-    find: "withExisting(admitted, id, end, () => notTheirs(admitted, id))",
-    replace: `withExisting(admitted, id, end, () => {
-      const theirs = (sessions as any).anyones(id)
-      return theirs === undefined ? notTheirs(admitted, id) : end(theirs)
-    })`,
+    find: "const actor = yield* existing(admitted, id)\n    if (actor === undefined) return",
+    replace:
+      "const actor = (sessions as any).anyones(id) ?? (yield* existing(admitted, id))\n    if (actor === undefined) return",
     also: [findable],
     tests: [ownership]
   },
@@ -95,7 +88,7 @@ export const sessions: ReadonlyArray<Mutation> = [
   {
     wrong: "a label is adopted again after its session has ended",
     file: stateful,
-    find: "if (ended || !hub.sessionAdopt",
+    find: 'if (found.kind === "ended" || !hub.sessionAdopt',
     replace: "if (!hub.sessionAdopt",
     tests: ["test/http/mcp/sessions/SeedCommands.test.ts"]
   },
@@ -245,5 +238,12 @@ export const sessions: ReadonlyArray<Mutation> = [
     find: "const known = guesses.get(user)\n    const left",
     replace: "const known = [...guesses.values()][0]\n    const left",
     tests: ["test/http/mcp/sessions/Recovery.test.ts"]
+  },
+  {
+    wrong: "a session stays whose client could not be told its id",
+    file: stateful,
+    find: "if (guard.hasFailed) guard.background(",
+    replace: "if (false) guard.background(",
+    tests: [defects]
   }
 ]

@@ -12,6 +12,10 @@ const sharing = "test/actors/upstream/links/SharedUpstreams.test.ts"
 const linking = "test/actors/upstream/links/UpstreamLinks.test.ts"
 const sharedLinks = "test/actors/upstream/links/SharedLinks.test.ts"
 const endings = "test/http/mcp/sessions/Endings.test.ts"
+const secrets = "src/actors/upstream/connection/UpstreamSecrets.ts"
+const scrubber = "src/domain/Scrubber.ts"
+const scrubbing = "test/domain/Scrubber.test.ts"
+const echoed = "test/http/mcp/servers/EchoedSecrets.test.ts"
 const canaries = "test/e2e/CanaryFaults.test.ts"
 const listing = "test/actors/catalog/ServerLists.test.ts"
 
@@ -48,9 +52,65 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a child's error gives away what it was started with",
     file: "src/actors/upstream/stdio/UpstreamStdio.ts",
-    find: "ChildSecrets.scrubJson(error, secrets)",
-    replace: "error",
+    find: "scrub: scrubber.json,",
+    replace: "scrub: (error) => error,",
     tests: ["test/actors/upstream/stdio/UpstreamStdio.test.ts"]
+  },
+  {
+    wrong: "an HTTP server's error gives away what it was given",
+    file: "src/actors/upstream/http/UpstreamHttpAnswer.ts",
+    find: "scrubber.json(response.error)",
+    replace: "(void scrubber, response.error)",
+    tests: [echoed]
+  },
+  {
+    wrong: "a child's last words give away what it was started with",
+    file: "src/actors/upstream/stdio/UpstreamStdio.ts",
+    find: 'scrubber.text(child.stderr().slice(-10).join("\\n"))',
+    replace: 'child.stderr().slice(-10).join("\\n")',
+    tests: [echoed]
+  },
+  {
+    wrong: "an error gives away what the operator's settings put into a header",
+    file: secrets,
+    find: "add(template, expanded.headers?.[name])",
+    replace: "add(template, name)",
+    tests: [echoed]
+  },
+  {
+    wrong: "a secret leaks as a part of a URL",
+    file: scrubber,
+    find: "...inUrls(sound), ",
+    replace: "",
+    tests: [scrubbing]
+  },
+  {
+    wrong: "a secret leaks in JSON",
+    file: scrubber,
+    find: ", ...inJson(secret)]",
+    replace: "]",
+    tests: [scrubbing]
+  },
+  {
+    wrong: "a secret leaks in base64",
+    file: scrubber,
+    find: ", ...inBase64(secret)]",
+    replace: "]",
+    tests: [scrubbing]
+  },
+  {
+    wrong: "a secret leaks in base64 when something stands before it",
+    file: scrubber,
+    find: "[0, 1, 2].flatMap",
+    replace: "[0].flatMap",
+    tests: [scrubbing]
+  },
+  {
+    wrong: "a secret's edges leak in base64",
+    file: scrubber,
+    find: "formOf(text, before > 0, isShared)",
+    replace: "formOf(text)",
+    tests: [scrubbing]
   },
   {
     wrong: "two origins share a pool",
@@ -265,8 +325,9 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "sessions share the lists that are being fetched",
     file: lists,
-    find: "const fetching = new Map<string, Deferred.Deferred<Items, UpstreamError>>()",
-    replace: `const fetching: Map<string, Deferred.Deferred<Items, UpstreamError>> = ${everybodys("Fetching")}`,
+    find: "const fetching = SingleFlight.make<string, Items, UpstreamError>(session)",
+    replace:
+      "const fetching: SingleFlight.SingleFlight<string, Items, UpstreamError> = ((globalThis as any).fetching ??= SingleFlight.make(session))",
     tests: [listing]
   },
   {

@@ -1,5 +1,4 @@
 /** One request of the client on its way through the session, with everything its answer depends on. */
-import type { Principal } from "../../domain/identity/Principal.ts"
 import type { JsonRpcRequest, JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import type { LogLevel } from "../../domain/protocol/LogLevels.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
@@ -10,7 +9,6 @@ import type { RequestError } from "../../domain/requests/RequestErrors.ts"
 
 export interface Call {
   readonly message: JsonRpcRequest
-  readonly principal: Principal
   readonly context: CallContext
   readonly record: RequestRecord
   readonly exchange: ClientExchange

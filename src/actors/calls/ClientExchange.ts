@@ -12,7 +12,7 @@ import type { RequestError } from "../../domain/requests/RequestErrors.ts"
 export interface ClientExchange {
   /** Sends a message that belongs to this request, before its answer. False: the client is gone. */
   readonly send: (message: JsonRpcMessage) => boolean
-  readonly succeed: (result: unknown) => void
+  readonly succeed: (result: unknown, requestId: RequestId | undefined) => void
   readonly fail: (error: RequestError, requestId: RequestId | undefined) => void
   /** A defect: the client learns only that it happened. */
   readonly die: (cause: Cause.Cause<unknown>, requestId: RequestId | undefined) => void

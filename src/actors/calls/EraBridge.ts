@@ -1,9 +1,9 @@
 /**
- * Carries one request to its upstream across the eras, in all four combinations.
+ * Carries one request to its upstream where at least one side is stateless.
  *
- * Same era: as it is (a stateless upstream's `requestState` is sealed for the user on its way to the client and opened
- * on its way back). Stateful client, stateless upstream: see `UpstreamRounds`. Stateless client, stateful
- * upstream: the open call is parked, see `ParkedCalls`.
+ * Both are: as it is, but that the upstream's `requestState` is sealed for the user on its way to the client and opened
+ * on its way back. The upstream alone: its questions are asked in rounds, see `UpstreamRounds`. The client alone: the
+ * open call is parked, see `ParkedCalls`.
  *
  * Source: MCP 2026-07-28, multi round-trip requests.
  */
@@ -65,21 +65,27 @@ export interface BridgeOptions {
   readonly onMessage: (call: Call, connection: UpstreamConnection, message: UpstreamMessage) => void
 }
 
-const subjectOf = ({ context, message, principal }: Call): Subject => ({
-  userId: principal.userId,
+const subjectOf = ({ context, message }: Call): Subject => ({
+  userId: context.principal.userId,
   sessionId: context.sessionId,
   method: message.method,
   params: message.params
 })
 
 /** A retry is a new request with a progress token of its own: what it is told carries that one. */
-const ownExchange = ({ exchange, message: { params } }: Call): ClientExchange => ({
-  ...exchange,
-  send: (message) => {
+const ownExchange = ({ exchange, message: { params } }: Call): ClientExchange =>
+  sendingBy(exchange, (message) => {
     if (!("method" in message) || message.method !== "notifications/progress") return exchange.send(message)
     const progressToken = metaOf(params)?.["progressToken"]
     return progressToken !== undefined && exchange.send({ ...message, params: { ...message.params, progressToken } })
-  }
+  })
+
+/** The same way back, but for the messages before the answer. */
+const sendingBy = (exchange: ClientExchange, send: ClientExchange["send"]): ClientExchange => ({
+  send,
+  succeed: (result, requestId) => exchange.succeed(result, requestId),
+  fail: (error, requestId) => exchange.fail(error, requestId),
+  die: (cause, requestId) => exchange.die(cause, requestId)
 })
 
 /** No server was told that the client knows tasks, so whatever task is meant is not this client's. */
@@ -137,7 +143,7 @@ export const make = (options: BridgeOptions): EraBridge => {
 
   /** A stateless client's call to a stateful upstream: its questions park the call. */
   const park = (call: Call, connection: UpstreamConnection, params: JsonObject | undefined, send: Send) => {
-    const { userId } = call.principal
+    const { userId } = call.context.principal
     const run = (ask: Ask): Effect.Effect<unknown, RequestError> => {
       const asks = (message: JsonRpcRequest): void => question(call, connection, ask, message)
       const begin = Effect.suspend(() => {
@@ -162,7 +168,7 @@ export const make = (options: BridgeOptions): EraBridge => {
       send(params, (message) => {
         if ("id" in message) return asks(message)
         if (message.method === "notifications/cancelled") return ask.withdraw(message.params?.["requestId"])
-        options.onMessage({ ...call, exchange: { ...call.exchange, send: ask.send } }, connection, message)
+        options.onMessage({ ...call, exchange: sendingBy(call.exchange, ask.send) }, connection, message)
       })
     return visiting(
       call,
@@ -183,13 +189,11 @@ export const make = (options: BridgeOptions): EraBridge => {
 
   const carry: EraBridge["carry"] = (call, connection, params, send) => {
     const { method } = call.message
-    if (method.startsWith("tasks/") && (era === "stateless" || connection.era === "stateless")) return noTasks
-    if (era === "stateful" && connection.era === "stateless") return rounds(call, connection, params, send)
-    if (era === "stateless" && connection.era === "stateful" && interactiveMethods.has(method)) {
-      return park(call, connection, params, send)
-    }
+    if (method.startsWith("tasks/")) return noTasks
+    if (era === "stateful") return rounds(call, connection, params, send)
+    if (connection.era === "stateful" && interactiveMethods.has(method)) return park(call, connection, params, send)
     const sent = send(params, (message) => options.onMessage(call, connection, message))
-    return era === "stateless" && connection.era === "stateless"
+    return connection.era === "stateless"
       ? Effect.flatMap(sent, (result) => passAsking(call, connection.server, result))
       : sent
   }

@@ -1,6 +1,6 @@
 /**
- * What an upstream answers, on its way to a client of the other era: results and errors in words that client knows.
- * The wire adds what every answer of its era has (`ToStateless`); here is what depends on who answered.
+ * Answers of an upstream on their way to a client of the other era: results and errors in words that client knows, as
+ * far as they depend on who answered. The wire adds what every answer of its era has (`ToStateless`).
  */
 import { Effect } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"

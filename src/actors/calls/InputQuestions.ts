@@ -1,6 +1,6 @@
 /**
- * What a stateless upstream asks for with an `input_required` result, and whether it may: only in answer to the requests
- * that may take several rounds, only what the protocol has, and only what the client declared.
+ * The questions of a stateless upstream in an `input_required` result, and whether it may ask them: only in answer to
+ * the requests that may take several rounds, only what the protocol has, and only what the client declared.
  *
  * Source: MCP 2026-07-28, multi round-trip requests.
  */

@@ -1,7 +1,7 @@
 /**
- * What a session's client sees: the lists of all admitted servers put together under unambiguous names, and the way
- * back from a name to its server. Group filter, switched-off tools and replaced descriptions are applied here, for
- * listing and for calling alike. Names are resolved through the servers' own lists, never by splitting text.
+ * The lists that a session's client sees: those of all servers it may reach, put together under unambiguous names, and
+ * the way back from a name to its server. The catalog applies the group filter, switched-off tools and replaced
+ * descriptions to listing and calling alike. It resolves names through the servers' own lists, never by splitting text.
  */
 import { Effect, Result } from "effect"
 import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"

@@ -3,9 +3,10 @@
  * however many ask, and kept until the server says they changed. Belongs to one session: what a server shows may depend
  * on the user and on the client's capabilities, so nothing here is ever shared between users.
  */
-import { Clock, Deferred, Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
+import * as SingleFlight from "../../domain/SingleFlight.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { listBytes, readPage } from "../../domain/protocol/json/ServerResults.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
@@ -136,7 +137,8 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
   const cache = new Map<string, Cached>()
   /** Outlives the cache: a list that went stale while it was read is still in these words. */
   const spoken = new Map<string, Era>()
-  const fetching = new Map<string, Deferred.Deferred<Items, UpstreamError>>()
+  /** In the session's scope: a list is wanted even when its caller stops waiting. */
+  const fetching = SingleFlight.make<string, Items, UpstreamError>(session)
   /** Lists somebody was answered without: their arrival is announced, once. */
   const owed = new Set<string>()
   const keyOf = (server: string, kind: ListKind): string => `${kind}:${server}`
@@ -162,31 +164,11 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
     return items
   })
 
-  const start = (server: string, kind: ListKind, context: CallContext) => {
-    const key = keyOf(server, kind)
-    const deferred = Deferred.makeUnsafe<Items, UpstreamError>()
-    fetching.set(key, deferred)
-    const isCurrent = () => fetching.get(key) === deferred
-    return load(server, kind, context, isCurrent).pipe(
-      Effect.onExit((exit) =>
-        Effect.sync(() => {
-          if (isCurrent()) fetching.delete(key)
-          Deferred.doneUnsafe(deferred, exit)
-        })
-      ),
-      // In the session's scope: the answer is wanted even when this caller stops waiting.
-      Effect.forkIn(session),
-      Effect.as(deferred)
-    )
-  }
-
   const get: ServerLists["get"] = (server, kind, context) =>
     Effect.suspend(() => {
       const key = keyOf(server, kind)
       const cached = cache.get(key)
       if (cached !== undefined && now() < cached.freshUntil) return Effect.succeed(cached.items)
-      const running = fetching.get(key)
-      const started = running === undefined ? start(server, kind, context) : Effect.succeed(running)
       const refusal = (patience: number) => {
         const config = settings.current().mcpServers[server]
         return config === undefined ? undefined : pauses.refusal({ server, config, context }, patience)
@@ -195,11 +177,12 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
         owed.add(key)
         return error
       }
-      return Effect.flatMap(started, (deferred) => {
+      const begun = fetching.begin(key, (isCurrent) => load(server, kind, context, isCurrent))
+      return Effect.flatMap(begun, (answer) => {
         // Nobody waits in vain for a server that is not asked in time.
         const refused = refusal(hub.listTimeout)
         if (refused !== undefined) return without(refused)
-        return Deferred.await(deferred).pipe(
+        return answer.pipe(
           timeoutAwake(hub.listTimeout, () => without(refusal(0) ?? late(server, kind, hub.listTimeout)))
         )
       })
@@ -218,7 +201,7 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
         const key = keyOf(server, kind)
         cache.delete(key)
         // A fetch under way may already hold the old answer: it is not kept, and the next caller starts another.
-        fetching.delete(key)
+        fetching.forget(key)
       }
     }
   } satisfies ServerLists

@@ -1,7 +1,7 @@
 /**
- * How many bytes of large answers the hub holds for each user: while they arrive from a server, whole or as one event or
- * line, and while they leave to the client. Each answer has a limit of its own (`MAX_UPSTREAM_BYTES`); this one is for
- * all that a user has on their way at once, so that nobody can have the hub hold a multiple of it.
+ * The bytes of large answers that the hub holds for each user: while they arrive from a server, whole or as one event
+ * or line, and while they leave to the client. Each answer has a limit of its own (`MAX_UPSTREAM_BYTES`); this one is
+ * for all that a user has on their way at once, so that nobody can have the hub hold a multiple of it.
  *
  * What arrives is refused beyond the limit. What leaves counts and is never refused: it is there already, and the next
  * answers have less room for it. Answers below `large` are not counted, and cost nothing here.
@@ -25,7 +25,7 @@ export class AnswerBytes extends Context.Service<
   AnswerBytes,
   {
     readonly arriving: (userId: UserId) => AnswerRoom
-    /** Counts so many bytes until the result is called; calling it twice does no harm. */
+    /** Counts N bytes until the result is called; calling it twice does no harm. */
     readonly leaving: (userId: UserId, bytes: number) => () => void
     /** Over all users, for the gauge. */
     readonly held: () => number

@@ -4,11 +4,11 @@
  * a pause. So what a user does beyond their share waits its turn while anybody else is active who asks little, and the
  * thread is free for those. Where all ask much, or one is alone, nobody waits.
  *
- * Each user has a bucket that fills with `FAIR_SHARE` units a second; a request costs one, and so does the like of it in
- * bytes of large answers. Who finds it empty waits in queues of their own: nothing is refused, read or held but the
- * connection. Requests and the answers that are being read take turns, so that neither keeps the other waiting. The only
- * request of a user never waits: who awaits one answer before asking again leaves gaps by themselves. Those that have
- * arrived together are several, though each may be answered before the next one is looked at.
+ * Each user has a bucket that fills with `FAIR_SHARE` units a second; a request costs one, and so does the like of it
+ * in bytes of large answers. A user whose bucket is empty waits in queues of their own: nothing is refused, read or
+ * held but the connection. Requests and the answers that are being read take turns, so that neither keeps the other
+ * waiting. The only request of a user never waits: who awaits one answer before asking again leaves gaps by themselves.
+ * Those that have arrived together are several, though each may be answered before the next one is looked at.
  */
 import { Clock, Context, Effect, FiberHandle, Layer } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
@@ -103,7 +103,7 @@ const make = Effect.fnUntraced(function* () {
 
   /**
    * Well below it: calls that a stall has held back come together, and whoever is hurt by it would no longer count as
-   * asking little. Who is beyond their share has less than one unit, because each one lets something go.
+   * asking little. A user beyond their share has less than one unit, because each unit lets something go.
    */
   const little = Math.max(1, burst / 8)
   const asksLittle = (account: Account, moment: number): boolean => unitsAt(account, moment) >= little

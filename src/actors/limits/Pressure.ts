@@ -1,9 +1,11 @@
 /**
- * What this process is running out of: memory or descriptors. While something presses, nothing new is taken: sessions
- * are refused for want of memory, connections for want of descriptors, both with 503; what runs goes on.
+ * The pressure on this process: too little memory, or too few descriptors. While either runs short, the hub takes
+ * nothing new: it refuses sessions for want of memory and connections for want of descriptors, both with 503. What runs
+ * goes on.
  *
- * Looked at once a second; in between, connections that come and go are counted, so that a flood of them cannot use up
- * the descriptors between two looks. `Measures` is a reference, so that a test or an embedder can bring their own.
+ * It is measured once a second; in between, connections that come and go are counted, so that a flood of them cannot
+ * use up the descriptors between two looks. `Measures` is a reference, so that a test or an embedder can bring their
+ * own.
  */
 import { Context, Effect, Layer, Schedule } from "effect"
 import { readdirSync, readFileSync } from "node:fs"

@@ -2,7 +2,7 @@
  * The audit trail: exactly one row for every request and notification that ended, and one for what was refused to keep
  * users apart. Rows are handed over synchronously and written by `AuditWriter`, off the data path.
  *
- * Where no trail is provided there is none, and whoever may do nothing without one is refused.
+ * Without a trail nothing is written, and the hub refuses those who may do nothing without one.
  */
 import { randomUUID } from "node:crypto"
 import { Clock, Context, Effect, Layer } from "effect"

@@ -1,5 +1,5 @@
 /**
- * What the hub counts and measures, for Prometheus and OTLP.
+ * The counters and measures of the hub, for Prometheus and OTLP.
  *
  * Labels come from closed lists and never hold a user, a key or a session: the type of `Labels` has no place for them.
  * Gauges are read from their source when they are scraped, so they are exact and cost nothing in between. Names follow

@@ -1,6 +1,6 @@
 /**
- * Where log lines leave the process: collected for at most 100 ms or 512 lines, written as one chunk, in order, flushed
- * when the scope closes.
+ * The way of log lines out of the process: collected for at most 100 ms or 512 lines, written as one chunk, in order,
+ * flushed when the scope closes.
  *
  * A reader that is too slow costs lines and never memory or time: beyond 10 000 waiting lines new ones are dropped, and
  * a line saying how many follows.

@@ -1,7 +1,7 @@
 /**
- * Writes the sessions of this hub down, off the data path: when one is opened, when it ends, and, in batches, that it is
- * still in use. Writes are never concurrent, so that they reach the database in the order in which they were decided;
- * what has gathered while one was under way is the next.
+ * Writes the sessions of this hub down, off the data path: when one is opened, when it ends, and, in batches, that it
+ * is still in use. Writes are never concurrent, so that they reach the database in the order in which they were
+ * decided; what has gathered while one was under way is the next.
  *
  * A database that does not answer delays an `initialize` by a second at most: the session is opened all the same, and
  * written as soon as the database answers. Until then it would not survive a restart, which the log says.
@@ -36,7 +36,7 @@ export interface JournalOptions {
   readonly lost: (digest: string) => Effect.Effect<void>
 }
 
-/** Whoever opens or ends a session waits for the database as long as this. */
+/** The longest wait of an opening or ending session for the database. */
 const patience = "1 second"
 /** A statement has this long. */
 const deadline = "3 seconds"

@@ -6,8 +6,9 @@
  * for more ids that never were than they could have sessions has to wait. It is also useless: an id is looked up under
  * the user, key and target of the request that brings it.
  */
-import { Clock, Deferred, Effect, type Exit, Semaphore } from "effect"
+import { Clock, Effect, Semaphore } from "effect"
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
+import * as SingleFlight from "../../domain/SingleFlight.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { isMinted, type UserId, WireSessionId } from "../../domain/Ids.ts"
 import type { DatabaseUnavailable } from "../../domain/identity/IdentityErrors.ts"
@@ -18,24 +19,15 @@ import { type Recovered } from "./Sessions.ts"
 import type { SessionActor } from "../session/SessionActor.ts"
 import type { OpenOptions } from "../session/Session.ts"
 import { type Target, targetText } from "../../domain/access/Target.ts"
-import {
-  type HubDraining,
-  type HubOverloaded,
-  SessionLimitReached,
-  SessionsUnavailable
-} from "../../domain/requests/SessionErrors.ts"
-
-export type RecoveryError = SessionLimitReached | HubDraining | HubOverloaded | SessionsUnavailable
+import { SessionLimitReached, SessionRefused, SessionsUnavailable } from "../../domain/requests/SessionErrors.ts"
 
 export interface SessionRecovery {
-  readonly recover: (principal: Principal, target: Target, wireId: string) => Effect.Effect<Recovered, RecoveryError>
+  readonly recover: (principal: Principal, target: Target, wireId: string) => Effect.Effect<Recovered, SessionRefused>
 }
 
 export interface RecoveryOptions {
   readonly claim: (digest: string) => Effect.Effect<Claim, DatabaseUnavailable>
-  readonly open: (
-    options: OpenOptions
-  ) => Effect.Effect<SessionActor, SessionLimitReached | HubDraining | HubOverloaded>
+  readonly open: (options: OpenOptions) => Effect.Effect<SessionActor, SessionRefused>
 }
 
 /** The database has this long to say whether there is such a session. */
@@ -47,8 +39,11 @@ const maxMisses = 10_000
 /** Milliseconds over which a user's ids that never were are counted. */
 const window = 60_000
 
-const unavailable = new SessionsUnavailable({
-  message: "The hub cannot look for this session because its database does not answer; send this again in a moment"
+const unavailable = new SessionRefused({
+  reason: new SessionsUnavailable({
+    message: "The hub cannot look for this session because its database does not answer; send this again in a moment",
+    retryAfterSeconds: 2
+  })
 })
 
 export const make = Effect.fnUntraced(function* ({ claim, open }: RecoveryOptions) {
@@ -56,7 +51,7 @@ export const make = Effect.fnUntraced(function* ({ claim, open }: RecoveryOption
   const clock = yield* Clock.Clock
   const scope = yield* Effect.scope
   const lookups = yield* Semaphore.make(concurrentLookups)
-  const pending = new Map<string, Deferred.Deferred<Recovered, RecoveryError>>()
+  const recoveries = SingleFlight.make<string, Recovered, SessionRefused>(scope)
   const misses = new Map<string, { readonly until: number; readonly answer: Recovered }>()
   const guesses = new Map<UserId, { readonly since: number; count: number }>()
   const maxGuesses = 2 * hub.maxSessionsPerUser
@@ -111,28 +106,18 @@ export const make = Effect.fnUntraced(function* ({ claim, open }: RecoveryOption
   const recover: SessionRecovery["recover"] = (principal, target, wireId) =>
     Effect.suspend(() => {
       const digest = sessionDigest(principal.userId, principal.keyId, targetText(target), wireId)
-      const underWay = pending.get(digest)
-      if (underWay !== undefined) return Deferred.await(underWay)
+      const looking = recoveries.run(digest, () => lookUp(principal, target, wireId, digest))
+      if (recoveries.has(digest)) return looking
       const miss = misses.get(digest)
       if (miss !== undefined && clock.currentTimeMillisUnsafe() < miss.until) return Effect.succeed(miss.answer)
       const wait = waitSeconds(principal.userId)
-      if (wait > 0) {
-        return new SessionLimitReached({
+      if (wait === 0) return looking
+      return new SessionRefused({
+        reason: new SessionLimitReached({
           message: "This user has asked for too many sessions that do not exist; initialize a new one, or wait",
           retryAfterSeconds: wait
         })
-      }
-      const answer = Deferred.makeUnsafe<Recovered, RecoveryError>()
-      pending.set(digest, answer)
-      return lookUp(principal, target, wireId, digest).pipe(
-        Effect.onExit((exit: Exit.Exit<Recovered, RecoveryError>) => {
-          pending.delete(digest)
-          return Deferred.done(answer, exit)
-        }),
-        // It goes on when the first to ask is interrupted.
-        Effect.forkIn(scope),
-        Effect.andThen(Deferred.await(answer))
-      )
+      })
     })
 
   return { recover } satisfies SessionRecovery

@@ -16,6 +16,7 @@ import { Clock, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } 
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { SessionId, type UserId, WireSessionId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
+import * as SingleFlight from "../../domain/SingleFlight.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { Principals } from "../../domain/identity/Principals.ts"
 import { sessionDigest } from "../../domain/records/SessionStore.ts"
@@ -34,7 +35,8 @@ import {
   HubDraining,
   HubOverloaded,
   SessionLimitReached,
-  SessionNotFound
+  SessionNotFound,
+  SessionRefused
 } from "../../domain/requests/SessionErrors.ts"
 
 interface Entry {
@@ -85,7 +87,7 @@ const make = Effect.gen(function* () {
   const bySession = new Map<string, Entry>()
   /** Under the wire ids minted here. */
   const byMinted = new Map<string, Entry>()
-  const opening = new Map<string, Deferred.Deferred<SessionActor.SessionActor, SessionLimitReached>>()
+  const opening = SingleFlight.make<string, SessionActor.SessionActor, SessionRefused>(registry)
   const ended = new Set<string>()
   let draining = false
   const leftBehind = metrics.counter("mcphub_sessions_left_behind_total", "Ended sessions of which something hangs")
@@ -154,9 +156,11 @@ const make = Effect.gen(function* () {
       yield* Effect.ignore(close(evictable.actor.sessionId, "made room for a newer session of the same user"))
       if (limits.take(principal.userId, "sessions", hub.maxSessionsPerUser)) return placeOf(principal.userId)
     }
-    return yield* new SessionLimitReached({
-      message: `This user has ${hub.maxSessionsPerUser} sessions, as many as allowed; end one (DELETE) or wait until one is idle`,
-      retryAfterSeconds: Math.ceil(evictableAfterMs / 1_000)
+    return yield* new SessionRefused({
+      reason: new SessionLimitReached({
+        message: `This user has ${hub.maxSessionsPerUser} sessions, as many as allowed; end one (DELETE) or wait until one is idle`,
+        retryAfterSeconds: Math.ceil(evictableAfterMs / 1_000)
+      })
     })
   })
 
@@ -247,20 +251,18 @@ const make = Effect.gen(function* () {
       }).pipe(Effect.as(matching.length))
     })
 
-  const refuseDraining = Effect.suspend(() =>
-    draining
-      ? new HubDraining({ message: "The hub is stopping; connect again in a moment", retryAfterSeconds: 5 })
-      : Effect.void
-  )
+  const stopping = new SessionRefused({
+    reason: new HubDraining({ message: "The hub is stopping; connect again in a moment", retryAfterSeconds: 5 })
+  })
+  const refuseDraining = Effect.suspend(() => (draining ? stopping : Effect.void))
 
-  const refuseOverloaded = Effect.suspend(() =>
-    pressure.memory()
-      ? new HubOverloaded({
-          message: "The hub is short of memory and takes no new sessions; try again in a moment",
-          retryAfterSeconds: 10
-        })
-      : Effect.void
-  )
+  const overloaded = new SessionRefused({
+    reason: new HubOverloaded({
+      message: "The hub is short of memory and takes no new sessions; try again in a moment",
+      retryAfterSeconds: 10
+    })
+  })
+  const refuseOverloaded = Effect.suspend(() => (pressure.memory() ? overloaded : Effect.void))
 
   const reserve: Sessions["Service"]["reserve"] = (principal) =>
     refuseDraining.pipe(Effect.andThen(refuseOverloaded), Effect.andThen(takePlace(principal)))
@@ -271,20 +273,16 @@ const make = Effect.gen(function* () {
     const key = (options.streamed === undefined ? keyOf : streamedKeyOf)(options.principal, options.target, wireId)
     const live = entries.get(key)
     if (live !== undefined) return live.actor
-    const pending = opening.get(key)
-    if (pending !== undefined) return yield* Deferred.await(pending)
-    yield* refuseOverloaded
-    const deferred = Deferred.makeUnsafe<SessionActor.SessionActor, SessionLimitReached>()
-    opening.set(key, deferred)
+    if (!opening.has(key)) yield* refuseOverloaded
+    return yield* opening.run(key, () => openOnce(key, wireId, options))
+  })
+
+  const openOnce = Effect.fnUntraced(function* (key: string, wireId: string, options: OpenOptions) {
     const actor = yield* Effect.uninterruptible(
       Effect.gen(function* () {
         const scope = yield* Scope.fork(registry)
         const starting = start(key, wireId, options, scope).pipe(Scope.provide(scope), Effect.provideContext(services))
-        const exit = yield* Effect.exit(starting)
-        opening.delete(key)
-        Deferred.doneUnsafe(deferred, exit)
-        if (Exit.isFailure(exit)) yield* Scope.close(scope, exit)
-        return yield* exit
+        return yield* Effect.onError(starting, (cause) => Scope.close(scope, Exit.failCause(cause)))
       })
     )
     // Before the client learns its id: from then on it counts on it.

@@ -10,13 +10,7 @@ import type { Principal } from "../../domain/identity/Principal.ts"
 import type { SessionActor } from "../session/SessionActor.ts"
 import type { SessionSummary, OpenOptions, SessionPlace } from "../session/Session.ts"
 import type { Target } from "../../domain/access/Target.ts"
-import type {
-  SessionNotFound,
-  SessionLimitReached,
-  HubDraining,
-  SessionsUnavailable,
-  HubOverloaded
-} from "../../domain/requests/SessionErrors.ts"
+import type { SessionNotFound, SessionRefused } from "../../domain/requests/SessionErrors.ts"
 
 /** `ended`: it was ended on purpose. `unknown`: there is none for this principal and target. */
 export type Recovered =
@@ -27,24 +21,16 @@ export type Recovered =
 export class Sessions extends Context.Service<
   Sessions,
   {
-    readonly open: (
-      options: OpenOptions
-    ) => Effect.Effect<SessionActor, SessionLimitReached | HubDraining | HubOverloaded>
+    readonly open: (options: OpenOptions) => Effect.Effect<SessionActor, SessionRefused>
     /** Takes a place for a session that is opened later; refused as `open` would be. */
-    readonly reserve: (
-      principal: Principal
-    ) => Effect.Effect<SessionPlace, SessionLimitReached | HubDraining | HubOverloaded>
+    readonly reserve: (principal: Principal) => Effect.Effect<SessionPlace, SessionRefused>
     /** The live session of this very user, key and target, without an effect: the data path's way. */
     readonly find: (principal: Principal, target: Target, wireId: string) => SessionActor | undefined
     /**
      * The session of an id that `find` does not know, built again from what was written down of it: after a restart, or
      * when it was opened in another hub. Two requests at once get one actor.
      */
-    readonly recover: (
-      principal: Principal,
-      target: Target,
-      wireId: string
-    ) => Effect.Effect<Recovered, SessionLimitReached | HubDraining | HubOverloaded | SessionsUnavailable>
+    readonly recover: (principal: Principal, target: Target, wireId: string) => Effect.Effect<Recovered, SessionRefused>
     /** Whether this wire id named a session of this principal that has ended: it is never adopted again. */
     readonly ended: (principal: Principal, target: Target, wireId: string) => boolean
     /**

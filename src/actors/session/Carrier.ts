@@ -1,6 +1,6 @@
 /**
- * Carries one request to the one server it names: under that server's own limits, with the trace and the log level the
- * client wants, and across the eras by way of `EraBridge`.
+ * Carries one request to the one server it names, under that server's own limits, with the trace and the log level the
+ * client wants. Between two sides with sessions it goes straight; where a side is stateless, by way of `EraBridge`.
  */
 import { Effect, Predicate } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
@@ -15,6 +15,7 @@ import type { EraBridge } from "../calls/EraBridge.ts"
 import * as EraProjection from "../calls/EraProjection.ts"
 import type { RequestError } from "../../domain/requests/RequestErrors.ts"
 import type { SessionLogLevel } from "./SessionLogLevel.ts"
+import type { SessionMessages } from "./SessionMessages.ts"
 import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
 import type { UpstreamConnection } from "../upstream/connection/UpstreamConnection.ts"
 import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
@@ -36,6 +37,7 @@ export interface CarrierOptions {
   readonly catalog: Catalog
   readonly links: UpstreamLinks
   readonly bridge: EraBridge
+  readonly messages: SessionMessages
   readonly logLevel: SessionLogLevel
 }
 
@@ -45,7 +47,8 @@ const patienceOf = (params: JsonObject | undefined): number | undefined => {
   return Predicate.isNumber(wanted) && wanted > 0 ? wanted : undefined
 }
 
-export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, logLevel }: CarrierOptions) {
+export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
+  const { bridge, catalog, era, links, logLevel, messages } = options
   const settings = yield* Settings
   const hub = yield* HubConfig
   const telemetry = yield* Telemetry
@@ -80,7 +83,6 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
     params: JsonObject | undefined,
     send: Send
   ): Send => {
-    if (era === "stateful" && connection.era === "stateful") return send
     const tool = Effect.suspend(() =>
       catalog.toolOf({ server: connection.server, name: textOrEmpty(params?.["name"]) }, context)
     )
@@ -92,32 +94,35 @@ export const make = Effect.fnUntraced(function* ({ bridge, catalog, era, links, 
       )
   }
 
-  const carry: Carrier["carry"] = (call, server, params) => {
-    const { record } = call
-    const { method } = call.message
-    return Effect.flatMap(reach(call, server, params), (connection) => {
-      const extend = settings.current().mcpServers[server]?.options?.resetTimeoutOnProgress === true
-      const sendPlain: Send = (sent, onMessage) =>
-        connection.request({
-          method,
-          params: era === "stateless" && connection.era === "stateful" ? paramsToStateful(sent) : sent,
-          context: call.context,
-          // Between clients and servers with sessions nothing reads or changes what a server answers.
-          raw: era === "stateful" && connection.era === "stateful",
-          logLevel: call.said === undefined ? logLevel.chosen() : call.said.logLevel,
-          onMessage: (message) => {
-            if (extend && message.method === "notifications/progress") record.touch()
-            onMessage(message)
-          }
-        })
-      const send: Send = telemetry.enabled
-        ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => sendPlain(next, onMessage))
-        : sendPlain
-      const carried = bridge.carry(call, connection, params, translated(call, connection, params, send))
+  /** One exchange with the server; between sides with sessions nothing reads or changes its answer. */
+  const sendOn = (call: Call, connection: UpstreamConnection, isStraight: boolean): Send => {
+    const { context, message, record, said } = call
+    const extend = settings.current().mcpServers[connection.server]?.options?.resetTimeoutOnProgress === true
+    const send: Send = (sent, onMessage) =>
+      connection.request({
+        method: message.method,
+        params: era === "stateless" && connection.era === "stateful" ? paramsToStateful(sent) : sent,
+        context,
+        raw: isStraight,
+        logLevel: said === undefined ? logLevel.chosen() : said.logLevel,
+        onMessage: (message) => {
+          if (extend && message.method === "notifications/progress") record.touch()
+          onMessage(message)
+        }
+      })
+    return telemetry.enabled ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => send(next, onMessage)) : send
+  }
+
+  const carry: Carrier["carry"] = (call, server, params) =>
+    Effect.flatMap(reach(call, server, params), (connection) => {
+      if (era === "stateful" && connection.era === "stateful") {
+        return sendOn(call, connection, true)(params, (message) => messages.ofCall(call, connection, message))
+      }
+      const send = translated(call, connection, params, sendOn(call, connection, false))
+      const carried = bridge.carry(call, connection, params, send)
       const level = call.said?.logLevel
       return level === undefined ? carried : Effect.andThen(logLevel.want(call, connection, level), carried)
     })
-  }
 
   return { carry, reach } satisfies Carrier
 })

@@ -1,4 +1,7 @@
-/** How a client learns what is behind its endpoint: `initialize` of the stateful revisions, `server/discover` of the stateless. */
+/**
+ * The hub's introduction of itself to a client: `initialize` of the stateful revisions, `server/discover` of the
+ * stateless.
+ */
 import { Effect } from "effect"
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"

@@ -1,7 +1,7 @@
 /**
- * What a session that goes on after a restart tells its client, as far as the protocol has a way: its lists may have
- * changed, and servers that keep state in a connection or a process have begun a new one. Connections are opened
- * by the next call that needs them; only where the client waits to hear of resources are they opened at once.
+ * The news that a session gives its client when it goes on after a restart, as far as the protocol has a way: its lists
+ * may have changed, and servers that keep state in a connection or a process have begun a new one. The next call that
+ * needs a connection opens it; only where the client waits to hear of resources does the hub open it at once.
  */
 import { Effect } from "effect"
 import type { Principal } from "../../domain/identity/Principal.ts"

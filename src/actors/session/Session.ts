@@ -1,4 +1,7 @@
-/** What a user session is to those outside it: what opens one, its place among its user's, what operators see of it. */
+/**
+ * A user session as those outside see it: the options that open one, its place among its user's, its summary for
+ * operators.
+ */
 import type { KeyId, SessionId, UserId, WireSessionId } from "../../domain/Ids.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { Target } from "../../domain/access/Target.ts"

@@ -1,4 +1,4 @@
-/** What the user may reach through this session, decided once and kept until what it was decided from has changed. */
+/** The user's access through this session, decided once and kept until groups or settings change. */
 import { type Access, accessOrNothing } from "../../domain/access/Access.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { Settings, SettingsValue } from "../../domain/servers/Settings.ts"

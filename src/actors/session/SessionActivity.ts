@@ -1,6 +1,6 @@
 /**
- * Whether a session is in use, by whom, and whether it is ending: the numbers that the registry's idle watch, the drain
- * and the operators read. Plain counters, changed synchronously by the parts of the session that do the work.
+ * The activity of a session: its use, its users, its end. These are the numbers that the registry's idle watch, the
+ * drain and the operators read. Plain counters, changed synchronously by the parts of the session that do the work.
  */
 import { type Clock, Effect } from "effect"
 import type { RequestId } from "../../domain/Ids.ts"

@@ -42,32 +42,28 @@ import { UserLimits } from "../limits/UserLimits.ts"
 import type { OpenOptions, SessionSummary } from "./Session.ts"
 import { targetText } from "../../domain/access/Target.ts"
 
-export interface SessionActor extends SessionStreams.SessionStreams {
+export interface SessionActor
+  extends
+    SessionStreams.SessionStreams,
+    Pick<SessionIntake.SessionIntake, "request">,
+    Pick<
+      SessionActivity.SessionActivity,
+      "principal" | "lastActiveAt" | "quietMs" | "inFlight" | "streams" | "settled"
+    > {
   readonly sessionId: SessionId
   readonly wireId: WireSessionId
   readonly protocolVersion: string
-  /** The user as of the latest request. */
-  readonly principal: () => Principal
-  /** Starts the request; the result cancels it. */
-  readonly request: SessionIntake.SessionIntake["request"]
   readonly notify: SessionNotifications.Notify
   /** The client answers a question of an upstream. */
   readonly answer: (response: JsonRpcResponse, principal: Principal) => void
   readonly summary: () => SessionSummary
   /** What of the client outlives this process, and how often it has changed. */
   readonly remembered: () => StoredClient
-  readonly revision: () => number
-  readonly lastActiveAt: () => number
-  /** Milliseconds since then, on the monotonic clock. */
-  readonly quietMs: () => number
-  readonly inFlight: () => number
-  readonly streams: () => number
+  readonly revision: SessionMemory.SessionMemory["revision"]
   /** Whether ending it would take something from its user: a request, a stream, or a call that waits for an answer. */
   readonly inUse: () => boolean
   /** What is kept of event streams so that they can be resumed. */
   readonly keptEvents: SessionReplay.SessionReplay["kept"]
-  /** Succeeds when nothing is in flight. */
-  readonly settled: Effect.Effect<void>
   /** Servers whose settings changed: their connections end, lists are announced as changed. */
   readonly reconfigure: (servers: ReadonlyArray<string>) => Effect.Effect<void>
   /** Ends every request with a typed reason and the event stream; the owner of the scope closes it next. */
@@ -168,7 +164,16 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     memory,
     onSessionMessage
   })
-  const requests = yield* SessionRequests.make({ open, accessFor, catalog, links, bridge, logLevel, subscriptions })
+  const requests = yield* SessionRequests.make({
+    open,
+    accessFor,
+    catalog,
+    links,
+    bridge,
+    messages,
+    logLevel,
+    subscriptions
+  })
   const intake = yield* SessionIntake.make({
     sessionId,
     protocolVersion,
@@ -209,17 +214,14 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     sessionId,
     wireId,
     protocolVersion,
-    principal: activity.principal,
+    ...streams,
+    ...activity,
     request: intake.request,
     notify,
     answer: (response, who) => {
       activity.seen(who)
       questions.answer(response)
     },
-    attach: streams.attach,
-    listen: streams.listen,
-    resumption: streams.resumption,
-    openAnswer: streams.openAnswer,
     keptEvents: replay.kept,
     summary,
     remembered: () => ({
@@ -229,12 +231,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       subscriptions: memory.subscriptions()
     }),
     revision: memory.revision,
-    lastActiveAt: activity.lastActiveAt,
-    quietMs: activity.quietMs,
-    inFlight: activity.inFlight,
-    streams: activity.streams,
     inUse,
-    settled: activity.settled,
     reconfigure: Effect.fnUntraced(function* (servers) {
       for (const server of servers) {
         lists.invalidate(server)

@@ -1,6 +1,6 @@
 /**
- * What a session does that nobody waits for: notifications both ways, answers to upstream servers, cancellations. Each
- * is a fiber in the session's scope, so it ends with the session; how it ends concerns nobody.
+ * Work of a session that nobody waits for: notifications both ways, answers to upstream servers, cancellations. Each is
+ * a fiber in the session's scope, so it ends with the session; how it ends concerns nobody.
  */
 import { Effect, FiberSet } from "effect"
 import type { RequestId, SessionId } from "../../domain/Ids.ts"

@@ -70,7 +70,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
     exchange: ClientExchange,
     requestId: RequestId | undefined
   ): void => {
-    if (Exit.isSuccess(exit)) return exchange.succeed(exit.value)
+    if (Exit.isSuccess(exit)) return exchange.succeed(exit.value, requestId)
     const error = Cause.findErrorOption(exit.cause)
     if (Option.isSome(error)) return exchange.fail(error.value, requestId)
     if (Cause.hasInterruptsOnly(exit.cause)) return exchange.fail(activity.closedError(requestId), requestId)
@@ -106,7 +106,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
     const use = (record: RequestRecord): Effect.Effect<unknown, RequestError> => {
       register(message.id, record)
       const context = background.contextOf(principal, record.requestId)
-      const call = { message, principal, record, exchange, said, context }
+      const call = { message, record, exchange, said, context }
       const answer = Effect.tapError(requests.dispatch(call), (error) =>
         Effect.sync(() => {
           const { code, kind } = errorRow(error)
@@ -116,20 +116,27 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       )
       return telemetry.enabled ? telemetry.wrap(tracedRequest(message, protocolVersion), answer) : answer
     }
-    const started = tracker.start(
-      { principal, sessionId, method: message.method, kind: "request" },
-      use,
-      runFork,
-      (exit, record) => {
+    let holdsPlace = true
+    const done = (exit: Exit.Exit<unknown, RequestError>, record: RequestRecord): void => {
+      holdsPlace = false
+      activity.requestEnded()
+      limits.give(principal.userId, "inFlight")
+      unregister(message.id, record)
+      settle(exit, exchange, record.requestId)
+      activity.tellSettled()
+    }
+    try {
+      const options = { principal, sessionId, method: message.method, kind: "request" } as const
+      const { requestId } = tracker.start<unknown, RequestError>(options, use, runFork, done)
+      return () => background.run(tracker.endWith(requestId, "cancelled", "The client closed the response stream"))
+    } catch (defect) {
+      if (holdsPlace) {
         activity.requestEnded()
         limits.give(principal.userId, "inFlight")
-        unregister(message.id, record)
-        settle(exit, exchange, record.requestId)
         activity.tellSettled()
       }
-    )
-    return () =>
-      background.run(tracker.endWith(started.requestId, "cancelled", "The client closed the response stream"))
+      throw defect
+    }
   }
 
   const cancel: SessionIntake["cancel"] = (params, principal) => {

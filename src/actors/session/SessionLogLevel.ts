@@ -1,7 +1,7 @@
 /**
- * How much upstream servers are to log for this session. A stateful client sets one level for all its servers, also for
- * those that connect later; a stateless one names a level with each request, which a stateful server is told when it
- * wants more than the server was told before. A stateless server is told by each request, whatever the client is.
+ * The level at which upstream servers log for this session. A stateful client sets one level for all its servers, also
+ * for those that connect later; a stateless one names a level with each request, and the hub tells it to a stateful
+ * server that was told less before. To a stateless server each request names the level, whatever the client is.
  */
 import { Effect } from "effect"
 import { type LogLevel, lowest } from "../../domain/protocol/LogLevels.ts"

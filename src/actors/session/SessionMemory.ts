@@ -1,6 +1,6 @@
 /**
- * What the client has asked of its session once and for all: the log level and the resources it subscribed to. It holds
- * for every connection to a server that begins later, and it is what outlives the hub's process (`SessionStore`).
+ * The wishes that a client utters once for its whole session: the log level and the resources it subscribed to. They
+ * hold for every connection to a server that begins later, and outlive the hub's process (`SessionStore`).
  */
 import type { StoredClient, Subscription } from "../../domain/records/SessionStore.ts"
 

@@ -1,6 +1,6 @@
 /**
- * What upstream servers say beside their answers, and where each message goes: to the POST of the call it came with, to
- * the session's event stream, or, for a question, to the client and back to the very connection that asked.
+ * Sends on what upstream servers say beside their answers: to the POST of the call it came with, to the session's event
+ * stream, or, for a question, to the client and back to the very connection that asked.
  */
 import { failure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
 import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"

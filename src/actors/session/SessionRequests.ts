@@ -1,6 +1,6 @@
 /**
- * What each MCP method of a client means behind the hub: answered here, put together from all servers, or carried to
- * the one server it names. One function per kind of method; the session actor gives it the request's record.
+ * The meaning of each MCP method of a client: answered here, put together from all servers, or carried to the one
+ * server it names. One function per kind of method; the session actor gives it the request's record.
  */
 import { Effect, Predicate } from "effect"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
@@ -20,6 +20,7 @@ import {
 } from "../../domain/requests/RequestErrors.ts"
 import type { AccessFor } from "./SessionAccess.ts"
 import type { SessionLogLevel } from "./SessionLogLevel.ts"
+import type { SessionMessages } from "./SessionMessages.ts"
 import type { SessionSubscriptions } from "./SessionSubscriptions.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 import type { OpenOptions } from "./Session.ts"
@@ -34,15 +35,16 @@ export interface RequestDependencies {
   readonly catalog: Catalog
   readonly links: UpstreamLinks
   readonly bridge: EraBridge
+  readonly messages: SessionMessages
   readonly logLevel: SessionLogLevel
   readonly subscriptions: SessionSubscriptions
 }
 
 export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
-  const { accessFor, bridge, catalog, links, logLevel, open, subscriptions } = options
+  const { accessFor, bridge, catalog, links, logLevel, messages, open, subscriptions } = options
   const era = eraOf(open.protocolVersion)
   const handshake = yield* Handshake.make(open, links)
-  const { carry, reach } = yield* Carrier.make({ era, catalog, links, bridge, logLevel })
+  const { carry, reach } = yield* Carrier.make({ era, catalog, links, bridge, messages, logLevel })
 
   const text = (call: Call, field: string): Effect.Effect<string, InvalidParams> => {
     const value = call.message.params?.[field]
@@ -78,14 +80,14 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     if (call.message.params?.["cursor"] !== undefined) {
       return yield* new InvalidParams({ message: "Unknown cursor: lists are answered whole, on one page" })
     }
-    const { items, missing, ttlMs } = yield* catalog.list(kind, accessFor(call.principal), call.context)
+    const { items, missing, ttlMs } = yield* catalog.list(kind, accessFor(call.context.principal), call.context)
     const result = { [listMethods[kind].field]: items, ...(era === "stateless" ? { ttlMs } : {}) }
     return missing.length === 0 ? result : { ...result, _meta: { "mcphub/missing": missing } }
   })
 
   const complete = Effect.fnUntraced(function* (call: Call) {
     const ref = call.message.params?.["ref"]
-    const access = accessFor(call.principal)
+    const access = accessFor(call.context.principal)
     if (Predicate.isObject(ref) && "name" in ref && Predicate.isString(ref.name)) {
       call.record.target = ref.name
       const route = yield* catalog.prompt(ref.name, access, call.context)
@@ -103,7 +105,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
 
   const resource = Effect.fnUntraced(function* (call: Call) {
     const uri = yield* text(call, "uri")
-    const route = yield* catalog.resource(uri, accessFor(call.principal), call.context)
+    const route = yield* catalog.resource(uri, accessFor(call.context.principal), call.context)
     const { method, params } = call.message
     if (method === "resources/read") return yield* renamed(call, route, "uri")
     const connection = yield* reach(call, route.server, params)
@@ -133,7 +135,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
       case "tools/call":
         return Effect.flatMap(text(call, "name"), (name) => {
           call.record.target = name
-          return Effect.flatMap(catalog.tool(name, accessFor(call.principal), call.context), (route) =>
+          return Effect.flatMap(catalog.tool(name, accessFor(call.context.principal), call.context), (route) =>
             era === "stateful"
               ? renamed(call, route, "name")
               : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name"))
@@ -142,7 +144,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
       case "prompts/get":
         return Effect.flatMap(text(call, "name"), (name) => {
           call.record.target = name
-          return Effect.flatMap(catalog.prompt(name, accessFor(call.principal), call.context), (route) =>
+          return Effect.flatMap(catalog.prompt(name, accessFor(call.context.principal), call.context), (route) =>
             renamed(call, route, "name")
           )
         })
@@ -156,7 +158,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
         return setLevel(call)
       default:
         // A method this hub does not know can only be carried where there is no doubt to whom.
-        return open.target.kind === "server" && accessFor(call.principal).has(open.target.name)
+        return open.target.kind === "server" && accessFor(call.context.principal).has(open.target.name)
           ? carry(call, open.target.name, call.message.params)
           : unsupported(call)
     }

@@ -1,7 +1,7 @@
 /**
- * Which resources the client wants to hear of. Stateful clients subscribe by requests of their own; for a stateless
- * client the hub subscribes at the servers while a `subscriptions/listen` stream asks for it. Either is told of those
- * resources alone. How each server is told is the matter of `ResourceSubscriptions`.
+ * The resources that the client wants to hear of. Stateful clients subscribe by requests of their own; for a stateless
+ * client the hub subscribes at the servers while a `subscriptions/listen` stream asks for it. Either hears of those
+ * resources alone. `ResourceSubscriptions` tells the servers.
  */
 import { Effect, Option } from "effect"
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"

@@ -1,7 +1,7 @@
 /**
- * Which requests an answer stream is for, as a part of its name and so of its event ids: after a restart of the hub a
- * client that comes back for such a stream can be told, request by request, that the outcome is unknown, though nothing
- * of the stream was written down.
+ * The requests that an answer stream is for, as a part of its name and so of its event ids: after a restart the hub can
+ * tell a client that comes back for such a stream, request by request, that the outcome is unknown, though nothing of
+ * the stream was written down.
  *
  * The text comes back from the client, who may have made it up: it says whom to answer, in the client's own session,
  * and nothing else is done with it.

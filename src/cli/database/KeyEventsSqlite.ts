@@ -32,9 +32,10 @@ const make = Effect.gen(function* () {
     const [changes] = yield* counts(sql`select "count" from "key_changes"`)
     version = file.data_version
     const now = (changes?.count ?? 0) - own
-    const missed = others !== undefined && now !== others
+    if (now === others) return
+    // The first time too: keys may have been seen before.
     others = now
-    if (missed) yield* PubSub.publish(hub, { _tag: "missed" })
+    yield* PubSub.publish(hub, { _tag: "missed" })
   })
 
   yield* Effect.ignore(look).pipe(Effect.delay(lookEvery), Effect.forever, Effect.forkScoped)

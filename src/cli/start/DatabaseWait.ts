@@ -11,16 +11,17 @@ import * as Logging from "../../actors/observing/Logging.ts"
 import type { Overrides } from "../../domain/config/ConfigVariables.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { unavailable } from "../../http/wire/Refusals.ts"
-import * as NodeWire from "../../http/runtime/NodeWire.ts"
+import type { Fork } from "../../http/wire/Guard.ts"
+import { NodeExchange } from "../../http/runtime/NodeExchange.ts"
 import * as NodeServer from "../../http/runtime/NodeServer.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
 
 const tryEvery = "1 second"
 const retryAfterSeconds = 5
 
-const notReady = (basePath: string) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
+const notReady = (basePath: string, fork: Fork) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
   const path = (incoming.url ?? "/").split("?", 1)[0]!
-  const reply = NodeWire.reply(incoming, outgoing)
+  const reply = new NodeExchange(incoming, outgoing, fork)
   if (path === `${basePath}/livez`) return reply.send(200, "ok", { "content-type": "text/plain" })
   outgoing.setHeader("connection", "close")
   if (path === `${basePath}/readyz`) {
@@ -33,7 +34,7 @@ const notReady = (basePath: string) => (incoming: IncomingMessage, outgoing: Ser
 /** Listens for as long as the scope lives; the port it got. */
 const listening = Effect.gen(function* () {
   const { basePath, host, port } = yield* HubConfig
-  const server = createServer(notReady(basePath))
+  const server = createServer(notReady(basePath, Effect.runForkWith(yield* Effect.context<never>())))
   const limit = (yield* Measures).descriptors()?.limit
   // Connections that say nothing must not take what the attempts at the database need.
   if (limit !== undefined) server.maxConnections = Math.floor(limit / 2)

@@ -9,9 +9,7 @@
 import {
   Clock,
   Context,
-  Deferred,
   Effect,
-  Exit,
   Fiber,
   Layer,
   Option,
@@ -30,6 +28,7 @@ import { type KeyEvent, KeyEvents, type KeyNews } from "./KeyEvents.ts"
 import * as KeyGuard from "./KeyGuard.ts"
 import type { Principal } from "./Principal.ts"
 import { monotonicMillis } from "../Monotonic.ts"
+import * as SingleFlight from "../SingleFlight.ts"
 import { type Moment, PrincipalCache, type SeenKey, timeToLive } from "./PrincipalCache.ts"
 
 /** The key does not open the hub: unknown, malformed, expired, revoked or its owner deactivated — deliberately one case. */
@@ -90,15 +89,15 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
   const moment = (): Moment => ({ wall: clock.currentTimeMillisUnsafe(), mono: monotonic() })
   const scope = yield* Effect.scope
   const cache = new PrincipalCache()
-  const waiting = new Map<string, Deferred.Deferred<Principal, KeyRejected | IdentityUnavailable>>()
-  const lookups = yield* Semaphore.make(concurrentLookups)
+  const lookups = SingleFlight.make<string, Principal, KeyRejected | IdentityUnavailable>(scope)
+  const permits = yield* Semaphore.make(concurrentLookups)
   const guard = yield* KeyGuard.make(keys)
   const changes = yield* PubSub.unbounded<KeyEvent>()
 
   const find = (key: Redacted.Redacted<string>) =>
     Effect.flatMap(guard.mayRead(key), (mayRead) =>
       mayRead
-        ? Effect.tap(lookups.withPermit(keys.principal(key)), (found) => Effect.sync(() => guard.settle(found)))
+        ? Effect.tap(permits.withPermit(keys.principal(key)), (found) => Effect.sync(() => guard.settle(found)))
         : Effect.succeedNone
     )
 
@@ -124,32 +123,16 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       )
     })
 
-  /** One read per key, however many requests ask for it; it goes on when the first of them is interrupted. */
-  const lookup = (digest: string, key: Redacted.Redacted<string>) =>
-    Effect.suspend(() => {
-      const pending = waiting.get(digest)
-      if (pending !== undefined) return Deferred.await(pending)
-      const answer = Deferred.makeUnsafe<Principal, KeyRejected | IdentityUnavailable>()
-      waiting.set(digest, answer)
-      const settle = (exit: Exit.Exit<Principal, KeyRejected | IdentityUnavailable>) =>
-        Effect.suspend(() => {
-          if (waiting.get(digest) === answer) waiting.delete(digest)
-          return Deferred.done(answer, exit)
+  /** The request does not wait for the driver, which takes long to give up a statement when the server stalls. */
+  const readInTime = (digest: string, key: Redacted.Redacted<string>) =>
+    Effect.flatMap(Effect.forkIn(read(digest, key), scope), (reading) =>
+      Fiber.join(reading).pipe(
+        timeoutAwake(deadline, () => {
+          reading.interruptUnsafe()
+          return Effect.fail(unavailable)
         })
-      return Effect.gen(function* () {
-        const reading = yield* read(digest, key).pipe(Effect.onExit(settle), Effect.forkIn(scope))
-        // The request does not wait for the driver, which takes long to give up a statement when the server stalls.
-        const giveUp = Effect.andThen(
-          settle(Exit.fail(unavailable)),
-          Effect.sync(() => reading.interruptUnsafe())
-        )
-        yield* Fiber.await(reading).pipe(
-          timeoutAwake(deadline, () => giveUp),
-          Effect.forkIn(scope)
-        )
-        return yield* Deferred.await(answer)
-      })
-    })
+      )
+    )
 
   const authenticate = Effect.fnUntraced(function* (key: Redacted.Redacted<string>) {
     const text = Redacted.value(key)
@@ -159,7 +142,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
     const known = cache.get(digest, now)
     if (known !== undefined) return known
     if (cache.isRejected(digest, now)) return yield* rejected
-    const principal = yield* lookup(digest, key)
+    const principal = yield* lookups.run(digest, () => readInTime(digest, key))
     cache.use(principal.keyId, now.wall)
     return principal
   })

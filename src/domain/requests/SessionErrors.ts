@@ -1,28 +1,28 @@
-/** Why a session is not opened or not found. */
+/** The errors of opening and finding a session. */
 import { Schema } from "effect"
 
 export class SessionNotFound extends Schema.TaggedError<SessionNotFound>()("SessionNotFound", {
   message: Schema.String
 }) {}
 
-/** The user's cap on sessions, or the drain of a stopping hub: 429/503 with Retry-After. */
-export class SessionLimitReached extends Schema.TaggedError<SessionLimitReached>()("SessionLimitReached", {
-  message: Schema.String,
-  retryAfterSeconds: Schema.Number
-}) {}
+const fields = { message: Schema.String, retryAfterSeconds: Schema.Number }
 
-export class HubDraining extends Schema.TaggedError<HubDraining>()("HubDraining", {
-  message: Schema.String,
-  retryAfterSeconds: Schema.Number
-}) {}
+/** The user has as many sessions as allowed, or asks for too many that never were. */
+export class SessionLimitReached extends Schema.TaggedError<SessionLimitReached>()("SessionLimitReached", fields) {}
 
-/** Whether there is such a session cannot be said at the moment: 503 with Retry-After. */
-export class SessionsUnavailable extends Schema.TaggedError<SessionsUnavailable>()("SessionsUnavailable", {
-  message: Schema.String
-}) {}
+export class HubDraining extends Schema.TaggedError<HubDraining>()("HubDraining", fields) {}
 
-/** Something the process needs runs short: 503 with Retry-After. */
-export class HubOverloaded extends Schema.TaggedError<HubOverloaded>()("HubOverloaded", {
-  message: Schema.String,
-  retryAfterSeconds: Schema.Number
-}) {}
+/** Something the process needs runs short. */
+export class HubOverloaded extends Schema.TaggedError<HubOverloaded>()("HubOverloaded", fields) {}
+
+/** Whether there is such a session cannot be said at the moment. */
+export class SessionsUnavailable extends Schema.TaggedError<SessionsUnavailable>()("SessionsUnavailable", fields) {}
+
+/** No session is opened or found again now, for the `reason`; the client may try again after its seconds. */
+export class SessionRefused extends Schema.TaggedError<SessionRefused>()("SessionRefused", {
+  reason: Schema.Union([SessionLimitReached, HubDraining, HubOverloaded, SessionsUnavailable])
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+}

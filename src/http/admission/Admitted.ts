@@ -1,5 +1,5 @@
 /**
- * A request that has passed Host, Origin, key and target: what both eras go on with.
+ * A request that has passed Host, Origin, key and target: both eras go on with it.
  */
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { WireReply, WireRequest } from "../wire/Wire.ts"

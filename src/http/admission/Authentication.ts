@@ -1,5 +1,5 @@
 /**
- * Which key a request presents, and whether its Host and Origin may talk to this hub at all. Host and Origin come first,
+ * Finds the key that a request presents, and checks that its Host and Origin may talk to this hub at all. Host and Origin come first,
  * before authentication and before the body (DNS rebinding); the key is the only source of identity.
  *
  * Source: MCP `basic/transports` (Origin, 403), RFC 6750 (Bearer).

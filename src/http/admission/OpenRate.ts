@@ -1,6 +1,6 @@
 /**
- * How often one user may open sessions and event streams: a client that reconnects without pause is answered 429 and
- * costs the hub no session, while requests within a session are never counted.
+ * The rate at which one user may open sessions and event streams: a client that reconnects without pause is answered 429
+ * and costs the hub no session, while requests within a session are never counted.
  */
 import { Clock, Context, Effect, Layer } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"

@@ -1,5 +1,5 @@
 /**
- * What a POST to the MCP endpoint may look like: its headers, and one message or (2025-03-26) a batch of them.
+ * Checks a POST to the MCP endpoint: its headers, and its one message or (2025-03-26) batch of them.
  *
  * Source: MCP `basic/transports`; JSON-RPC 2.0 §6 (batch). Ids within a batch must differ, or answers could not be told
  * apart.

@@ -1,6 +1,6 @@
 /**
- * Who presents wrong keys, and how often: one bucket for each address, so that a program that guesses is told to wait
- * (429) instead of being answered 401 for ever. Only wrong keys count, and only requests with a wrong key are refused: a
+ * Counts wrong keys in one bucket for each address, so that a program that guesses is told to wait (429) instead of
+ * being answered 401 for ever. Only wrong keys count, and only requests with a wrong key are refused: a
  * valid key behind the same address (NAT, a proxy) is served as ever. The database has a guard of its own (`KeyGuard`),
  * which holds for many addresses together too.
  */

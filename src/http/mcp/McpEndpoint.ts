@@ -2,11 +2,14 @@
  * The MCP endpoint: `POST|GET|DELETE /mcp`, `/mcp/:target` and `/:user/mcp/:target?`; of the deprecated HTTP+SSE
  * transport `GET /sse`, `/sse/:target` and `POST /messages`.
  *
- * The order is fixed: Host and Origin, the key, the target, then headers and body. What cannot be served at all answers
- * 4xx; once a request belongs to a session its failures are JSON-RPC errors under 200, because clients drop a session
- * over a 4xx. From a parsed POST to its upstream there is one fiber and no queue.
+ * The order is fixed: Host and Origin, the key, the target, then headers and body. A request that cannot be
+ * served at all is answered 4xx; once it belongs to a session its failures are JSON-RPC errors under 200, because clients
+ * drop a session over a 4xx. From a parsed POST to its upstream there is one fiber and no queue.
+ *
+ * `serve` is the way of a request, from top to bottom: each step decides, and answers or goes on. It runs through in one
+ * turn where the key is remembered, the user has a share left, and nothing else has to be waited for.
  */
-import { Cause, Context, Effect, Exit, Layer, Redacted } from "effect"
+import { Context, Effect, Layer, Redacted, Result } from "effect"
 import { resolveTarget } from "../../domain/access/Access.ts"
 import { auditRequired } from "../../domain/access/AuditPolicy.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
@@ -28,8 +31,10 @@ import { matchPath, type McpPath } from "../admission/McpPaths.ts"
 import * as McpEventTransport from "./McpEventTransport.ts"
 import * as McpStateful from "./McpStateful.ts"
 import * as McpStateless from "./McpStateless.ts"
+import * as OpenSession from "./OpenSession.ts"
 import { OpenRate } from "../admission/OpenRate.ts"
 import * as PostBody from "../admission/PostBody.ts"
+import type { Wait, Way } from "../wire/Guard.ts"
 import {
   conflictingKeys,
   foreignSite,
@@ -62,7 +67,9 @@ export class McpEndpoint extends Context.Service<
   ).pipe(Layer.provide(OpenRate.layer))
 }
 
-/** How long a request that is one too many stays without an answer, in milliseconds; half of it more or less. */
+type Turn = "ran" | "waited" | "refused"
+
+/** Milliseconds, half of them more or less, before a request that is one too many is told so. */
 const refusalMs = 1_000
 
 const make = Effect.gen(function* () {
@@ -75,11 +82,10 @@ const make = Effect.gen(function* () {
   const metrics = yield* HubMetrics
   const rejections = metrics.counter("mcphub_keys_rejected_total", "Requests without a key that opens the hub")
   const wrongKeys = yield* WrongKeys.make
-  const stateful = yield* McpStateful.make
-  const stateless = yield* McpStateless.make
-  const events = yield* McpEventTransport.make
-  const services = yield* Effect.context<never>()
-  const runFork = Effect.runForkWith(services)
+  const openSession = yield* OpenSession.make
+  const stateful = yield* McpStateful.make(openSession)
+  const stateless = yield* McpStateless.make(openSession)
+  const events = yield* McpEventTransport.make(openSession)
 
   /** Only counted: a row for every guess would let strangers fill the audit trail. */
   const rejectKey = (reply: WireReply, waitSeconds?: number): void => {
@@ -88,174 +94,135 @@ const make = Effect.gen(function* () {
     else tooManyWrongKeys(reply, waitSeconds)
   }
 
-  const handle = (request: WireRequest, unguarded: WireReply): boolean => {
+  const handle = (request: WireRequest, reply: WireReply): boolean => {
     const path = matchPath(request.path)
     if (path === undefined) return false
-    const reply = request.query.has("key") ? withHeaders(unguarded, noReferrer) : unguarded
-    if (isForeignSite(request, hub)) {
-      foreignSite(reply)
-      return true
-    }
-    const presented = presentedKey(request, hub.allowQueryKey)
-    if (presented.kind === "none") {
-      rejectKey(reply)
-      return true
-    }
-    if (presented.kind === "conflict") {
-      conflictingKeys(reply)
-      return true
-    }
-    const known = principals.peek(presented.key)
-    // An event stream is open for long and costs nothing; how often it may be opened is `OpenRate`'s.
-    if (known === undefined || request.method === "GET") identify(request, reply, path, presented.key, known)
-    else {
-      inTurn(known.userId, path, reply, (hasWaited) => {
-        const still = hasWaited ? principals.peek(presented.key, true) : known
-        identify(request, reply, path, presented.key, still)
-      })
-    }
+    if (request.query.has("key")) reply.always(noReferrer)
+    reply.guard.go(serve(request, reply, path))
     return true
   }
 
-  /** A user's requests beyond their share wait, unread; what their key opens is looked at when they go on. */
-  const inTurn = (userId: UserId, { old }: McpPath, reply: WireReply, run: (hasWaited: boolean) => void): void => {
-    let waits = false
-    const admission = share.admit(userId, old === undefined, () => {
-      reply.onEnd(() => share.ended(userId))
-      run(waits)
-    })
-    waits = true
-    if (admission === "refused") return refuseLater(reply)
-    if (admission !== "runs") reply.onAbort(admission)
-  }
-
-  /** Who is refused comes again at once, and all of them together: each is told at a moment of its own. */
-  const refuseLater = (reply: WireReply): void => {
-    const pause = Effect.sleep(refusalMs * (0.5 + Math.random()))
-    const refusal = runFork(
-      Effect.andThen(
-        pause,
-        Effect.sync(() => tooManyWaiting(reply))
-      )
-    )
-    reply.onAbort(() => refusal.interruptUnsafe())
-  }
-
-  const identify = (
-    request: WireRequest,
-    reply: WireReply,
-    path: McpPath,
-    key: string,
-    known: Principal | undefined
-  ): void => {
-    if (known !== undefined) return guarded(reply, () => admit(request, reply, known, path))(undefined)
-    runFork(principals.authenticate(Redacted.make(key))).addObserver((exit) => {
-      if (Exit.isSuccess(exit)) return guarded(reply, () => admit(request, reply, exit.value, path))(undefined)
-      const error = Exit.findErrorOption(exit)
-      if (error._tag === "Some" && error.value._tag === "KeyRejected") {
-        return rejectKey(reply, wrongKeys.count(request.address))
-      }
-      unavailable(reply, "The hub cannot check keys at the moment; try again", 2)
-    })
-  }
-
-  /**
-   * What runs in a callback of the platform has no fiber around it: a defect there would end the process, and with it
-   * every user's sessions. It ends this one request instead.
-   */
-  const guarded =
-    <A>(reply: WireReply, run: (value: A) => void) =>
-    (value: A): void => {
-      try {
-        run(value)
-      } catch (defect) {
-        runFork(Effect.logError("A request died of a defect before any session took it", Cause.die(defect)))
-        refuse(reply, 500, rpcCodes.internal, "internal", "Internal error; the hub's log has the details")
-      }
+  function* serve(request: WireRequest, reply: WireReply, path: McpPath): Way {
+    if (isForeignSite(request, hub)) return foreignSite(reply)
+    const presented = presentedKey(request, hub.allowQueryKey)
+    if (presented.kind === "none") return rejectKey(reply)
+    if (presented.kind === "conflict") return conflictingKeys(reply)
+    const known = principals.peek(presented.key)
+    let principal = known
+    // An event stream is open for long and costs nothing; how often it may be opened is `OpenRate`'s.
+    if (known !== undefined && request.method !== "GET") {
+      const turn = (yield turnOf(known.userId, path, reply)) as Turn
+      if (turn === "refused") return yield* refuseLater(reply)
+      if (turn === "waited") principal = principals.peek(presented.key, true)
     }
+    principal ??= yield* authenticated(request, reply, presented.key)
+    if (principal === undefined) return
+    const { userId } = principal
+    reply.guard.subject.userId = userId
+    reply.charge((bytes) => answers.leaving(userId, bytes))
 
-  const admit = (request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): void => {
-    reply.charge((bytes) => answers.leaving(principal.userId, bytes))
-    if (path.old !== undefined)
-      return admitOld(request, withHeaders(reply, McpEventTransport.deprecation), principal, path)
+    if (path.old !== undefined) return yield* serveOld(request, reply, principal, path)
     if (path.user !== undefined && path.user !== principal.username && path.user !== principal.userId)
       return noTarget(reply)
     const target = targetOf(path, principal)
     if (target === undefined) return noTarget(reply)
     const admitted: Admitted = { request, reply, principal, target }
     switch (request.method) {
-      case "POST":
-        return post(admitted, PostBody.checkHeaders, (messages) => {
-          const era =
-            messages.kind === "one" && messages.item.kind !== "response"
-              ? messageEra(request.header, messages.item.message)
-              : "stateful"
-          if (era === "stateless") return stateless.post(admitted, messages)
-          stateful.post(admitted, messages)
-        })
+      case "POST": {
+        const messages = yield* received(admitted, PostBody.checkHeaders)
+        if (messages === undefined) return
+        const isStateless =
+          messages.kind === "one" &&
+          messages.item.kind !== "response" &&
+          messageEra(request.header, messages.item.message) === "stateless"
+        return yield* (isStateless ? stateless : stateful).post(admitted, messages)
+      }
       case "GET":
-        return namesStateless(request) ? methodNotAllowed(reply, "POST") : stateful.listen(admitted)
+        return namesStateless(request) ? methodNotAllowed(reply, "POST") : yield* stateful.listen(admitted)
       case "DELETE":
-        return namesStateless(request) ? methodNotAllowed(reply, "POST") : stateful.remove(admitted)
+        return namesStateless(request) ? methodNotAllowed(reply, "POST") : yield* stateful.remove(admitted)
       default:
         methodNotAllowed(reply, "POST, GET, DELETE")
     }
   }
 
-  /** What the path names, for this user and now. */
+  /** A user's requests beyond their share wait, unread; what their key opens is looked at when they go on. */
+  const turnOf =
+    (userId: UserId, { old }: McpPath, reply: WireReply): Wait<Turn> =>
+    (resume) => {
+      let waits = false
+      const admission = share.admit(userId, old === undefined, () => {
+        reply.onEnd(() => share.ended(userId))
+        resume(waits ? "waited" : "ran")
+      })
+      waits = true
+      if (admission === "refused") resume("refused")
+      else if (admission !== "runs") reply.onAbort(admission)
+    }
+
+  /** A refused client comes again at once, and all of them together: each is told at a moment of its own. */
+  function* refuseLater(reply: WireReply): Way {
+    const { guard } = reply
+    const pause = guard.fork(Effect.sleep(refusalMs * (0.5 + Math.random())))
+    reply.onAbort(() => pause.interruptUnsafe())
+    yield* guard.passed(pause)
+    tooManyWaiting(reply)
+  }
+
+  /** The user of a key that is not remembered. Undefined: rejected or not known now, and answered. */
+  function* authenticated(request: WireRequest, reply: WireReply, key: string): Way<Principal | undefined> {
+    const result = yield* reply.guard.resultOf(principals.authenticate(Redacted.make(key)))
+    if (Result.isSuccess(result)) return result.success
+    if (result.failure._tag === "KeyRejected") rejectKey(reply, wrongKeys.count(request.address))
+    else unavailable(reply, "The hub cannot check keys at the moment; try again", 2)
+    return undefined
+  }
+
+  /** The target in the path, for this user and now. */
   const targetOf = (path: McpPath, principal: Principal): Target | undefined =>
     path.target === undefined ? { kind: "all" } : resolveTarget(path.target, principal.groups, settings.current())
 
-  const admitOld = (request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): void => {
+  function* serveOld(request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): Way {
+    reply.always(McpEventTransport.deprecation)
     if (!hub.sseTransport) return path.old === "sse" ? noEventTransport(reply) : noSession(reply)
     if (path.old === "messages") {
       if (request.method !== "POST") return methodNotAllowed(reply, "POST")
       const found = events.find({ request, reply, principal })
-      if (found !== undefined) post(found.admitted, PostBody.checkContent, found.take)
-      return
+      const messages = found === undefined ? undefined : yield* received(found.admitted, PostBody.checkContent)
+      return messages === undefined ? undefined : yield* found!.take(messages)
     }
     const targetFor = (who: Principal) => targetOf(path, who)
     const target = targetFor(principal)
     if (target === undefined) return noTarget(reply)
     if (request.method !== "GET") return methodNotAllowed(reply, "GET")
-    events.listen({ request, reply, principal, target }, targetFor)
+    yield* events.listen({ request, reply, principal, target }, targetFor)
   }
 
-  const post = (
-    admitted: Admitted,
-    check: (request: WireRequest) => PostBody.Rejection | undefined,
-    take: (messages: PostBody.Messages) => void
-  ): void => {
-    const { request, reply } = admitted
-    if (!audit.writable() && auditRequired(admitted.target, admitted.principal.groups, settings.current()))
-      return unaudited(reply)
+  /** The messages of a POST. Undefined: there are none to take, and that is answered. */
+  function* received(
+    { principal, reply, request, target }: Admitted,
+    check: (request: WireRequest) => PostBody.Rejection | undefined
+  ): Way<PostBody.Messages | undefined> {
+    if (!audit.writable() && auditRequired(target, principal.groups, settings.current())) {
+      return void unaudited(reply)
+    }
     const rejected = check(request)
     if (rejected !== undefined)
-      return refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
-    request.body(
-      hub.maxBodyBytes,
-      guarded(reply, (body: WireBody) => {
-        if (body === "aborted") return
-        if (body === "too-large") {
-          return refuse(
-            reply,
-            413,
-            rpcCodes.invalidRequest,
-            "body_too_large",
-            `The body is larger than ${hub.maxBodyBytes} bytes`
-          )
-        }
-        if (body === "too-many-pieces") {
-          const message = `The body comes in more than ${maxBodyPieces} chunks; send it in larger ones`
-          return refuse(reply, 400, rpcCodes.invalidRequest, "too_many_chunks", message)
-        }
-        const parsed = JsonGuard.parse(body)
-        if (!parsed.ok) return refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)
-        const messages = PostBody.read(parsed.value)
-        if (messages.kind === "invalid") return invalidRequest(reply, messages.id, messages.reason)
-        take(messages)
-      })
-    )
+      return void refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
+    const body = (yield (resume) => request.body(hub.maxBodyBytes, resume)) as WireBody
+    if (body === "aborted") return undefined
+    if (body === "too-large") {
+      const message = `The body is larger than ${hub.maxBodyBytes} bytes`
+      return void refuse(reply, 413, rpcCodes.invalidRequest, "body_too_large", message)
+    }
+    if (body === "too-many-pieces") {
+      const message = `The body comes in more than ${maxBodyPieces} chunks; send it in larger ones`
+      return void refuse(reply, 400, rpcCodes.invalidRequest, "too_many_chunks", message)
+    }
+    const parsed = JsonGuard.parse(body)
+    if (!parsed.ok) return void refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)
+    const messages = PostBody.read(parsed.value)
+    return messages.kind === "invalid" ? void invalidRequest(reply, messages.id, messages.reason) : messages
   }
 
   return McpEndpoint.of({ handle })
@@ -266,10 +233,3 @@ const namesStateless = (request: WireRequest): boolean =>
 
 /** The address held a key: nothing that follows from this answer may pass the address on. */
 const noReferrer: WireHeaders = { "referrer-policy": "no-referrer" }
-
-/** Every answer gets these headers, too. */
-const withHeaders = (reply: WireReply, more: WireHeaders): WireReply => ({
-  ...reply,
-  send: (status, body, headers) => reply.send(status, body, { ...headers, ...more }),
-  stream: (headers) => reply.stream({ ...headers, ...more })
-})

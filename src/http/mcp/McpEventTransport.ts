@@ -15,13 +15,13 @@ import { type KeyId, type UserId, WireSessionId } from "../../domain/Ids.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { Principals } from "../../domain/identity/Principals.ts"
 import { type JsonObject, success } from "../../domain/protocol/JsonRpc.ts"
+import type { SessionRefused } from "../../domain/requests/SessionErrors.ts"
 import {
   eventTransportVersion,
   isStateful,
   negotiateOverEvents,
   type SessionVersion
 } from "../../domain/protocol/Versions.ts"
-import { AuditTrail } from "../../actors/observing/AuditTrail.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import type { EventWriter } from "../../actors/calls/ClientExchange.ts"
 import type { SessionActor } from "../../actors/session/SessionActor.ts"
@@ -29,9 +29,10 @@ import { Sessions } from "../../actors/registry/Sessions.ts"
 import type { Admitted } from "../admission/Admitted.ts"
 import * as EventExchange from "./EventExchange.ts"
 import { admits, type EventStream, EventStreams } from "../wire/EventStreams.ts"
-import { anonymous, introduction, notTheirs, type OpenFailure, refuseFailed } from "./OpenSession.ts"
+import { type OpenSession, orRefused } from "./OpenSession.ts"
 import { OpenRate } from "../admission/OpenRate.ts"
 import type * as PostBody from "../admission/PostBody.ts"
+import type { Guard, Way } from "../wire/Guard.ts"
 import { invalidRequest, noSession } from "../wire/Refusals.ts"
 import * as SessionDelivery from "./SessionDelivery.ts"
 import type { WireHeaders } from "../wire/Wire.ts"
@@ -43,14 +44,14 @@ export const deprecation: WireHeaders = { deprecation: "@1742947200" }
 
 export interface McpEventTransport {
   /** GET: opens the stream. `targetFor` is the target of its path, for whoever the user is by then. */
-  readonly listen: (admitted: Admitted, targetFor: (principal: Principal) => Target | undefined) => void
+  readonly listen: (admitted: Admitted, targetFor: (principal: Principal) => Target | undefined) => Way
   /** POST: the stream the request names, if its key has opened it. Otherwise answered here. */
   readonly find: (request: Omit<Admitted, "target">) => Found | undefined
 }
 
 export interface Found {
   readonly admitted: Admitted
-  readonly take: (body: PostBody.Messages) => void
+  readonly take: (body: PostBody.Messages) => Way
 }
 
 interface Connection {
@@ -62,24 +63,22 @@ interface Connection {
   readonly place: SessionPlace
   /** Ends with the stream, and ends the session. */
   readonly lifetime: Scope.Closeable
-  readonly stream: () => EventStream
-  session: Fiber.Fiber<SessionActor, OpenFailure> | undefined
+  /** The stream's. */
+  readonly guard: Guard
+  readonly stream: EventStream
+  session: Fiber.Fiber<SessionActor, SessionRefused> | undefined
 }
 
 const keyOf = ({ keyId, userId }: Pick<Connection, "keyId" | "userId">, id: string): string =>
   `${userId}\n${keyId}\n${id}`
 
-export const make = Effect.gen(function* () {
+export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   const hub = yield* HubConfig
   const sessions = yield* Sessions
   const streams = yield* EventStreams
   const principals = yield* Principals
-  const audit = yield* AuditTrail
   const rate = yield* OpenRate
   const metrics = yield* HubMetrics
-  const services = yield* Effect.context<never>()
-  const runFork = Effect.runForkWith(services)
-  const unnamed = anonymous(hub.version)
   /** Every stream that stands, under its user, key and id. */
   const connections = new Map<string, Connection>()
 
@@ -96,43 +95,43 @@ export const make = Effect.gen(function* () {
         if (!revoked) return
         for (const waiting of connections.values()) {
           if (waiting.session !== undefined || waiting.userId !== userId) continue
-          if (keyId === undefined || waiting.keyId === keyId) waiting.stream().end()
+          if (keyId === undefined || waiting.keyId === keyId) waiting.stream.end()
         }
       })
     ),
     Effect.forkScoped
   )
 
-  const listen: McpEventTransport["listen"] = (admitted, targetFor) => {
-    const { principal, reply, request } = admitted
+  function* listen(admitted: Admitted, targetFor: Connection["targetFor"]): Way {
+    const { principal, reply, request, target } = admitted
     if (!admits(request, reply) || !rate.admits(principal.userId, reply)) return
+    const { guard } = reply
     const lifetime = Scope.makeUnsafe()
-    let gone = false
-    const end = (): void => {
-      gone = true
-      runFork(Scope.close(lifetime, Exit.void))
-    }
+    const end = (): void => guard.background(Scope.close(lifetime, Exit.void))
     reply.onAbort(end)
-    const place = Effect.acquireRelease(sessions.reserve(principal), ({ leave }) => Effect.sync(leave))
-    runFork(Scope.provide(place, lifetime)).addObserver((exit) => {
-      if (Exit.isFailure(exit)) return refuseFailed(reply, exit)
-      if (!gone) begin(admitted, { place: exit.value, targetFor, lifetime }, end)
-    })
-  }
-
-  const begin = (
-    { principal: { keyId, userId }, reply, target }: Admitted,
-    held: Pick<Connection, "place" | "targetFor" | "lifetime">,
-    end: () => void
-  ): void => {
+    const taken = Effect.acquireRelease(sessions.reserve(principal), ({ leave }) => Effect.sync(leave))
+    const place = orRefused(reply, yield* guard.resultOf(Scope.provide(taken, lifetime)))
+    if (place === undefined || reply.isGone()) return
     const wireId = WireSessionId.make(randomUUID())
-    const connection: Connection = { ...held, wireId, userId, keyId, target, stream: () => stream, session: undefined }
-    const key = keyOf(connection, wireId)
-    connections.set(key, connection)
+    const { keyId, userId } = principal
+    const key = keyOf(principal, wireId)
     const stream = streams.open(reply, undefined, () => {
       connections.delete(key)
       end()
     })
+    connections.set(key, {
+      wireId,
+      userId,
+      keyId,
+      target,
+      targetFor,
+      place,
+      lifetime,
+      guard,
+      stream,
+      session: undefined
+    })
+    reply.onEnd(() => connections.delete(key))
     stream.named("endpoint", `${hub.basePath}/messages?sessionId=${wireId}`)
   }
 
@@ -140,18 +139,19 @@ export const make = Effect.gen(function* () {
     const { principal, request } = unaimed
     const id = request.query.get("sessionId") ?? ""
     const connection = connections.get(keyOf(principal, id))
-    // What the user may reach can have changed since the stream was opened.
+    // The user's access can have changed since the stream was opened.
     const target = connection?.targetFor(principal)
     if (connection === undefined || target === undefined || targetText(target) !== targetText(connection.target)) {
-      notTheirs(sessions, audit, unaimed, id)
+      openSession.notTheirs(unaimed, id)
       return undefined
     }
     const admitted: Admitted = { ...unaimed, target }
     return { admitted, take: (body) => take(connection, admitted, body) }
   }
 
-  const take = (connection: Connection, admitted: Admitted, body: PostBody.Messages): void => {
+  function* take(connection: Connection, admitted: Admitted, body: PostBody.Messages): Way {
     const { reply } = admitted
+    const { guard, stream } = connection
     const request = body.kind === "one" && body.item.kind === "request" ? body.item.message : undefined
     const opens = request?.method === "initialize"
     if (opens && connection.session !== undefined) {
@@ -160,38 +160,36 @@ export const make = Effect.gen(function* () {
     if (connection.session === undefined && !opens) {
       if (SessionDelivery.requestIdsOf(body).length === 0) return EventExchange.accept(reply)
       if (request?.method === "ping") {
-        connection.stream().send(success(request.id, {}))
+        stream.send(success(request.id, {}))
         return EventExchange.accept(reply)
       }
       // A client whose stream broke opens another one and goes on, as servers without a hub let it.
       if (!hub.sessionAdopt) return invalidRequest(reply, request?.id ?? null, "Send initialize first")
     }
-    withSession(connection, admitted, opens ? (request.params ?? {}) : undefined, (actor) => {
-      if (!connections.has(keyOf(connection, connection.wireId))) return noSession(reply)
-      if (!SessionDelivery.admits(sessions, actor, admitted, body)) return
-      const { send } = connection.stream()
-      const answer = EventExchange.make({ reply, send, batch: body.kind === "batch", logDefect: runFork })
-      SessionDelivery.deliver(actor, admitted, body, answer.exchange)
-      answer.accept()
-    })
+    const actor = yield* sessionOf(connection, admitted, opens ? (request.params ?? {}) : undefined)
+    if (actor === undefined) return
+    if (!connections.has(keyOf(connection, connection.wireId))) return noSession(reply)
+    if (!SessionDelivery.admits(sessions, actor, admitted, body)) return
+    guard.subject.sessionId = actor.sessionId
+    const answer = EventExchange.make({ reply, guard, send: stream.send, isBatch: body.kind === "batch" })
+    SessionDelivery.deliver(actor, admitted, body, answer.exchange)
+    answer.accept()
   }
 
-  /** The session of the stream, opened by the first message that needs one. */
-  const withSession = (
+  /** The session of the stream, opened by the first message that needs one. Undefined: refused, and answered. */
+  function* sessionOf(
     connection: Connection,
     { principal, reply, request, target }: Admitted,
-    params: JsonObject | undefined,
-    then: (actor: SessionActor) => void
-  ): void => {
-    const { lifetime, place, wireId } = connection
-    const stream = connection.stream()
-    const opened = (): Effect.Effect<SessionActor, OpenFailure> =>
+    params: JsonObject | undefined
+  ): Way<SessionActor | undefined> {
+    const { lifetime, place, stream, wireId } = connection
+    const opened = (): Effect.Effect<SessionActor, SessionRefused> =>
       Effect.acquireRelease(
         sessions.open({
           principal,
           target,
           protocolVersion: revisionOf(params, request.header("mcp-protocol-version")),
-          ...introduction(params, unnamed),
+          ...openSession.introduction(params),
           streamed: { wireId, place }
         }),
         ({ sessionId }) => Effect.ignore(sessions.close(sessionId, "its event stream has ended"))
@@ -199,12 +197,15 @@ export const make = Effect.gen(function* () {
         Effect.tap((actor) => Effect.catch(actor.attach(reader(stream)), () => Effect.sync(stream.end))),
         Scope.provide(lifetime)
       )
-    connection.session ??= runFork(opened())
-    connection.session.addObserver((exit) => {
-      if (Exit.isSuccess(exit)) return then(exit.value)
-      connection.session = undefined
-      refuseFailed(reply, exit)
-    })
+    const opening = connection.session ?? reply.guard.fork(Effect.suspend(opened))
+    connection.session = opening
+    let actor: SessionActor | undefined
+    try {
+      actor = orRefused(reply, yield* reply.guard.resultOfFiber(opening))
+    } finally {
+      if (actor === undefined && connection.session === opening) connection.session = undefined
+    }
+    return actor
   }
 
   return { listen, find } satisfies McpEventTransport
@@ -216,7 +217,7 @@ const revisionOf = (params: JsonObject | undefined, header: string | undefined):
   return isStateful(header) ? header : eventTransportVersion
 }
 
-/** What belongs to no request. Events have no ids here, and those without data, which only carry one, are left out. */
+/** Reads messages that belong to no request. Events have no ids here; those without data only carry one: left out. */
 const reader = (stream: EventStream): EventWriter => ({
   event: (_id, json) => json === "" || stream.named("message", json),
   end: stream.end

@@ -34,10 +34,11 @@ import { hubInfo } from "../../actors/session/Handshake.ts"
 import { Sessions } from "../../actors/registry/Sessions.ts"
 import type { Admitted } from "../admission/Admitted.ts"
 import { type EventStream, EventStreams } from "../wire/EventStreams.ts"
-import { anonymous, openSession } from "./OpenSession.ts"
+import type { OpenSession } from "./OpenSession.ts"
 import { OpenRate } from "../admission/OpenRate.ts"
-import * as PostExchange from "./PostExchange.ts"
+import { type AnswerShape, PostExchange } from "./PostExchange.ts"
 import type * as PostBody from "../admission/PostBody.ts"
+import type { Way } from "../wire/Guard.ts"
 import { invalidRequest, stopping } from "../wire/Refusals.ts"
 import { jsonType } from "../wire/Wire.ts"
 
@@ -48,7 +49,7 @@ const legalState = /^[0-9A-Za-z-]{1,64}$/
 const unspeakable = "\u0000"
 
 export interface McpStateless {
-  readonly post: (admitted: Admitted, messages: PostBody.Messages) => void
+  readonly post: (admitted: Admitted, messages: PostBody.Messages) => Way
 }
 
 const actorLabel = (meta: RequestMeta, state: string | undefined): WireSessionId => {
@@ -74,27 +75,25 @@ const listenFilter = (value: unknown): ListenFilter | undefined => {
   }
 }
 
-export const make = Effect.gen(function* () {
+export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   const hub = yield* HubConfig
   const sessions = yield* Sessions
   const streams = yield* EventStreams
   const rate = yield* OpenRate
-  const services = yield* Effect.context<never>()
-  const runFork = Effect.runForkWith(services)
   const serverInfo = hubInfo(hub.version)
 
   const refuse = ({ reply }: Admitted, id: JsonRpcId, error: JsonRpcErrorObject): void =>
     reply.send(httpStatus(error, "gate"), JSON.stringify(failure(id, error)), jsonType)
 
-  const post: McpStateless["post"] = (admitted, messages) => {
-    const { reply, request } = admitted
+  function* post(admitted: Admitted, messages: PostBody.Messages): Way {
+    const { principal, reply, request, target } = admitted
     if (messages.kind === "batch")
       return invalidRequest(reply, null, `Revision ${statelessVersion} has no batches; send one message per POST`)
     // Neither notifications nor responses of a client exist over HTTP in this revision; they are taken and mean nothing.
     if (messages.item.kind !== "request") return reply.send(202, undefined)
     const { message } = messages.item
-    const meta = admitRequest(request.header, message)
-    if (Result.isFailure(meta)) return refuse(admitted, message.id, meta.failure)
+    const admission = admitRequest(request.header, message)
+    if (Result.isFailure(admission)) return refuse(admitted, message.id, admission.failure)
     if (sessions.draining()) return stopping(reply)
     const state = request.header(stateHeader)
     if (state !== undefined && !legalState.test(state)) {
@@ -104,29 +103,23 @@ export const make = Effect.gen(function* () {
         invalidParams("state_id", "X-MCPHub-State-Id must be a uuid of the client's own")
       )
     }
-    withActor(admitted, meta.success, state, (actor) => {
-      if (message.method === "subscriptions/listen") listen(admitted, actor, message)
-      else call(admitted, actor, message, meta.success)
-    })
+    const meta = admission.success
+    const label = actorLabel(meta, state)
+    const actor = sessions.find(principal, target, label) ?? (yield* opened(admitted, meta, label))
+    if (actor === undefined) return
+    reply.guard.subject.sessionId = actor.sessionId
+    if (message.method === "subscriptions/listen") listen(admitted, actor, message)
+    else call(admitted, actor, message, meta)
   }
 
-  const withActor = (
-    admitted: Admitted,
-    meta: RequestMeta,
-    state: string | undefined,
-    then: (actor: SessionActor) => void
-  ): void => {
-    const label = actorLabel(meta, state)
-    const live = sessions.find(admitted.principal, admitted.target, label)
-    if (live !== undefined) return then(live)
-    if (!rate.admits(admitted.principal.userId, admitted.reply)) return
-    const client = {
+  function* opened(admitted: Admitted, meta: RequestMeta, label: WireSessionId): Way<SessionActor | undefined> {
+    if (!rate.admits(admitted.principal.userId, admitted.reply)) return undefined
+    return yield* openSession.open(admitted, {
       protocolVersion: statelessVersion,
       capabilities: meta.clientCapabilities,
-      clientInfo: meta.clientInfo ?? anonymous(hub.version),
+      clientInfo: meta.clientInfo ?? openSession.unnamed,
       adopt: label
-    } as const
-    openSession(sessions, runFork, admitted, client, then)
+    })
   }
 
   const call = (
@@ -135,22 +128,12 @@ export const make = Effect.gen(function* () {
     message: JsonRpcRequest,
     meta: RequestMeta
   ): void => {
-    const shape: PostExchange.AnswerShape = {
+    const shape: AnswerShape = {
       result: (result) => resultToStateless(message.method, result, serverInfo),
       error: (error) => (isOwn(error) ? errorToStateless(error) : upstreamErrorToStateless(error, message.params)),
       status: (error) => httpStatus(error, error.code === statelessCodes.headerMismatch ? "gate" : "call")
     }
-    const answer = PostExchange.make(
-      {
-        reply,
-        open: () => streams.open(reply, undefined, nothing),
-        headers: () => undefined,
-        logDefect: runFork,
-        shape
-      },
-      1,
-      false
-    )
+    const answer = new PostExchange(reply, { open: () => streams.open(reply, undefined, nothing), shape })
     const cancel = actor.request(message, principal, answer.exchange(message.id), {
       logLevel: meta.logLevel,
       header: request.header
@@ -160,6 +143,8 @@ export const make = Effect.gen(function* () {
 
   /** Acknowledges first, then tags every message with the request's id; ends with an empty result. */
   const listen = (admitted: Admitted, actor: SessionActor, { id, params }: JsonRpcRequest): void => {
+    const { principal, reply } = admitted
+    const { guard } = reply
     const filter = listenFilter(params?.["notifications"])
     if (filter === undefined) {
       return refuse(
@@ -168,16 +153,14 @@ export const make = Effect.gen(function* () {
         invalidParams("listen_filter", 'subscriptions/listen needs "params.notifications", the filter')
       )
     }
-    if (!rate.admits(admitted.principal.userId, admitted.reply)) return
+    if (!rate.admits(principal.userId, reply)) return
     const lifetime = Scope.makeUnsafe()
-    const close = (): void => {
-      runFork(Scope.close(lifetime, Exit.void))
-    }
+    const close = (): void => guard.background(Scope.close(lifetime, Exit.void))
     const tag = { [metaKeys.subscriptionId]: id }
     let opened: EventStream | undefined
-    admitted.reply.onAbort(close)
+    reply.onAbort(close)
     const start = (honored: ListenFilter): EventSink => {
-      const stream = streams.open(admitted.reply, undefined, close)
+      const stream = streams.open(reply, undefined, close)
       opened = stream
       const send = (message: JsonRpcMessage): boolean => stream.send(tagged(message, tag))
       send({
@@ -194,12 +177,12 @@ export const make = Effect.gen(function* () {
         stream.end()
       }
       // Nothing to wait for.
-      if (Object.keys(honored).length === 0) queueMicrotask(end)
+      if (Object.keys(honored).length === 0) guard.soon(end)
       return { send, end }
     }
-    runFork(actor.listen(filter, admitted.principal, start).pipe(Scope.provide(lifetime))).addObserver((exit) => {
-      if (Exit.isSuccess(exit)) return
-      if (opened === undefined) stopping(admitted.reply)
+    guard.observe(guard.fork(Scope.provide(actor.listen(filter, principal, start), lifetime)), (result) => {
+      if (Result.isSuccess(result)) return
+      if (opened === undefined) stopping(reply)
       else opened.end()
     })
   }

@@ -7,8 +7,9 @@
  *
  * Source: MCP `basic/transports`, "Sending Messages to the Server".
  */
-import { Cause, type Effect } from "effect"
+import { Cause } from "effect"
 import type { ClientExchange } from "../../actors/calls/ClientExchange.ts"
+import type { RequestId } from "../../domain/Ids.ts"
 import {
   failure,
   isFailure,
@@ -20,6 +21,7 @@ import {
 } from "../../domain/protocol/JsonRpc.ts"
 import { hubCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { encode, encodeBody } from "../../domain/protocol/json/RawJson.ts"
+import type { RequestError } from "../../domain/requests/RequestErrors.ts"
 import type { EventStreams } from "../wire/EventStreams.ts"
 import * as JsonRpcErrors from "../wire/JsonRpcErrors.ts"
 import { overloaded } from "../wire/Refusals.ts"
@@ -33,15 +35,13 @@ export interface AnswerStream {
 }
 
 export interface PostOptions {
-  readonly reply: WireReply
   /** Makes the reply an event stream. */
   readonly open: () => AnswerStream
   /** Given where a long wait makes the answer a stream. */
   readonly patience?: Pick<EventStreams["Service"], "whenSlow" | "takeBack"> | undefined
-  /** Sent with whatever answer (the session id after initialize). */
-  readonly headers: () => WireHeaders | undefined
-  readonly logDefect: (effect: Effect.Effect<void>) => void
-  /** How this request's era wants its answers; as they are, under 200, when absent. */
+  /** Sent with an answer in JSON (the session id after initialize). */
+  readonly headers?: WireHeaders
+  /** The answers that this request's era wants; as they are, under 200, when absent. */
   readonly shape?: AnswerShape | undefined
 }
 
@@ -51,79 +51,124 @@ export interface AnswerShape {
   readonly status: (error: JsonRpcErrorObject) => number
 }
 
-/** One POST's answer, shared by the messages of a batch. */
-export interface PostReply {
-  readonly exchange: (id: JsonRpcId) => ClientExchange
-}
+/** The answer of one POST, shared by the messages of a batch. */
+export class PostExchange {
+  readonly reply: WireReply
+  readonly options: PostOptions
+  private readonly isBatch: boolean
+  private left: number
+  private answers: Array<JsonRpcResponse> | undefined
+  private stream: AnswerStream | undefined
+  private readonly turnSlow: (() => void) | undefined
 
-export const make = (
-  { reply, open, patience, headers, logDefect, shape }: PostOptions,
-  expected: number,
-  batch: boolean
-): PostReply => {
-  const answers: Array<JsonRpcResponse> = []
-  let stream: AnswerStream | undefined
-  let gone = false
-  let left = expected
-  reply.onAbort(() => {
-    gone = true
-  })
-
-  const withType = (): WireHeaders => {
-    const extra = headers()
-    return extra === undefined ? jsonType : { ...extra, ...jsonType }
+  constructor(reply: WireReply, options: PostOptions, expected = 1, isBatch = false) {
+    this.reply = reply
+    this.options = options
+    this.left = expected
+    this.isBatch = isBatch
+    if (options.patience === undefined) return
+    const turnSlow = (): void =>
+      reply.guard.run(() => {
+        if (this.left > 0 && !reply.isGone()) this.opened()
+      })
+    this.turnSlow = turnSlow
+    options.patience.whenSlow(turnSlow)
   }
 
-  const openStream = (): AnswerStream => {
-    if (stream === undefined) {
-      stream = open()
-      for (const answer of answers) stream.send(answer)
-    }
-    return stream
+  /** The part of one message in it. */
+  exchange(id: JsonRpcId): ClientExchange {
+    return new MessageExchange(this, id)
   }
 
-  const turnSlow = (): void => {
-    if (!gone && left > 0) openStream()
+  send(message: JsonRpcMessage): boolean {
+    return this.stream === undefined && this.reply.isGone() ? false : this.opened().send(message)
   }
-  patience?.whenSlow(turnSlow)
 
-  const answer = (response: JsonRpcResponse): void => {
-    left--
-    if (left === 0) patience?.takeBack(turnSlow)
-    if (stream !== undefined) {
-      stream.send(response, () => failure(response.id ?? null, lost))
-      if (left === 0) stream.end()
+  answer(response: JsonRpcResponse): void {
+    this.count()
+    if (this.stream !== undefined) {
+      this.stream.send(response, () => failure(response.id ?? null, lost))
+      if (this.left === 0) this.stream.end()
       return
     }
-    if (!batch) {
+    if (!this.isBatch) {
+      const { shape } = this.options
       const status = shape === undefined || !isFailure(response) ? 200 : shape.status(response.error)
-      return reply.send(status, encodeBody(response), withType())
+      return this.reply.send(status, encodeBody(response), this.headers())
     }
-    answers.push(response)
-    if (left === 0) reply.send(200, `[${answers.map(encode).join(",")}]`, withType())
+    this.answers ??= []
+    this.answers.push(response)
+    if (this.left === 0) this.reply.send(200, `[${this.answers.map(encode).join(",")}]`, this.headers())
   }
 
-  const refuse = (id: JsonRpcId, error: JsonRpcErrorObject, retryAfterSeconds: number): void => {
-    if (stream !== undefined || batch) return answer(failure(id, error))
-    left--
-    patience?.takeBack(turnSlow)
-    overloaded(reply, failure(id, error), retryAfterSeconds, withType())
+  refuse(id: JsonRpcId, error: JsonRpcErrorObject, retryAfterSeconds: number): void {
+    if (this.stream !== undefined || this.isBatch) return this.answer(failure(id, error))
+    this.count()
+    overloaded(this.reply, failure(id, error), retryAfterSeconds, this.headers())
   }
 
-  return {
-    exchange: (id) => ({
-      send: (message) => (stream === undefined && gone ? false : openStream().send(message)),
-      succeed: (result) => answer(success(id, shape === undefined ? result : shape.result(result))),
-      fail: (error, requestId) => {
-        const own = JsonRpcErrors.toErrorObject(error, requestId)
-        const object = shape === undefined ? own : shape.error(own)
-        if (error._tag === "UserOverloaded") return refuse(id, object, error.retryAfterSeconds)
-        answer(failure(id, object))
-      },
-      die: (cause, requestId) => {
-        logDefect(JsonRpcErrors.logDefect(Cause.pretty(cause), requestId))
-        answer(failure(id, JsonRpcErrors.internal(requestId)))
-      }
+  private count(): void {
+    this.left--
+    if (this.left === 0 && this.turnSlow !== undefined) this.options.patience!.takeBack(this.turnSlow)
+  }
+
+  private headers(): WireHeaders {
+    const { headers } = this.options
+    return headers === undefined ? jsonType : { ...headers, ...jsonType }
+  }
+
+  private opened(): AnswerStream {
+    if (this.stream === undefined) {
+      this.stream = this.options.open()
+      for (const answer of this.answers ?? []) this.stream.send(answer)
+    }
+    return this.stream
+  }
+}
+
+/** Called by the session's fibers: what throws here is the request's defect, and not theirs. */
+class MessageExchange implements ClientExchange {
+  private readonly post: PostExchange
+  private readonly id: JsonRpcId
+
+  constructor(post: PostExchange, id: JsonRpcId) {
+    this.post = post
+    this.id = id
+  }
+
+  send(message: JsonRpcMessage): boolean {
+    return this.post.reply.guard.attempt(() => this.post.send(message), false)
+  }
+
+  succeed(result: unknown, requestId: RequestId | undefined): void {
+    const { post } = this
+    const { guard } = post.reply
+    guard.subject.requestId = requestId
+    guard.run(() => {
+      const { shape } = post.options
+      post.answer(success(this.id, shape === undefined ? result : shape.result(result)))
+    })
+  }
+
+  fail(error: RequestError, requestId: RequestId | undefined): void {
+    const { id, post } = this
+    const { guard } = post.reply
+    guard.subject.requestId = requestId
+    guard.run(() => {
+      const { shape } = post.options
+      const own = JsonRpcErrors.toErrorObject(error, requestId)
+      const object = shape === undefined ? own : shape.error(own)
+      if (error._tag === "UserOverloaded") return post.refuse(id, object, error.retryAfterSeconds)
+      post.answer(failure(id, object))
+    })
+  }
+
+  die(cause: Cause.Cause<unknown>, requestId: RequestId | undefined): void {
+    const { guard } = this.post.reply
+    guard.subject.requestId = requestId
+    guard.run(() => {
+      guard.background(JsonRpcErrors.logDefect(Cause.pretty(cause), requestId))
+      this.post.answer(failure(this.id, JsonRpcErrors.internal(requestId)))
     })
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What a POST brings to a session that is there: its messages, one or a batch (2025-03-26), for whichever transport
+ * Delivery of a POST to a session that is there: its messages, one or a batch (2025-03-26), for either transport that
  * carries the answers.
  *
  * Source: MCP `basic/transports`, "Sending Messages to the Server".
@@ -42,10 +42,11 @@ export const admits = (
 
 export const deliver = (
   actor: SessionActor,
-  { principal }: Admitted,
+  { principal, reply }: Admitted,
   body: Messages,
   exchange: (id: JsonRpcId) => ClientExchange
 ): void => {
+  reply.guard.subject.sessionId = actor.sessionId
   for (const item of itemsOf(body)) {
     if (item.kind === "request") actor.request(item.message, principal, exchange(item.message.id))
     else if (item.kind === "notification") actor.notify(item.message, principal)

@@ -1,6 +1,6 @@
 /**
- * What operators and their probes ask: liveness, readiness, the old hub's health answers, Prometheus metrics. No answer
- * holds an id of a user or session.
+ * Answers to operators and their probes: liveness, readiness, the old hub's health answers, Prometheus metrics. None of
+ * them holds an id of a user or session.
  *
  * `/livez` says that the process turns its event loop; `/readyz` that it can serve: the database answers and the hub is
  * not draining.

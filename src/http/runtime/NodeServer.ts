@@ -5,6 +5,7 @@
  * Closing its scope is the shutdown: sessions drain (requests in flight finish, new ones get 503), answers that are being
  * read leave, then the sockets go.
  */
+import { once } from "node:events"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -17,7 +18,9 @@ import { FairShare } from "../../actors/limits/FairShare.ts"
 import { Pressure } from "../../actors/limits/Pressure.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import { McpEndpoint } from "../mcp/McpEndpoint.ts"
-import * as NodeWire from "./NodeWire.ts"
+import { Guard } from "../wire/Guard.ts"
+import { NodeExchange } from "./NodeExchange.ts"
+import type { Leaving } from "./NodeStream.ts"
 import { unavailable } from "../wire/Refusals.ts"
 import * as Probes from "../probes/Probes.ts"
 
@@ -44,32 +47,29 @@ export const listen = (
   port: number,
   backlog: number
 ): Effect.Effect<AddressInfo, ListenFailed> =>
-  Effect.callback((resume) => {
-    const failed = (error: NodeJS.ErrnoException): void => resume(Effect.fail(listenError(error, host, port)))
-    server.once("error", failed)
-    server.listen({ host, port, backlog }, () => {
-      server.off("error", failed)
-      resume(Effect.succeed(server.address() as AddressInfo))
-    })
+  Effect.tryPromise({
+    try: async (signal) => {
+      const listening = once(server, "listening", { signal })
+      server.listen({ host, port, backlog })
+      await listening
+      return server.address() as AddressInfo
+    },
+    catch: (error) => listenError(error as NodeJS.ErrnoException, host, port)
   })
 
 export const stop = (server: Server): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     server.close(() => resume(Effect.void))
     server.closeIdleConnections()
-    // What is still open has had its time.
+    // Connections that are still open have had their time.
     server.closeAllConnections()
   }).pipe(Effect.timeoutOption("2 seconds"), Effect.asVoid)
 
 /** Done when all of these answers have left, or their clients have. */
-const haveLeft = (leaving: NodeWire.Leaving): Effect.Effect<void> =>
+const haveLeft = (leaving: Leaving): Effect.Effect<void> =>
   Effect.forEach(
-    [...leaving],
-    (outgoing) =>
-      Effect.callback<void>((resume) => {
-        if (outgoing.destroyed) resume(Effect.void)
-        else outgoing.once("close", () => resume(Effect.void))
-      }),
+    [...leaving].filter((outgoing) => !outgoing.destroyed),
+    (outgoing) => Effect.ignore(Effect.tryPromise((signal) => once(outgoing, "close", { signal }))),
     { concurrency: "unbounded", discard: true }
   )
 
@@ -88,13 +88,13 @@ export class HubServer extends Context.Service<
   )
 }
 
-/** Connections too many that are told so at a time, each within so many milliseconds; what is beyond is just closed. */
+/** Surplus connections that are told so at a time, each within this many milliseconds; those beyond are just closed. */
 const mostSurplus = 16
 const surplusMs = 250
 
-const turnAway = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-  outgoing.setHeader("connection", "close")
-  unavailable(NodeWire.reply(incoming, outgoing), "The hub has as many connections as it can hold; try again", 5)
+const turnAway = (exchange: NodeExchange): void => {
+  exchange.always({ connection: "close" })
+  unavailable(exchange, "The hub has as many connections as it can hold; try again", 5)
 }
 
 const make = Effect.gen(function* () {
@@ -108,12 +108,15 @@ const make = Effect.gen(function* () {
   const routes = yield* HttpRouter.toHttpEffect(Probes.layer)
   const otherRoutes = yield* NodeHttpServer.makeHandler(routes, { scope })
 
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
+
   /** Connections beyond what the descriptors suffice for: told so, and closed. */
   const surplus = new Set<Socket>()
-  const leaving: NodeWire.Leaving = new Set()
+  const leaving: Leaving = new Set()
 
-  const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    if (surplus.has(incoming.socket)) return turnAway(incoming, outgoing)
+  const serve = (exchange: NodeExchange): void => {
+    const { incoming, outgoing } = exchange
+    if (surplus.has(incoming.socket)) return turnAway(exchange)
     let url = incoming.url ?? "/"
     if (hub.basePath !== "") {
       if (!url.startsWith(hub.basePath) || !/^[/?]?$/.test(url.charAt(hub.basePath.length))) {
@@ -124,39 +127,47 @@ const make = Effect.gen(function* () {
       incoming.url = url
     }
     const mark = url.indexOf("?")
-    const path = mark === -1 ? url : url.slice(0, mark)
-    const query = mark === -1 ? "" : url.slice(mark + 1)
-    if (endpoint.handle(NodeWire.request(incoming, path, query), NodeWire.reply(incoming, outgoing, leaving))) return
-    otherRoutes(incoming, outgoing)
+    if (mark === -1) exchange.at(url, "")
+    else exchange.at(url.slice(0, mark), url.slice(mark + 1))
+    if (!endpoint.handle(exchange, exchange)) otherRoutes(incoming, outgoing)
+  }
+
+  const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const exchange = new NodeExchange(incoming, outgoing, fork, leaving)
+    exchange.guard.run(serve, exchange)
+  }
+
+  const sockets = new Set<Socket>()
+  const accept = (socket: Socket): void => {
+    const guard = new Guard(fork, { breakOff: () => void socket.destroy() })
+    guard.run(() => {
+      pressure.accepted()
+      guard.once(socket, "close", pressure.closed)
+      sockets.add(socket)
+      guard.once(socket, "close", () => sockets.delete(socket))
+      if (!pressure.descriptors()) return
+      if (surplus.size >= mostSurplus) return void socket.destroy()
+      surplus.add(socket)
+      guard.once(socket, "close", () => surplus.delete(socket))
+      // Whether or not it has asked for something: its descriptor is needed.
+      guard.once(
+        socket,
+        "close",
+        guard.after(surplusMs, () => socket.destroy())
+      )
+    })
   }
 
   // A request's own limit is the tracker's; only a client that never finishes its headers is cut off here.
   const server = createServer({ requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 72_000 }, listener)
-  const sockets = new Set<unknown>()
-  server.on("connection", (socket) => {
-    pressure.accepted()
-    sockets.add(socket)
-    socket.once("close", () => {
-      pressure.closed()
-      sockets.delete(socket)
-    })
-    if (pressure.descriptors()) {
-      if (surplus.size >= mostSurplus) return void socket.destroy()
-      surplus.add(socket)
-      // Whether or not it has asked for something: its descriptor is needed.
-      const going = setTimeout(() => socket.destroy(), surplusMs)
-      socket.once("close", () => {
-        clearTimeout(going)
-        surplus.delete(socket)
-      })
-    }
-  })
+  // The listener goes on, whatever happens to one connection.
+  new Guard(fork, { breakOff: () => {} }).on(server, "connection", accept)
   yield* metrics.gauge("mcphub_client_sockets", "Open connections of clients", () => sockets.size)
 
   const now = monotonicMillis(yield* Clock.Clock)
   const shutDown = Effect.gen(function* () {
     const since = now()
-    // Whoever waits for their turn goes on first, so that nobody is left without an answer.
+    // Requests that wait for their turn go on first, so that none is left without an answer.
     yield* share.release
     yield* sessions.drain(hub.drainMs)
     const rest = hub.drainMs - (now() - since)

@@ -1,28 +1,15 @@
 /**
- * The large messages of one HTTP answer that have not left yet, counted for their user once it is known who that is.
- * Each is settled when it has left; what has not by the end of the connection is settled then. One that is small costs
- * nothing.
+ * The large messages of one HTTP answer that have not left yet. Each is settled once: when it has left, or at the end of
+ * the connection.
  */
-import type { ServerResponse } from "node:http"
-import { large } from "../../domain/protocol/json/ResponseScanner.ts"
-import type { Charge } from "../wire/Wire.ts"
-
 export const nothing = (): void => {}
 
 export class UnsentBytes {
-  charge: Charge | undefined
-  private readonly outgoing: ServerResponse
-  private unsettled: Set<() => void> | undefined
+  private readonly unsettled = new Set<() => void>()
 
-  constructor(outgoing: ServerResponse) {
-    this.outgoing = outgoing
-  }
-
-  /** Counts a message of so many bytes; the result settles it. */
-  add(bytes: number): () => void {
-    if (bytes < large || this.charge === undefined || this.outgoing.destroyed) return nothing
-    const unsettled = (this.unsettled ??= this.settledAtEnd())
-    const release = this.charge(bytes)
+  /** Adds a message whose bytes are counted until `release`; the result settles it. */
+  add(release: () => void): () => void {
+    const { unsettled } = this
     const settle = (): void => {
       if (unsettled.delete(settle)) release()
     }
@@ -30,11 +17,8 @@ export class UnsentBytes {
     return settle
   }
 
-  private settledAtEnd(): Set<() => void> {
-    const unsettled = new Set<() => void>()
-    this.outgoing.on("close", () => {
-      for (const settle of unsettled) settle()
-    })
-    return unsettled
+  end(): void {
+    const { unsettled } = this
+    for (const settle of unsettled) settle()
   }
 }

@@ -4,7 +4,7 @@
  *
  * Source: HTML Living Standard, server-sent events; MCP `basic/transports`.
  */
-import { type Cause, Context, Effect, Layer, Schedule } from "effect"
+import { Context, Effect, Layer, Schedule } from "effect"
 import type { JsonRpcMessage } from "../../domain/protocol/JsonRpc.ts"
 import { encodeBody, type JsonBody, onOneLine, sizeOf } from "../../domain/protocol/json/RawJson.ts"
 import { notAcceptable } from "./Refusals.ts"
@@ -37,10 +37,16 @@ export const admits = (request: WireRequest, reply: WireReply): boolean => {
 export class EventStreams extends Context.Service<
   EventStreams,
   {
-    /** Headers and a comment leave at once. `onClosed` runs once, when either side has ended the stream. */
+    /**
+     * Headers and a comment leave at once. `onClosed` runs once, when either side has ended the stream. Nothing of the
+     * stream throws: what does is for the reply's guard.
+     */
     readonly open: (reply: WireReply, headers: WireHeaders | undefined, onClosed: () => void) => EventStream
     readonly count: () => number
-    /** Calls back, once, in one to two seconds, unless it is taken back before. Costs no timer and no look at a clock. */
+    /**
+     * Calls back, once, in one to two seconds, unless it is taken back before; `run` must not throw. Costs no timer and
+     * no look at a clock.
+     */
     readonly whenSlow: (run: () => void) => void
     readonly takeBack: (run: () => void) => void
   }
@@ -61,11 +67,7 @@ export class EventStreams extends Context.Service<
         waitingLong = waiting
         waiting = due.size === 0 ? due : new Set()
         // One a turn: many that have begun together must not hold up what is quick.
-        return Effect.forEach(
-          due,
-          (run) => Effect.andThen(Effect.catchCause(Effect.sync(run), reportSlow), Effect.yieldNow),
-          { discard: true }
-        )
+        return Effect.forEach(due, (run) => Effect.andThen(Effect.sync(run), Effect.yieldNow), { discard: true })
       }).pipe(Effect.repeat(Schedule.spaced(slowAfter)), Effect.forkScoped)
 
       return EventStreams.of({
@@ -75,6 +77,7 @@ export class EventStreams extends Context.Service<
           if (!waiting.delete(run)) waitingLong.delete(run)
         },
         open: (reply, headers, onClosed) => {
+          const { guard } = reply
           const stream = reply.stream(headers)
           let closed = false
           const finish = (): void => {
@@ -83,24 +86,27 @@ export class EventStreams extends Context.Service<
             open.delete(write)
             onClosed()
           }
-          const write = (text: string | WirePieces): boolean => {
-            if (closed) return false
-            if (stream.write(text)) return true
-            finish()
-            return false
-          }
+          /** A throw ends this stream alone, and its message was not taken: the keep-alive goes through all streams. */
+          const attempt = (text: () => string | WirePieces): boolean =>
+            guard.attempt(() => {
+              if (closed) return false
+              if (stream.write(text())) return true
+              finish()
+              return false
+            }, false)
+          const write = (text: string | WirePieces): boolean => attempt(() => text)
           open.add(write)
           reply.onAbort(finish)
           write(": open\n\n")
           const end = (): void => {
             if (closed) return
-            stream.end()
-            finish()
+            guard.run(stream.end)
+            guard.run(finish)
           }
           return {
-            send: (message) => write(eventOf("event: message\n", encodeBody(message))),
-            named: (name, json) => write(eventOf(`event: ${name}\n`, json)),
-            event: (id, json) => write(eventOf(`id: ${id}\nevent: message\n`, json)),
+            send: (message) => attempt(() => eventOf("event: message\n", encodeBody(message))),
+            named: (name, json) => attempt(() => eventOf(`event: ${name}\n`, json)),
+            event: (id, json) => attempt(() => eventOf(`id: ${id}\nevent: message\n`, json)),
             end,
             pause: () => {
               write(`retry: ${retryMs}\n\n`)
@@ -128,6 +134,3 @@ const inPieces = (head: Uint8Array, pieces: ReadonlyArray<Uint8Array>): WirePiec
 
 const eventOf = (head: string, json: JsonBody): string | WirePieces =>
   typeof json === "string" ? `${head}data: ${json}\n\n` : inPieces(encoder.encode(`${head}data: `), json)
-
-const reportSlow = (cause: Cause.Cause<never>): Effect.Effect<void> =>
-  Effect.logError("An answer that takes long could not become an event stream", cause)

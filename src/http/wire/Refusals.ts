@@ -3,6 +3,7 @@
  */
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { failure, type JsonRpcFailure, type JsonRpcId } from "../../domain/protocol/JsonRpc.ts"
+import type { SessionRefused } from "../../domain/requests/SessionErrors.ts"
 import * as JsonRpcErrors from "./JsonRpcErrors.ts"
 import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
 
@@ -22,6 +23,10 @@ export const refuse = (
       ...headers
     }
   )
+
+/** For a request that has met a defect. */
+export const broken = (reply: WireReply): void =>
+  refuse(reply, 500, rpcCodes.internal, "internal", "Internal error; the hub's log has the details")
 
 /** Too many requests of this user are in flight: the one error of a call that HTTP has a status for. */
 export const overloaded = (
@@ -68,10 +73,25 @@ export const tooManyWaiting = (reply: WireReply): void =>
 export const unavailable = (reply: WireReply, message: string, retryAfterSeconds: number): void =>
   refuse(reply, 503, 1503, "unavailable", message, { "retry-after": String(retryAfterSeconds) })
 
+const sessionRefusals: {
+  readonly [Reason in SessionRefused["reason"]["_tag"]]: readonly [status: number, code: number, kind: string]
+} = {
+  SessionLimitReached: [429, 1429, "session_limit"],
+  HubDraining: [503, 1503, "unavailable"],
+  HubOverloaded: [503, 1503, "unavailable"],
+  SessionsUnavailable: [503, 1503, "unavailable"]
+}
+
+/** For a request whose session is not opened or found again now. */
+export const noSessionNow = (reply: WireReply, { message, reason }: SessionRefused): void => {
+  const [status, code, kind] = sessionRefusals[reason._tag]
+  refuse(reply, status, code, kind, message, { "retry-after": String(reason.retryAfterSeconds) })
+}
+
 export const stopping = (reply: WireReply): void =>
   unavailable(reply, "The hub is stopping; send this again in a moment", 5)
 
-/** Whoever may do nothing that is not written down. */
+/** For a user who may do nothing that is not written down. */
 export const unaudited = (reply: WireReply): void =>
   refuse(
     reply,

@@ -1,8 +1,9 @@
 /**
- * One HTTP exchange as the MCP endpoint sees it, on any runtime: `NodeWire` adapts `node:http` (Node and Deno),
- * `worker.ts` adapts the web standard's Request and Response. Callbacks and not effects, because this is the data path.
+ * One HTTP exchange as the MCP endpoint sees it, apart from any runtime; `NodeExchange` adapts `node:http`, on Node and Deno.
+ * Callbacks and not effects, because this is the data path. Every callback runs inside the exchange's guard.
  */
 import type { JsonBody } from "../../domain/protocol/json/RawJson.ts"
+import type { Guard } from "./Guard.ts"
 
 /** A whole body, or why there is none. */
 export type WireBody = Uint8Array | "too-large" | "too-many-pieces" | "aborted"
@@ -40,13 +41,18 @@ export interface WireStream {
 export type Charge = (bytes: number) => () => void
 
 export interface WireReply {
+  readonly guard: Guard
+  /** Every answer from here on gets these headers, too. */
+  readonly always: (headers: WireHeaders) => void
+  /** The client has gone before the answer was complete, or the guard has ended it. */
+  readonly isGone: () => boolean
   /** From here on large messages are counted until they have left, or cannot any more: once it is known whose they are. */
   readonly charge: (charge: Charge) => void
   readonly send: (status: number, body: JsonBody | undefined, headers?: WireHeaders) => void
   readonly stream: (headers?: WireHeaders) => WireStream
   /** The exchange is over: the answer has left, or the client has gone. Calls back at once if it is over already. */
   readonly onEnd: (run: () => void) => void
-  /** The client has gone before the answer was complete; likewise. */
+  /** The same where it `isGone`. */
   readonly onAbort: (run: () => void) => void
 }
 

@@ -89,7 +89,6 @@ const session = Effect.fnUntraced(function* (
       (record): Effect.Effect<unknown, RequestError> => {
         const call: Call = {
           message: request(1, method, params),
-          principal: context.principal,
           context,
           record,
           exchange
@@ -115,23 +114,6 @@ const asked = (result: unknown) => {
 const search = { name: "search", arguments: { q: "x" } }
 
 describe("between client and upstream of one era", () => {
-  it.effect("a stateful request is sent as it is, and what comes on its stream passes", () =>
-    provided(
-      Effect.gen(function* () {
-        const { carry, passed } = yield* session("stateful")
-        const { connection } = upstream("stateful")
-        const sent: Array<unknown> = []
-        const progress = notification("notifications/progress", { progressToken: 1, progress: 1 })
-        const result = yield* carry(connection, search, (params, onMessage) => {
-          sent.push(params)
-          onMessage(progress)
-          return Effect.succeed({ content: [] })
-        })
-        assert.deepStrictEqual([result, sent, passed], [{ content: [] }, [search], [progress]])
-      })
-    )
-  )
-
   it.effect(
     "a stateless upstream's own state goes out sealed and comes back opened, to its own user and request only",
     () =>

@@ -1,6 +1,6 @@
 /**
- * What an answer says about the era a server speaks. Only words of the protocol count: a refused credential, an
- * overloaded server or a broken connection says nothing and stays the error it is.
+ * The evidence that an answer gives of the era a server speaks. Only words of the protocol count: a refused credential,
+ * an overloaded server or a broken connection says nothing and stays the error it is.
  *
  * Source: MCP 2026-07-28 `basic/transports` (backward compatibility), the negotiation of the TypeScript SDK 2.4.
  */

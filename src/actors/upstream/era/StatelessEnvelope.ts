@@ -1,6 +1,5 @@
 /**
- * What every request to a stateless upstream carries in its `_meta`: the revision, and who asks. There was no
- * `initialize` to say it once.
+ * The `_meta` of every request to a stateless upstream: the revision, and who asks, since no `initialize` has said it.
  *
  * Source: MCP 2026-07-28 `basic` (per-request metadata).
  */

@@ -1,5 +1,5 @@
 /**
- * How long to wait before a stream that ended is opened again: never less than a second, however politely it ended, ever
+ * The pause before a stream that ended is opened again: never less than a second, however politely it ended, ever
  * longer while nothing comes through, and a little at random, so that a restarted server is not met by all at once.
  */
 import { Effect, Random } from "effect"

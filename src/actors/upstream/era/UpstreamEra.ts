@@ -1,11 +1,11 @@
 /**
- * Which era a server is spoken to in: the client's own where the server offers it, the other one where it does not, or
- * always the one its settings name (`era`).
+ * Chooses the era in which the hub speaks to a server: the client's own where the server offers it, the other one where
+ * it does not, or always the one its settings name (`era`).
  *
- * Opening a connection is how a server is asked. What it refused is believed for a while and dated, because the answer
+ * The hub asks a server by opening a connection. What it refused is believed for a while and dated, because the answer
  * of a server that has since been updated would never fail loudly; any connection that opens revises it at once. Each
- * attempt has a scope of its own: the process or the sockets of one that was refused are gone before the next begins, so
- * that a server which is killed by a question it does not know is never the one that serves calls.
+ * attempt has a scope of its own: the process or the sockets of one that was refused are gone before the next begins,
+ * so that a server which is killed by a question it does not know is never the one that serves calls.
  *
  * Source: MCP 2026-07-28 `basic/transports` (backward compatibility), `basic/lifecycle`.
  */

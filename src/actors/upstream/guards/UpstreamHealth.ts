@@ -1,6 +1,6 @@
 /**
- * What is known of each configured upstream server, over all sessions: its state, and why the last thing that went wrong
- * did. Written by `UpstreamConnector` as connections come and go, read by `mcphub server ls`.
+ * The health of each configured upstream server, over all sessions: its state, and the reason of its last failure.
+ * `UpstreamConnector` writes it as connections come and go, `mcphub server ls` reads it.
  */
 import { Context, Effect, Layer } from "effect"
 import { type ServerType, serverType } from "../../../domain/servers/ServerConfig.ts"

@@ -1,7 +1,7 @@
 /**
- * Leaves a server alone for as long as it has asked one user to (HTTP 429 and 503 with Retry-After): what this user wants
- * of it meanwhile waits, if that moment lies before the request's own deadline, and otherwise fails at once. Nobody else
- * waits, and a server that names no time is not waited for.
+ * Leaves a server alone for as long as it has asked one user to (HTTP 429 and 503 with Retry-After): what this user
+ * wants of it meanwhile waits, if that moment lies before the request's own deadline, and otherwise fails at once.
+ * Nobody else waits, and a server that names no time is not waited for.
  *
  * What such an answer refused is sent once more by then if it may be sent twice at all; a `tools/call` is not.
  *
@@ -44,7 +44,7 @@ export class UpstreamPauses extends Context.Service<
       repeatable: boolean,
       send: Effect.Effect<A, UpstreamError>
     ) => Effect.Effect<A, UpstreamError>
-    /** Why the server is not asked within so many milliseconds; undefined when it may be. */
+    /** The reason why the server is not asked within `patience` milliseconds; undefined when it may be. */
     readonly refusal: (asking: Asking, patience: number) => UpstreamUnavailable | undefined
     /** Something of the user's that servers see has changed, e.g. a token: another limit may hold now. */
     readonly forget: (userId: UserId) => void

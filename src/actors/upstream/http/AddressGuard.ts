@@ -1,7 +1,7 @@
 /**
  * Looks at the address an upstream's host name has become, before the hub connects to it: the address that was checked
- * is the one that is connected to, so a name that answers differently a moment later gains nothing. Which addresses are
- * right for which names says `UpstreamAddresses`.
+ * is the one that is connected to, so a name that answers differently a moment later gains nothing. `UpstreamAddresses`
+ * says which addresses are right for which names.
  */
 import { Context } from "effect"
 import type { IpNetwork } from "effect/net"

@@ -1,5 +1,5 @@
 /**
- * How long a server that takes no requests now wants to be left alone: HTTP 429 and 503 with `Retry-After`.
+ * The time for which a server that takes no requests wants to be left alone: HTTP 429 and 503 with `Retry-After`.
  *
  * Source: RFC 9110 §10.2.3 (seconds, or a date), RFC 6585 §4.
  */

@@ -1,6 +1,6 @@
 /**
- * Which arguments of which tool travel as headers too: read from the tools a connection lists, used when it calls them.
- * A tool whose annotations break the rules is dropped from the list, as a client must, and the rest stays.
+ * The arguments of tools that travel as headers too, read from the tools a connection lists and used when it calls
+ * them. The hub drops a tool whose annotations break the rules from the list, as a client must, and keeps the rest.
  *
  * Source: MCP 2026-07-28 `basic/transports` (custom headers from tool parameters).
  */

@@ -1,5 +1,5 @@
 /**
- * From what an exchange came to, to what a call succeeds or fails with.
+ * Turns the end of an exchange into the result or the error of its call.
  *
  * An answer counts wherever HTTP allows one: in a JSON body, on the event stream, or as a JSON-RPC error under an HTTP
  * error status. An event stream that ends early is resumed from its last event (MCP `basic/transports`, resumability)
@@ -22,7 +22,6 @@ import { closedError, statusError } from "./UpstreamHttpErrors.ts"
 import type { ExchangeEnd, ResponseHead } from "./UpstreamHttpExchange.ts"
 import type { UpstreamHttpWire } from "./UpstreamHttpWire.ts"
 import { retryAfterMs } from "./RetryAfter.ts"
-import { scrub } from "../connection/ScrubTokens.ts"
 import { isJsonObject } from "../../../domain/protocol/JsonObjects.ts"
 
 /** Milliseconds before a stream is resumed when the server names no time, and at the least. */
@@ -54,24 +53,30 @@ export const conclude = (
     if (end.lastEventId === undefined || options.era === "stateless") {
       return Effect.fail(closedError(server, "stream", "ended its event stream without an answer"))
     }
-    return Effect.flatMap(resumeStream(options, pending, end.lastEventId, end.retryMs), () => outcome(server, pending))
+    return Effect.flatMap(resumeStream(options, pending, end.lastEventId, end.retryMs), () => outcome(options, pending))
   }
-  return outcome(server, pending, retryAfterMs(end.head))
+  return outcome(options, pending, retryAfterMs(end.head))
 }
 
-const outcome = (server: string, pending: PendingCall, askedMs?: number): Effect.Effect<unknown, UpstreamError> => {
+const outcome = (
+  { server, wire }: AnswerOptions,
+  pending: PendingCall,
+  askedMs?: number
+): Effect.Effect<unknown, UpstreamError> => {
   const response = pending.response as JsonRpcResponse
   if (!isFailure(response)) return Effect.succeed(response.result)
-  const { code, message, data } = scrub(serverError(response.error), pending.call.context.principal)
-  return Effect.fail(
-    new UpstreamErrorResponse({
-      server,
-      code,
-      message,
-      ...(data === undefined ? {} : { data }),
-      ...(askedMs === undefined ? {} : { retryAfterMs: askedMs })
-    })
-  )
+  return Effect.flatMap(wire.scrubber(pending.call.context), (scrubber) => {
+    const { code, message, data } = scrubber.json(serverError(response.error))
+    return Effect.fail(
+      new UpstreamErrorResponse({
+        server,
+        code,
+        message,
+        ...(data === undefined ? {} : { data }),
+        ...(askedMs === undefined ? {} : { retryAfterMs: askedMs })
+      })
+    )
+  })
 }
 
 /** Finds the answer in a whole body, or says what the body is instead. */

@@ -1,6 +1,6 @@
 /**
- * What went wrong on the way to an HTTP upstream, as the typed errors of the ports. Messages name the server as
- * configured and a remedy; never a url, a header or anything the upstream wrote.
+ * The typed errors of what goes wrong on the way to an HTTP upstream. Messages name the server as configured and a
+ * remedy; never a url, a header or anything the upstream wrote.
  */
 import { AddressBlocked } from "./AddressGuard.ts"
 import { UpstreamFailed, UpstreamUnavailable, protocolError } from "../../../domain/requests/UpstreamErrors.ts"

@@ -26,7 +26,7 @@ import type { UserPool } from "./UserPools.ts"
 
 /** Bytes after which the pace is looked at: what has been read beyond a pause is put together again, and copied. */
 const stepBytes = 256 * 1024
-/** What a chunk counts for at least: that it came at all costs as much as so many bytes of it. */
+/** The bytes a chunk counts for at least: its arrival alone costs as much as that many. */
 const leastChunk = 1_024
 
 /** Milliseconds an exchange may take to end after nobody waits for it. */

@@ -7,8 +7,9 @@
  *
  * Source: MCP `basic/lifecycle` (initialization), `basic/transports` (session management).
  */
-import { Deferred, Effect, Exit, FiberHandle, type Scope } from "effect"
+import { Deferred, Effect, FiberHandle, type Scope } from "effect"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import * as SingleFlight from "../../../domain/SingleFlight.ts"
 import { type JsonRpcNotification, type JsonRpcResponse, notification } from "../../../domain/protocol/JsonRpc.ts"
 import { firstAnswerBytes, readIntroduction } from "../../../domain/protocol/json/ServerResults.ts"
 import { statefulVersions } from "../../../domain/protocol/Versions.ts"
@@ -71,7 +72,7 @@ export const make = Effect.fnUntraced(function* (
   let info: UpstreamInfo = { protocolVersion: wanted, capabilities: {}, serverInfo: {} }
   /** Counts the sessions: tells a call that meets a 404 whether another has dealt with it. */
   let generation = 0
-  let renewing: Deferred.Deferred<void, UpstreamError> | undefined
+  const renewals = SingleFlight.make<string, void, UpstreamError>(scope, () => connectionGone(server))
 
   const post: UpstreamHttpSession["post"] = (message, by) =>
     wire.send({
@@ -144,20 +145,10 @@ export const make = Effect.fnUntraced(function* (
   const renew = (failed: number, by: CallContext): Effect.Effect<void, UpstreamError> =>
     Effect.suspend(() => {
       if (generation !== failed) return Effect.void
-      if (renewing !== undefined) return Deferred.await(renewing)
-      const current = (renewing = Deferred.makeUnsafe<void, UpstreamError>())
       const opened = Effect.catchTag(inTime(Effect.andThen(initialize(by), onRenew(by))), "EraNotSpoken", (error) =>
         Effect.fail(error.refusal)
       )
-      const work = Effect.andThen(options.mayRenew ?? Effect.void, opened)
-      // Observed from outside: once the connection's scope has closed, the work never begins and has no end of its own.
-      const begun = Effect.map(Effect.forkIn(work, scope), (fiber) =>
-        fiber.addObserver((exit) => {
-          renewing = undefined
-          Deferred.doneUnsafe(current, Exit.hasInterrupts(exit) ? Effect.fail(connectionGone(server)) : exit)
-        })
-      )
-      return Effect.andThen(Effect.uninterruptible(begun), Deferred.await(current))
+      return renewals.run(server, () => Effect.andThen(options.mayRenew ?? Effect.void, opened))
     })
 
   const within: UpstreamHttpSession["within"] = (send, by) =>

@@ -17,6 +17,9 @@ import {
   type UpstreamFailed,
   UpstreamUnavailable
 } from "../../../domain/requests/UpstreamErrors.ts"
+import { scrubberOf } from "../connection/UpstreamSecrets.ts"
+import type { Principal } from "../../../domain/identity/Principal.ts"
+import type { Scrubber } from "../../../domain/Scrubber.ts"
 import { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
 import { sessionLost } from "./UpstreamHttpErrors.ts"
 import {
@@ -51,6 +54,8 @@ export interface WireRequest extends Pick<ExchangeRequest, "method" | "onMessage
 
 export interface UpstreamHttpWire {
   readonly send: (request: WireRequest) => Effect.Effect<ExchangeEnd, WireError>
+  /** Takes out what a request with this context gave the server to keep. */
+  readonly scrubber: (context: CallContext) => Effect.Effect<Scrubber>
   /** Exchanges under way, for closing. */
   readonly running: Set<Exchange>
   /** The session the upstream issued, if any. */
@@ -184,8 +189,28 @@ export const make = Effect.fnUntraced(function* (
     })
   }
 
+  /** A principal lasts as long as what is known of its key. */
+  const scrubbers = new WeakMap<Principal, Scrubber>()
+
+  const scrubber = (context: CallContext): Effect.Effect<Scrubber> => {
+    const known = scrubbers.get(context.principal)
+    if (known !== undefined) return Effect.succeed(known)
+    const options = { server, config, context, protocolVersion: wire.protocolVersion }
+    const expanded = Effect.all({ headers: upstreamHeaders.headers(options), url: upstreamHeaders.url(options) })
+    return expanded.pipe(
+      // Then nothing of the settings was sent.
+      Effect.orElseSucceed(() => ({})),
+      Effect.map((settings) => {
+        const made = scrubberOf(config, context.principal, settings)
+        scrubbers.set(context.principal, made)
+        return made
+      })
+    )
+  }
+
   const wire: UpstreamHttpWire = {
     send,
+    scrubber,
     running: new Set(),
     sessionId: undefined,
     protocolVersion,

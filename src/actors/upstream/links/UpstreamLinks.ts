@@ -8,6 +8,7 @@ import { Clock, Deferred, Effect, Exit, Scope } from "effect"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Isolation, type ServerConfig, serverType } from "../../../domain/servers/ServerConfig.ts"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
+import * as SingleFlight from "../../../domain/SingleFlight.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import type { UserId } from "../../../domain/Ids.ts"
@@ -52,12 +53,6 @@ interface Open {
   readonly scope: Scope.Closeable
 }
 
-interface Opening {
-  readonly connection: Deferred.Deferred<UpstreamConnection, UpstreamError>
-  /** Done when the settings it is opened under are no longer those in force. */
-  stale: Deferred.Deferred<undefined>
-}
-
 interface Failure {
   readonly error: UpstreamError
   readonly retryAt: number
@@ -94,7 +89,10 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const now = monotonicMillis(clock)
 
   const open = new Map<string, Open>()
-  const opening = new Map<string, Opening>()
+  /** In the session's scope: a cancelled call must not tear down what others wait for. */
+  const opening = SingleFlight.make<string, UpstreamConnection, UpstreamError>(session)
+  /** By server being opened; done when the settings it is opened under are no longer those in force. */
+  const stale = new Map<string, Deferred.Deferred<undefined>>()
   const failures = new Map<string, Failure>()
   /** Servers a connection was wanted to, and by whom last. */
   const tried = new Map<string, UserId>()
@@ -172,7 +170,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   })
 
   const remember = (server: string, exit: Exit.Exit<UpstreamConnection, UpstreamError>): void => {
-    opening.delete(server)
+    stale.delete(server)
     if (Exit.isSuccess(exit)) {
       failures.delete(server)
       return
@@ -198,49 +196,32 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     })
 
   /** Under the settings in force, whichever these are by the time it succeeds. */
-  const current = (
-    server: string,
-    context: CallContext,
-    entry: Opening
-  ): Effect.Effect<UpstreamConnection, UpstreamError> =>
+  const current = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>
     Effect.suspend(() => {
       const config = settings.current().mcpServers[server]
       if (config === undefined || config.enabled === false) {
         return new UpstreamUnavailable({ server, reason: "disabled", message: `Server ${server} is not enabled` })
       }
-      const stale = (entry.stale = Deferred.makeUnsafe<undefined>())
-      return Effect.raceFirst(start(server, config, context), Deferred.await(stale)).pipe(
+      const changed = Deferred.makeUnsafe<undefined>()
+      stale.set(server, changed)
+      return Effect.raceFirst(start(server, config, context), Deferred.await(changed)).pipe(
         Effect.flatMap((connection) =>
-          connection === undefined ? current(server, context, entry) : Effect.succeed(connection)
+          connection === undefined ? current(server, context) : Effect.succeed(connection)
         )
       )
     })
 
-  const connectOnce = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>
-    Effect.suspend(() => {
-      const entry: Opening = { connection: Deferred.makeUnsafe(), stale: Deferred.makeUnsafe() }
-      opening.set(server, entry)
-      tried.set(server, context.principal.userId)
-      // In the session's scope and not the caller's: a cancelled call must not tear down what others wait for.
-      return current(server, context, entry).pipe(
-        Effect.onExit((exit) =>
-          Effect.sync(() => {
-            remember(server, exit)
-            Deferred.doneUnsafe(entry.connection, exit)
-          })
-        ),
-        Effect.forkIn(session),
-        Effect.andThen(Deferred.await(entry.connection))
-      )
-    })
+  const connect = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> => {
+    tried.set(server, context.principal.userId)
+    return Effect.onExit(current(server, context), (exit) => Effect.sync(() => remember(server, exit)))
+  }
 
   const found = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>
     Effect.suspend((): Effect.Effect<UpstreamConnection, UpstreamError> => {
       const ready = open.get(server)
       if (ready !== undefined) return Effect.succeed(ready.connection)
-      const pending = opening.get(server)
-      if (pending !== undefined) return Deferred.await(pending.connection)
-      return Effect.andThen(unlessPaused(server), connectOnce(server, context))
+      const connecting = opening.run(server, () => connect(server, context))
+      return opening.has(server) ? connecting : Effect.andThen(unlessPaused(server), connecting)
     })
 
   const get: UpstreamLinks["get"] = (server, context) =>
@@ -254,8 +235,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const drop: UpstreamLinks["drop"] = (server) =>
     Effect.suspend(() => {
       failures.delete(server)
-      const pending = opening.get(server)
-      if (pending !== undefined) Deferred.doneUnsafe(pending.stale, Exit.succeed(undefined))
+      const changed = stale.get(server)
+      if (changed !== undefined) Deferred.doneUnsafe(changed, Exit.succeed(undefined))
       const entry = open.get(server)
       if (entry === undefined) return Effect.void
       forget(server, entry)

@@ -1,6 +1,7 @@
 /**
- * The connection to a child process that speaks revision 2026-07-28: the calls of `StdioConnection`, each saying
- * all about itself, and one subscription. Cancelled is what is told to be, as before: there is no stream to close.
+ * The connection to a child process that speaks revision 2026-07-28: the calls of `StdioConnection`, each saying all
+ * about itself, and one subscription. A cancellation is told to the child, as in the other revisions: there is no
+ * stream to close.
  *
  * Source: MCP 2026-07-28 `basic/transports` (stdio), `basic/utilities/cancellation`.
  */

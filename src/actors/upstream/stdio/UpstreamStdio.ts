@@ -15,7 +15,7 @@ import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Era, isStateful, latestStateful, statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
-import * as ChildSecrets from "./ChildSecrets.ts"
+import { scrubberOf } from "../connection/UpstreamSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
 import { StdioChildren } from "./StdioChildren.ts"
 import * as StdioConnection from "./StdioConnection.ts"
@@ -96,7 +96,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       context,
       protocolVersion: spoken(era, options.protocolVersion)
     })
-    const secrets = ChildSecrets.collect(config, context, started)
+    const scrubber = scrubberOf(config, context.principal, started)
     const slot = yield* children.slot
     const { cwd, tmp } = yield* Effect.mapError(folder, () =>
       unavailable("spawn", `No folder could be made for server "${name}"; check that the hub's TMPDIR is writable`)
@@ -122,7 +122,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       },
       onDefect: (cause) =>
         Effect.runForkWith(services)(Effect.logError("A receiver of an upstream's message failed", cause)),
-      scrub: (error) => ChildSecrets.scrubJson(error, secrets),
+      scrub: scrubber.json,
       tag: config.context !== "none",
       ...(era === "stateless" ? { stateless: outgoing(options) } : {})
     })
@@ -160,8 +160,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     )
 
     const lastWords = () => {
-      const lines = child.stderr().slice(-10).join("\n").slice(-2_000)
-      return lines === "" ? " and wrote nothing to stderr" : `; it wrote: ${ChildSecrets.scrub(lines, secrets)}`
+      // Cut after the secrets are out: half of one would not be recognized.
+      const lines = scrubber.text(child.stderr().slice(-10).join("\n")).slice(-2_000)
+      return lines === "" ? " and wrote nothing to stderr" : `; it wrote: ${lines}`
     }
     const handshake = { options, connection, initTimeout, lastWords }
     if (era === "stateless") {

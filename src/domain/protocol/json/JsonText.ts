@@ -60,19 +60,21 @@ const withNames = (value: unknown, names: ReadonlyMap<string, string>): unknown 
     : value
 }
 
-/** The JSON value with `change` applied to each text in it, but to no name; however deep it is nested. */
+/** The JSON value with `change` applied to each text and name in it; however deep it is nested. */
 export const mapTexts = (value: unknown, change: (text: string) => string): unknown => {
   const top: Array<unknown> = [value]
   const open: Array<Array<unknown> | Record<string, unknown>> = [top]
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
     const copy = at as Record<string, unknown>
-    for (const [name, inner] of Object.entries(copy)) {
+    for (const [given, inner] of Object.entries(copy)) {
+      const name = Array.isArray(at) ? given : change(given)
+      if (name !== given) delete copy[given]
       if (typeof inner === "string") copy[name] = change(inner)
       else if (typeof inner === "object" && inner !== null) {
         const own: Array<unknown> | Record<string, unknown> = Array.isArray(inner) ? [...inner] : { ...inner }
         copy[name] = own
         open.push(own)
-      }
+      } else copy[name] = inner
     }
   }
   return top[0]

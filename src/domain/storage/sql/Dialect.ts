@@ -154,8 +154,8 @@ const sqlite = (sql: SqlClient.SqlClient): Dialect => {
   const { literal } = sql
   const json = (value: unknown) => sql`${JSON.stringify(value)}`
   const isObject = (column: string) => `json_type(${column}) = 'object'`
-  const columnOf = (name: string, kind: ColumnKind) => {
-    const value = `json_extract(value, '$.${name}')`
+  const columnOf = ([name, kind]: readonly [string, ColumnKind], place: number) => {
+    const value = `json_extract(value, '$[${place}]')`
     return `${kind === "uuid" ? `lower(${value})` : value} as "${name}"`
   }
   const text = literal("text")
@@ -184,9 +184,12 @@ const sqlite = (sql: SqlClient.SqlClient): Dialect => {
       sql`json_object(${sql.csv(Object.entries(members).map(([name, value]) => sql`${literal(`'${name}'`)}, ${value}`))})`,
     list: (element, order) => sql`json_group_array(${element} order by ${literal(order)})`,
     isOneOf: (column, values) => sql`${literal(column)} in (select value from json_each(${json(values)}))`,
+    // As lists, not objects: their members are found by place, which takes a third less of either thread.
     rows: (alias, values, columns) => {
-      const extracted = Object.entries(columns).map(([name, kind]) => columnOf(name, kind))
-      return sql`(select ${literal(extracted.join(", "))} from json_each(${JSON.stringify(values)})) as ${literal(alias)}`
+      const names = Object.keys(columns)
+      const lists = values.map((value) => names.map((name) => (value as Record<string, unknown>)[name]))
+      const extracted = literal(Object.entries(columns).map(columnOf).join(", "))
+      return sql`(select ${extracted} from json_each(${JSON.stringify(lists)})) as ${literal(alias)}`
     },
     memberNames: (column) =>
       literal(`case when ${isObject(column)} then (select json_group_array(key order by key)

@@ -273,7 +273,7 @@ describe("calls over HTTP", () => {
       const ada = yield* connect(server.url, context)
       const error = yield* Effect.flip(callTool(ada, context, "leak"))
       assert.notInclude(JSON.stringify(error), "tok-canary-ada")
-      assert.deepInclude(error, { message: 'bad token "[redacted]"', data: { seen: ["[redacted]"] } })
+      assert.deepInclude(error, { message: 'bad token "<redacted>"', data: { seen: ["<redacted>"] } })
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 

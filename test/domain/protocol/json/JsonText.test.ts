@@ -47,14 +47,17 @@ describe("JsonText", () => {
     assert.strictEqual(JSON.stringify(back), JSON.stringify(value))
   })
 
-  it("texts are changed wherever they are, names are not", () => {
+  it("texts and names are changed wherever they are", () => {
     const upper = (text: string) => text.toUpperCase()
     assert.deepStrictEqual(mapTexts({ a: ["b", { c: "d" }], e: 1, f: null, g: true }, upper), {
-      a: ["B", { c: "D" }],
-      e: 1,
-      f: null,
-      g: true
+      A: ["B", { C: "D" }],
+      E: 1,
+      F: null,
+      G: true
     })
+    const own = parseJson('{"__proto__":{"a":"b"},"e":"f"}')
+    assert.strictEqual(JSON.stringify(mapTexts(own, (text) => `${text}!`)), '{"__proto__!":{"a!":"b!"},"e!":"f!"}')
+    assert.strictEqual(JSON.stringify(mapTexts(own, (text) => text)), JSON.stringify(own))
     assert.strictEqual(mapTexts(undefined, upper), undefined)
   })
 })

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect } from "effect"
 import { createServer, get, type IncomingMessage } from "node:http"
 import { listen, stop } from "../../../src/http/runtime/NodeServer.ts"
-import * as NodeWire from "../../../src/http/runtime/NodeWire.ts"
+import { NodeExchange } from "../../../src/http/runtime/NodeExchange.ts"
 import type { WirePieces, WireStream } from "../../../src/http/wire/Wire.ts"
 
 const pieceBytes = 64 * 1024
@@ -20,7 +20,7 @@ const piecesOf = (letter: string, bytes: number): WirePieces => ({
 const connected = Effect.gen(function* () {
   const opened = yield* Deferred.make<WireStream>()
   const server = createServer((incoming, outgoing) => {
-    const stream = NodeWire.reply(incoming, outgoing).stream()
+    const stream = new NodeExchange(incoming, outgoing, Effect.runFork).stream()
     stream.write(":\n\n")
     Deferred.doneUnsafe(opened, Effect.succeed(stream))
   })

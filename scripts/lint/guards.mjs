@@ -1,0 +1,44 @@
+/**
+ * The lint rule that keeps callbacks of the platform and of fibers inside a guard: in `src/http`, listeners, observers
+ * and timers are set by `src/http/wire/Guard.ts` alone. No fiber stands around them, so a throw in a bare one ends the
+ * process.
+ *
+ * oxlint loads this file as a plugin (`jsPlugins` in .oxlintrc.json), on Node and on Deno.
+ */
+const setters = new Set(["on", "once", "addListener", "prependListener", "prependOnceListener", "addObserver"])
+const timers = new Set(["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "nextTick"])
+/** As a member it is a socket's; without a callback it only sets the time. */
+const isTimer = (name, call, isMember) =>
+  timers.has(name) && !(isMember && name === "setTimeout" && call.arguments.length < 2)
+
+const nameOf = (callee) => {
+  if (callee.type === "Identifier") return callee.name
+  if (callee.type !== "MemberExpression") return undefined
+  return callee.computed ? callee.property.value : callee.property.name
+}
+
+/** The guard's own methods bear the names of what they stand around. */
+const isGuards = ({ object }) => {
+  const name = object.type === "MemberExpression" ? object.property.name : object.name
+  if (name === "guard") return true
+  return object.type === "NewExpression" && object.callee.name === "Guard"
+}
+
+const bare = {
+  create(context) {
+    const path = context.filename.replaceAll("\\", "/")
+    if (!path.includes("/src/http/") || path.endsWith("/src/http/wire/Guard.ts")) return {}
+    return {
+      CallExpression(node) {
+        const { callee } = node
+        const isMember = callee.type === "MemberExpression"
+        const name = nameOf(callee)
+        if (!(isMember && setters.has(name)) && !isTimer(name, node, isMember)) return
+        if (isMember && isGuards(callee)) return
+        context.report({ node, message: `${name} outside of a guard; see src/http/wire/Guard.ts` })
+      }
+    }
+  }
+}
+
+export default { meta: { name: "guards" }, rules: { bare } }

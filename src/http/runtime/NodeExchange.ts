@@ -1,0 +1,220 @@
+/**
+ * One exchange of `node:http` as a `Wire`, the same under Node and Deno. The hub answers a body over the limit before it
+ * has read it to its end, and closes the connection, so that nobody can make it hold more than the limit.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { Pieces } from "../../domain/protocol/json/Pieces.ts"
+import { type JsonBody, sizeOf } from "../../domain/protocol/json/RawJson.ts"
+import { large } from "../../domain/protocol/json/ResponseScanner.ts"
+import { type Fork, Guard } from "../wire/Guard.ts"
+import { broken } from "../wire/Refusals.ts"
+import {
+  type Charge,
+  maxBodyPieces,
+  maxUnreadBytes,
+  type WireBody,
+  type WireHeaders,
+  type WireReply,
+  type WireRequest,
+  type WireStream
+} from "../wire/Wire.ts"
+import { type Leaving, nodeStream, unreadMs, writeAll } from "./NodeStream.ts"
+import { nothing, UnsentBytes } from "./UnsentBytes.ts"
+
+/** The milliseconds for which, and the bytes up to which, a refused body is still taken in. */
+const lingerMs = 100
+const lingerBytes = 256 * 1024
+
+const emptyQuery = new URLSearchParams()
+
+/** One request and its answer. */
+export class NodeExchange implements WireRequest, WireReply {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+  readonly guard: Guard
+  readonly method: string
+  path = ""
+  query = emptyQuery
+  readonly header: WireRequest["header"]
+  private readonly leaving: Leaving | undefined
+  private extra: WireHeaders | undefined
+  private charged: Charge | undefined
+  private unsent: UnsentBytes | undefined
+  private ends: Array<() => void> | undefined
+  private aborts: Array<() => void> | undefined
+  private isWatching = false
+
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, fork: Fork, leaving?: Leaving) {
+    this.incoming = incoming
+    this.outgoing = outgoing
+    this.leaving = leaving
+    this.method = incoming.method ?? "GET"
+    const header = (name: string): string | undefined => {
+      const value = incoming.headers[name.toLowerCase()]
+      return Array.isArray(value) ? value.join(", ") : value
+    }
+    this.header = header
+    this.guard = new Guard(fork, this)
+    this.guard.subject.method = this.method
+  }
+
+  /** The address below the base path. */
+  at(path: string, query: string): void {
+    this.path = path
+    if (query !== "") this.query = new URLSearchParams(query)
+  }
+
+  get address(): string {
+    return this.incoming.socket.remoteAddress ?? ""
+  }
+
+  body(limit: number, done: (body: WireBody) => void): void {
+    const { guard, incoming } = this
+    const declared = Number(incoming.headers["content-length"] ?? 0)
+    if (declared > limit) return done("too-large")
+    const pieces = new Pieces()
+    let count = 0
+    let finished = false
+    const finish = (result: WireBody): void => {
+      if (finished) return
+      finished = true
+      done(result)
+    }
+    guard.on(incoming, "data", (chunk: Buffer) => {
+      if (finished) return
+      const problem =
+        pieces.byteLength + chunk.length > limit ? "too-large" : ++count > maxBodyPieces ? "too-many-pieces" : undefined
+      if (problem !== undefined) {
+        incoming.pause()
+        return finish(problem)
+      }
+      pieces.push(chunk)
+    })
+    guard.on(incoming, "end", () => finish(pieces.whole()))
+    const abort = (): void => finish("aborted")
+    guard.on(incoming, "error", abort)
+    this.onAbort(abort)
+  }
+
+  always(headers: WireHeaders): void {
+    this.extra = { ...this.extra, ...headers }
+  }
+
+  charge(charge: Charge): void {
+    this.charged = charge
+  }
+
+  send(status: number, body: JsonBody | undefined, headers?: WireHeaders): void {
+    const { incoming, leaving, outgoing } = this
+    if (outgoing.headersSent || outgoing.destroyed) return
+    const length = body === undefined ? 0 : sizeOf(body)
+    // The hub throws the rest of an unread body away for a moment, so that the client reads the answer before the
+    // connection goes (a close with unread bytes would reset it).
+    const unread = !incoming.complete && incoming.method === "POST"
+    const all: Record<string, string | number> = { ...headers, ...this.extra }
+    if (status !== 204) all["content-length"] = length
+    if (unread) all["connection"] = "close"
+    outgoing.writeHead(status, all)
+    this.count(length)
+    if (body === undefined || typeof body === "string") outgoing.end(body)
+    else writeAll(outgoing, this.guard, body.values(), () => outgoing.end())
+    if (leaving !== undefined && outgoing.writableLength > 0) {
+      leaving.add(outgoing)
+      this.onEnd(() => leaving.delete(outgoing))
+    }
+    // A large answer that nobody reads would be held for ever.
+    const isLarge = outgoing.writableLength > maxUnreadBytes || (body !== undefined && typeof body !== "string")
+    if (isLarge) {
+      outgoing.setTimeout(unreadMs)
+      this.guard.on(outgoing, "timeout", () => outgoing.destroy())
+    }
+    if (unread) this.linger()
+  }
+
+  stream(headers?: WireHeaders): WireStream {
+    const { guard, leaving, outgoing } = this
+    outgoing.writeHead(200, {
+      "content-type": "text/event-stream",
+      "cache-control": "no-cache, no-transform",
+      "x-accel-buffering": "no",
+      ...headers,
+      ...this.extra
+    })
+    outgoing.flushHeaders()
+    const count = (bytes: number): (() => void) => this.count(bytes)
+    return nodeStream({ outgoing, guard, count, leaving })
+  }
+
+  isGone(): boolean {
+    return this.guard.hasFailed || (this.outgoing.destroyed && !this.outgoing.writableFinished)
+  }
+
+  onEnd(run: () => void): void {
+    if (this.isOver()) return this.guard.run(run)
+    // An empty array would make room for sixteen.
+    if (this.ends === undefined) this.ends = [run]
+    else this.ends.push(run)
+    this.watchEnd()
+  }
+
+  onAbort(run: () => void): void {
+    if (this.isOver()) return this.isGone() ? this.guard.run(run) : undefined
+    if (this.aborts === undefined) this.aborts = [run]
+    else this.aborts.push(run)
+    this.watchEnd()
+  }
+
+  /** Counts a message of N bytes for its user until it has left; the result says that it has. */
+  count(bytes: number): () => void {
+    if (bytes < large || this.charged === undefined || this.isOver()) return nothing
+    if (this.unsent === undefined) {
+      const unsent = new UnsentBytes()
+      this.unsent = unsent
+      this.onEnd(() => unsent.end())
+    }
+    return this.unsent.add(this.charged(bytes))
+  }
+
+  private isOver(): boolean {
+    return this.outgoing.destroyed
+  }
+
+  /** At the end of the connection; a client can go while its key is looked up, and nobody is told of it again. */
+  private watchEnd(): void {
+    if (this.isWatching) return
+    this.isWatching = true
+    this.guard.on(this.outgoing, "close", () => {
+      const { aborts, ends, guard } = this
+      // Each for itself: what one holds is given back though another fails.
+      if (aborts !== undefined && this.isGone()) for (const run of aborts) guard.run(run)
+      if (ends !== undefined) for (const run of ends) guard.run(run)
+    })
+  }
+
+  private linger(): void {
+    const { guard, incoming } = this
+    let left = lingerBytes
+    guard.on(incoming, "data", (chunk: Buffer) => {
+      left -= chunk.length
+      if (left < 0) incoming.pause()
+    })
+    incoming.resume()
+    guard.once(
+      incoming,
+      "close",
+      guard.after(lingerMs, () => incoming.destroy())
+    )
+  }
+
+  /** An answer that has begun cannot become another one; one that is complete may leave. */
+  breakOff(): void {
+    const { outgoing } = this
+    if (outgoing.writableEnded || outgoing.destroyed) return
+    if (outgoing.headersSent) return void outgoing.destroy()
+    try {
+      broken(this)
+    } catch {
+      outgoing.destroy()
+    }
+  }
+}
