@@ -1,6 +1,6 @@
 /**
- * The lint rule that keeps callbacks of the platform and of fibers inside a guard: in `src/http`, listeners, observers
- * and timers are set by `src/http/wire/Guard.ts` alone. No fiber stands around them, so a throw in a bare one ends the
+ * The lint rule that keeps callbacks of the platform and of fibers inside a guard: in `src/actors` and `src/http`,
+ * listeners, observers and timers are set by `src/domain/Guard.ts` alone. No fiber stands around them, so a throw in a bare one ends the
  * process.
  *
  * oxlint loads this file as a plugin (`jsPlugins` in .oxlintrc.json), on Node and on Deno.
@@ -27,7 +27,7 @@ const isGuards = ({ object }) => {
 const bare = {
   create(context) {
     const path = context.filename.replaceAll("\\", "/")
-    if (!path.includes("/src/http/") || path.endsWith("/src/http/wire/Guard.ts")) return {}
+    if (!path.includes("/src/http/") && !path.includes("/src/actors/")) return {}
     return {
       CallExpression(node) {
         const { callee } = node
@@ -35,7 +35,7 @@ const bare = {
         const name = nameOf(callee)
         if (!(isMember && setters.has(name)) && !isTimer(name, node, isMember)) return
         if (isMember && isGuards(callee)) return
-        context.report({ node, message: `${name} outside of a guard; see src/http/wire/Guard.ts` })
+        context.report({ node, message: `${name} outside of a guard; see src/domain/Guard.ts` })
       }
     }
   }

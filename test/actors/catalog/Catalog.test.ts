@@ -120,6 +120,31 @@ describe("names of tools and prompts", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("A48: lead nowhere while a list is missing that may hold the same name, and say so", () =>
+    Effect.gen(function* () {
+      const hub = yield* catalog({
+        notes: { offer: { tools: ["search"], prompts: ["greet"] } },
+        mail: { offer: {}, dead: true }
+      })
+      const ada = yield* hub.of("ada")
+      assert.match(yield* ada.tool("search"), /^UpstreamUnavailable: .*"search".*list of server mail is missing/)
+      assert.match(yield* ada.prompt("greet"), /^UpstreamUnavailable: .*list of server mail/)
+      assert.strictEqual(yield* ada.tool("notes-search"), "notes:search")
+      assert.strictEqual(yield* ada.tool("absent"), unknownTool("absent"))
+      // Whoever may not use the other server has no twin there.
+      const bo = yield* hub.of("bo", new Map<string, ToolGrant>([["notes", "all"]]))
+      assert.strictEqual(yield* bo.tool("search"), "notes:search")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("A48: that two servers could have exposed lead nowhere while the list of one of them is missing", () =>
+    Effect.gen(function* () {
+      const hub = yield* catalog({ a: { offer: { tools: ["b-c"] } }, "a-b": { offer: {}, dead: true } })
+      const ada = yield* hub.of("ada")
+      assert.match(yield* ada.tool("a-b-c"), /^UpstreamUnavailable: .*list of server a-b is missing/)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("are the server's own behind an endpoint of one server", () =>
     Effect.gen(function* () {
       const hub = yield* catalog({ notes: { offer: { tools: ["search"], resources: ["a+b://x"] } } }, { direct: true })

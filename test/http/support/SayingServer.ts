@@ -1,0 +1,48 @@
+/**
+ * A server over stdio, as a program of its own, that says what it is told to: `say { line }` writes the line with `$ID`
+ * as the call's id and nothing else, `hold` waits for the next `release`, `who` tells whose call it is. It speaks both
+ * eras.
+ */
+import process from "node:process"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+import { runtimeCommand } from "../../../src/cli/sample/RuntimeCommand.ts"
+import type { ServerConfig } from "../../../src/domain/servers/ServerConfig.ts"
+
+export const config = (more: Partial<ServerConfig> = {}): ServerConfig => ({
+  type: "stdio",
+  ...runtimeCommand(new URL("./SayingServer.ts", import.meta.url)),
+  ...more
+})
+
+const write = (text: string) => void process.stdout.write(`${text}\n`)
+
+const serve = (): void => {
+  const held: Array<unknown> = []
+  const capabilities = { tools: {} }
+  const answer = (id: unknown, result: object) =>
+    write(JSON.stringify({ jsonrpc: "2.0", id, result: { resultType: "complete", ...result } }))
+  const content = (id: unknown, said: object) => answer(id, { content: [], structuredContent: said })
+
+  const call = (id: unknown, name: unknown, line: unknown): void => {
+    if (name === "say") return write(String(line).replaceAll("$ID", JSON.stringify(id)))
+    if (name === "hold") return void held.push(id)
+    if (name === "release") for (const one of held.splice(0)) content(one, { released: true })
+    content(id, { name })
+  }
+
+  createInterface({ input: process.stdin })
+    .on("line", (line) => {
+      const { id, method, params } = JSON.parse(line)
+      if (method === "initialize") {
+        answer(id, { protocolVersion: params.protocolVersion, capabilities, serverInfo: { name: "saying" } })
+      } else if (method === "server/discover") answer(id, { supportedVersions: ["2026-07-28"], capabilities })
+      else if (method === "tools/list") {
+        const tools = ["say", "hold", "release", "who"].map((name) => ({ name, inputSchema: { type: "object" } }))
+        answer(id, { tools })
+      } else if (method === "tools/call") call(id, params.name, params.arguments?.line)
+    })
+    .on("close", () => process.exit(0))
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) serve()
