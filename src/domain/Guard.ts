@@ -75,9 +75,9 @@ export class Guard {
     emitter.once(event, (value: A) => this.run(step, value))
   }
 
-  /** The result takes it back. */
+  /** Keeps no process alive; the result takes it back. */
   after(milliseconds: number, step: () => void): () => void {
-    const timer = setTimeout(() => this.run(step), milliseconds)
+    const timer = setTimeout(() => this.run(step), milliseconds).unref()
     return () => clearTimeout(timer)
   }
 

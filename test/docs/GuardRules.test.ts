@@ -22,6 +22,7 @@ const guarded = [
   'new Guard(fork, owner).on(server, "connection", step)',
   "guard.observe(fiber, step)",
   "guard.after(1, step)",
+  'socket.on("error", () => {})',
   "outgoing.setTimeout(1)"
 ]
 
@@ -35,14 +36,19 @@ const refused = (path: string, lines: ReadonlyArray<string>): ReadonlyArray<stri
 }
 
 describe("guard rules", () => {
-  for (const path of ["src/http/mcp/X.ts", "src/http/runtime/X.ts", "src/http/admin/handlers/X.ts"]) {
+  for (const path of [
+    "src/http/mcp/X.ts",
+    "src/http/runtime/X.ts",
+    "src/http/admin/handlers/X.ts",
+    "src/actors/upstream/stdio/X.ts"
+  ]) {
     it(`${path} sets no listener, observer or timer itself`, () => {
       assert.deepStrictEqual(refused(path, [...guarded, ...bare]), bare)
     })
   }
 
-  it("the guard itself does, and so do the rooms below, where fibers stand around everything", () => {
-    for (const path of ["src/http/wire/Guard.ts", "src/actors/upstream/stdio/X.ts"]) {
+  it("the guard itself does, and so does the command line, whose process ends with what it was called for", () => {
+    for (const path of ["src/domain/Guard.ts", "src/cli/start/X.ts"]) {
       const all = `export const all = (socket, step) => {\n${bare[0]!}\n}\n`
       assert.deepStrictEqual(lint({ [path]: all }), [])
     }

@@ -11,6 +11,7 @@
  */
 import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, type Scope } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
+import { Guard } from "../../domain/Guard.ts"
 import type { RequestId, SessionId, UserId } from "../../domain/Ids.ts"
 import { makeMint } from "../../domain/requests/RequestId.ts"
 import { AuditTrail } from "../observing/AuditTrail.ts"
@@ -87,6 +88,7 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
     /** Ended, but their finalizers still run: a session is not clean before they are done. */
     const finishing = new Set<RunningRequest>()
     const listeners = new Set<(ended: EndedRequest) => void>()
+    const runFork = Effect.runForkWith(yield* Effect.context<never>())
     let lateResponses = 0
     const deadlines = yield* RequestDeadlines.make(() => running.values())
 
@@ -119,11 +121,23 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
       return true
     }
 
+    /** A request whose end throws is over all the same, and whoever waits for its answer hears so. */
+    const guarding = (request: RunningRequest): Guard => {
+      const { requestId, method, userId, sessionId } = request
+      const breakOff = (): void => {
+        running.delete(requestId)
+        const { answer } = request
+        request.release()
+        answer(Exit.die(new Error("The end of a request failed")))
+      }
+      return new Guard(runFork, { breakOff }, { requestId, method, userId, sessionId })
+    }
+
     const interrupt = (request: RunningRequest): void => {
       const fiber = request.fiber
       if (fiber === undefined || fiber.pollUnsafe() !== undefined) return
       finishing.add(request)
-      fiber.addObserver(() => finishing.delete(request))
+      guarding(request).whenEnded(fiber, () => void finishing.delete(request))
       fiber.interruptUnsafe()
     }
 
@@ -158,8 +172,11 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
     /** The effect has ended; what ended it from outside has answered already. */
     const finish = (request: RunningRequest, exit: Exit.Exit<unknown, unknown>): void => {
       const [outcome, errorKind] = outcomeOf(request, exit)
-      if (settle(request, outcome, errorKind)) request.answer(exit)
+      const isFirst = settle(request, outcome, errorKind)
+      // Taken first: once it has been called, it is not called again, even if it throws.
+      const { answer } = request
       request.release()
+      if (isFirst) answer(exit)
     }
 
     const start = (
@@ -173,7 +190,7 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
       request.answer = answer
       const fiber = fork(Effect.suspend(() => use(request)))
       request.fiber = fiber
-      fiber.addObserver((exit) => finish(request, exit))
+      guarding(request).whenEnded(fiber, (exit) => finish(request, exit))
       // It was ended by its own first steps, when there was no fiber to interrupt yet.
       if (fiber.pollUnsafe() === undefined && !running.has(request.requestId)) interrupt(request)
       return request

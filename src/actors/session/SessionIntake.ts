@@ -64,8 +64,22 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
     if (crashes.length >= crashLimit) options.end("too many internal errors")
   }
 
-  /** The answer leaves exactly once, whatever the exit. */
+  /** An answer that cannot be written is a defect of its request's. */
   const settle = (
+    exit: Exit.Exit<unknown, RequestError>,
+    exchange: ClientExchange,
+    requestId: RequestId | undefined
+  ): void => {
+    try {
+      answer(exit, exchange, requestId)
+    } catch (defect) {
+      crashed()
+      exchange.die(Cause.die(defect), requestId)
+    }
+  }
+
+  /** The answer leaves exactly once, whatever the exit. */
+  const answer = (
     exit: Exit.Exit<unknown, RequestError>,
     exchange: ClientExchange,
     requestId: RequestId | undefined
@@ -121,9 +135,12 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       holdsPlace = false
       activity.requestEnded()
       limits.give(principal.userId, "inFlight")
-      unregister(message.id, record)
-      settle(exit, exchange, record.requestId)
-      activity.tellSettled()
+      try {
+        unregister(message.id, record)
+      } finally {
+        settle(exit, exchange, record.requestId)
+        activity.tellSettled()
+      }
     }
     try {
       const options = { principal, sessionId, method: message.method, kind: "request" } as const

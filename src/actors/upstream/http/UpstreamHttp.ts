@@ -9,6 +9,7 @@
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
 import { FairShare } from "../../limits/FairShare.ts"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, type Scope } from "effect"
+import { Guard } from "../../../domain/Guard.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { notification } from "../../../domain/protocol/JsonRpc.ts"
 import { isStateful, latestStateful } from "../../../domain/protocol/Versions.ts"
@@ -93,6 +94,8 @@ const connect = Effect.fnUntraced(function* (
   const onRenew = (by: CallContext) => options.onRenew?.(connection, by) ?? Effect.void
   const session = yield* UpstreamHttpSession.make(options, answers, (by) => Effect.suspend(() => onRenew(by)))
   const cancels = new Set<Fiber.Fiber<unknown, unknown>>()
+  const breakOff = () => Deferred.doneUnsafe(closed, Effect.succeed("a defect of the hub's"))
+  const guard = new Guard(Effect.runForkWith(yield* Effect.context<never>()), { breakOff }, { server })
 
   const alive = <A>(effect: Effect.Effect<A, UpstreamError>): Effect.Effect<A, UpstreamError> =>
     Effect.suspend(() => (Deferred.isDoneUnsafe(closed) ? Effect.fail(connectionGone(server)) : effect))
@@ -114,7 +117,7 @@ const connect = Effect.fnUntraced(function* (
         Effect.forkDetach({ startImmediately: true }),
         Effect.map((fiber) => {
           cancels.add(fiber)
-          fiber.addObserver(() => void cancels.delete(fiber))
+          guard.whenEnded(fiber, () => cancels.delete(fiber))
         })
       )
 

@@ -14,6 +14,7 @@ import { readFromServer } from "../../../domain/protocol/json/ServerMessages.ts"
 import { Pieces } from "../../../domain/protocol/json/Pieces.ts"
 import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
 import { large, ResponseScanner } from "../../../domain/protocol/json/ResponseScanner.ts"
+import { type Fork, Guard, type Subject } from "../../../domain/Guard.ts"
 import * as SseDecoder from "./SseDecoder.ts"
 import {
   type UpstreamFailed,
@@ -76,6 +77,9 @@ export interface ExchangeRequest {
   readonly raw?: boolean
   /** What of its user's memory a large answer takes while it arrives; asked for with the first one. Absent: not counted. */
   readonly room?: () => AnswerRoom
+  /** For the log of a defect, and whose exchange it is. */
+  readonly fork: Fork
+  readonly subject: Subject
   /** Where running exchanges are found when their connection closes. */
   readonly running: Set<Exchange>
   readonly onHead?: (head: ResponseHead) => void
@@ -124,11 +128,26 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** While the rest of a large answer waits for its turn. */
   private noRest: (() => void) | undefined
   private room: AnswerRoom | undefined
-  private grace: ReturnType<typeof setTimeout> | undefined
+  private noGrace: (() => void) | undefined
+  private readonly guard: Guard
 
   constructor(request: ExchangeRequest, resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void) {
     this.request = request
     this.resume = resume
+    this.guard = new Guard(request.fork, this, request.subject)
+  }
+
+  /** A defect of the hub's own, found while it read the answer. */
+  breakOff(): void {
+    try {
+      this.settle(
+        Effect.fail(
+          closedError(this.request.server, this.failedPhase(), "was disconnected after a defect of the hub's")
+        )
+      )
+    } finally {
+      this.abort()
+    }
   }
 
   start(): void {
@@ -179,6 +198,30 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: Record<string, string | Array<string> | undefined>
   ): void {
+    try {
+      this.begin(status, headers)
+    } catch (defect) {
+      this.guard.fail(defect)
+    }
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    try {
+      this.read(controller, chunk)
+    } catch (defect) {
+      this.guard.fail(defect)
+    }
+  }
+
+  onResponseEnd(): void {
+    this.guard.run(() => this.end())
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    this.guard.run(() => this.broken(error))
+  }
+
+  private begin(status: number, headers: Record<string, string | Array<string> | undefined>): void {
     // 1xx responses announce themselves and are followed by the real one.
     if (status < 200) return
     const contentType = mediaType(headerText(headers["content-type"]))
@@ -199,7 +242,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  private read(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.bytes += chunk.length
     this.take(chunk)
     const cost = Math.max(chunk.length, leastChunk)
@@ -218,7 +261,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     } else if (!this.settled) this.collect(chunk)
   }
 
-  onResponseEnd(): void {
+  private end(): void {
     const head = this.head!
     this.finish()
     if (this.events !== undefined) return this.streamEnd(head, false)
@@ -235,7 +278,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.settle(Effect.succeed({ kind: "body", head, body }))
   }
 
-  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+  private broken(error: Error): void {
     this.finish()
     if (this.events !== undefined) return this.streamEnd(this.head!, true)
     this.settle(Effect.fail(transportError(this.request.server, error, this.phase)))
@@ -321,8 +364,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   private drain(): void {
     this.forget()
-    this.grace ??= setTimeout(() => this.abort(), graceMs)
-    this.grace.unref()
+    this.noGrace ??= this.guard.after(graceMs, () => this.abort())
   }
 
   private abort(): void {
@@ -333,7 +375,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   private finish(): void {
-    clearTimeout(this.grace)
+    this.noGrace?.()
     this.noRest?.()
     this.noRest = undefined
     this.room?.end()

@@ -97,6 +97,7 @@ export const make = Effect.fnUntraced(function* (
   const pools = yield* UserPools
   const answers = yield* AnswerBytes
   const clock = yield* Clock.Clock
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
   const { maxUpstreamBytes, version } = yield* HubConfig
   const templated = config.url?.includes("${") === true
 
@@ -181,6 +182,13 @@ export const make = Effect.fnUntraced(function* (
         headOnly: request.headOnly ?? false,
         raw: request.raw ?? false,
         room: () => answers.arriving(context.principal.userId),
+        fork,
+        subject: {
+          server,
+          userId: context.principal.userId,
+          sessionId: context.sessionId,
+          requestId: context.requestId
+        },
         running: wire.running,
         onHead: (head) => onHead(request, address.url, head),
         onMessage: request.onMessage,

@@ -12,6 +12,7 @@ import type { Socket } from "node:net"
 import { buildConnector, Pool, type Dispatcher } from "undici"
 import { graceMs, stallMs } from "../../../domain/AwakeTimeout.ts"
 import { FairShare } from "../../limits/FairShare.ts"
+import { type Fork, Guard } from "../../../domain/Guard.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import * as AddressGuard from "./AddressGuard.ts"
@@ -76,13 +77,14 @@ export class UserPools extends Context.Service<
 const make = Effect.fnUntraced(function* () {
   const config = yield* HubConfig
   const share = yield* FairShare
+  const fork = Effect.runForkWith(yield* Effect.context<never>())
   const counters = { pools: 0, open: 0, connects: 0, requests: 0 }
   const addresses = AddressGuard.make(yield* AddressGuard.NameLookup, config.allowedNetworks)
   const connections = 2 * config.maxInflightPerUser + config.maxSessionsPerUser
 
   const open = (key: PoolKey) => {
     const pool = new Pool(key.origin, {
-      connect: countingConnector(counters, addresses),
+      connect: countingConnector(counters, addresses, fork),
       connections,
       pipelining: 1,
       keepAliveTimeout: keepAliveMs,
@@ -125,7 +127,8 @@ const make = Effect.fnUntraced(function* () {
 /** undici's own timer ticks in half seconds and would miss the bound, so the connector carries an exact one. */
 const countingConnector = (
   counters: { open: number; connects: number },
-  addresses: AddressGuard.AddressGuard
+  addresses: AddressGuard.AddressGuard,
+  fork: Fork
 ): buildConnector.connector => {
   const connect = buildConnector({ allowH2: false, timeout: 0, lookup: addresses.lookup }) as unknown as (
     options: buildConnector.Options,
@@ -133,25 +136,27 @@ const countingConnector = (
   ) => Socket
   return (options, callback) => {
     const blocked = addresses.literal(options.hostname)
-    if (blocked !== undefined) return void queueMicrotask(() => callback(blocked, null))
-    const socket = connect(options, ((error: Error | null, connected: Socket) => {
-      clearTimeout(timer)
-      if (error === null) {
-        counters.connects++
-        counters.open++
-        connected.once("close", () => void counters.open--)
-        callback(null, connected)
-      } else callback(error, null)
-    }) as buildConnector.Callback)
+    const guard: Guard = new Guard(fork, { breakOff: () => void opened?.destroy() })
+    let opened: Socket | undefined
+    if (blocked !== undefined) return guard.soon(() => callback(blocked, null))
+    const settled = (error: Error | null, connected: Socket): void => {
+      noTimer()
+      if (error !== null) return callback(error, null)
+      counters.connects++
+      counters.open++
+      guard.once(connected, "close", () => void counters.open--)
+      callback(null, connected)
+    }
+    const socket = connect(options, ((error: Error | null, connected: Socket) =>
+      guard.run(() => settled(error, connected))) as buildConnector.Callback)
+    opened = socket
     const due = performance.now() + connectTimeoutMs
     const giveUp = () => void socket.destroy(new ConnectTimeout("The connection was not made in time"))
     // Woken late, the process stood still, and the connection may stand unseen.
     const expire = () => {
       if (performance.now() - due < stallMs) return giveUp()
-      timer = setTimeout(giveUp, graceMs)
-      timer.unref()
+      noTimer = guard.after(graceMs, giveUp)
     }
-    let timer = setTimeout(expire, connectTimeoutMs)
-    timer.unref()
+    let noTimer = guard.after(connectTimeoutMs, expire)
   }
 }

@@ -8,10 +8,10 @@
  *
  * What leaves the group on its own (`setsid`) is out of reach. On Windows only the child itself is ended.
  */
-import { Deferred, Effect, Schema, type Scope } from "effect"
+import { type Context, Deferred, Effect, Schema, type Scope } from "effect"
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import process from "node:process"
-import { clearTimeout, setTimeout } from "node:timers"
+import { type Fork, Guard, type Subject } from "../../../domain/Guard.ts"
 import * as NdjsonDecoder from "./NdjsonDecoder.ts"
 import * as StderrTail from "./StderrTail.ts"
 
@@ -27,6 +27,8 @@ export interface ExitStatus {
 }
 
 export interface StdioChildOptions {
+  /** Whose child it is, for the log of a defect that ends it. */
+  readonly subject: Subject
   readonly command: string
   readonly args: ReadonlyArray<string>
   /** The complete environment: nothing is inherited. */
@@ -57,12 +59,15 @@ const stragglerMs = 250
 const pollMs = 10
 
 export const open = (options: StdioChildOptions): Effect.Effect<StdioChild, SpawnFailed, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(start(options), (child) => terminate(child, options.killAfterMs)),
-    (child) => attach(child, options)
-  )
+  Effect.contextWith((services: Context.Context<never>) => {
+    const fork = Effect.runForkWith(services)
+    return Effect.map(
+      Effect.acquireRelease(start(options, fork), (child) => terminate(child, options, fork)),
+      (child) => attach(child, options, fork)
+    )
+  })
 
-const start = (options: StdioChildOptions) =>
+const start = (options: StdioChildOptions, fork: Fork) =>
   Effect.callback<ChildProcessWithoutNullStreams, SpawnFailed>((resume) => {
     // Node's own error for an argument it refuses quotes the value: only the code is passed on.
     const fail = (cause: unknown) => {
@@ -77,34 +82,40 @@ const start = (options: StdioChildOptions) =>
         windowsHide: true,
         stdio: ["pipe", "pipe", "pipe"]
       })
-      child.once("error", fail)
-      child.once("spawn", () => resume(Effect.succeed(child)))
+      const guard = new Guard(fork, { breakOff: () => signalGroup(child, "SIGKILL") }, options.subject)
+      guard.once(child, "error", fail)
+      guard.once(child, "spawn", () => resume(Effect.succeed(child)))
     } catch (cause) {
       fail(cause)
     }
   })
 
-const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOptions): StdioChild => {
+const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOptions, fork: Fork): StdioChild => {
   const exited = Deferred.makeUnsafe<ExitStatus>()
+  // The connection ends with its process, and with it all that was in flight.
+  const guard = new Guard(fork, { breakOff: () => signalGroup(child, "SIGKILL") }, options.subject)
   const stderr = StderrTail.make()
   const stdout = NdjsonDecoder.make(options)
-  child.stdout.on("data", stdout.push)
-  child.stderr.on("data", stderr.push)
+  guard.on(child.stdout, "data", stdout.push)
+  guard.on(child.stderr, "data", stderr.push)
   // A broken pipe is the child's end or its closing of stdin; both show elsewhere, and unheard they would be thrown.
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {})
   child.on("error", () => {})
 
   const done = () => {
-    stdout.end()
-    Deferred.doneUnsafe(exited, Effect.succeed({ code: child.exitCode, signal: child.signalCode }))
+    try {
+      stdout.end()
+    } finally {
+      Deferred.doneUnsafe(exited, Effect.succeed({ code: child.exitCode, signal: child.signalCode }))
+    }
   }
-  child.once("close", done)
+  guard.once(child, "close", done)
   // A grandchild may hold the pipes open long after the child itself is gone.
-  const onExit = () => void setTimeout(done, stragglerMs).unref()
+  const onExit = () => void guard.after(stragglerMs, done)
   if (hasExited(child)) onExit()
-  else child.once("exit", onExit)
+  else guard.once(child, "exit", onExit)
   // Without stdin nothing can be asked any more: the process is ended, so that its state says so.
-  child.stdin.once("close", () => {
+  guard.once(child.stdin, "close", () => {
     if (!hasExited(child)) signalGroup(child, "SIGTERM")
   })
 
@@ -134,8 +145,9 @@ const signalGroup = (child: ChildProcessWithoutNullStreams, signal: NodeJS.Signa
 }
 
 /** SIGTERM, the leader's time to leave, a short grace for the rest of its group, SIGKILL. Native time bounds it. */
-const terminate = (child: ChildProcessWithoutNullStreams, killAfterMs: number) =>
+const terminate = (child: ChildProcessWithoutNullStreams, options: StdioChildOptions, fork: Fork) =>
   Effect.callback<void>((resume) => {
+    const { killAfterMs } = options
     const started = performance.now()
     let leaderGone: number | undefined
     let killed: number | undefined
@@ -151,21 +163,24 @@ const terminate = (child: ChildProcessWithoutNullStreams, killAfterMs: number) =
         killed = now
         signalGroup(child, "SIGKILL")
       }
-      timer = setTimeout(poll, pollMs)
+      noPoll = guard.after(pollMs, poll)
     }
     const onExit = () => {
-      clearTimeout(timer)
+      if (finished) return
+      noPoll()
       poll()
     }
     const finish = () => {
-      clearTimeout(timer)
-      child.off("exit", onExit)
+      finished = true
+      noPoll()
       for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy()
       resume(Effect.void)
     }
 
-    let timer: NodeJS.Timeout | undefined
+    const guard = new Guard(fork, { breakOff: finish }, options.subject)
+    let noPoll = (): void => {}
+    let finished = false
     if (!signalGroup(child, "SIGTERM") && hasExited(child)) return finish()
-    child.once("exit", onExit)
+    guard.once(child, "exit", onExit)
     poll()
   })

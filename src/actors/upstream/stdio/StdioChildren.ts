@@ -12,6 +12,7 @@
 import { Context, Effect, Layer, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import process from "node:process"
+import { type Fork, Guard } from "../../../domain/Guard.ts"
 
 export interface ChildSlot {
   /** The process that fills the slot, leader of its group: watched from here on. */
@@ -41,7 +42,9 @@ export class StdioChildren extends Context.Service<
 
 const make = Effect.gen(function* () {
   const watchdog = yield* Effect.acquireRelease(
-    Effect.sync(() => makeWatchdog()),
+    Effect.contextWith((services: Context.Context<never>) =>
+      Effect.sync(() => makeWatchdog(Effect.runForkWith(services)))
+    ),
     (watchdog) => Effect.sync(watchdog.close)
   )
   let live = 0
@@ -98,7 +101,7 @@ interface Watchdog {
   readonly close: () => void
 }
 
-const makeWatchdog = (): Watchdog => {
+const makeWatchdog = (fork: Fork): Watchdog => {
   const pids = new Set<number>()
   let shell: ChildProcess | undefined
 
@@ -115,8 +118,9 @@ const makeWatchdog = (): Watchdog => {
     const gone = () => {
       if (shell === started) shell = undefined
     }
-    started.once("error", gone)
-    started.once("exit", gone)
+    const guard = new Guard(fork, { breakOff: gone })
+    guard.once(started, "error", gone)
+    guard.once(started, "exit", gone)
     started.stdin.on("error", () => {})
     started.unref()
     ;(started.stdin as { readonly unref?: () => void }).unref?.()

@@ -132,6 +132,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       ({ end }) => Effect.sync(end)
     )
     child = yield* StdioChild.open({
+      subject: { server: name, userId: context.principal.userId, sessionId: context.sessionId },
       command: fromHub(started.command),
       args: started.args.map(fromHub),
       env: { ...started.env, TMPDIR: tmp, TMP: tmp, TEMP: tmp },

@@ -145,6 +145,8 @@ describe("faults of an HTTP upstream", () => {
         Effect.flip(
           exchange({
             server: "scripted",
+            fork: Effect.runFork,
+            subject: {},
             pool: {
               dispatch: (options, handler) => void sockets.dispatch(options, handler),
               moved: () => undefined

@@ -45,6 +45,8 @@ const start = Effect.fnUntraced(function* (answer: Answer) {
   }
   const read = exchange({
     server: "scripted",
+    fork: Effect.runFork,
+    subject: {},
     pool: { dispatch: (options, handler) => void dispatcher.dispatch(options, handler), moved },
     method: "POST",
     path: "/mcp",

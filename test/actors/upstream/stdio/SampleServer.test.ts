@@ -139,6 +139,7 @@ describe("the sample server", () => {
       const answers = yield* Queue.unbounded<any>()
       const child = yield* StdioChild.open({
         ...sampleCommand(),
+        subject: { server: "sample" },
         env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" },
         cwd: process.cwd(),
         maxLineBytes: 1_000_000,
