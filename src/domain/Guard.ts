@@ -132,11 +132,15 @@ export const resultOf = <A, E>(exit: Exit.Exit<A, E>): Result.Result<A, E> => {
 }
 
 /** A text in it may be the client's, a token's or a server's: the kind of the error and where it was thrown are not. */
-export const report = (subject: Subject, defect: unknown): Effect.Effect<void> => {
+export const report = (
+  subject: Subject,
+  defect: unknown,
+  what = "A defect of the hub ended what it was called for"
+): Effect.Effect<void> => {
   const stack = defect instanceof Error ? (defect.stack ?? "") : ""
   const frames = stack.split("\n").filter((line) => /^\s+at /.test(line))
   const kind = defect instanceof Error ? defect.name : typeof defect
-  return Effect.logError("A defect of the hub ended what it was called back for").pipe(
+  return Effect.logError(what).pipe(
     Effect.annotateLogs({ ...subject, defect: kind, frames: frames.map((line) => line.trim()).slice(0, 12) })
   )
 }

@@ -19,6 +19,8 @@ export interface HubProcessOptions {
   readonly descriptors?: number | undefined
   /** A device or file its standard error goes to, e.g. one that is always full; default: kept here as `stderr`. */
   readonly stderr?: string | undefined
+  /** A program in place of `src/main.ts`, with the same arguments. */
+  readonly main?: URL | undefined
   /** A folder of an earlier hub; default: a new one. */
   readonly folder?: string | undefined
   /** The port of an earlier hub; default: a free one. */
@@ -52,6 +54,8 @@ export interface HubProcess {
   readonly gauges: Effect.Effect<ReadonlyMap<string, number>>
   /** Runs a command of the same program beside this hub. */
   readonly cli: (...args: ReadonlyArray<string>) => Effect.Effect<Ran>
+  /** Once the process has gone by itself: its exit code, or the signal that ended it. */
+  readonly ended: Effect.Effect<number | string | null>
   /** SIGTERM; once the process has gone its exit code, or the signal that ended it. Idempotent. */
   readonly terminate: Effect.Effect<number | string | null>
   /** SIGTERM without waiting; sent once, whatever is called how often. */
@@ -109,7 +113,8 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
         cwd: home,
         env: { TMPDIR: home, ...options.env },
         descriptors: options.descriptors,
-        stderr: options.stderr
+        stderr: options.stderr,
+        main: options.main
       })
       return { process: started, ...watch(started) }
     }),
@@ -191,6 +196,7 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
         ...(options.env === undefined ? {} : { env: options.env })
       }),
     beginTerminate,
+    ended: waitForEnd,
     terminate: Effect.andThen(beginTerminate, waitForEnd),
     kill: Effect.andThen(signal("SIGKILL"), Effect.asVoid(waitForEnd))
   }

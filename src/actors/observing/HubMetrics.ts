@@ -7,6 +7,7 @@
  */
 import { Clock, Context, Effect, Layer, Metric, type Scope } from "effect"
 import { PrometheusMetrics } from "effect/observability"
+import { Defects } from "./Defects.ts"
 import { requestMethods, taskMethods } from "../../domain/protocol/eras/Admission.ts"
 import type { RequestOutcome } from "../../domain/requests/RequestRecord.ts"
 
@@ -209,6 +210,8 @@ function make() {
     yield* gauge("process_resident_memory_bytes", "Resident memory", () => process.memoryUsage.rss())
     const start = Math.floor((yield* Clock.currentTimeMillis) / 1000 - process.uptime())
     yield* gauge("process_start_time_seconds", "Start of the process, Unix time", () => start)
+    const defects = yield* Defects
+    yield* total("mcphub_defects_uncaught_total", "Exceptions that nothing caught", defects.uncaught)
     return Context.add(context, HubMetrics, service)
   })
 }

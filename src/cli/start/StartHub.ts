@@ -27,6 +27,7 @@ import { untilThere } from "./DatabaseWait.ts"
 import { openAdminDoor } from "../../http/admin/AdminDoor.ts"
 import { firstStart } from "./FirstStart.ts"
 import { collectLessOften } from "./Garbage.ts"
+import { untilDefect } from "./LastResort.ts"
 import { sampleSettings } from "../sample/SampleSettings.ts"
 import { connecting, credentials } from "./Welcome.ts"
 import { readProvisionFile, provisionReport } from "../workspace/ProvisionFile.ts"
@@ -118,11 +119,11 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   return { url, services }
 }, Effect.mapError(asCliFailure))
 
-/** Runs the hub until it is interrupted. */
+/** Runs the hub until it is interrupted, or meets a defect that nothing catches. */
 export const runHub = (options: StartOptions) =>
   Effect.gen(function* () {
     yield* Effect.sync(collectLessOften)
-    const { url } = yield* startHub(options)
+    const { services, url } = yield* startHub(options)
     yield* Console.log(`mcphub listening on ${url}`)
-    return yield* Effect.never
+    return yield* Effect.provideContext(untilDefect, services)
   }).pipe(Effect.scoped)

@@ -1,12 +1,13 @@
 /**
  * The failure of a command: one line that names cause and remedy on standard error, and the exit code.
  *
- * 0 ok · 1 wrong use · 2 a check failed · 3 cannot reach. The parser itself reports wrong flags and missing arguments,
+ * 0 ok · 1 wrong use · 2 a check failed · 3 cannot reach · 4 a hub ended itself after a
+ * defect. The parser itself reports wrong flags and missing arguments,
  * with the same code 1.
  */
 import { Data, Runtime } from "effect"
 
-export type ExitCode = 1 | 2 | 3
+export type ExitCode = 1 | 2 | 3 | 4
 
 export class CliFailure extends Data.TaggedError("CliFailure")<{
   /** The fact in one word, for scripts that read `--json`. */

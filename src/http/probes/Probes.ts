@@ -2,12 +2,13 @@
  * Answers to operators and their probes: liveness, readiness, the old hub's health answers, Prometheus metrics. None of
  * them holds an id of a user or session.
  *
- * `/livez` says that the process turns its event loop; `/readyz` that it can serve: the database answers and the hub is
- * not draining.
+ * `/livez` says that the process turns its event loop; `/readyz` that it can serve: the database answers, the hub is
+ * not draining, and no exception has got past every guard.
  */
 import { Context, Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
+import { Defects } from "../../actors/observing/Defects.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import { Sessions } from "../../actors/registry/Sessions.ts"
 
@@ -30,9 +31,12 @@ export const layer = Layer.effectDiscard(
     const sessions = yield* Sessions
     const readiness = yield* Readiness
 
-    const reasonNotReady = Effect.suspend(() =>
-      sessions.draining() ? Effect.succeed("the hub is stopping") : readiness.check
-    )
+    const defects = yield* Defects
+
+    const reasonNotReady = Effect.suspend(() => {
+      if (defects.uncaught() > 0) return Effect.succeed("the hub met a defect and is stopping")
+      return sessions.draining() ? Effect.succeed("the hub is stopping") : readiness.check
+    })
 
     const health = Effect.gen(function* () {
       const reason = yield* reasonNotReady

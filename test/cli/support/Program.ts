@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import process from "node:process"
+import { fileURLToPath } from "node:url"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { ConfigProvider, Console, Context, Effect, Layer, Stdio, Stream } from "effect"
 import { exitCodeOf, run } from "../../../src/cli/Cli.ts"
@@ -31,6 +32,8 @@ export interface Ran {
 }
 
 export interface RunOptions {
+  /** A program in place of `src/main.ts`. */
+  readonly main?: URL | undefined
   readonly cwd: string
   readonly stdin?: string
   readonly env?: Readonly<Record<string, string>>
@@ -42,7 +45,8 @@ export interface RunOptions {
 
 /** Starts the program; its standard input is what the options give, and ends. */
 export const start = (args: ReadonlyArray<string>, options: RunOptions): ChildProcessWithoutNullStreams => {
-  const line = [process.execPath, ...prefix, ...args]
+  const main = options.main === undefined ? prefix : [...prefix.slice(0, -1), fileURLToPath(options.main)]
+  const line = [process.execPath, ...main, ...args]
   // The shell is replaced by the program, so the child is the program itself.
   const limit = options.descriptors === undefined ? "" : `ulimit -n ${options.descriptors}; `
   const redirected = options.stderr === undefined ? "" : ` 2<>"${options.stderr}"`
