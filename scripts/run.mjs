@@ -29,6 +29,7 @@ const tasks = {
   test: (args) => inRoot(commandFor(root, vitest, ["run", ...args])),
   "test:watch": (args) => inRoot(commandFor(root, vitest, ["watch", ...args])),
   soak: program("test/soak/run.ts"),
+  fuzz: program("test/fuzz/run.ts"),
   neighbour: program("test/neighbour/run.ts"),
   bench: program("bench/run.ts"),
   "bench:profile": program("bench/profile.ts"),

@@ -55,6 +55,7 @@ export interface HubProcess {
   /** Runs a command of the same program beside this hub. */
   readonly cli: (...args: ReadonlyArray<string>) => Effect.Effect<Ran>
   /** Once the process has gone by itself: its exit code, or the signal that ended it. */
+  readonly hasEnded: () => boolean
   readonly ended: Effect.Effect<number | string | null>
   /** SIGTERM; once the process has gone its exit code, or the signal that ended it. Idempotent. */
   readonly terminate: Effect.Effect<number | string | null>
@@ -197,6 +198,7 @@ export const make = Effect.fnUntraced(function* (options: HubProcessOptions = {}
       }),
     beginTerminate,
     ended: waitForEnd,
+    hasEnded: () => process.exitCode !== null || process.signalCode !== null,
     terminate: Effect.andThen(beginTerminate, waitForEnd),
     kill: Effect.andThen(signal("SIGKILL"), Effect.asVoid(waitForEnd))
   }

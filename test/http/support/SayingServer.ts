@@ -1,6 +1,6 @@
 /**
  * A server over stdio, as a program of its own, that says what it is told to: `say { line }` writes the line with `$ID`
- * as the call's id and nothing else, `hold` waits for the next `release`, `who` tells whose call it is. It speaks both
+ * as the call's id and nothing else, `say { base64 }` these bytes and then an answer, `hold` waits for the next `release`, `who` tells whose call it is. It speaks both
  * eras.
  */
 import process from "node:process"
@@ -15,6 +15,15 @@ export const config = (more: Partial<ServerConfig> = {}): ServerConfig => ({
   ...more
 })
 
+/** The bytes with `$ID` as this id. */
+export const withId = (bytes: Uint8Array, id: unknown): Buffer =>
+  Buffer.from(
+    Buffer.from(bytes)
+      .toString("latin1")
+      .replaceAll("$ID", JSON.stringify(id ?? null)),
+    "latin1"
+  )
+
 const write = (text: string) => void process.stdout.write(`${text}\n`)
 
 const serve = (): void => {
@@ -24,7 +33,11 @@ const serve = (): void => {
     write(JSON.stringify({ jsonrpc: "2.0", id, result: { resultType: "complete", ...result } }))
   const content = (id: unknown, said: object) => answer(id, { content: [], structuredContent: said })
 
-  const call = (id: unknown, name: unknown, line: unknown): void => {
+  const call = (id: unknown, name: unknown, { base64, line }: { base64?: string; line?: unknown }): void => {
+    if (base64 !== undefined) {
+      process.stdout.write(Buffer.concat([withId(Buffer.from(base64, "base64"), id), Buffer.from("\n")]))
+      return content(id, { name: "after" })
+    }
     if (name === "say") return write(String(line).replaceAll("$ID", JSON.stringify(id)))
     if (name === "hold") return void held.push(id)
     if (name === "release") for (const one of held.splice(0)) content(one, { released: true })
@@ -40,7 +53,7 @@ const serve = (): void => {
       else if (method === "tools/list") {
         const tools = ["say", "hold", "release", "who"].map((name) => ({ name, inputSchema: { type: "object" } }))
         answer(id, { tools })
-      } else if (method === "tools/call") call(id, params.name, params.arguments?.line)
+      } else if (method === "tools/call") call(id, params.name, params.arguments ?? {})
     })
     .on("close", () => process.exit(0))
 }
