@@ -2,7 +2,7 @@
  * The command line `mcphub`: noun, verb. Definitions only; a command loads what it needs when it runs.
  *
  * `--json` prints one JSON document. Errors go to standard error, one line with cause and remedy (JSON with `--json`).
- * Exit codes: 0 ok, 1 wrong use, 2 a check failed, 3 cannot reach.
+ * Exit codes: 0 ok, 1 wrong use, 2 a check failed, 3 cannot reach, 4 a hub ended itself after a defect.
  */
 import { Cause, Console, Effect, Exit, Runtime } from "effect"
 import { CliError, Command } from "effect/cli"

@@ -144,8 +144,8 @@ export const accessRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a tool that is not granted can be called by its bare name",
     file: catalog,
-    find: " && permitted({ server, name }) ? [{ server, name }]",
-    replace: " ? [{ server, name }]",
+    find: "result.success.has(name) && permitted(route)",
+    replace: "result.success.has(name) && route.name === name",
     tests: [seen]
   },
   {
@@ -158,8 +158,8 @@ export const accessRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a name that two servers have leads to the first",
     file: catalog,
-    find: "bare.length === 1 ? bare[0]!",
-    replace: "bare.length > 0 ? bare[0]!",
+    find: "if (bare.length !== 1) return yield* unknown()",
+    replace: "if (bare.length === 0) return yield* unknown()",
     tests: [seen]
   },
   {

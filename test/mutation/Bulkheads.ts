@@ -71,8 +71,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "a server whose places are taken is no longer listed",
     file: "src/actors/catalog/ServerLists.ts",
-    find: "context, own: true, onMessage",
-    replace: "context, onMessage",
+    find: "context, own: true, maxBytes",
+    replace: "context, maxBytes",
     tests: [hanging]
   },
   {
@@ -218,7 +218,7 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a defect in an event of a socket is caught by nobody",
-    file: "src/http/wire/Guard.ts",
+    file: "src/domain/Guard.ts",
     find: "emitter.on(event, (value: A) => {\n      try {\n        step(value)\n      } catch (defect) {\n        this.fail(defect)\n      }\n    })",
     replace: "emitter.on(event, step)",
     tests: [guarded]

@@ -6,6 +6,7 @@ import { eventTransport } from "./EventTransport.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
 import type { Mutation } from "./Mutation.ts"
+import { serverMessages } from "./ServerMessages.ts"
 import { sessions } from "./Sessions.ts"
 import { upstreamRules } from "./Upstreams.ts"
 
@@ -17,5 +18,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...upstreamRules,
   ...bulkheads,
   ...callRules,
-  ...keyRules
+  ...keyRules,
+  ...serverMessages
 ]

@@ -59,8 +59,8 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "an HTTP server's error gives away what it was given",
     file: "src/actors/upstream/http/UpstreamHttpAnswer.ts",
-    find: "scrubber.json(response.error)",
-    replace: "(void scrubber, response.error)",
+    find: "scrubber.json(serverError(response.error))",
+    replace: "(void scrubber, serverError(response.error))",
     tests: [echoed]
   },
   {
@@ -347,8 +347,8 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a session hears of resources it did not subscribe to",
     file: "src/actors/session/SessionMessages.ts",
-    find: 'of options.resourceNames(server, String(message.params?.["uri"]))',
-    replace: 'of [String(message.params?.["uri"])]',
+    find: 'of options.resourceNames(server, textOrEmpty(message.params?.["uri"]))',
+    replace: 'of [textOrEmpty(message.params?.["uri"])]',
     tests: ["test/http/mcp/calls/Methods.test.ts"]
   },
   {
