@@ -23,7 +23,7 @@ export const requestIdsOf = (body: Messages): ReadonlyArray<JsonRpcId> => {
 const idOf = (item: Item): ReadonlyArray<JsonRpcId> => (item.kind === "request" ? [item.message.id] : [])
 
 /** Whether the session can take the messages now; when it cannot, that is answered here. */
-export const admits = (
+export const mayDeliver = (
   sessions: Sessions["Service"],
   { protocolVersion }: SessionActor,
   { reply }: Admitted,
