@@ -27,8 +27,8 @@ export const usageText = `npm run bench -- [options]
   --only A,B         targets by name
   --workloads A,B    ${workloadNames.join(", ")}
   --rounds N         default 5, with --quick 3
-  --ms N             length of a slice, default 2000, with --quick 1200
-  --sessions N       of idle and churn, default 1000, with --quick 300
+  --ms N             length of a slice, default 2000, with --quick 1000
+  --sessions N       of idle and churn, default 1000, with --quick 200
   --against DIR      also the hub of another checkout, compared with this one's round by round
   --isolation        the hub with and without isolation and tracking, compared round by round
   --no-pin           leave the choice of processors to the system
@@ -62,9 +62,9 @@ export const fromArguments = (args: ReadonlyArray<string>, canPin: boolean): Opt
   const against = given.get("--against")
   return {
     rounds: number("--rounds", quick ? 3 : 5),
-    ms: number("--ms", quick ? 1_200 : 2_000),
+    ms: number("--ms", quick ? 1_000 : 2_000),
     warmMs: quick ? 2_000 : 6_000,
-    sessions: number("--sessions", quick ? 300 : 1_000),
+    sessions: number("--sessions", quick ? 200 : 1_000),
     only: given.get("--only")?.split(","),
     workloads: given.has("--workloads")
       ? names(workloadNames, given.get("--workloads")!, "--workloads")

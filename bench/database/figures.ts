@@ -97,6 +97,7 @@ const measured = Effect.gen(function* () {
   const paced = Effect.repeat(Effect.andThen(append, Effect.sleep("20 millis")), { times: 50 })
   say("longest stall, idle", millis(yield* longestStall(Effect.sleep("1 second"))))
   say("longest stall while audit rows are written", millis(yield* longestStall(paced)))
+  say("look-ups, idle", yield* lookUpsDuring(lookUp, Effect.sleep("1 second")))
   const nobody = UserId.make(randomUUID())
   say(
     "look-ups during a filter that finds nothing",

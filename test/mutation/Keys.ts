@@ -15,6 +15,7 @@ const identity = "test/domain/identity/Principals.test.ts"
 const guessing = "test/http/admission/KeyGuessing.test.ts"
 const audited = "test/http/mcp/sessions/AuditTrail.test.ts"
 const beside = "test/cli/commands/BesideHub.test.ts"
+const stored = "test/domain/storage/Repositories.test.ts"
 
 export const keyRules: ReadonlyArray<Mutation> = [
   {
@@ -265,5 +266,33 @@ export const keyRules: ReadonlyArray<Mutation> = [
     find: 'host: "127.0.0.1"',
     replace: 'host: "0.0.0.0"',
     tests: [beside]
+  },
+  {
+    wrong: "in the database a key is changed by whoever names its id",
+    file: "src/domain/storage/sql/HubKeysSql.ts",
+    find: 'owner === undefined ? sql`` : sql`and cast(${table}."userId" as text) = ${owner}`',
+    replace: "owner === undefined ? sql`` : sql``",
+    tests: [stored]
+  },
+  {
+    wrong: "in the database a group is changed by whoever names its id",
+    file: "src/domain/storage/sql/GroupsSql.ts",
+    find: ' and cast(${table}."userId" as text) = ${owner}`',
+    replace: "`",
+    tests: [stored]
+  },
+  {
+    wrong: "whoever asks for the audit rows of one user gets everybody's",
+    file: "src/domain/storage/sql/AuditLogSql.ts",
+    find: "if (userId !== undefined) conditions",
+    replace: "if (userId === null) conditions",
+    tests: ["test/domain/storage/AuditLog.test.ts"]
+  },
+  {
+    wrong: "what another process does with a key in the embedded database is not heard",
+    file: "src/cli/database/KeyEventsSqlite.ts",
+    find: "if (now === others) return",
+    replace: "if (now !== others) return",
+    tests: ["test/cli/database/EmbeddedDatabase.test.ts"]
   }
 ]

@@ -1,4 +1,4 @@
-/** What the hub's thread and the thread of a SQLite connection tell each other. */
+/** Messages between the hub's thread and the thread of a SQLite connection. */
 
 /** What can be bound and read; booleans become 0 and 1. */
 export type SqliteValue = null | number | bigint | string | Uint8Array

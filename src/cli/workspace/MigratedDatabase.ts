@@ -10,7 +10,10 @@ const unavailable =
   (workspace: Workspace) => (error: { readonly _tag: string; readonly reason?: { readonly _tag: string } }) =>
     new CliFailure({
       // A server that may come back, or something that has to be mended.
-      kind: error.reason?._tag === "ConnectionError" ? "DatabaseAway" : "DatabaseUnavailable",
+      kind:
+        workspace.secrets.databaseUrl !== undefined && error.reason?._tag === "ConnectionError"
+          ? "DatabaseAway"
+          : "DatabaseUnavailable",
       exitCode: 3,
       message:
         `The database cannot be used (${error.reason?._tag ?? error._tag}); ` +
@@ -19,7 +22,7 @@ const unavailable =
           : "check DATABASE_URL, that the server runs and that its user may create tables and schemas")
     })
 
-/** `SqlClient`, `PgClient` and `KeyEvents`, migrated. */
+/** `SqlClient` and `KeyEvents`, migrated. */
 export const migratedDatabase = (workspace: Workspace) =>
   Layer.effectContext(
     Migrations.layer.pipe(

@@ -14,7 +14,7 @@ export class OpenRate extends Context.Service<
   OpenRate,
   {
     /** Whether this user may open one more now; what may not is answered here. */
-    readonly admits: (userId: UserId, reply: WireReply) => boolean
+    readonly mayOpen: (userId: UserId, reply: WireReply) => boolean
   }
 >()("mcphub/http/admission/OpenRate") {
   static readonly layer = Layer.effect(
@@ -46,7 +46,7 @@ const make = Effect.gen(function* () {
   }
 
   return OpenRate.of({
-    admits: (userId, reply) => {
+    mayOpen: (userId, reply) => {
       const bucket = bucketOf(userId)
       if (bucket.take(now())) return true
       const seconds = Math.max(1, Math.ceil(bucket.wait(now()) / 1_000))

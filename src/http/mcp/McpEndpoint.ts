@@ -129,7 +129,8 @@ const make = Effect.gen(function* () {
     const admitted: Admitted = { request, reply, principal, target }
     switch (request.method) {
       case "POST": {
-        const messages = yield* received(admitted, PostBody.checkHeaders)
+        if (!mayPost(admitted, PostBody.checkHeaders)) return
+        const messages = messagesIn((yield bodyOf(request)) as WireBody, reply)
         if (messages === undefined) return
         const isStateless =
           messages.kind === "one" &&
@@ -188,8 +189,9 @@ const make = Effect.gen(function* () {
     if (path.old === "messages") {
       if (request.method !== "POST") return methodNotAllowed(reply, "POST")
       const found = events.find({ request, reply, principal })
-      const messages = found === undefined ? undefined : yield* received(found.admitted, PostBody.checkContent)
-      return messages === undefined ? undefined : yield* found!.take(messages)
+      if (found === undefined || !mayPost(found.admitted, PostBody.checkContent)) return
+      const messages = messagesIn((yield bodyOf(request)) as WireBody, reply)
+      return messages === undefined ? undefined : yield* found.take(messages)
     }
     const targetFor = (who: Principal) => targetOf(path, who)
     const target = targetFor(principal)
@@ -198,18 +200,28 @@ const make = Effect.gen(function* () {
     yield* events.listen({ request, reply, principal, target }, targetFor)
   }
 
-  /** The messages of a POST. Undefined: there are none to take, and that is answered. */
-  function* received(
+  /** Whether the body of a POST is to be read; when not, that is answered. */
+  const mayPost = (
     { principal, reply, request, target }: Admitted,
     check: (request: WireRequest) => PostBody.Rejection | undefined
-  ): Way<PostBody.Messages | undefined> {
+  ): boolean => {
     if (!audit.writable() && auditRequired(target, principal.groups, settings.current())) {
-      return void unaudited(reply)
+      unaudited(reply)
+      return false
     }
     const rejected = check(request)
-    if (rejected !== undefined)
-      return void refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
-    const body = (yield (resume) => request.body(hub.maxBodyBytes, resume)) as WireBody
+    if (rejected === undefined) return true
+    refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
+    return false
+  }
+
+  const bodyOf =
+    (request: WireRequest): Wait<WireBody> =>
+    (resume) =>
+      request.body(hub.maxBodyBytes, resume)
+
+  /** The messages in a body. Undefined: there are none to take, and that is answered. */
+  const messagesIn = (body: WireBody, reply: WireReply): PostBody.Messages | undefined => {
     if (body === "aborted") return undefined
     if (body === "too-large") {
       const message = `The body is larger than ${hub.maxBodyBytes} bytes`

@@ -28,7 +28,7 @@ import type { SessionActor } from "../../actors/session/SessionActor.ts"
 import { Sessions } from "../../actors/registry/Sessions.ts"
 import type { Admitted } from "../admission/Admitted.ts"
 import * as EventExchange from "./EventExchange.ts"
-import { admits, type EventStream, EventStreams } from "../wire/EventStreams.ts"
+import { acceptsEvents, type EventStream, EventStreams } from "../wire/EventStreams.ts"
 import { type OpenSession, orRefused } from "./OpenSession.ts"
 import { OpenRate } from "../admission/OpenRate.ts"
 import type * as PostBody from "../admission/PostBody.ts"
@@ -104,7 +104,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
 
   function* listen(admitted: Admitted, targetFor: Connection["targetFor"]): Way {
     const { principal, reply, request, target } = admitted
-    if (!admits(request, reply) || !rate.admits(principal.userId, reply)) return
+    if (!acceptsEvents(request, reply) || !rate.mayOpen(principal.userId, reply)) return
     const { guard } = reply
     const lifetime = Scope.makeUnsafe()
     const end = (): void => guard.background(Scope.close(lifetime, Exit.void))
@@ -169,7 +169,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     const actor = yield* sessionOf(connection, admitted, opens ? (request.params ?? {}) : undefined)
     if (actor === undefined) return
     if (!connections.has(keyOf(connection, connection.wireId))) return noSession(reply)
-    if (!SessionDelivery.admits(sessions, actor, admitted, body)) return
+    if (!SessionDelivery.mayDeliver(sessions, actor, admitted, body)) return
     guard.subject.sessionId = actor.sessionId
     const answer = EventExchange.make({ reply, guard, send: stream.send, isBatch: body.kind === "batch" })
     SessionDelivery.deliver(actor, admitted, body, answer.exchange)

@@ -23,7 +23,7 @@ import type { SessionClosed } from "../../actors/requests/RequestTracker.ts"
 import type { Resumption } from "../../actors/streams/SessionReplay.ts"
 import { type Recovered, Sessions } from "../../actors/registry/Sessions.ts"
 import type { Admitted } from "../admission/Admitted.ts"
-import { admits, EventStreams } from "../wire/EventStreams.ts"
+import { acceptsEvents, EventStreams } from "../wire/EventStreams.ts"
 import * as JsonRpcErrors from "../wire/JsonRpcErrors.ts"
 import type { OpenSession } from "./OpenSession.ts"
 import { OpenRate } from "../admission/OpenRate.ts"
@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     const existing = request.header(sessionHeader)
     const live = existing === undefined ? undefined : sessions.find(principal, target, existing)
     if (live !== undefined) return invalidRequest(reply, message.id, "This session is initialized already")
-    if (!rate.admits(principal.userId, reply)) return
+    if (!rate.mayOpen(principal.userId, reply)) return
     const params = message.params ?? {}
     const actor = yield* openSession.open(admitted, {
       protocolVersion: negotiate(params["protocolVersion"]),
@@ -109,7 +109,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
       return undefined
     }
     const { principal, reply, request } = admitted
-    if (!rate.admits(principal.userId, reply)) return undefined
+    if (!rate.mayOpen(principal.userId, reply)) return undefined
     const version = request.header("mcp-protocol-version")
     return yield* openSession.open(admitted, {
       protocolVersion: isStateful(version) ? version : assumedVersion,
@@ -141,7 +141,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
 
   const deliver = (admitted: Admitted, actor: SessionActor, body: PostBody.Messages): void => {
     const { reply } = admitted
-    if (!SessionDelivery.admits(sessions, actor, admitted, body)) return
+    if (!SessionDelivery.mayDeliver(sessions, actor, admitted, body)) return
     const ids = SessionDelivery.requestIdsOf(body)
     if (ids.length === 0) {
       SessionDelivery.deliver(actor, admitted, body, unanswered)
@@ -175,14 +175,14 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   /** The session's event stream, or the stream of the last event seen; the newest reader takes over from an older one. */
   function* listen(admitted: Admitted): Way {
     const { principal, request, reply } = admitted
-    if (!admits(request, reply)) return
+    if (!acceptsEvents(request, reply)) return
     const id = request.header(sessionHeader)
     if (id === undefined) {
       const message = "There is no stream without a session; POST initialize first"
       return sessionRequired(reply, 405, message, { allow: "POST" })
     }
     const actor = yield* existing(admitted, id)
-    if (actor === undefined || !rate.admits(principal.userId, reply)) return
+    if (actor === undefined || !rate.mayOpen(principal.userId, reply)) return
     reply.guard.subject.sessionId = actor.sessionId
     const lastEventId = request.header("last-event-id")
     const from: Resumption = lastEventId ? actor.resumption(lastEventId) : { kind: "fresh" }

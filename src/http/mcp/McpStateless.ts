@@ -113,7 +113,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   }
 
   function* opened(admitted: Admitted, meta: RequestMeta, label: WireSessionId): Way<SessionActor | undefined> {
-    if (!rate.admits(admitted.principal.userId, admitted.reply)) return undefined
+    if (!rate.mayOpen(admitted.principal.userId, admitted.reply)) return undefined
     return yield* openSession.open(admitted, {
       protocolVersion: statelessVersion,
       capabilities: meta.clientCapabilities,
@@ -153,7 +153,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
         invalidParams("listen_filter", 'subscriptions/listen needs "params.notifications", the filter')
       )
     }
-    if (!rate.admits(principal.userId, reply)) return
+    if (!rate.mayOpen(principal.userId, reply)) return
     const lifetime = Scope.makeUnsafe()
     const close = (): void => guard.background(Scope.close(lifetime, Exit.void))
     const tag = { [metaKeys.subscriptionId]: id }

@@ -14,14 +14,16 @@ import type { Admitted } from "../admission/Admitted.ts"
 import type { Item, Messages } from "../admission/PostBody.ts"
 import { refuse, stopping } from "../wire/Refusals.ts"
 
-export const itemsOf = (body: Messages): ReadonlyArray<Item> => (body.kind === "batch" ? body.items : [body.item])
-
 /** The ids of the requests among them: what has to be answered. */
-export const requestIdsOf = (body: Messages): ReadonlyArray<JsonRpcId> =>
-  itemsOf(body).flatMap((item) => (item.kind === "request" ? [item.message.id] : []))
+export const requestIdsOf = (body: Messages): ReadonlyArray<JsonRpcId> => {
+  if (body.kind === "batch") return body.items.flatMap(idOf)
+  return idOf(body.item)
+}
+
+const idOf = (item: Item): ReadonlyArray<JsonRpcId> => (item.kind === "request" ? [item.message.id] : [])
 
 /** Whether the session can take the messages now; when it cannot, that is answered here. */
-export const admits = (
+export const mayDeliver = (
   sessions: Sessions["Service"],
   { protocolVersion }: SessionActor,
   { reply }: Admitted,
@@ -47,9 +49,11 @@ export const deliver = (
   exchange: (id: JsonRpcId) => ClientExchange
 ): void => {
   reply.guard.subject.sessionId = actor.sessionId
-  for (const item of itemsOf(body)) {
+  const one = (item: Item): void => {
     if (item.kind === "request") actor.request(item.message, principal, exchange(item.message.id))
     else if (item.kind === "notification") actor.notify(item.message, principal)
     else actor.answer(item.message, principal)
   }
+  if (body.kind === "one") one(body.item)
+  else body.items.forEach(one)
 }

@@ -27,7 +27,7 @@ const slowAfter = "1 second"
 const retryMs = 5_000
 
 /** Whether the client of a GET takes an event stream; one that does not is answered here. */
-export const admits = (request: WireRequest, reply: WireReply): boolean => {
+export const acceptsEvents = (request: WireRequest, reply: WireReply): boolean => {
   const accept = request.header("accept") ?? "*/*"
   if (accept.includes("text/event-stream") || accept.includes("*/*")) return true
   notAcceptable(reply)

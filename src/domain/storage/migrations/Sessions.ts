@@ -1,5 +1,5 @@
 /**
- * What of sessions outlives a process, see `SessionStore`.
+ * Tables of what a session leaves for the next run of the hub, see `SessionStore`.
  *
  * No foreign keys: references would put triggers on the old hub's tables. Rows of removed users and keys are swept.
  * `client` is JSON in a text column because a client may send what `jsonb` cannot hold (U+0000, lone surrogates).

@@ -1,5 +1,5 @@
 /**
- * How the audit log is cut into days (UTC): on PostgreSQL each day is a partition, made ahead and dropped as a whole; on
+ * The days (UTC) into which the audit log is cut: on PostgreSQL each day is a partition, made ahead and dropped as a whole; on
  * SQLite there is one table, of which old rows go in small portions, so that other statements get their turn in between.
  */
 import { Effect } from "effect"

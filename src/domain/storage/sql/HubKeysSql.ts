@@ -4,54 +4,21 @@
  * `keyValue` holds the digest of a key, or its text where an old hub wrote the row; one statement looks for both.
  * `serviceTokens` holds sealed values, or plaintext of an old hub, by token name.
  */
-import { Clock, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Clock, Effect, Layer, Option, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient, type Statement } from "effect/sql"
 import { Credentials } from "../../identity/Credentials.ts"
-import { HubKey, isKeyText, keyDays, keyDigest, millisPerDay, mintKey } from "../../identity/HubKey.ts"
+import { type HubKey, isKeyText, keyDays, keyDigest, millisPerDay, mintKey } from "../../identity/HubKey.ts"
 import { HubKeys, type TokenTarget } from "../../identity/HubKeys.ts"
-import { GroupId, isUuid, KeyId, UserId } from "../../Ids.ts"
+import { isUuid, KeyId, type UserId } from "../../Ids.ts"
 import { KeyNotFound, keyNotFound, KeyTaken, userNotFound } from "../../identity/IdentityErrors.ts"
 import { check, checkTokens, daysProblem, keyTextProblem, labelProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
 import { openTokens, sealTokens } from "../../identity/ServiceTokens.ts"
 import { dialectOf } from "./Dialect.ts"
-import { Flag, Json, rowsOf, Servers } from "./Rows.ts"
+import { ids, keysWithTokens, namesOfTokens, principals, storedKeys, values } from "./HubKeyRows.ts"
 import { orUnavailable } from "./Unavailable.ts"
 import { usernameColumn } from "./UsersSql.ts"
-
-const Grants = Schema.Array(
-  Schema.Struct({
-    id: GroupId,
-    name: Schema.NullOr(Schema.String),
-    isActive: Flag,
-    servers: Servers,
-    tools: Schema.NullOr(Schema.Array(Schema.String))
-  })
-)
-
-/** What may stand in the column: an old hub checks nothing. */
-const Tokens = Schema.NullOr(Json(Schema.Unknown))
-const Names = Schema.NullOr(Json(Schema.Array(Schema.String)))
-
-const storedKeys = rowsOf("key", Schema.Struct({ ...HubKey.fields, isActive: Flag, tokenNames: Names }))
-const keysWithTokens = rowsOf("key", Schema.Struct({ id: KeyId, userId: UserId, tokens: Tokens }))
-const namesOfTokens = rowsOf("key", Schema.Struct({ tokenNames: Names }))
-const values = rowsOf("key", Schema.Struct({ value: Schema.String }))
-const ids = rowsOf("key", Schema.Struct({ keyId: KeyId }))
-const principals = rowsOf(
-  "key",
-  Schema.Struct({
-    userId: UserId,
-    username: Schema.String,
-    isAdmin: Flag,
-    keyId: KeyId,
-    keyName: Schema.String,
-    expiresAt: Schema.Number,
-    tokens: Tokens,
-    groups: Json(Grants)
-  })
-)
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
