@@ -8,6 +8,7 @@ const catalog = "src/actors/catalog/Catalog.ts"
 const reading = "test/domain/protocol/json/ServerMessages.test.ts"
 const saying = "test/http/mcp/servers/ServerMessages.test.ts"
 const naming = "test/actors/catalog/Catalog.test.ts"
+const callbacks = "test/actors/Guards.test.ts"
 const defects = "test/cli/start/LastResort.test.ts"
 
 export const serverMessages: ReadonlyArray<Mutation> = [
@@ -101,5 +102,19 @@ export const serverMessages: ReadonlyArray<Mutation> = [
     find: "    this.failed = true\n",
     replace: "    this.failed = true\n    if (this.failed) throw defect\n",
     tests: ["test/http/wire/Guard.test.ts"]
+  },
+  {
+    wrong: "an exception while a child's output is read ends the process",
+    file: "src/actors/upstream/stdio/StdioChild.ts",
+    find: 'guard.on(child.stdout, "data", stdout.push)',
+    replace: 'child.stdout.on("data", stdout.push)',
+    tests: [callbacks]
+  },
+  {
+    wrong: "an exception in the end of a request ends the process",
+    file: "src/actors/requests/RequestTracker.ts",
+    find: "guarding(request).whenEnded(fiber, (exit) => finish(request, exit))",
+    replace: "fiber.addObserver((exit) => finish(request, exit))",
+    tests: [callbacks]
   }
 ]
