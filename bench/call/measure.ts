@@ -23,7 +23,7 @@ const { TestHub } = (await import(`${sources}/testkit/index.ts`)) as typeof Test
 const effect = createRequire(join(root, "package.json")).resolve("effect")
 const { Effect, Redacted } = (await import(pathToFileURL(effect).href)) as typeof EffectModule
 
-const load = fork(join(import.meta.dirname, "load.ts"))
+const load = fork(join(import.meta.dirname!, "load.ts"))
 interface Said {
   readonly port: number
   readonly session: string

@@ -29,14 +29,14 @@ const young = "128"
 
 const measure = (root: string): Figures => {
   const flags = ["--expose-gc", `--min-semi-space-size=${young}`, `--max-semi-space-size=${young}`]
-  const program = [...flags, join(import.meta.dirname, "measure.ts"), root, warmUp, perSlice]
+  const program = [...flags, join(import.meta.dirname!, "measure.ts"), root, warmUp, perSlice]
   // Request lines go where an operator's do; here nobody reads them.
   const run = spawnSync(process.execPath, program, { encoding: "utf8", maxBuffer: 1 << 30 })
   if (run.status !== 0) throw new Error(run.stderr.split("\n").slice(-20).join("\n"))
   return JSON.parse(run.stdout) as Figures
 }
 
-const here = resolve(import.meta.dirname, "..", "..")
+const here = resolve(import.meta.dirname!, "..", "..")
 const roots = values.against === undefined ? [here] : [resolve(values.against), here]
 const rounds = roots.map((): Array<Figures> => [])
 for (let round = 0; round < Number(values.rounds); round++) {

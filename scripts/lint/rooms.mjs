@@ -2,9 +2,8 @@
  * The rooms of the house, bottom up, and the lint rule that keeps them in this order: a file imports from its own room
  * and from the rooms before it, never from a later one.
  *
- * oxlint loads this file as a plugin (`jsPlugins` in .oxlintrc.json), on Node and on Deno. A file belongs to the room
- * with the longest path that contains it; a folder that is listed nowhere is an error, so that a new room gets its place
- * here before anything moves in.
+ * oxlint loads this file as a plugin (`jsPlugins` in .oxlintrc.json), on Node and on Deno. A folder that is listed
+ * nowhere is an error, so that a new room gets its place here before anything moves in.
  */
 import { dirname, resolve } from "node:path"
 
@@ -66,11 +65,8 @@ export const rooms = [
 
 const place = new Map(rooms.map((room, at) => [room, at]))
 
-/** The room of a file, by its path from `src`. */
-const roomOf = (path) => {
-  for (let at = path; at !== "." && at !== ""; at = dirname(at)) if (place.has(at)) return at
-  return undefined
-}
+/** The room of a file, by its path from `src`: the file itself where it is listed, else its folder. */
+const roomOf = (path) => [path, dirname(path)].find((one) => place.has(one))
 
 const fromSrc = (file) => {
   const at = file.replaceAll("\\", "/").lastIndexOf("/src/")
@@ -86,15 +82,19 @@ const direction = {
       if (source?.type !== "Literal" || typeof source.value !== "string" || !source.value.startsWith(".")) return
       const target = fromSrc(resolve(dirname(context.filename), source.value))
       const other = target === undefined ? undefined : roomOf(target)
-      if (room === undefined || other === undefined) {
-        const missing = room === undefined ? path : (target ?? source.value)
-        context.report({ node: source, message: `No room for ${missing}; give it its place in scripts/lint/rooms.mjs` })
+      if (room === undefined) return
+      if (other === undefined) {
+        context.report({ node: source, message: `No room for ${target ?? source.value}; see scripts/lint/rooms.mjs` })
       } else if (place.get(other) > place.get(room)) {
         context.report({ node: source, message: `${room} stands below ${other} and cannot import from it` })
       }
     }
     const ofDeclaration = (node) => check(node.source)
     return {
+      Program(node) {
+        const message = `No room for ${path}; give its folder a place in scripts/lint/rooms.mjs`
+        if (room === undefined) context.report({ node, message })
+      },
       ImportDeclaration: ofDeclaration,
       ExportNamedDeclaration: ofDeclaration,
       ExportAllDeclaration: ofDeclaration,

@@ -61,6 +61,18 @@ const asFailure = (error: unknown): CliFailure => {
       exitCode: 3
     })
   }
+  // A source that does not load: its first line says which, and it is not the hub that has to be reported.
+  if (
+    error instanceof SyntaxError ||
+    (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")
+  ) {
+    const where = error.stack?.split("\n", 1)[0] ?? ""
+    return new CliFailure({
+      kind: "InternalError",
+      message: `A source of the hub does not load: ${where === "" ? error.message : `${where}: ${error.message}`}`,
+      exitCode: 2
+    })
+  }
   return new CliFailure({
     kind: "InternalError",
     message: `Something unexpected happened (${error instanceof Error ? `${error.name}: ${error.message}` : "no error"}); please report it`,

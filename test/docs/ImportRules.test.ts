@@ -129,6 +129,19 @@ describe("import rules", () => {
     }
   })
 
+  it("a folder without a place is refused, below a room as well, whatever it imports", () => {
+    const diagnostics = lint({
+      "src/newroom/A.ts": "export const a = 1\n",
+      "src/domain/newroom/A.ts": 'export type { JsonObject } from "../protocol/JsonRpc.ts"\n',
+      "src/actors/upstream/websocket/A.ts": "export const a = 1\n"
+    })
+    assert.deepStrictEqual(diagnostics.map((one) => `${one.code} ${one.filename}`).sort(), [
+      "rooms(direction) src/actors/upstream/websocket/A.ts",
+      "rooms(direction) src/domain/newroom/A.ts",
+      "rooms(direction) src/newroom/A.ts"
+    ])
+  })
+
   it("two files that import each other are refused, types included", () => {
     const diagnostics = lint({
       "src/domain/A.ts": 'import type { B } from "./B.ts"\nexport type A = B | undefined\n',

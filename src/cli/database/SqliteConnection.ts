@@ -43,10 +43,12 @@ const start = (options: OpenConnection): Effect.Effect<Worker, SqlError.SqlError
       resume(Effect.fail(errorOf(failure)))
     }
     worker.once("error", (error) => fail({ ...ended, message: error.message }))
-    worker.once("message", (message: FromConnection) => {
-      if (message === "open") return resume(Effect.succeed(worker))
-      fail(typeof message === "object" && "notOpen" in message ? message.notOpen : ended)
+    worker.on("message", (message: FromConnection) => {
+      if (message === "open") resume(Effect.succeed(worker))
+      // Node's own messages arrive here too: under --watch it reports every module that the thread loads.
+      else if (typeof message === "object" && "notOpen" in message) fail(message.notOpen)
     })
+    worker.once("exit", () => fail(ended))
   })
 
 /** The last connection of a file that closes takes its log into it. */
@@ -71,7 +73,7 @@ export const openConnection = Effect.fnUntraced(function* (
     Effect.suspend(() => (isOpen ? close(worker) : Effect.void))
   )
   worker.on("message", (message: FromConnection) => {
-    if (typeof message === "string" || "notOpen" in message) return
+    if (typeof message === "string" || !("isTransaction" in message)) return
     isTransaction = message.isTransaction
     const answer = waiting.get(message.id)
     waiting.delete(message.id)

@@ -55,7 +55,8 @@ const checkTransport = (config: ServerConfig, problem: Report, warning: Report):
   if (config.type === undefined && !url && !command && openapi === undefined) {
     return problem("", "The server has neither url nor command nor openapi; give one of them")
   }
-  switch (serverType(config)) {
+  const transport = serverType(config)
+  switch (transport) {
     case "stdio":
       if (!command) problem("command", "A stdio server needs a command")
       if (config.headers !== undefined) warning("headers", "A stdio server has no headers; use env")
@@ -68,14 +69,17 @@ const checkTransport = (config: ServerConfig, problem: Report, warning: Report):
       break
     case "sse":
     case "streamable-http":
-      if (!url) problem("url", `A server of type ${serverType(config)} needs a url`)
+      if (!url) problem("url", `A server of type ${transport} needs a url`)
       break
     case "openapi": {
       const spec = openapi?.["url"]
       const schema = openapi?.["schema"]
       const isGiven = (typeof spec === "string" && spec !== "") || (typeof schema === "object" && schema !== null)
       if (!isGiven) problem("openapi", "An openapi server needs openapi.url or openapi.schema")
+      break
     }
+    default:
+      transport satisfies never
   }
 }
 

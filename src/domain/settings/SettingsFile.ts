@@ -157,10 +157,14 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
   }) {
     const before = SubscriptionRef.getUnsafe(ref)
     const value = keepUnchanged(before, next.value)
+    const wasRejected = rejection !== undefined
     rejection = undefined
     warnings = next.warnings
     yield* logWarnings(warnings)
-    if (JSON.stringify(before) !== JSON.stringify(value)) yield* SubscriptionRef.set(ref, value)
+    if (JSON.stringify(before) !== JSON.stringify(value)) {
+      yield* SubscriptionRef.set(ref, value)
+      yield* Effect.logInfo(`New settings are in force: ${file}`)
+    } else if (wasRejected) yield* Effect.logInfo(`The settings are right again, and as before: ${file}`)
     return SubscriptionRef.getUnsafe(ref)
   })
 
