@@ -30,6 +30,8 @@ export class Guard {
   readonly subject: Subject
   readonly fork: Fork
   private readonly owner: Owner
+  /** The message of the log line. */
+  protected readonly what: string = "A defect of the hub ended what it was called for"
   private failed = false
 
   constructor(fork: Fork, owner: Owner, subject: Subject = {}) {
@@ -106,7 +108,7 @@ export class Guard {
     if (this.failed) return
     this.failed = true
     try {
-      this.fork(report(this.subject, defect))
+      this.fork(report(this.subject, defect, this.what))
     } finally {
       this.breakOff()
     }
@@ -117,7 +119,7 @@ export class Guard {
     try {
       this.owner.breakOff()
     } catch (defect) {
-      this.fork(report(this.subject, defect))
+      this.fork(report(this.subject, defect, this.what))
     }
   }
 }
@@ -132,11 +134,7 @@ export const resultOf = <A, E>(exit: Exit.Exit<A, E>): Result.Result<A, E> => {
 }
 
 /** A text in it may be the client's, a token's or a server's: the kind of the error and where it was thrown are not. */
-export const report = (
-  subject: Subject,
-  defect: unknown,
-  what = "A defect of the hub ended what it was called for"
-): Effect.Effect<void> => {
+export const report = (subject: Subject, defect: unknown, what: string): Effect.Effect<void> => {
   const stack = defect instanceof Error ? (defect.stack ?? "") : ""
   const frames = stack.split("\n").filter((line) => /^\s+at /.test(line))
   const kind = defect instanceof Error ? defect.name : typeof defect

@@ -70,7 +70,7 @@ export const meaningFor = (method: string, error: UpstreamError): UpstreamError 
   })
 }
 
-/** The upstream answered with a JSON-RPC error, which passes through unchanged. */
+/** The upstream answered with a JSON-RPC error, which passes through as `ServerMessages` lets it. */
 export class UpstreamErrorResponse extends Schema.TaggedError<UpstreamErrorResponse>()("UpstreamErrorResponse", {
   server: Schema.String,
   code: Schema.Number,

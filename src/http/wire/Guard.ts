@@ -14,6 +14,8 @@ export type Wait<A> = (resume: (value: A) => void) => void
 export type Way<A = void> = Generator<Wait<unknown>, A, unknown>
 
 export class Guard extends General.Guard {
+  protected override readonly what = "A request died of a defect at the edge of the hub"
+
   go(way: Way): void {
     new Walk(this, way).step(undefined)
   }

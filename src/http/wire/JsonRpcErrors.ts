@@ -1,6 +1,7 @@
 /**
  * The hub's typed errors as JSON-RPC errors on the MCP wire. Codes of the hub are positive (the spec reserves the
- * negative range) and stand in `RequestErrorCodes`; errors of an upstream pass through unchanged.
+ * negative range) and stand in `RequestErrorCodes`; errors of an upstream pass through as
+ * `ServerMessages` lets them.
  */
 import { Effect } from "effect"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
