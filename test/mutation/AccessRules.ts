@@ -123,29 +123,29 @@ export const accessRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a tool that is not granted can be called behind its server's endpoint",
     file: catalog,
-    find: "server === undefined || !permitted({ server, name }) ? unknown()",
-    replace: "server === undefined ? unknown()",
+    find: "server === undefined || !permitted(kind, access, { server, name })",
+    replace: "server === undefined",
     tests: [targets]
   },
   {
     wrong: "a tool that is not granted can be called once it is known",
     file: catalog,
-    find: "return permitted(only) ? Effect.succeed(only) : unknown()",
+    find: "return permitted(kind, access, only) ? Effect.succeed(only) : unknown(kind, name)",
     replace: "return Effect.succeed(only)",
     tests: [seen]
   },
   {
     wrong: "a tool that is not granted can be called when it is looked for",
     file: catalog,
-    find: "found.filter(permitted)",
+    find: "found.filter((route) => permitted(kind, access, route))",
     replace: "found",
     tests: [seen]
   },
   {
     wrong: "a tool that is not granted can be called by its bare name",
     file: catalog,
-    find: " && permitted({ server, name }) ? [{ server, name }]",
-    replace: " ? [{ server, name }]",
+    find: " && permitted(kind, access, { server, name })",
+    replace: "",
     tests: [seen]
   },
   {

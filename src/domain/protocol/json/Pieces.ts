@@ -12,7 +12,7 @@ const blockBytes = 64 * 1024
 const noBlock = new Uint8Array()
 
 export class Pieces {
-  private readonly pieces: Array<Uint8Array> = []
+  private pieces: Array<Uint8Array> = []
   private length = 0
   /** The buffer that small pieces are copied to, and how far it is filled and listed. */
   private block: Uint8Array = noBlock
@@ -28,7 +28,9 @@ export class Pieces {
     this.length += piece.byteLength
     if (this.pieces.length < few || isItsOwn(piece)) {
       this.list()
-      this.pieces.push(piece)
+      // An empty array would make room for sixteen; most messages come in one piece.
+      if (this.pieces.length === 0) this.pieces = [piece]
+      else this.pieces.push(piece)
     } else this.copy(piece)
   }
 
