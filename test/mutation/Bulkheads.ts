@@ -43,8 +43,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "a place at a server is not given back",
     file: places,
-    find: "() => Effect.sync(() => give(asking))",
-    replace: "() => Effect.void",
+    find: "if (isTaken) give(asking)\n",
+    replace: "",
     tests: [counted, hanging]
   },
   {

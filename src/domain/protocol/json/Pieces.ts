@@ -27,7 +27,7 @@ export class Pieces {
     if (piece.byteLength === 0) return
     this.length += piece.byteLength
     if (this.pieces.length < few || isItsOwn(piece)) {
-      this.list()
+      if (this.full !== this.listed) this.list()
       // An empty array would make room for sixteen; most messages come in one piece.
       if (this.pieces.length === 0) this.pieces = [piece]
       else this.pieces.push(piece)
@@ -36,7 +36,7 @@ export class Pieces {
 
   /** All pieces. More may follow; those already returned do not change. */
   all(): ReadonlyArray<Uint8Array> {
-    this.list()
+    if (this.full !== this.listed) this.list()
     return this.pieces
   }
 
@@ -49,7 +49,7 @@ export class Pieces {
   private copy(piece: Uint8Array): void {
     for (let at = 0; at < piece.byteLength;) {
       if (this.full === this.block.byteLength) {
-        this.list()
+        if (this.full !== this.listed) this.list()
         this.block = new Uint8Array(blockBytes)
         this.full = this.listed = 0
       }
@@ -61,7 +61,6 @@ export class Pieces {
   }
 
   private list(): void {
-    if (this.full === this.listed) return
     this.pieces.push(this.block.subarray(this.listed, this.full))
     this.listed = this.full
   }
