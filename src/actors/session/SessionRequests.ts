@@ -65,8 +65,8 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
   })
 
   const renamed = (call: Call, route: Route, field: string) => {
+    if (era === "stateful") return carry(call, route.server, withField(call.message.params, field, route.name))
     const forward = (params: JsonObject | undefined) => carry(call, route.server, withField(params, field, route.name))
-    if (era === "stateful") return forward(call.message.params)
     return Effect.flatMap(bridge.retry(call), (retry): Effect.Effect<unknown, RequestError> => {
       if (retry.kind === "done") return Effect.succeed(retry.result)
       return retry.server === undefined || retry.server === route.server ? forward(retry.params) : stateElsewhere
