@@ -123,28 +123,28 @@ export const accessRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a tool that is not granted can be called behind its server's endpoint",
     file: catalog,
-    find: "server === undefined || !permitted({ server, name }) ? unknown()",
-    replace: "server === undefined ? unknown()",
+    find: "server === undefined || !permitted(kind, access, { server, name })",
+    replace: "server === undefined",
     tests: [targets]
   },
   {
     wrong: "a tool that is not granted can be called once it is known",
     file: catalog,
-    find: "return permitted(only) ? Effect.succeed(only) : unknown()",
+    find: "return permitted(kind, access, only) ? Effect.succeed(only) : unknown(kind, name)",
     replace: "return Effect.succeed(only)",
     tests: [seen]
   },
   {
     wrong: "a tool that is not granted can be called when it is looked for",
     file: catalog,
-    find: "found.filter(permitted)",
+    find: "found.filter((route) => permitted(kind, access, route))",
     replace: "found",
     tests: [seen]
   },
   {
     wrong: "a tool that is not granted can be called by its bare name",
     file: catalog,
-    find: "result.success.has(name) && permitted(route)",
+    find: "result.success.has(name) && permitted(kind, access, route)",
     replace: "result.success.has(name) && route.name === name",
     tests: [seen]
   },
@@ -158,7 +158,7 @@ export const accessRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a name that two servers have leads to the first",
     file: catalog,
-    find: "if (bare.length !== 1) return yield* unknown()",
+    find: "if (bare.length !== 1) return yield* unknown(kind, name)",
     replace: "if (bare.length === 0) return yield* unknown()",
     tests: [seen]
   },

@@ -43,8 +43,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "a place at a server is not given back",
     file: places,
-    find: "() => Effect.sync(() => give(asking))",
-    replace: "() => Effect.void",
+    find: "if (isTaken) give(asking)\n",
+    replace: "",
     tests: [counted, hanging]
   },
   {
@@ -64,8 +64,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "requests that wait for a connection to open take no place at its server",
     file: "src/actors/session/Carrier.ts",
-    find: "config === undefined ? reached : places.within({ server, config, context }, reached)",
-    replace: "reached",
+    find: "config === undefined ? opened : places.within({ server, config, context }, opened)",
+    replace: "opened",
     tests: [hanging]
   },
   {
@@ -85,8 +85,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "of requests that arrive together each is taken for the only one",
     file: "src/actors/limits/FairShare.ts",
-    find: "const endAll = Effect.andThen(\n    Effect.yieldNow,",
-    replace: "const endAll = Effect.andThen(\n    Effect.void,",
+    find: "if (ending.length === 1) soon.scheduleTask(endAll, 0)",
+    replace: "endAll()",
     tests: ["test/actors/limits/FairShare.test.ts"]
   },
   {

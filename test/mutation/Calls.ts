@@ -116,15 +116,15 @@ const downstream: ReadonlyArray<Mutation> = [
   {
     wrong: "a cancelled id that is in flight twice cancels both",
     file: intake,
-    find: "if (named?.size !== 1) return",
-    replace: "if (named === undefined) return",
+    find: "if (named.length !== 1) return",
+    replace: "if (named.length === 0) return",
     tests: [exchanges]
   },
   {
     wrong: "a session cancels another session's request by its id",
     file: intake,
-    find: "const byClientId = new Map<JsonRpcId, Set<RequestRecord>>()",
-    replace: `const byClientId: Map<JsonRpcId, Set<RequestRecord>> = ${everybodys("Requests")}`,
+    find: "const running = new Map<RequestRecord, JsonRpcId>()",
+    replace: `const running: Map<RequestRecord, JsonRpcId> = ${everybodys("Requests")}`,
     tests: [exchanges]
   },
   {

@@ -194,8 +194,8 @@ const contextRules: ReadonlyArray<Mutation> = [
   {
     wrong: "the level none sends the context all the same",
     file: headers,
-    find: '  if (plan.level === "none") return headers\n',
-    replace: "",
+    find: 'plan.level === "none" ? undefined : contextHeaders(',
+    replace: "contextHeaders(",
     tests: [built]
   },
   {

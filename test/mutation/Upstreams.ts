@@ -248,8 +248,8 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a call that a server refused for now is sent again",
     file: pauses,
-    find: "if (!repeatable) return sent\n",
-    replace: "",
+    find: "!isPaused || !isRepeatable(method)",
+    replace: "!isPaused",
     tests: ["test/http/mcp/calls/RetryAfter.test.ts"]
   },
   {

@@ -95,6 +95,9 @@ const describe = (
   separator: string
 ): string | undefined => (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.description
 
+const unknown = (kind: "tools" | "prompts", name: string): InvalidParams =>
+  new InvalidParams({ message: `Unknown ${kind === "tools" ? "tool" : "prompt"}: ${name}` })
+
 export const make = Effect.fnUntraced(function* ({ direct, era, lists }: CatalogOptions) {
   const settings = yield* Settings
   const { nameSeparator: separator } = yield* HubConfig
@@ -167,25 +170,28 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
     return { items, missing, ttlMs: missing.length > 0 || ttlMs === Number.POSITIVE_INFINITY ? 0 : ttlMs }
   })
 
+  const permitted = (kind: "tools" | "prompts", access: Access, route: Route): boolean =>
+    kind === "prompts" || mayUse(access, route.server, route.name)
+
   const named = (
     kind: "tools" | "prompts",
     name: string,
     access: Access,
     context: CallContext
   ): Effect.Effect<Route, InvalidParams | UpstreamError> => {
-    const permitted = (route: Route): boolean => kind === "prompts" || mayUse(access, route.server, route.name)
-    const unknown = () => new InvalidParams({ message: `Unknown ${kind === "tools" ? "tool" : "prompt"}: ${name}` })
     if (direct) {
       const server = access.keys().next().value
-      return server === undefined || !permitted({ server, name }) ? unknown() : Effect.succeed({ server, name })
+      return server === undefined || !permitted(kind, access, { server, name })
+        ? unknown(kind, name)
+        : Effect.succeed({ server, name })
     }
-    const prefixed = [...candidates(name, access.keys(), separator)]
+    const prefixed = candidates(name, access.keys(), separator)
     // The usual case costs next to nothing: one server could have exposed the name, and its list is known to hold it.
     const only = prefixed.length === 1 ? prefixed[0]! : undefined
     if (only !== undefined && lists.known(only.server, kind)?.has(only.name)) {
-      return permitted(only) ? Effect.succeed(only) : unknown()
+      return permitted(kind, access, only) ? Effect.succeed(only) : unknown(kind, name)
     }
-    return searched(kind, name, access, context, prefixed, permitted, unknown)
+    return searched(kind, name, access, context, prefixed)
   }
 
   const searched = Effect.fnUntraced(function* (
@@ -193,9 +199,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
     name: string,
     access: Access,
     context: CallContext,
-    prefixed: ReadonlyArray<Route>,
-    permitted: (route: Route) => boolean,
-    unknown: () => InvalidParams
+    prefixed: ReadonlyArray<Route>
   ) {
     const byPrefix = yield* load(
       kind,
@@ -211,21 +215,21 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       return result !== undefined && Result.isFailure(result) ? [{ route, error: result.failure }] : []
     })
     // Ambiguous is what the list would show twice: what the user may not use is not in it.
-    const usable = found.filter(permitted)
-    if (usable.length > 1) return yield* unknown()
+    const usable = found.filter((route) => permitted(kind, access, route))
+    if (usable.length > 1) return yield* unknown(kind, name)
     if (usable.length === 1) {
-      const twin = failed.find(({ route }) => permitted(route))
+      const twin = failed.find(({ route }) => permitted(kind, access, route))
       return twin === undefined ? usable[0]! : yield* undecided(name, twin.route.server)
     }
-    if (found.length > 0) return yield* unknown()
+    if (found.length > 0) return yield* unknown(kind, name)
     if (failed.length === 1) return yield* failed[0]!.error
     const all = yield* load(kind, access.keys(), context)
     const routes = [...all].map(([server, result]) => ({ route: { server, name }, result }))
     const bare = routes.filter(
-      ({ result, route }) => Result.isSuccess(result) && result.success.has(name) && permitted(route)
+      ({ result, route }) => Result.isSuccess(result) && result.success.has(name) && permitted(kind, access, route)
     )
-    if (bare.length !== 1) return yield* unknown()
-    const twin = routes.find(({ result, route }) => Result.isFailure(result) && permitted(route))
+    if (bare.length !== 1) return yield* unknown(kind, name)
+    const twin = routes.find(({ result, route }) => Result.isFailure(result) && permitted(kind, access, route))
     return twin === undefined ? bare[0]!.route : yield* undecided(name, twin.route.server)
   })
 

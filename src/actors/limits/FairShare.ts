@@ -10,7 +10,7 @@
  * waiting. The only request of a user never waits: who awaits one answer before asking again leaves gaps by themselves.
  * Those that have arrived together are several, though each may be answered before the next one is looked at.
  */
-import { Clock, Context, Effect, FiberHandle, Layer } from "effect"
+import { Clock, Context, Effect, FiberHandle, Layer, Scheduler } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
@@ -86,7 +86,7 @@ const isQueued = ({ answers, requests }: Account): boolean => requests.size > 0 
 const make = Effect.fnUntraced(function* () {
   const { fairShare, maxInflightPerUser } = yield* HubConfig
   const now = monotonicMillis(yield* Clock.Clock)
-  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const soon = (yield* Scheduler.Scheduler).makeDispatcher()
   const run = yield* FiberHandle.makeRuntime<never>()
   const burst = Math.max(2, fairShare * burstSeconds)
   const mostWaiting = 2 * maxInflightPerUser
@@ -204,17 +204,14 @@ const make = Effect.fnUntraced(function* () {
     }
   })
 
-  let ending: Array<UserId> = []
-  const endAll = Effect.andThen(
-    Effect.yieldNow,
-    Effect.sync(() => {
-      for (const userId of ending) {
-        const account = accounts.get(userId)
-        if (account !== undefined && account.open > 0) account.open--
-      }
-      ending = []
-    })
-  )
+  const ending: Array<UserId> = []
+  const endAll = (): void => {
+    for (const userId of ending) {
+      const account = accounts.get(userId)
+      if (account !== undefined && account.open > 0) account.open--
+    }
+    ending.length = 0
+  }
 
   /** An answer may have to wait for other events only, but must know that it waits before it goes on. */
   const watchSoon = Effect.andThen(Effect.yieldNow, watch)
@@ -247,7 +244,7 @@ const make = Effect.fnUntraced(function* () {
     },
     ended: (userId) => {
       ending.push(userId)
-      if (ending.length === 1) runFork(endAll)
+      if (ending.length === 1) soon.scheduleTask(endAll, 0)
     },
     moved: (userId, bytes, goOn) => {
       if (isOff) return undefined

@@ -32,6 +32,8 @@ export interface Carrier {
   ) => Effect.Effect<UpstreamConnection, UpstreamError>
 }
 
+type OnMessage = Parameters<Send>[1]
+
 export interface CarrierOptions {
   readonly era: Era
   readonly catalog: Catalog
@@ -46,6 +48,14 @@ const patienceOf = (params: JsonObject | undefined): number | undefined => {
   const wanted = metaOf(params)?.["mcphub/timeoutMs"]
   return Predicate.isNumber(wanted) && wanted > 0 ? wanted : undefined
 }
+
+/** Progress shows that the server is at work: its time begins anew. */
+const extending =
+  ({ record }: Call, onMessage: OnMessage): OnMessage =>
+  (message) => {
+    if (message.method === "notifications/progress") record.touch()
+    onMessage(message)
+  }
 
 export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
   const { bridge, catalog, era, links, logLevel, messages } = options
@@ -70,10 +80,12 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
       const timeout = limits?.timeout ?? hub.requestTimeout
       record.limit(patience === undefined ? timeout : Math.min(patience, timeout), limits?.maxTotalTimeout)
     }
+    const standing = links.standing(server)
+    if (standing !== undefined) return Effect.succeed(standing)
     const { context } = call
-    const reached = links.get(server, context)
+    const opened = links.get(server, context)
     // A connection that takes long to open holds up as many requests as may be at the server, and no more.
-    return config === undefined ? reached : places.within({ server, config, context }, reached)
+    return config === undefined ? opened : places.within({ server, config, context }, opened)
   }
 
   /** Answers of a stateless server, or for a stateless client, in words that the client knows. */
@@ -94,9 +106,15 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
       )
   }
 
+  /** The level a stateless server is to log at; one with a session has been told. */
+  const levelFor = ({ said }: Call, connection: UpstreamConnection): string | undefined => {
+    if (connection.era === "stateful") return undefined
+    return said === undefined ? logLevel.chosen() : said.logLevel
+  }
+
   /** One exchange with the server; between sides with sessions nothing reads or changes its answer. */
   const sendOn = (call: Call, connection: UpstreamConnection, isStraight: boolean): Send => {
-    const { context, message, record, said } = call
+    const { context, message } = call
     const extend = settings.current().mcpServers[connection.server]?.options?.resetTimeoutOnProgress === true
     const send: Send = (sent, onMessage) =>
       connection.request({
@@ -104,11 +122,8 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
         params: era === "stateless" && connection.era === "stateful" ? paramsToStateful(sent) : sent,
         context,
         raw: isStraight,
-        logLevel: said === undefined ? logLevel.chosen() : said.logLevel,
-        onMessage: (message) => {
-          if (extend && message.method === "notifications/progress") record.touch()
-          onMessage(message)
-        }
+        logLevel: levelFor(call, connection),
+        onMessage: extend ? extending(call, onMessage) : onMessage
       })
     return telemetry.enabled ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => send(next, onMessage)) : send
   }

@@ -55,7 +55,8 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
   const telemetry = yield* Telemetry
   const services = yield* Effect.context<Scope.Scope>()
   const runFork = Effect.runForkWith(services)
-  const byClientId = new Map<JsonRpcId, Set<RequestRecord>>()
+  /** What runs, and the ids its client gave it. */
+  const running = new Map<RequestRecord, JsonRpcId>()
   let crashes: Array<number> = []
 
   const crashed = (): void => {
@@ -92,19 +93,6 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
     exchange.die(exit.cause, requestId)
   }
 
-  const register = (id: JsonRpcId, record: RequestRecord): void => {
-    const same = byClientId.get(id)
-    if (same === undefined) byClientId.set(id, new Set([record]))
-    else same.add(record)
-  }
-
-  const unregister = (id: JsonRpcId, record: RequestRecord): void => {
-    const same = byClientId.get(id)
-    same?.delete(record)
-    if (same?.size === 0) byClientId.delete(id)
-    questions.settle(record)
-  }
-
   const request: SessionIntake["request"] = (message, principal, exchange, said) => {
     activity.seen(principal)
     if (activity.ending()) {
@@ -118,16 +106,10 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
     }
     activity.requestStarted()
     const use = (record: RequestRecord): Effect.Effect<unknown, RequestError> => {
-      register(message.id, record)
+      running.set(record, message.id)
       const context = background.contextOf(principal, record.requestId)
       const call = { message, record, exchange, said, context }
-      const answer = Effect.tapError(requests.dispatch(call), (error) =>
-        Effect.sync(() => {
-          const { code, kind } = errorRow(error)
-          record.errorCode = code
-          record.errorKind = kind
-        })
-      )
+      const answer = Effect.catchCause(requests.dispatch(call), (cause) => failed(record, cause))
       return telemetry.enabled ? telemetry.wrap(tracedRequest(message, protocolVersion), answer) : answer
     }
     let holdsPlace = true
@@ -136,7 +118,8 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       activity.requestEnded()
       limits.give(principal.userId, "inFlight")
       try {
-        unregister(message.id, record)
+        running.delete(record)
+        questions.settle(record)
       } finally {
         settle(exit, exchange, record.requestId)
         activity.tellSettled()
@@ -157,10 +140,10 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
   }
 
   const cancel: SessionIntake["cancel"] = (params, principal) => {
-    const named = byClientId.get(params?.["requestId"] as JsonRpcId)
+    const named = [...running].filter(([, id]) => id === params?.["requestId"])
     // An id in flight twice names nothing in particular; nothing is cancelled then.
-    if (named?.size !== 1) return audit.refused("cancel_ignored", principal, sessionId, "notifications/cancelled")
-    for (const record of named)
+    if (named.length !== 1) return audit.refused("cancel_ignored", principal, sessionId, "notifications/cancelled")
+    for (const [record] of named)
       background.run(tracker.endWith(record.requestId, "cancelled", "The client cancelled the request"))
   }
 
@@ -168,6 +151,17 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
 })
 
 const doNothing = (): void => {}
+
+/** The record says why; whatever is no error of a request is the tracker's. */
+const failed = (record: RequestRecord, cause: Cause.Cause<RequestError>): Effect.Effect<never, RequestError> => {
+  const error = Cause.findErrorOption(cause)
+  if (Option.isSome(error)) {
+    const { code, kind } = errorRow(error.value)
+    record.errorCode = code
+    record.errorKind = kind
+  }
+  return Effect.failCause(cause)
+}
 
 const tracedRequest = ({ id, method, params }: JsonRpcRequest, protocolVersion: string): TracedRequest => {
   const name = params?.["name"]

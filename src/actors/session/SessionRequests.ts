@@ -47,10 +47,8 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
   const { carry, reach } = yield* Carrier.make({ era, catalog, links, bridge, messages, logLevel })
 
   const text = (call: Call, field: string): Effect.Effect<string, InvalidParams> => {
-    const value = call.message.params?.[field]
-    return Predicate.isString(value)
-      ? Effect.succeed(value)
-      : new InvalidParams({ message: `${call.message.method} needs "params.${field}", a text` })
+    const value = textOf(call, field)
+    return value === undefined ? textMissing(call, field) : Effect.succeed(value)
   }
 
   /** Arguments a tool declares as headers must say the same in both places. */
@@ -67,9 +65,8 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
   })
 
   const renamed = (call: Call, route: Route, field: string) => {
-    const forward = (params: JsonObject | undefined) =>
-      carry(call, route.server, params?.[field] === route.name ? params : { ...params, [field]: route.name })
-    if (era === "stateful") return forward(call.message.params)
+    if (era === "stateful") return carry(call, route.server, withField(call.message.params, field, route.name))
+    const forward = (params: JsonObject | undefined) => carry(call, route.server, withField(params, field, route.name))
     return Effect.flatMap(bridge.retry(call), (retry): Effect.Effect<unknown, RequestError> => {
       if (retry.kind === "done") return Effect.succeed(retry.result)
       return retry.server === undefined || retry.server === route.server ? forward(retry.params) : stateElsewhere
@@ -132,22 +129,24 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
         return list(call, "resources")
       case "resources/templates/list":
         return list(call, "templates")
-      case "tools/call":
-        return Effect.flatMap(text(call, "name"), (name) => {
-          call.record.target = name
-          return Effect.flatMap(catalog.tool(name, accessFor(call.context.principal), call.context), (route) =>
-            era === "stateful"
-              ? renamed(call, route, "name")
-              : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name"))
-          )
-        })
-      case "prompts/get":
-        return Effect.flatMap(text(call, "name"), (name) => {
-          call.record.target = name
-          return Effect.flatMap(catalog.prompt(name, accessFor(call.context.principal), call.context), (route) =>
-            renamed(call, route, "name")
-          )
-        })
+      case "tools/call": {
+        const name = textOf(call, "name")
+        if (name === undefined) return textMissing(call, "name")
+        call.record.target = name
+        return Effect.flatMap(catalog.tool(name, accessFor(call.context.principal), call.context), (route) =>
+          era === "stateful"
+            ? renamed(call, route, "name")
+            : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name"))
+        )
+      }
+      case "prompts/get": {
+        const name = textOf(call, "name")
+        if (name === undefined) return textMissing(call, "name")
+        call.record.target = name
+        return Effect.flatMap(catalog.prompt(name, accessFor(call.context.principal), call.context), (route) =>
+          renamed(call, route, "name")
+        )
+      }
       case "resources/read":
       case "resources/subscribe":
       case "resources/unsubscribe":
@@ -166,6 +165,17 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
 
   return { dispatch } satisfies SessionRequests
 })
+
+const textOf = (call: Call, field: string): string | undefined => {
+  const value = call.message.params?.[field]
+  return Predicate.isString(value) ? value : undefined
+}
+
+const textMissing = (call: Call, field: string): InvalidParams =>
+  new InvalidParams({ message: `${call.message.method} needs "params.${field}", a text` })
+
+const withField = (params: JsonObject | undefined, field: string, value: string): JsonObject =>
+  params?.[field] === value ? params : { ...params, [field]: value }
 
 const stateElsewhere = new InvalidParams({
   message: "The requestState belongs to another server than the one that has this name now; send the request anew"

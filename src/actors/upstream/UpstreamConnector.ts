@@ -5,9 +5,8 @@
  * request takes one of its user's places at the server (`ServerPlaces`), waits while the server wants to be left alone
  * (`UpstreamPauses`), is measured, and fails with what losing its answer means.
  */
-import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Layer, Option } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
-import { isRepeatable } from "../../domain/protocol/Methods.ts"
 import { type ServerConfig, serverType } from "../../domain/servers/ServerConfig.ts"
 import { HubMetrics } from "../observing/HubMetrics.ts"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
@@ -111,10 +110,13 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const measured = (connection: UpstreamConnection, call: UpstreamCall): Effect.Effect<unknown, UpstreamError> =>
         Effect.suspend(() => {
           const started = now()
-          const sent = Effect.mapError(connection.request(call), (error) => meaningFor(call.method, error))
-          return Effect.onExit(sent, (exit) => {
-            metrics.upstreamCallEnded(call.method, kindOf(exit), now() - started)
-            return Effect.void
+          const { method } = call
+          const sent = Effect.catchCause(connection.request(call), (cause) =>
+            Effect.failCause(Cause.map(cause, (error) => meaningFor(method, error)))
+          )
+          return Effect.onExitPrimitive(sent, (exit) => {
+            metrics.upstreamCallEnded(method, kindOf(exit), now() - started)
+            return undefined
           })
         })
 
@@ -122,7 +124,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         withParts(connection, {
           request: (call) => {
             const asking = { server: connection.server, config, context: call.context }
-            const sent = pauses.respect(asking, isRepeatable(call.method), measured(connection, call))
+            const sent = pauses.respect(asking, call.method, measured(connection, call))
             return call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
           }
         })

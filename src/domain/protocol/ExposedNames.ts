@@ -7,17 +7,23 @@
 export const expose = (server: string, name: string, separator: string): string => `${server}${separator}${name}`
 
 /** The servers that may have exposed a name, each with the tool's or prompt's name at that server. */
-export const candidates = function* (
-  exposed: string,
-  servers: Iterable<string>,
-  separator: string
-): Generator<{ readonly server: string; readonly name: string }> {
+export const candidates = (exposed: string, servers: Iterable<string>, separator: string): ReadonlyArray<Candidate> => {
+  let found: Array<Candidate> | undefined
   for (const server of servers) {
-    const prefix = server + separator
-    if (exposed.length > prefix.length && exposed.startsWith(prefix)) {
-      yield { server, name: exposed.slice(prefix.length) }
-    }
+    const length = server.length + separator.length
+    if (exposed.length <= length || !exposed.startsWith(server) || !exposed.startsWith(separator, server.length))
+      continue
+    const one = { server, name: exposed.slice(length) }
+    // An empty array would make room for sixteen.
+    if (found === undefined) found = [one]
+    else found.push(one)
   }
+  return found ?? []
+}
+
+export interface Candidate {
+  readonly server: string
+  readonly name: string
 }
 
 /** `{server}+{uri}`: names one server's resource where several offer the same URI. */

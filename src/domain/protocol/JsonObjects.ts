@@ -12,5 +12,5 @@ export const textOrEmpty = (value: unknown): string => (typeof value === "string
 /** The `_meta` of parameters or of a result. */
 export const metaOf = (holder: JsonObject | undefined): JsonObject | undefined => {
   const meta = holder?.["_meta"]
-  return isJsonObject(meta) ? meta : undefined
+  return Predicate.isObject(meta) ? (meta as JsonObject) : undefined
 }

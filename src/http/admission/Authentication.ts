@@ -19,6 +19,10 @@ export const presentedKey = (request: WireRequest, allowQuery: boolean): Present
   const authorization = request.header("authorization")
   const byBearer = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
   const byHeader = request.header("x-mcphub-key")?.trim()
+  // The usual case, without a list of what else there is.
+  if (byBearer !== undefined && byHeader === undefined && request.query.size === 0) {
+    return { kind: "key", key: byBearer, byQuery: false }
+  }
   const byQuery = allowQuery ? (request.query.get("key") ?? undefined) : undefined
   let key: string | undefined
   for (const candidate of [byBearer, byHeader, byQuery]) {
@@ -40,16 +44,17 @@ const originHost = (origin: string): string | undefined => {
   return match === null ? undefined : hostName(match[1]!)
 }
 
+const isKnown = (host: string, config: HubConfigShape): boolean =>
+  loopback.has(host) || host === config.host.toLowerCase() || config.allowedHosts.includes(host)
+
 /** Whether Host and Origin are ones this hub answers to. */
 export const isForeignSite = (request: WireRequest, config: HubConfigShape): boolean => {
-  const known = (host: string): boolean =>
-    loopback.has(host) || host === config.host.toLowerCase() || config.allowedHosts.includes(host)
   const host = request.header("host")
   // Bound beyond loopback without a list, any Host is served: the operator put the hub on a network name it cannot know.
   const open = !loopback.has(config.host) && config.allowedHosts.length === 0
-  if (host !== undefined && !open && !known(hostName(host))) return true
+  if (host !== undefined && !open && !isKnown(hostName(host), config)) return true
   const origin = request.header("origin")
   if (origin === undefined) return false
   const site = originHost(origin)
-  return site === undefined || !(known(site) || (open && host !== undefined && site === hostName(host)))
+  return site === undefined || !(isKnown(site, config) || (open && host !== undefined && site === hostName(host)))
 }

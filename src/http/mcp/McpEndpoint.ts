@@ -181,7 +181,7 @@ const make = Effect.gen(function* () {
 
   /** The target in the path, for this user and now. */
   const targetOf = (path: McpPath, principal: Principal): Target | undefined =>
-    path.target === undefined ? { kind: "all" } : resolveTarget(path.target, principal.groups, settings.current())
+    path.target === undefined ? everything : resolveTarget(path.target, principal.groups, settings.current())
 
   function* serveOld(request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): Way {
     reply.always(McpEventTransport.deprecation)
@@ -242,6 +242,8 @@ const make = Effect.gen(function* () {
 
 const namesStateless = (request: WireRequest): boolean =>
   eraOf(request.header("mcp-protocol-version") ?? assumedVersion) === "stateless"
+
+const everything: Target = { kind: "all" }
 
 /** The address held a key: nothing that follows from this answer may pass the address on. */
 const noReferrer: WireHeaders = { "referrer-policy": "no-referrer" }

@@ -6,6 +6,7 @@
  */
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import type { JsonRpcId } from "../../domain/protocol/JsonRpc.ts"
+import type { Principal } from "../../domain/identity/Principal.ts"
 import { allowsBatch } from "../../domain/protocol/Versions.ts"
 import type { ClientExchange } from "../../actors/calls/ClientExchange.ts"
 import type { SessionActor } from "../../actors/session/SessionActor.ts"
@@ -49,11 +50,17 @@ export const deliver = (
   exchange: (id: JsonRpcId) => ClientExchange
 ): void => {
   reply.guard.subject.sessionId = actor.sessionId
-  const one = (item: Item): void => {
-    if (item.kind === "request") actor.request(item.message, principal, exchange(item.message.id))
-    else if (item.kind === "notification") actor.notify(item.message, principal)
-    else actor.answer(item.message, principal)
-  }
-  if (body.kind === "one") one(body.item)
-  else body.items.forEach(one)
+  if (body.kind === "one") return deliverOne(actor, principal, body.item, exchange)
+  for (const item of body.items) deliverOne(actor, principal, item, exchange)
+}
+
+const deliverOne = (
+  actor: SessionActor,
+  principal: Principal,
+  item: Item,
+  exchange: (id: JsonRpcId) => ClientExchange
+): void => {
+  if (item.kind === "request") actor.request(item.message, principal, exchange(item.message.id))
+  else if (item.kind === "notification") actor.notify(item.message, principal)
+  else actor.answer(item.message, principal)
 }

@@ -25,6 +25,9 @@ import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 const lingerMs = 100
 const lingerBytes = 256 * 1024
 
+/** Hardly any name is asked for in another than its lower case. */
+const capital = /[A-Z]/
+
 const emptyQuery = new URLSearchParams()
 
 /** One request and its answer. */
@@ -50,7 +53,8 @@ export class NodeExchange implements WireRequest, WireReply {
     this.leaving = leaving
     this.method = incoming.method ?? "GET"
     const header = (name: string): string | undefined => {
-      const value = incoming.headers[name.toLowerCase()]
+      const { headers } = incoming
+      const value = headers[name] ?? (capital.test(name) ? headers[name.toLowerCase()] : undefined)
       return Array.isArray(value) ? value.join(", ") : value
     }
     this.header = header

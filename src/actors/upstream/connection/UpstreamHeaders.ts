@@ -52,6 +52,7 @@ export class UpstreamHeaders extends Context.Service<
   static readonly layer = Layer.effect(
     UpstreamHeaders,
     Effect.gen(function* () {
+      const clock = yield* Clock.Clock
       const environment = yield* Environment
       const { contextSigningKey } = yield* HubSecrets
       const { stdioSharedUser } = yield* HubConfig
@@ -67,7 +68,7 @@ export class UpstreamHeaders extends Context.Service<
         options: Omit<HeaderOptions, "body">,
         build: (plan: ServerPlan, now: number) => A | Refusal
       ): Effect.Effect<A, Refusal> =>
-        Clock.clockWith((clock) => {
+        Effect.suspend(() => {
           const plan = planOf(options.server, options.config)
           const result = unexpandable(plan) ?? build(plan, clock.currentTimeMillisUnsafe())
           return isRefusal(result) ? Effect.fail(result) : Effect.succeed(result)
@@ -143,6 +144,11 @@ const buildHeaders = (
   signingKey: Redacted.Redacted<string> | undefined
 ): Readonly<Record<string, string>> | Refusal => {
   const { principal } = options.context
+  const context =
+    plan.level === "none" ? undefined : contextHeaders(options.context, plan.server, options.protocolVersion, now)
+  // Most servers are given nothing else.
+  const isPlain = plan.headers.length === 0 && plan.tokens.length === 0 && signingKey === undefined
+  if (isPlain && context !== undefined) return context
   const headers: Record<string, string> = {}
   for (const { name, template } of plan.headers) {
     const value = render(plan, principal, template)
@@ -159,8 +165,8 @@ const buildHeaders = (
     dropOthers(headers, header)
     headers[header] = value
   }
-  if (plan.level === "none") return headers
-  Object.assign(headers, contextHeaders(options.context, plan.server, options.protocolVersion, now))
+  if (context === undefined) return headers
+  Object.assign(headers, context)
   if (signingKey !== undefined) {
     headers[signatureHeader] = sign(Redacted.value(signingKey), (name: Signed) => headers[name], options.body)
   }

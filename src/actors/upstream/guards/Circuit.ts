@@ -41,6 +41,8 @@ export class Circuit {
   private failures: Array<number> = []
   private losses: Array<Loss> = []
   private timeouts: Array<number> = []
+  /** The latest requests have timed out. */
+  hangs = false
   /** When the next attempt may be made; undefined while closed. */
   private retryAt: number | undefined
   private pauseMs = firstPauseMs
@@ -79,7 +81,7 @@ export class Circuit {
     this.retryAt = undefined
     this.isProven = true
     this.failures = []
-    this.timeouts = []
+    this.answered()
     this.tell()
   }
 
@@ -112,6 +114,7 @@ export class Circuit {
 
   timedOut(reason: string): void {
     this.timeouts = [...this.recent(this.timeouts), this.options.now()]
+    this.hangs = true
     if (this.timeouts.length < limit || this.retryAt !== undefined) return
     this.reason = reason
     this.open([])
@@ -119,7 +122,8 @@ export class Circuit {
 
   /** A call was answered: it hangs no more. */
   answered(): void {
-    if (this.timeouts.length > 0) this.timeouts = []
+    this.timeouts = []
+    this.hangs = false
   }
 
   view(): CircuitView | undefined {

@@ -15,6 +15,9 @@ import type { UserId } from "../../../domain/Ids.ts"
 import { type UpstreamError, ServerOverloaded } from "../../../domain/requests/UpstreamErrors.ts"
 import type { Asking } from "./UpstreamPauses.ts"
 
+/** Users remembered; beyond that those who hold no place are forgotten. */
+const maxUsers = 10_000
+
 /** What a client is told to wait: places come free as calls end, at no time the hub could know. */
 const retryAfterMs = 1_000
 
@@ -42,18 +45,22 @@ const make = Effect.gen(function* () {
 
   const take = ({ context, server }: Asking): void => {
     const { userId } = context.principal
-    const servers = users.get(userId)
-    if (servers === undefined) users.set(userId, new Map([[server, 1]]))
-    else servers.set(server, (servers.get(server) ?? 0) + 1)
+    let servers = users.get(userId)
+    if (servers === undefined) {
+      if (users.size >= maxUsers) forgetIdle()
+      users.set(userId, (servers = new Map()))
+    }
+    servers.set(server, (servers.get(server) ?? 0) + 1)
+  }
+
+  /** What falls to none stays: a map that is emptied and filled again with every call makes new tables each time. */
+  const forgetIdle = (): void => {
+    for (const [userId, servers] of users) if (!servers.values().some((count) => count > 0)) users.delete(userId)
   }
 
   const give = ({ context, server }: Asking): void => {
-    const { userId } = context.principal
-    const servers = users.get(userId)!
-    const left = servers.get(server)! - 1
-    if (left > 0) servers.set(server, left)
-    else if (servers.size > 1) servers.delete(server)
-    else users.delete(userId)
+    const servers = users.get(context.principal.userId)!
+    servers.set(server, servers.get(server)! - 1)
   }
 
   const overloaded = (server: string, max: number): ServerOverloaded =>
@@ -63,30 +70,32 @@ const make = Effect.gen(function* () {
       message: `This user has ${max} requests in flight at server ${server}, as many as allowed there, so nothing was sent; wait for one to end, or raise options.maxInflight of the server or MAX_INFLIGHT_PER_SERVER`
     })
 
-  const holding = <A, E>(asking: Asking, begin: Effect.Effect<void, ServerOverloaded>, use: Effect.Effect<A, E>) =>
-    Effect.acquireUseRelease(
-      begin,
-      () => use,
-      () => Effect.sync(() => give(asking))
-    )
+  /** The finalizer stands before the place is taken, so nothing can come between the two. */
+  const holding = <A, E>(asking: Asking, isOwn: boolean, use: Effect.Effect<A, E>) =>
+    Effect.suspend(() => {
+      let isTaken = false
+      const begun = Effect.suspend((): Effect.Effect<A, E | UpstreamError> => {
+        const refusal = isOwn ? undefined : refused(asking)
+        if (refusal !== undefined) return refusal
+        take(asking)
+        isTaken = true
+        return use
+      })
+      return Effect.onExitPrimitive(begun, () => {
+        if (isTaken) give(asking)
+        return undefined
+      })
+    })
+
+  const refused = ({ config, context, server }: Asking): ServerOverloaded | undefined => {
+    const max = config.options?.maxInflight ?? maxInflightPerServer
+    if (taken(context.principal.userId, server) >= max) return overloaded(server, max)
+    return undefined
+  }
 
   return ServerPlaces.of({
-    within: (asking, use) => {
-      const begin = Effect.suspend(() => {
-        const { config, context, server } = asking
-        const max = config.options?.maxInflight ?? maxInflightPerServer
-        if (taken(context.principal.userId, server) >= max) return overloaded(server, max)
-        take(asking)
-        return Effect.void
-      })
-      return holding(asking, begin, use)
-    },
-    beside: (asking, use) =>
-      holding(
-        asking,
-        Effect.sync(() => take(asking)),
-        use
-      ),
+    within: (asking, use) => holding(asking, false, use),
+    beside: (asking, use) => holding(asking, true, use),
     taken
   })
 })

@@ -154,7 +154,10 @@ const make = Effect.gen(function* () {
     if (record.server === undefined || circuits.size === 0) return
     if (outcome === "timedOut") {
       find(record.userId, record.server)?.timedOut(`Server ${record.server} does not answer in time`)
-    } else if (outcome === "completed") find(record.userId, record.server)?.answered()
+    } else if (outcome === "completed") {
+      const circuit = find(record.userId, record.server)
+      if (circuit?.hangs === true) circuit.answered()
+    }
   })
   yield* Effect.addFinalizer(() => Effect.sync(unlisten))
 

@@ -8,10 +8,11 @@
  * Used by `UpstreamConnector` for requests, by `UpstreamLinks` for opening connections, and by `ServerLists`, which has
  * less time for a server.
  */
-import { Clock, Context, Effect, Layer, Option } from "effect"
+import { Cause, Clock, Context, Effect, Layer, Option } from "effect"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
+import { isRepeatable } from "../../../domain/protocol/Methods.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import type { CallContext } from "../connection/UpstreamConnection.ts"
@@ -38,10 +39,10 @@ const isSame = (one: ServerConfig, other: ServerConfig): boolean =>
 export class UpstreamPauses extends Context.Service<
   UpstreamPauses,
   {
-    /** Does something with a server when its time has come, and again if it is `repeatable` and met with a new pause. */
+    /** Sends a request when its server's time has come, and again if it is repeatable and met with a new pause. */
     readonly respect: <A>(
       asking: Asking,
-      repeatable: boolean,
+      method: string,
       send: Effect.Effect<A, UpstreamError>
     ) => Effect.Effect<A, UpstreamError>
     /** The reason why the server is not asked within `patience` milliseconds; undefined when it may be. */
@@ -118,21 +119,23 @@ const make = Effect.gen(function* () {
       )
     })
 
-  const respect: UpstreamPauses["Service"]["respect"] = (asking, repeatable, send) =>
+  /** Notes the pause that an answer asks for, if it asks for one. */
+  const noted = (asking: Asking, cause: Cause.Cause<UpstreamError>): boolean => {
+    const error = Cause.findErrorOption(cause)
+    const ms = Option.isSome(error) ? askedPause(error.value) : undefined
+    if (ms !== undefined) note(asking, ms)
+    return ms !== undefined
+  }
+
+  const respect: UpstreamPauses["Service"]["respect"] = (asking, method, send) =>
     Effect.suspend(() => {
-      const noted = Effect.tapError(send, (error) =>
-        Effect.sync(() => {
-          const ms = askedPause(error)
-          if (ms !== undefined) note(asking, ms)
-        })
-      )
-      const sent = remaining(asking) === 0 ? noted : Effect.andThen(turn(asking), noted)
-      if (!repeatable) return sent
-      return Effect.catchIf(
-        sent,
-        (error) => askedPause(error) !== undefined,
-        () => Effect.andThen(turn(asking), noted)
-      )
+      const sent = Effect.catchCause(send, (cause) => {
+        const isPaused = noted(asking, cause)
+        if (!isPaused || !isRepeatable(method)) return Effect.failCause(cause)
+        const again = Effect.andThen(turn(asking), send)
+        return Effect.tapCause(again, (cause) => Effect.sync(() => noted(asking, cause)))
+      })
+      return remaining(asking) === 0 ? sent : Effect.andThen(turn(asking), sent)
     })
 
   return UpstreamPauses.of({ respect, refusal, forget: (userId) => void pauses.delete(userId) })

@@ -8,7 +8,7 @@
  */
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
 import { FairShare } from "../../limits/FairShare.ts"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, type Scope } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { Guard } from "../../../domain/Guard.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { notification } from "../../../domain/protocol/JsonRpc.ts"
@@ -28,7 +28,6 @@ import { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
 import { conclude } from "./UpstreamHttpAnswer.ts"
 import * as UpstreamHttpCalls from "./UpstreamHttpCalls.ts"
 import { closedError, connectionGone } from "./UpstreamHttpErrors.ts"
-import type { ExchangeEnd } from "./UpstreamHttpExchange.ts"
 import * as UpstreamHttpSession from "./UpstreamHttpSession.ts"
 import * as UpstreamHttpStateless from "./UpstreamHttpStateless.ts"
 import * as UpstreamHttpWire from "./UpstreamHttpWire.ts"
@@ -107,6 +106,8 @@ const connect = Effect.fnUntraced(function* (
     return noLongerSpoken(server)
   }
 
+  const lostCause = (cause: Cause.Cause<UpstreamError>) => Effect.failCause(Cause.map(cause, lost))
+
   /** In the background: whoever gave the call up does not wait for the upstream to hear of it. */
   const cancel = (id: number, by: CallContext) =>
     session
@@ -136,22 +137,19 @@ const connect = Effect.fnUntraced(function* (
         onLate,
         onSend: () => void (pending.sent = true)
       })
-      return session.within(send, call.context).pipe(
-        Effect.flatMap((end) => conclude(answers, pending, end)),
-        Effect.mapError(lost),
-        Effect.onExit((exit) => {
-          calls.close(pending)
-          const untold = pending.sent && pending.response === undefined && Exit.hasInterrupts(exit)
-          return untold ? cancel(pending.id, call.context) : Effect.void
-        })
-      )
+      const answer = session.within(send, call.context, (end) => conclude(answers, pending, end))
+      return Effect.onExitPrimitive(Effect.catchCause(answer, lostCause), (exit) => {
+        calls.close(pending)
+        const untold = pending.sent && pending.response === undefined && Exit.hasInterrupts(exit)
+        return untold ? cancel(pending.id, call.context) : undefined
+      })
     })
 
-  const tell = (send: Effect.Effect<ExchangeEnd, UpstreamError>, by: CallContext) =>
+  const tell = (by: CallContext, send: () => Effect.Effect<void, UpstreamError>) =>
     alive(
       Effect.suspend(() => {
         session.remember(by)
-        return Effect.flatMap(send, session.accepted)
+        return send()
       }).pipe(
         timeoutAwake(initTimeout, () => Effect.fail(closedError(server, "headers", "did not accept a message in time")))
       )
@@ -196,8 +194,9 @@ const connect = Effect.fnUntraced(function* (
       return wire.sessionId !== undefined
     },
     request,
-    notify: (method, params, by) => tell(session.within(session.post(notification(method, params), by), by), by),
-    respond: (response, by) => tell(session.post(response, by), by),
+    notify: (method, params, by) =>
+      tell(by, () => session.within(session.post(notification(method, params), by), by, session.accepted)),
+    respond: (response, by) => tell(by, () => Effect.flatMap(session.post(response, by), session.accepted)),
     closed: Deferred.await(closed)
   }
 

@@ -55,16 +55,17 @@ export const conclude = (
     }
     return Effect.flatMap(resumeStream(options, pending, end.lastEventId, end.retryMs), () => outcome(options, pending))
   }
-  return outcome(options, pending, retryAfterMs(end.head))
+  return outcome(options, pending, end.head)
 }
 
 const outcome = (
   { server, wire }: AnswerOptions,
   pending: PendingCall,
-  askedMs?: number
+  head?: ResponseHead
 ): Effect.Effect<unknown, UpstreamError> => {
   const response = pending.response as JsonRpcResponse
   if (!isFailure(response)) return Effect.succeed(response.result)
+  const askedMs = head === undefined ? undefined : retryAfterMs(head)
   return Effect.flatMap(wire.scrubber(pending.call.context), (scrubber) => {
     const { code, message, data } = scrubber.json(serverError(response.error))
     return Effect.fail(
@@ -79,6 +80,9 @@ const outcome = (
   })
 }
 
+const instead = (server: string, head: ResponseHead, what: string): UpstreamError =>
+  head.status < 300 ? protocolError(server, "body", what) : statusError(server, head.status, retryAfterMs(head))
+
 /** Finds the answer in a whole body, or says what the body is instead. */
 const readBody = (
   { calls, era, server }: AnswerOptions,
@@ -87,23 +91,22 @@ const readBody = (
   body: string | JsonRpcSuccess
 ): UpstreamError | undefined => {
   const ok = head.status < 300
-  const otherwise = (what: string) =>
-    ok ? protocolError(server, "body", what) : statusError(server, head.status, retryAfterMs(head))
-  if (body === "") return otherwise("accepted the request without answering it")
+  if (body === "") return instead(server, head, "accepted the request without answering it")
   if (!isJson(head.contentType))
-    return otherwise("answered with something else than JSON or an event stream; check its url")
+    return instead(server, head, "answered with something else than JSON or an event stream; check its url")
   const read = typeof body === "string" ? readFromServer(body) : ({ ok: true, value: body } as const)
-  if (!read.ok) return otherwise(`sent an answer that ${read.reason}; report this to its author`)
+  if (!read.ok) return instead(server, head, `sent an answer that ${read.reason}; report this to its author`)
   const { value } = read
   if (!ok && isAnonymousError(value) && (era === "stateless" || tellsEra(pending, head.status, value))) {
     pending.response = value
     return undefined
   }
   // Revision 2025-03-26 knows batches, and a server may answer with one.
-  for (const message of Array.isArray(value) ? value : [value]) {
-    if (calls.route(message, pending) === "invalid") return otherwise("sent an answer that is not a JSON-RPC message")
-  }
-  return pending.response === undefined ? otherwise("answered a request it was not asked") : undefined
+  const isMessage = Array.isArray(value)
+    ? value.every((message) => calls.route(message, pending) !== "invalid")
+    : calls.route(value, pending) !== "invalid"
+  if (!isMessage) return instead(server, head, "sent an answer that is not a JSON-RPC message")
+  return pending.response === undefined ? instead(server, head, "answered a request it was not asked") : undefined
 }
 
 /** A refusal before the server had read the id: the exchange itself says which request it answers. */

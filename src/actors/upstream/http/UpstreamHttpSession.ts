@@ -32,11 +32,12 @@ import type { WireError } from "./UpstreamHttpWire.ts"
 export interface UpstreamHttpSession {
   /** Initializes, in time or not at all. */
   readonly open: (by: CallContext) => Effect.Effect<void, UpstreamError | EraNotSpoken>
-  /** Sends, and once more in a new session when the server has forgotten this one. */
-  readonly within: (
+  /** Sends, and once more in a new session when the server has forgotten this one; `then` gets the end that counts. */
+  readonly within: <A>(
     send: Effect.Effect<ExchangeEnd, WireError>,
-    by: CallContext
-  ) => Effect.Effect<ExchangeEnd, UpstreamError>
+    by: CallContext,
+    then: (end: ExchangeEnd) => Effect.Effect<A, UpstreamError>
+  ) => Effect.Effect<A, UpstreamError>
   /** Sends a message that has no answer. */
   readonly post: (
     message: JsonRpcNotification | JsonRpcResponse,
@@ -151,14 +152,12 @@ export const make = Effect.fnUntraced(function* (
       return renewals.run(server, () => Effect.andThen(options.mayRenew ?? Effect.void, opened))
     })
 
-  const within: UpstreamHttpSession["within"] = (send, by) =>
-    Effect.suspend(() => {
-      if (wire.sessionId === undefined) return send
-      const first = generation
-      return Effect.flatMap(send, (end) =>
-        end.head.status === 404 ? inNewSession(send, first, by) : Effect.succeed(end)
-      )
-    })
+  const within: UpstreamHttpSession["within"] = (send, by, then) => {
+    const first = wire.sessionId === undefined ? undefined : generation
+    return Effect.flatMap(send, (end) =>
+      end.head.status === 404 && first !== undefined ? Effect.flatMap(inNewSession(send, first, by), then) : then(end)
+    )
+  }
 
   const inNewSession = Effect.fnUntraced(function* (
     send: Effect.Effect<ExchangeEnd, WireError>,

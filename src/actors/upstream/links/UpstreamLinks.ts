@@ -29,6 +29,8 @@ import { UpstreamPauses } from "../guards/UpstreamPauses.ts"
 export interface UpstreamLinks {
   /** The connection to a server, opened now if need be. */
   readonly get: (server: string, context: CallContext) => Effect.Effect<UpstreamConnection, UpstreamError>
+  /** The connection to a server, if it stands. */
+  readonly standing: (server: string) => UpstreamConnection | undefined
   readonly live: () => Iterable<UpstreamConnection>
   readonly summaries: () => ReadonlyArray<UpstreamSummary>
   /**
@@ -229,7 +231,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       const config = settings.current().mcpServers[server]
       // What stands is no opening: its requests wait by themselves.
       if (config === undefined || open.has(server)) return found(server, context)
-      return pauses.respect({ server, config, context }, true, found(server, context))
+      return pauses.respect({ server, config, context }, "initialize", found(server, context))
     })
 
   const drop: UpstreamLinks["drop"] = (server) =>
@@ -265,6 +267,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
 
   return {
     get,
+    standing: (server) => open.get(server)?.connection,
     live: function* () {
       for (const entry of open.values()) yield entry.connection
     },

@@ -12,7 +12,7 @@ const blockBytes = 64 * 1024
 const noBlock = new Uint8Array()
 
 export class Pieces {
-  private readonly pieces: Array<Uint8Array> = []
+  private pieces: Array<Uint8Array> = []
   private length = 0
   /** The buffer that small pieces are copied to, and how far it is filled and listed. */
   private block: Uint8Array = noBlock
@@ -27,14 +27,16 @@ export class Pieces {
     if (piece.byteLength === 0) return
     this.length += piece.byteLength
     if (this.pieces.length < few || isItsOwn(piece)) {
-      this.list()
-      this.pieces.push(piece)
+      if (this.full !== this.listed) this.list()
+      // An empty array would make room for sixteen; most messages come in one piece.
+      if (this.pieces.length === 0) this.pieces = [piece]
+      else this.pieces.push(piece)
     } else this.copy(piece)
   }
 
   /** All pieces. More may follow; those already returned do not change. */
   all(): ReadonlyArray<Uint8Array> {
-    this.list()
+    if (this.full !== this.listed) this.list()
     return this.pieces
   }
 
@@ -47,7 +49,7 @@ export class Pieces {
   private copy(piece: Uint8Array): void {
     for (let at = 0; at < piece.byteLength;) {
       if (this.full === this.block.byteLength) {
-        this.list()
+        if (this.full !== this.listed) this.list()
         this.block = new Uint8Array(blockBytes)
         this.full = this.listed = 0
       }
@@ -59,7 +61,6 @@ export class Pieces {
   }
 
   private list(): void {
-    if (this.full === this.listed) return
     this.pieces.push(this.block.subarray(this.listed, this.full))
     this.listed = this.full
   }
