@@ -159,7 +159,7 @@ export const accessRules: ReadonlyArray<Mutation> = [
     wrong: "a name that two servers have leads to the first",
     file: catalog,
     find: "if (bare.length !== 1) return yield* unknown(kind, name)",
-    replace: "if (bare.length === 0) return yield* unknown()",
+    replace: "if (bare.length === 0) return yield* unknown(kind, name)",
     tests: [seen]
   },
   {
