@@ -2,22 +2,45 @@
  * One process per data folder: the embedded database would be corrupted by a second one.
  *
  * The lock is a file that names its process. A process that was killed leaves it behind; the next one takes it over.
- * A process id alone is not enough, since in a container every start may get the same one: the start time tells two
- * lives of it apart.
+ * A process id alone is not enough, since another process may have got it since, and in a container every start may get
+ * the same one: the start time tells two lives of it apart.
  */
 import { Effect, Schema, type Scope } from "effect"
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { EmbeddedDatabaseFailed } from "./SqliteFile.ts"
+import { cannotBeWritten, createWhole, removeUnchanged } from "./WholeFile.ts"
 
 /** Another process has the folder open. */
 export class DataDirInUse extends Schema.TaggedError<DataDirInUse>()("DataDirInUse", { message: Schema.String }) {}
 
-const myself = JSON.stringify({ pid: process.pid, since: Math.round(performance.timeOrigin) })
-
-const holderOf = (content: string): number | undefined => {
+/** When the system started a process, in a unit of its own; undefined where it does not tell (`/proc` is Linux's). */
+const startOf = (pid: number): string | undefined => {
   try {
-    const { pid } = JSON.parse(content)
-    return typeof pid === "number" ? pid : undefined
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+    // The 22nd field; the second is the program's name in brackets, which may hold anything.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
+  } catch {
+    return undefined
+  }
+}
+
+interface Holder {
+  readonly pid: number
+  readonly started: unknown
+}
+
+const myself = JSON.stringify({
+  pid: process.pid,
+  since: Math.round(performance.timeOrigin),
+  started: startOf(process.pid)
+})
+
+/** Undefined for a lock that names nobody, as a full disk has left it. */
+const holderOf = (content: string): Holder | undefined => {
+  try {
+    const { pid, started } = JSON.parse(content)
+    return typeof pid === "number" ? { pid, started } : undefined
   } catch {
     return undefined
   }
@@ -33,51 +56,59 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-const inUse = (dataDir: string, file: string, pid: number | undefined) =>
+const isStale = (content: string): boolean => {
+  const holder = holderOf(content)
+  if (holder === undefined) return true
+  if (holder.pid === process.pid) return content !== myself
+  if (!isAlive(holder.pid)) return true
+  const started = startOf(holder.pid)
+  return typeof holder.started === "string" && started !== undefined && started !== holder.started
+}
+
+const inUse = (dataDir: string, file: string, holder: Holder | undefined) =>
   new DataDirInUse({
     message:
-      `The data folder ${dataDir} is in use by process ${pid ?? "(unknown)"}; stop that hub, use its commands beside it, ` +
-      `or choose another folder with --data. If no such hub runs, delete ${file}`
+      `The data folder ${dataDir} is in use by process ${holder?.pid ?? "(unknown)"}; stop that hub, use its commands ` +
+      `beside it, or choose another folder with --data. If no such hub runs, delete ${file}`
   })
 
-const acquire = (dataDir: string, file: string): Effect.Effect<void, DataDirInUse> =>
-  Effect.suspend(() => {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+/** The text of the lock; undefined when it is gone, or cannot be read. */
+const read = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, "utf8")
+  } catch {
+    return undefined
+  }
+}
+
+const acquire = (dataDir: string, file: string): Effect.Effect<void, DataDirInUse | EmbeddedDatabaseFailed> =>
+  Effect.suspend((): Effect.Effect<void, DataDirInUse | EmbeddedDatabaseFailed> => {
+    let holder: Holder | undefined
     for (let attempt = 0; attempt < 3; attempt++) {
       try {
-        writeFileSync(file, myself, { flag: "wx", mode: 0o600 })
-        return Effect.void
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
+        mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+        if (createWhole(file, myself)) return Effect.void
+      } catch (cause) {
+        const message = `${cannotBeWritten(file, cause)}, or choose another folder with --data`
+        return Effect.fail(new EmbeddedDatabaseFailed({ message }))
       }
-      let content: string
+      const content = read(file)
+      if (content === undefined) continue
+      holder = holderOf(content)
+      if (!isStale(content)) return Effect.fail(inUse(dataDir, file, holder))
       try {
-        content = readFileSync(file, "utf8")
+        removeUnchanged(file, content)
       } catch {
-        continue
-      }
-      const pid = holderOf(content)
-      const stale = pid !== undefined && (pid === process.pid ? content !== myself : !isAlive(pid))
-      if (!stale) return Effect.fail(inUse(dataDir, file, pid))
-      // Moved away rather than deleted: of two processes that found it stale, one moves what it has read.
-      const moved = `${file}.${process.pid}`
-      try {
-        renameSync(file, moved)
-        const taken = readFileSync(moved, "utf8")
-        if (taken !== content) {
-          renameSync(moved, file)
-          return Effect.fail(inUse(dataDir, file, holderOf(taken)))
-        }
-        rmSync(moved, { force: true })
-      } catch {
-        // Moved by the other one.
+        // Moved by another process that found it stale.
       }
     }
-    return Effect.fail(inUse(dataDir, file, undefined))
+    return Effect.fail(inUse(dataDir, file, holder))
   })
 
 /** Holds the lock of a data folder, made when missing, until the scope closes. */
-export const lockDataDir = (dataDir: string): Effect.Effect<void, DataDirInUse, Scope.Scope> => {
+export const lockDataDir = (
+  dataDir: string
+): Effect.Effect<void, DataDirInUse | EmbeddedDatabaseFailed, Scope.Scope> => {
   const file = join(dataDir, "db.lock")
   return Effect.acquireRelease(acquire(dataDir, file), () => Effect.sync(() => rmSync(file, { force: true })))
 }
