@@ -107,6 +107,7 @@ describe("starting", () => {
     Effect.gen(function* () {
       const refused = (env = {}) => program(["start", "--port", "0"], { cwd, env, fileBlocks: 0 })
       const left = () => readdirSync(join(cwd, ".mcphub"))
+      mkdirSync(join(cwd, ".mcphub"))
       const secret = yield* refused()
       const lock = yield* refused({ CREDENTIAL_KEY: "c".repeat(43), JWT_SECRET: "j".repeat(43) })
       assert.notInclude(left(), "credential-key")
