@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
+import { SqlClient } from "effect/sql"
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Database from "../../../src/cli/database/Database.ts"
@@ -113,11 +114,78 @@ describe("A damaged embedded database", () => {
       assert.strictEqual(ran.code, 2)
       assert.strictEqual(levelOf(ran.stdout), "fail")
       assert.notInclude(ran.stdout, "HA256:")
+      assert.include(detailOf(ran.stdout), `${databaseFile(dataDir)} is damaged`)
     }).pipe(Effect.scoped)
   )
+
+  it.live("is named when the first look finds nothing and a table cannot be read", () =>
+    Effect.gen(function* () {
+      const { cwd, dataDir } = yield* places
+      const file = databaseFile(dataDir)
+      const [table] = yield* Effect.flatMap(
+        SqlClient.SqlClient,
+        (sql) => sql<{ readonly page: number }>`select rootpage as page from sqlite_schema where name = 'users'`
+      ).pipe(Effect.provide(storage(dataDir), { local: true }))
+      const begin = (table!.page - 1) * 4096
+      writeFileSync(file, readFileSync(file).fill(0xa5, begin, begin + 4096))
+      const doctor = yield* mcphub(["doctor", "--json"], { cwd })
+      assert.strictEqual(doctor.code, 2)
+      assert.include(detailOf(doctor.stdout), `${file} is damaged (database disk image is malformed)`)
+      const told = `mcphub: ${file} is damaged (database disk image is malformed); restore a backup`
+      for (const args of [
+        ["start", "--port", "0"],
+        ["user", "ls"]
+      ]) {
+        const ran = yield* mcphub(args, { cwd })
+        assert.strictEqual(ran.code, 3)
+        assert.include(ran.stderr, told)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  /** `Uint8Array.fill` over the whole file from there on, as a disk that fails leaves it. */
+  const damages: ReadonlyArray<readonly [what: string, from: number, words: string]> = [
+    ["file that is no database any more", 0, "file is not a database"],
+    ["file whose pages do not fit its first one", 4096, "database disk image is malformed"]
+  ]
+  for (const [what, from, words] of damages) {
+    it.live(`is named with the remedy by every command and by start: a ${what}`, () =>
+      Effect.gen(function* () {
+        const { cwd, dataDir } = yield* places
+        const file = databaseFile(dataDir)
+        yield* Effect.flatMap(Users, (users) => users.add({ username: "ada" })).pipe(
+          Effect.provide(storage(dataDir), { local: true })
+        )
+        assert.match(detailOf((yield* mcphub(["doctor", "--json"], { cwd })).stdout), /^SQLite .* is sound$/)
+        writeFileSync(file, readFileSync(file).fill(0xa5, from))
+        const before = readFileSync(file)
+        const doctor = yield* mcphub(["doctor", "--json"], { cwd })
+        assert.strictEqual(doctor.code, 2)
+        assert.strictEqual(levelOf(doctor.stdout), "fail")
+        const told = `${file} is damaged (${words}); restore a backup, see docs/operations/running.md`
+        assert.strictEqual(detailOf(doctor.stdout), told)
+        for (const args of [
+          ["start", "--port", "0"],
+          ["user", "ls"]
+        ]) {
+          const ran = yield* mcphub(args, { cwd })
+          assert.deepStrictEqual(ran, { code: 3, stdout: "", stderr: `mcphub: ${told}\n` })
+        }
+        assert.isTrue(before.equals(readFileSync(file)))
+      }).pipe(Effect.scoped)
+    )
+  }
 })
 
-const levelOf = (report: string): string | undefined =>
-  (JSON.parse(report).checks as ReadonlyArray<{ readonly check: string; readonly level: string }>).find(
-    ({ check }) => check === "database"
-  )?.level
+interface Check {
+  readonly check: string
+  readonly level: string
+  readonly detail: string
+}
+
+const databaseCheck = (report: string): Check | undefined =>
+  (JSON.parse(report).checks as ReadonlyArray<Check>).find(({ check }) => check === "database")
+
+const levelOf = (report: string): string | undefined => databaseCheck(report)?.level
+
+const detailOf = (report: string): string => databaseCheck(report)?.detail ?? ""
