@@ -8,22 +8,12 @@
 import { Effect, Schema, type Scope } from "effect"
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { isAlive, startOf } from "./Processes.ts"
 import { EmbeddedDatabaseFailed } from "./SqliteFile.ts"
 import { cannotBeWritten, createWhole, removeUnchanged } from "./WholeFile.ts"
 
 /** Another process has the folder open. */
 export class DataDirInUse extends Schema.TaggedError<DataDirInUse>()("DataDirInUse", { message: Schema.String }) {}
-
-/** When the system started a process, in a unit of its own; undefined where it does not tell (`/proc` is Linux's). */
-const startOf = (pid: number): string | undefined => {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-    // The 22nd field; the second is the program's name in brackets, which may hold anything.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
-  } catch {
-    return undefined
-  }
-}
 
 interface Holder {
   readonly pid: number
@@ -43,16 +33,6 @@ const holderOf = (content: string): Holder | undefined => {
     return typeof pid === "number" ? { pid, started } : undefined
   } catch {
     return undefined
-  }
-}
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // Someone else's process is alive, too.
-    return (error as NodeJS.ErrnoException).code === "EPERM"
   }
 }
 

@@ -1,15 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
+import { spawn } from "node:child_process"
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import * as Database from "../../../src/cli/database/Database.ts"
 import { databaseFile } from "../../../src/cli/database/SqliteFile.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
 import { Users } from "../../../src/domain/identity/Users.ts"
 import * as Migrations from "../../../src/domain/storage/migrations/Migrations.ts"
 import * as Repositories from "../../../src/domain/storage/Repositories.ts"
-import { mcphub } from "../support/Program.ts"
+import { mcphub, program } from "../support/Program.ts"
 import { folder } from "../../support/Embedded.ts"
 import { credentials } from "../../support/Identity.ts"
 
@@ -69,6 +70,50 @@ describe("A backup of the embedded database", () => {
       assert.strictEqual((yield* mcphub(["backup", file], { cwd })).code, 0)
       assert.strictEqual(readFileSync(file).subarray(0, 15).toString(), "SQLite format 3")
       assert.strictEqual((yield* mcphub(["backup", `${file}.2`], { cwd })).code, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("replaces what a killed one has left unfinished", () =>
+    Effect.gen(function* () {
+      const { cwd, dataDir, file } = yield* places
+      yield* Effect.flatMap(Users, (users) => users.add({ username: "ada" })).pipe(
+        Effect.provide(storage(dataDir), { local: true })
+      )
+      const killed = spawn("true", { stdio: "ignore" })
+      yield* Effect.callback<void>((resume) => void killed.once("exit", () => resume(Effect.void)))
+      // One of a process that has ended, one whose number this process has got, and one that may be being written.
+      const running = `${file}.unfinished.${process.ppid}`
+      for (const left of [`${file}.unfinished.${killed.pid}`, `${file}.unfinished.${process.pid}`, running]) {
+        writeFileSync(left, "SQLite format 3, half of it")
+      }
+      assert.strictEqual((yield* mcphub(["backup", file], { cwd })).code, 0)
+      assert.sameMembers(readdirSync(cwd), [".mcphub", "backup.sqlite", basename(running)])
+      assert.isTrue(readFileSync(file).includes("ada"))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("two to the same file at once make one whole file, and neither leaves anything else", () =>
+    Effect.gen(function* () {
+      const { cwd, dataDir, file } = yield* places
+      yield* Effect.flatMap(Users, (users) => users.add({ username: "ada" })).pipe(
+        Effect.provide(storage(dataDir), { local: true })
+      )
+      const both = Effect.all([program(["backup", file], { cwd }), program(["backup", file], { cwd })], {
+        concurrency: 2
+      })
+      const codes = (yield* both).map(({ code }) => code)
+      assert.deepStrictEqual(codes.toSorted(), [0, 2])
+      assert.sameMembers(readdirSync(cwd), [".mcphub", "backup.sqlite"])
+      const restored = join(cwd, "restored")
+      mkdirSync(restored)
+      copyFileSync(file, databaseFile(restored))
+      const users = yield* Effect.flatMap(Users, ({ list }) => list).pipe(
+        Effect.provide(storage(restored), { local: true })
+      )
+      assert.deepStrictEqual(
+        users.map((user) => user.username),
+        ["ada"]
+      )
     }).pipe(Effect.scoped)
   )
 
