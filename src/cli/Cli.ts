@@ -7,6 +7,7 @@
 import { Cause, Console, Effect, Exit, Runtime } from "effect"
 import { CliError, Command } from "effect/cli"
 import { defaults } from "../domain/config/HubConfig.ts"
+import { isDatabaseDamaged } from "../domain/storage/sql/Damaged.ts"
 import { CheckFailed, CliFailure } from "./terminal/CliFailure.ts"
 import { AuditCommand } from "./commands/AuditCommand.ts"
 import { BackupCommand } from "./commands/BackupCommand.ts"
@@ -60,6 +61,9 @@ const asFailure = (error: unknown): CliFailure => {
       message: "The running hub did not answer at its local door; see its log, or stop it and try again",
       exitCode: 3
     })
+  }
+  if (isDatabaseDamaged(error)) {
+    return new CliFailure({ kind: "DatabaseDamaged", message: error.message, exitCode: 3 })
   }
   // A source that does not load: its first line says which, and it is not the hub that has to be reported.
   if (

@@ -6,8 +6,10 @@ import { createServer } from "node:net"
 import { Effect, Option } from "effect"
 import { find } from "../../http/admin/LocalDoor.ts"
 import { type HubConfigShape, readHubConfig } from "../../domain/config/HubConfig.ts"
+import { isDatabaseDamaged } from "../../domain/storage/sql/Damaged.ts"
 import { withAdmin } from "../admin/Admin.ts"
 import type { ServerTestView } from "../../http/admin/operations/ServerOperations.ts"
+import { databaseFile } from "../database/SqliteFile.ts"
 import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
 import { currentWorkspace } from "../workspace/Workspace.ts"
 import type { Admin } from "../../http/admin/operations/AdminOperations.ts"
@@ -81,13 +83,13 @@ const healthFinding = (mcpUrl: string): Effect.Effect<Finding> =>
     Effect.catch(() => Effect.succeed(fail("hub", `${mcpUrl} does not answer`, "see the hub's log, or start it again")))
   )
 
-const databaseFindings = (admin: Admin) =>
+const databaseFindings = (admin: Admin, dataDir: string) =>
   Effect.map(admin.databaseCheck(), ({ clockAheadMs, damage, migrations, version }) => [
     damage.length === 0
-      ? ok("database", version)
+      ? ok("database", version.startsWith("SQLite") ? `${version}, ${databaseFile(dataDir)} is sound` : version)
       : fail(
           "database",
-          `${version}, damaged: ${damage.join("; ")}`,
+          `${version}, ${databaseFile(dataDir)} is damaged: ${damage.join("; ")}`,
           "restore a backup, see docs/operations/running.md"
         ),
     ok("migrations", `${migrations.length} applied, the newest is ${migrations.at(-1) ?? "none"}`),
@@ -136,13 +138,18 @@ const isolationFindings = (admin: Admin) =>
         )
   )
 
-/** A failed operation becomes a finding, so that the other checks still run. */
+/** A failed operation, or one that met damage, becomes a finding, so that the other checks still run. */
 const orFinding =
   (check: string) =>
   <E extends { readonly message: string }, R>(
     findings: Effect.Effect<ReadonlyArray<Finding>, E, R>
   ): Effect.Effect<ReadonlyArray<Finding>, never, R> =>
-    Effect.catch(findings, (error) => Effect.succeed([fail(check, error.message)]))
+    findings.pipe(
+      Effect.catch((error) => Effect.succeed([fail(check, error.message)])),
+      Effect.catchDefect((defect) =>
+        isDatabaseDamaged(defect) ? Effect.succeed([fail(check, defect.message)]) : Effect.die(defect)
+      )
+    )
 
 export const examine = Effect.gen(function* () {
   const workspace = yield* currentWorkspace
@@ -161,7 +168,7 @@ export const examine = Effect.gen(function* () {
   const usable = settings.every((one) => one.level !== "fail")
   const inside = yield* withAdmin((admin) =>
     Effect.gen(function* () {
-      const database = yield* databaseFindings(admin).pipe(orFinding("database"))
+      const database = yield* databaseFindings(admin, workspace.dataDir).pipe(orFinding("database"))
       if (!usable) return database
       const isolation = yield* isolationFindings(admin).pipe(orFinding("isolation"))
       const servers = yield* serverFindings(admin).pipe(orFinding("servers"))

@@ -3,10 +3,13 @@
  * writes meanwhile is not held up.
  */
 import { Effect } from "effect"
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, statSync } from "node:fs"
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, readdirSync, rmSync, statSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
 import { CliFailure } from "../terminal/CliFailure.ts"
 import { readingClient } from "./SqliteClient.ts"
+import { isAlive } from "./Processes.ts"
 import { databaseFile } from "./SqliteFile.ts"
+import { cannotBeWritten } from "./WholeFile.ts"
 
 const failed = (kind: string, message: string) => new CliFailure({ kind, message, exitCode: 2 })
 
@@ -15,17 +18,29 @@ const taken = (target: string) =>
 
 const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? String(cause)
 
+/** What killed backups to the same target have left. The name ends with the number of the process that writes. */
+const leftovers = (target: string): ReadonlyArray<string> => {
+  const begin = `${basename(target)}.unfinished.`
+  return readdirSync(dirname(target))
+    .filter((name) => name.startsWith(begin))
+    .filter((name) => {
+      const pid = name.slice(begin.length)
+      return /^\d{1,10}$/.test(pid) && (Number(pid) === process.pid || !isAlive(Number(pid)))
+    })
+    .map((name) => join(dirname(target), name))
+}
+
 /** An empty file for its owner only, removed with the scope. SQLite writes into an empty file, and into no other. */
 const unfinished = (target: string) =>
   Effect.acquireRelease(
     Effect.try({
       try: () => {
-        const file = `${target}.unfinished`
+        const file = `${target}.unfinished.${process.pid}`
+        for (const left of leftovers(target)) rmSync(left, { force: true })
         closeSync(openSync(file, "wx", 0o600))
         return file
       },
-      catch: (cause) =>
-        failed("BackupFailed", `${target}.unfinished cannot be made (${codeOf(cause)}); name another file`)
+      catch: (cause) => failed("BackupFailed", `${cannotBeWritten(target, cause)}, or name another file`)
     }),
     (file) => Effect.sync(() => rmSync(file, { force: true }))
   )

@@ -2,82 +2,93 @@
  * One process per data folder: the embedded database would be corrupted by a second one.
  *
  * The lock is a file that names its process. A process that was killed leaves it behind; the next one takes it over.
- * A process id alone is not enough, since in a container every start may get the same one: the start time tells two
- * lives of it apart.
+ * A process id alone is not enough, since another process may have got it since, and in a container every start may get
+ * the same one: the start time tells two lives of it apart.
  */
 import { Effect, Schema, type Scope } from "effect"
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { isAlive, startOf } from "./Processes.ts"
+import { EmbeddedDatabaseFailed } from "./SqliteFile.ts"
+import { cannotBeWritten, createWhole, removeUnchanged } from "./WholeFile.ts"
 
 /** Another process has the folder open. */
 export class DataDirInUse extends Schema.TaggedError<DataDirInUse>()("DataDirInUse", { message: Schema.String }) {}
 
-const myself = JSON.stringify({ pid: process.pid, since: Math.round(performance.timeOrigin) })
+interface Holder {
+  readonly pid: number
+  readonly started: unknown
+}
 
-const holderOf = (content: string): number | undefined => {
+const myself = JSON.stringify({
+  pid: process.pid,
+  since: Math.round(performance.timeOrigin),
+  started: startOf(process.pid)
+})
+
+/** Undefined for a lock that names nobody, as a full disk has left it. */
+const holderOf = (content: string): Holder | undefined => {
   try {
-    const { pid } = JSON.parse(content)
-    return typeof pid === "number" ? pid : undefined
+    const { pid, started } = JSON.parse(content)
+    return typeof pid === "number" ? { pid, started } : undefined
   } catch {
     return undefined
   }
 }
 
-const isAlive = (pid: number): boolean => {
+const isStale = (content: string): boolean => {
+  const holder = holderOf(content)
+  if (holder === undefined) return true
+  if (holder.pid === process.pid) return content !== myself
+  if (!isAlive(holder.pid)) return true
+  const started = startOf(holder.pid)
+  return typeof holder.started === "string" && started !== undefined && started !== holder.started
+}
+
+const inUse = (dataDir: string, file: string, holder: Holder | undefined) =>
+  new DataDirInUse({
+    message:
+      `The data folder ${dataDir} is in use by process ${holder?.pid ?? "(unknown)"}; stop that hub, use its commands ` +
+      `beside it, or choose another folder with --data. If no such hub runs, delete ${file}`
+  })
+
+/** The text of the lock; undefined when it is gone, or cannot be read. */
+const read = (file: string): string | undefined => {
   try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // Someone else's process is alive, too.
-    return (error as NodeJS.ErrnoException).code === "EPERM"
+    return readFileSync(file, "utf8")
+  } catch {
+    return undefined
   }
 }
 
-const inUse = (dataDir: string, file: string, pid: number | undefined) =>
-  new DataDirInUse({
-    message:
-      `The data folder ${dataDir} is in use by process ${pid ?? "(unknown)"}; stop that hub, use its commands beside it, ` +
-      `or choose another folder with --data. If no such hub runs, delete ${file}`
-  })
-
-const acquire = (dataDir: string, file: string): Effect.Effect<void, DataDirInUse> =>
-  Effect.suspend(() => {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+const acquire = (dataDir: string, file: string): Effect.Effect<void, DataDirInUse | EmbeddedDatabaseFailed> =>
+  Effect.suspend((): Effect.Effect<void, DataDirInUse | EmbeddedDatabaseFailed> => {
+    let holder: Holder | undefined
     for (let attempt = 0; attempt < 3; attempt++) {
       try {
-        writeFileSync(file, myself, { flag: "wx", mode: 0o600 })
-        return Effect.void
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
+        mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+        if (createWhole(file, myself)) return Effect.void
+      } catch (cause) {
+        const message = `${cannotBeWritten(file, cause)}, or choose another folder with --data`
+        return Effect.fail(new EmbeddedDatabaseFailed({ message }))
       }
-      let content: string
+      const content = read(file)
+      if (content === undefined) continue
+      holder = holderOf(content)
+      if (!isStale(content)) return Effect.fail(inUse(dataDir, file, holder))
       try {
-        content = readFileSync(file, "utf8")
+        removeUnchanged(file, content)
       } catch {
-        continue
-      }
-      const pid = holderOf(content)
-      const stale = pid !== undefined && (pid === process.pid ? content !== myself : !isAlive(pid))
-      if (!stale) return Effect.fail(inUse(dataDir, file, pid))
-      // Moved away rather than deleted: of two processes that found it stale, one moves what it has read.
-      const moved = `${file}.${process.pid}`
-      try {
-        renameSync(file, moved)
-        const taken = readFileSync(moved, "utf8")
-        if (taken !== content) {
-          renameSync(moved, file)
-          return Effect.fail(inUse(dataDir, file, holderOf(taken)))
-        }
-        rmSync(moved, { force: true })
-      } catch {
-        // Moved by the other one.
+        // Moved by another process that found it stale.
       }
     }
-    return Effect.fail(inUse(dataDir, file, undefined))
+    return Effect.fail(inUse(dataDir, file, holder))
   })
 
 /** Holds the lock of a data folder, made when missing, until the scope closes. */
-export const lockDataDir = (dataDir: string): Effect.Effect<void, DataDirInUse, Scope.Scope> => {
+export const lockDataDir = (
+  dataDir: string
+): Effect.Effect<void, DataDirInUse | EmbeddedDatabaseFailed, Scope.Scope> => {
   const file = join(dataDir, "db.lock")
   return Effect.acquireRelease(acquire(dataDir, file), () => Effect.sync(() => rmSync(file, { force: true })))
 }

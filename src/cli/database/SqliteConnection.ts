@@ -5,6 +5,7 @@
 import { Effect, type Scope, Stream } from "effect"
 import { SqlError, type SqlConnection } from "effect/sql"
 import { Worker } from "node:worker_threads"
+import { isDamage } from "../../domain/storage/sql/Damaged.ts"
 import type { FromConnection, OpenConnection, SqliteFailure, SqliteValue, ToConnection } from "./SqliteMessages.ts"
 
 export interface SqliteConnection extends SqlConnection.Connection {
@@ -19,7 +20,9 @@ const uniqueTaken = 2067
 /** I/O error, full, cannot open: the disk may have room or be there again. */
 const disk: ReadonlySet<number> = new Set([10, 13, 14])
 
-const errorOf = ({ code, message }: SqliteFailure): SqlError.SqlError => {
+const errorOf = (file: string, failure: SqliteFailure): SqlError.SqlError => {
+  const { code } = failure
+  const message = isDamage(code) ? `${file} is damaged (${failure.message})` : failure.message
   const cause = { code: code === primaryKeyTaken ? uniqueTaken : code, message }
   const reason = disk.has(code & 0xff)
     ? new SqlError.ConnectionError({ cause, message })
@@ -40,7 +43,7 @@ const start = (options: OpenConnection): Effect.Effect<Worker, SqlError.SqlError
     const worker = new Worker(program, { workerData: options })
     const fail = (failure: SqliteFailure) => {
       void worker.terminate()
-      resume(Effect.fail(errorOf(failure)))
+      resume(Effect.fail(errorOf(options.file, failure)))
     }
     worker.once("error", (error) => fail({ ...ended, message: error.message }))
     worker.on("message", (message: FromConnection) => {
@@ -77,18 +80,18 @@ export const openConnection = Effect.fnUntraced(function* (
     isTransaction = message.isTransaction
     const answer = waiting.get(message.id)
     waiting.delete(message.id)
-    answer?.("rows" in message ? Effect.succeed(message.rows) : Effect.fail(errorOf(message.failure)))
+    answer?.("rows" in message ? Effect.succeed(message.rows) : Effect.fail(errorOf(options.file, message.failure)))
   })
   worker.on("error", () => {})
   worker.on("exit", () => {
     isOpen = false
-    for (const answer of waiting.values()) answer(Effect.fail(errorOf(ended)))
+    for (const answer of waiting.values()) answer(Effect.fail(errorOf(options.file, ended)))
     waiting.clear()
   })
 
   const run = (sql: string, params: ReadonlyArray<unknown>) =>
     Effect.callback<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>((resume) => {
-      if (!isOpen) return resume(Effect.fail(errorOf(ended)))
+      if (!isOpen) return resume(Effect.fail(errorOf(options.file, ended)))
       const id = ++last
       waiting.set(id, resume)
       worker.postMessage({ id, sql, params: params.map(bound) } satisfies ToConnection)

@@ -5,6 +5,7 @@
 import { Effect, Schema } from "effect"
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs"
 import { join } from "node:path"
+import { cannotBeWritten } from "./WholeFile.ts"
 
 /** The embedded database cannot be opened. */
 export class EmbeddedDatabaseFailed extends Schema.TaggedError<EmbeddedDatabaseFailed>()("EmbeddedDatabaseFailed", {
@@ -39,9 +40,7 @@ export const prepareFile = (dataDir: string): Effect.Effect<string, EmbeddedData
       },
       catch: (cause) =>
         new EmbeddedDatabaseFailed({
-          message:
-            `The embedded database ${file} cannot be written (${(cause as NodeJS.ErrnoException).code ?? String(cause)}); ` +
-            "check the folder's owner and free space, or choose another folder with --data"
+          message: `${cannotBeWritten(file, cause)}, or choose another folder with --data`
         })
     })
     return file

@@ -7,6 +7,8 @@
 import { Effect, FileSystem, Path, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
+import { existsSync, readFileSync } from "node:fs"
+import { cannotBeWritten, createWhole, removeUnchanged } from "../database/WholeFile.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
 
 export interface Secret {
@@ -30,31 +32,34 @@ export const prepareDataDir = Effect.fnUntraced(function* (dataDir: string) {
   )
 })
 
+/** The secret in a file; undefined where there is none. An empty file is what a full disk left, and has sealed nothing. */
+const read = (file: string): string | undefined => {
+  if (!existsSync(file)) return undefined
+  const text = readFileSync(file, "utf8")
+  if (text.trim() !== "") return text.trim()
+  removeUnchanged(file, text)
+  return undefined
+}
+
 const fromFile = Effect.fnUntraced(function* (dataDir: string, name: string, variable: string) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const file = path.join(dataDir, name)
-  const read = fs.readFileString(file).pipe(Effect.map((text) => text.trim()))
-  const made = Base64Url.encode(SecureRandom.randomBytesUnsafe(32))
-  const text = yield* fs.exists(file).pipe(
-    Effect.flatMap((exists) =>
-      exists
-        ? read
-        : // `wx`: of two that start at once one wins and the other reads what it wrote.
-          fs.writeFileString(file, `${made}\n`, { mode: 0o600, flag: "wx" }).pipe(
-            Effect.as(made),
-            Effect.catch(() => read)
-          )
-    ),
-    Effect.mapError(
-      (error) =>
-        new CliFailure({
-          kind: "DataDirectory",
-          exitCode: 2,
-          message: `The secret in ${file} cannot be stored (${error.reason._tag}); make the folder writable or set ${variable}`
-        })
-    )
-  )
+  const file = (yield* Path.Path).join(dataDir, name)
+  const text = yield* Effect.try({
+    try: () => {
+      const there = read(file)
+      if (there !== undefined) return there
+      const made = Base64Url.encode(SecureRandom.randomBytesUnsafe(32))
+      // Of two that start at once one wins and the other reads what it wrote.
+      return createWhole(file, `${made}\n`) ? made : readFileSync(file, "utf8").trim()
+    },
+    catch: (cause) =>
+      new CliFailure({
+        kind: "DataDirectory",
+        exitCode: 2,
+        message: existsSync(file)
+          ? `The secret in ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)}); check its owner or set ${variable}`
+          : `${cannotBeWritten(file, cause)}, or set ${variable}`
+      })
+  })
   const secret: Secret = { value: Redacted.make(text, { label: variable }), file }
   return secret
 })

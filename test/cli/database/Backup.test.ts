@@ -1,14 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { spawn } from "node:child_process"
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import * as Database from "../../../src/cli/database/Database.ts"
 import { databaseFile } from "../../../src/cli/database/SqliteFile.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
 import { Users } from "../../../src/domain/identity/Users.ts"
 import * as Migrations from "../../../src/domain/storage/migrations/Migrations.ts"
 import * as Repositories from "../../../src/domain/storage/Repositories.ts"
-import { mcphub } from "../support/Program.ts"
+import { mcphub, program } from "../support/Program.ts"
 import { folder } from "../../support/Embedded.ts"
 import { credentials } from "../../support/Identity.ts"
 
@@ -71,6 +73,50 @@ describe("A backup of the embedded database", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("replaces what a killed one has left unfinished", () =>
+    Effect.gen(function* () {
+      const { cwd, dataDir, file } = yield* places
+      yield* Effect.flatMap(Users, (users) => users.add({ username: "ada" })).pipe(
+        Effect.provide(storage(dataDir), { local: true })
+      )
+      const killed = spawn("true", { stdio: "ignore" })
+      yield* Effect.callback<void>((resume) => void killed.once("exit", () => resume(Effect.void)))
+      // One of a process that has ended, one whose number this process has got, and one that may be being written.
+      const running = `${file}.unfinished.${process.ppid}`
+      for (const left of [`${file}.unfinished.${killed.pid}`, `${file}.unfinished.${process.pid}`, running]) {
+        writeFileSync(left, "SQLite format 3, half of it")
+      }
+      assert.strictEqual((yield* mcphub(["backup", file], { cwd })).code, 0)
+      assert.sameMembers(readdirSync(cwd), [".mcphub", "backup.sqlite", basename(running)])
+      assert.isTrue(readFileSync(file).includes("ada"))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("two to the same file at once make one whole file, and neither leaves anything else", () =>
+    Effect.gen(function* () {
+      const { cwd, dataDir, file } = yield* places
+      yield* Effect.flatMap(Users, (users) => users.add({ username: "ada" })).pipe(
+        Effect.provide(storage(dataDir), { local: true })
+      )
+      const both = Effect.all([program(["backup", file], { cwd }), program(["backup", file], { cwd })], {
+        concurrency: 2
+      })
+      const codes = (yield* both).map(({ code }) => code)
+      assert.deepStrictEqual(codes.toSorted(), [0, 2])
+      assert.sameMembers(readdirSync(cwd), [".mcphub", "backup.sqlite"])
+      const restored = join(cwd, "restored")
+      mkdirSync(restored)
+      copyFileSync(file, databaseFile(restored))
+      const users = yield* Effect.flatMap(Users, ({ list }) => list).pipe(
+        Effect.provide(storage(restored), { local: true })
+      )
+      assert.deepStrictEqual(
+        users.map((user) => user.username),
+        ["ada"]
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.live("never overwrites a file, and says why there is none", () =>
     Effect.gen(function* () {
       const { cwd, dataDir, file } = yield* places
@@ -113,11 +159,78 @@ describe("A damaged embedded database", () => {
       assert.strictEqual(ran.code, 2)
       assert.strictEqual(levelOf(ran.stdout), "fail")
       assert.notInclude(ran.stdout, "HA256:")
+      assert.include(detailOf(ran.stdout), `${databaseFile(dataDir)} is damaged`)
     }).pipe(Effect.scoped)
   )
+
+  it.live("is named when the first look finds nothing and a table cannot be read", () =>
+    Effect.gen(function* () {
+      const { cwd, dataDir } = yield* places
+      const file = databaseFile(dataDir)
+      const [table] = yield* Effect.flatMap(
+        SqlClient.SqlClient,
+        (sql) => sql<{ readonly page: number }>`select rootpage as page from sqlite_schema where name = 'users'`
+      ).pipe(Effect.provide(storage(dataDir), { local: true }))
+      const begin = (table!.page - 1) * 4096
+      writeFileSync(file, readFileSync(file).fill(0xa5, begin, begin + 4096))
+      const doctor = yield* mcphub(["doctor", "--json"], { cwd })
+      assert.strictEqual(doctor.code, 2)
+      assert.include(detailOf(doctor.stdout), `${file} is damaged (database disk image is malformed)`)
+      const told = `mcphub: ${file} is damaged (database disk image is malformed); restore a backup`
+      for (const args of [
+        ["start", "--port", "0"],
+        ["user", "ls"]
+      ]) {
+        const ran = yield* mcphub(args, { cwd })
+        assert.strictEqual(ran.code, 3)
+        assert.include(ran.stderr, told)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  /** `Uint8Array.fill` over the whole file from there on, as a disk that fails leaves it. */
+  const damages: ReadonlyArray<readonly [what: string, from: number, words: string]> = [
+    ["file that is no database any more", 0, "file is not a database"],
+    ["file whose pages do not fit its first one", 4096, "database disk image is malformed"]
+  ]
+  for (const [what, from, words] of damages) {
+    it.live(`is named with the remedy by every command and by start: a ${what}`, () =>
+      Effect.gen(function* () {
+        const { cwd, dataDir } = yield* places
+        const file = databaseFile(dataDir)
+        yield* Effect.flatMap(Users, (users) => users.add({ username: "ada" })).pipe(
+          Effect.provide(storage(dataDir), { local: true })
+        )
+        assert.match(detailOf((yield* mcphub(["doctor", "--json"], { cwd })).stdout), /^SQLite .* is sound$/)
+        writeFileSync(file, readFileSync(file).fill(0xa5, from))
+        const before = readFileSync(file)
+        const doctor = yield* mcphub(["doctor", "--json"], { cwd })
+        assert.strictEqual(doctor.code, 2)
+        assert.strictEqual(levelOf(doctor.stdout), "fail")
+        const told = `${file} is damaged (${words}); restore a backup, see docs/operations/running.md`
+        assert.strictEqual(detailOf(doctor.stdout), told)
+        for (const args of [
+          ["start", "--port", "0"],
+          ["user", "ls"]
+        ]) {
+          const ran = yield* mcphub(args, { cwd })
+          assert.deepStrictEqual(ran, { code: 3, stdout: "", stderr: `mcphub: ${told}\n` })
+        }
+        assert.isTrue(before.equals(readFileSync(file)))
+      }).pipe(Effect.scoped)
+    )
+  }
 })
 
-const levelOf = (report: string): string | undefined =>
-  (JSON.parse(report).checks as ReadonlyArray<{ readonly check: string; readonly level: string }>).find(
-    ({ check }) => check === "database"
-  )?.level
+interface Check {
+  readonly check: string
+  readonly level: string
+  readonly detail: string
+}
+
+const databaseCheck = (report: string): Check | undefined =>
+  (JSON.parse(report).checks as ReadonlyArray<Check>).find(({ check }) => check === "database")
+
+const levelOf = (report: string): string | undefined => databaseCheck(report)?.level
+
+const detailOf = (report: string): string => databaseCheck(report)?.detail ?? ""

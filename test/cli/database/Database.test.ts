@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Scope, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { spawn } from "node:child_process"
-import { writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Database from "../../../src/cli/database/Database.ts"
 import { databaseFile } from "../../../src/cli/database/SqliteFile.ts"
@@ -49,6 +49,42 @@ describe("The embedded database", () => {
       yield* Effect.callback<void>((resume) => void child.once("exit", () => resume(Effect.void)))
       writeFileSync(join(dataDir, "db.lock"), JSON.stringify({ pid: child.pid, since: 1 }))
       assert.deepStrictEqual(yield* open, [{ one: 1 }])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a lock that names nobody, or a process whose number another one has now, stops nobody", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      const select = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`select 1 as one`)
+      const open = Effect.provide(select, Database.layer({ dataDir }), { local: true })
+      const lock = join(dataDir, "db.lock")
+      const own = yield* Effect.provide(
+        Effect.sync(() => readFileSync(lock, "utf8")),
+        Database.layer({ dataDir }),
+        { local: true }
+      )
+      for (const content of ["", '{"pid":']) {
+        writeFileSync(lock, content)
+        assert.deepStrictEqual(yield* open, [{ one: 1 }], content)
+      }
+      // Lives until its standard input ends.
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() => spawn("cat", { stdio: ["pipe", "ignore", "ignore"] })),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      yield* Effect.callback<void>((resume) => void child.once("spawn", () => resume(Effect.void)))
+      writeFileSync(lock, JSON.stringify({ pid: child.pid, since: 1 }))
+      assert.strictEqual((yield* Effect.flip(open))._tag, "DataDirInUse")
+      const { started } = JSON.parse(own)
+      assert.strictEqual(typeof started, existsSync("/proc/self/stat") ? "string" : "undefined")
+      if (started === undefined) return
+      writeFileSync(lock, JSON.stringify({ pid: child.pid, since: 1, started: "1" }))
+      assert.deepStrictEqual(yield* open, [{ one: 1 }])
+      // The process that began then.
+      const stat = readFileSync(`/proc/${child.pid}/stat`, "utf8")
+      const begun = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
+      writeFileSync(lock, JSON.stringify({ pid: child.pid, since: 1, started: begun }))
+      assert.strictEqual((yield* Effect.flip(open))._tag, "DataDirInUse")
     }).pipe(Effect.scoped)
   )
 

@@ -178,7 +178,7 @@ describe("An embedded database", () => {
           origin: null
         }))
       yield* log.append(rowsAt(now - 9 * millisPerDay, 5_000))
-      yield* log.append(rowsAt(now, 3))
+      yield* log.append([...rowsAt(now - millisPerDay, 1), ...rowsAt(now, 2)])
       let isRemoving = true
       const removing = yield* log.retain(now, 2).pipe(
         Effect.tap(() => Effect.sync(() => (isRemoving = false))),

@@ -1,5 +1,5 @@
 /** Start, refused start and stop of a hub: the real program, real signals. */
-import { existsSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -100,6 +100,43 @@ describe("starting", () => {
         ["ada", "admin"]
       )
       assert.notStrictEqual(next.url, hub.url)
+    })
+  )
+
+  inFolder("a disk that takes nothing is named, and leaves nothing behind that stops a later start", (cwd) =>
+    Effect.gen(function* () {
+      const refused = (env = {}) => program(["start", "--port", "0"], { cwd, env, fileBlocks: 0 })
+      const left = () => readdirSync(join(cwd, ".mcphub"))
+      mkdirSync(join(cwd, ".mcphub"))
+      const secret = yield* refused()
+      const lock = yield* refused({ CREDENTIAL_KEY: "c".repeat(43), JWT_SECRET: "j".repeat(43) })
+      assert.notInclude(left(), "credential-key")
+      assert.notInclude(left(), "db.lock")
+      // Deno is ended by the signal of this limit.
+      if (!("Deno" in globalThis)) {
+        assert.deepStrictEqual([secret.code, lock.code], [2, 2])
+        assert.include(secret.stderr, `${join(".mcphub", "credential-key")} cannot be written: EFBIG`)
+        assert.include(lock.stderr, `${join(".mcphub", "db.lock")} cannot be written: EFBIG`)
+        assert.notInclude(secret.stderr + lock.stderr, "report it")
+        assert.deepStrictEqual(left(), [])
+      }
+      yield* startHub([], { cwd })
+    })
+  )
+
+  inFolder("empty files that a full disk left are made anew, and those with a secret stay", (cwd) =>
+    Effect.gen(function* () {
+      const place = (name: string) => join(cwd, ".mcphub", name)
+      mkdirSync(join(cwd, ".mcphub"))
+      for (const name of ["credential-key", "db.lock"]) writeFileSync(place(name), "")
+      writeFileSync(place("jwt-secret"), `${"j".repeat(43)}\n`)
+      yield* startHub([], { cwd })
+      assert.match(readFileSync(place("credential-key"), "utf8"), /^[\w-]{43}\n$/)
+      assert.strictEqual(readFileSync(place("jwt-secret"), "utf8"), `${"j".repeat(43)}\n`)
+      assert.sameMembers(
+        readdirSync(join(cwd, ".mcphub")).filter((name) => !name.startsWith("mcphub.sqlite")),
+        ["credential-key", "db.lock", "hub.json", "jwt-secret"]
+      )
     })
   )
 

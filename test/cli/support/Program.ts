@@ -39,6 +39,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   /** `ulimit -n` of the process. */
   readonly descriptors?: number | undefined
+  /** `ulimit -f` of the process: with 0 it makes files and writes nothing into them, as on a full disk. */
+  readonly fileBlocks?: number | undefined
   /** An existing device or file for its standard error, in place of the pipe. */
   readonly stderr?: string | undefined
 }
@@ -48,7 +50,9 @@ export const start = (args: ReadonlyArray<string>, options: RunOptions): ChildPr
   const main = options.main === undefined ? prefix : [...prefix.slice(0, -1), fileURLToPath(options.main)]
   const line = [process.execPath, ...main, ...args]
   // The shell is replaced by the program, so the child is the program itself.
-  const limit = options.descriptors === undefined ? "" : `ulimit -n ${options.descriptors}; `
+  const limit =
+    (options.descriptors === undefined ? "" : `ulimit -n ${options.descriptors}; `) +
+    (options.fileBlocks === undefined ? "" : `ulimit -f ${options.fileBlocks}; `)
   const redirected = options.stderr === undefined ? "" : ` 2<>"${options.stderr}"`
   const [command, rest] =
     limit === "" && redirected === ""

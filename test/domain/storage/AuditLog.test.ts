@@ -134,6 +134,7 @@ for (const [place, store] of stores) {
             event(ada, { target: "gone", time: today - 2 * millisPerDay - 1 }),
             event(bo, { target: "gone", time: today - 40 * millisPerDay }),
             event(ada, { target: "kept", time: today - 2 * millisPerDay }),
+            event(person("cy"), { time: today - millisPerDay }),
             event(bo, { target: "kept", time: today })
           ])
           yield* log.retain(now, 2)
@@ -145,6 +146,36 @@ for (const [place, store] of stores) {
           assert.deepStrictEqual(targets(yield* log.find({ userId: ada.userId, limit: 10 })), ["kept", "late"])
           yield* log.retain(now, 2)
           assert.deepStrictEqual(targets(yield* log.find({ userId: ada.userId, limit: 10 })), ["kept"])
+        })
+      )
+
+      it.effect("a clock that jumps ahead takes no row, until there are rows of a second day", () =>
+        Effect.gen(function* () {
+          const log = yield* AuditLog
+          const [ada, bo] = [person("ada"), person("bo")]
+          // Later than every row of the tests before.
+          const last = now + 100 * millisPerDay
+          const ahead = last + 400 * millisPerDay
+          yield* log.append([
+            event(ada, { target: "old", time: last - 3 * millisPerDay }),
+            event(ada, { target: "before", time: last - millisPerDay }),
+            event(bo, { target: "last", time: last })
+          ])
+          const rows = Effect.map(
+            Effect.forEach([ada, bo], ({ userId }) => log.find({ userId, limit: 10 })),
+            (found) => found.map(targets)
+          )
+          yield* log.retain(ahead, 2)
+          assert.deepStrictEqual(yield* rows, [["before"], ["last"]])
+          yield* log.append([event(ada, { target: "ahead", time: ahead })])
+          yield* log.retain(ahead + 1_000, 2)
+          assert.deepStrictEqual(yield* rows, [["before", "ahead"], ["last"]])
+          // The clock is set right, and what it wrote of the future stays.
+          yield* log.retain(last, 2)
+          assert.deepStrictEqual(yield* rows, [["before", "ahead"], ["last"]])
+          yield* log.append([event(bo, { target: "after", time: ahead + millisPerDay })])
+          yield* log.retain(ahead + millisPerDay, 2)
+          assert.deepStrictEqual(yield* rows, [["ahead"], ["after"]])
         })
       )
     })

@@ -1,7 +1,7 @@
 /** The audit trail in memory: its latest rows, gone with the process. */
 import { Effect, Layer } from "effect"
 import type { AuditRow } from "../../records/AuditEvent.ts"
-import { AuditLog, keptFrom } from "../../records/AuditLog.ts"
+import { AuditLog, keptFrom, millisPerDay, startOfDay } from "../../records/AuditLog.ts"
 
 /** Rows kept; the oldest go first. */
 const capacity = 10_000
@@ -43,8 +43,14 @@ const make = Effect.sync(() => {
       }),
     retain: (now, days) =>
       Effect.sync(() => {
-        const from = keptFrom(now, days)
-        keep(rows.filter((row) => row.time >= from))
+        const before = (end: number) =>
+          rows.reduce<number | undefined>(
+            (newest, { time }) => (time < end && (newest === undefined || time > newest) ? time : newest),
+            undefined
+          )
+        const newest = before(startOfDay(now) + millisPerDay)
+        const from = keptFrom(now, days, newest === undefined ? undefined : before(startOfDay(newest)))
+        if (from !== undefined) keep(rows.filter((row) => row.time >= from))
       })
   })
 })

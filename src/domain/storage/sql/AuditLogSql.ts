@@ -7,7 +7,7 @@
 import { Effect, Layer, Schema } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import { AuditEvent } from "../../records/AuditEvent.ts"
-import { AuditLog, keptFrom } from "../../records/AuditLog.ts"
+import { AuditLog, keptFrom, millisPerDay, startOfDay } from "../../records/AuditLog.ts"
 import { auditDaysOf, dayOf } from "./AuditDays.ts"
 import { dialectOf } from "./Dialect.ts"
 import { LongReads } from "./LongReads.ts"
@@ -21,6 +21,8 @@ const turnOfRows = 6_274_822
 const daysAhead = 2
 
 const stored = rowsOf("row of the audit log", Schema.Struct({ seq: Schema.Number, ...AuditEvent.fields }))
+
+const times = rowsOf("time of the audit log", Schema.Struct({ time: Schema.NullOr(Schema.Number) }))
 
 const columns = {
   time: "time",
@@ -53,6 +55,12 @@ const make = Effect.gen(function* () {
     select ${instantOf(`e."time"`)}, e."id", e."kind", e."userId", e."username", e."keyId", e."sessionId", e."server",
       e."method", e."target", e."outcome", e."durationMs", e."errorCode", e."errorKind", e."origin"
     from ${rows("e", events, columns)} where ${hasTurn(turnOfRows)} ${otherwise}`
+
+  const newestBefore = (end: number) =>
+    Effect.map(
+      times(sql`select ${millis(`max(a."time")`)} as "time" from ${table} as a where a."time" < ${instant(end)}`),
+      ([row]) => row?.time ?? undefined
+    )
 
   return AuditLog.of({
     append: Effect.fn("AuditLog.append")(
@@ -90,7 +98,9 @@ const make = Effect.gen(function* () {
     retain: Effect.fn("AuditLog.retain")(function* (now, kept) {
       const today = dayOf(now)
       yield* days.prepare(Array.from({ length: daysAhead + 1 }, (_, ahead) => today + ahead))
-      yield* days.removeBefore(dayOf(keptFrom(now, kept)))
+      const newest = yield* newestBefore(startOfDay(now) + millisPerDay)
+      const from = keptFrom(now, kept, newest === undefined ? undefined : yield* newestBefore(startOfDay(newest)))
+      if (from !== undefined) yield* days.removeBefore(dayOf(from))
     }, orUnavailable)
   })
 })

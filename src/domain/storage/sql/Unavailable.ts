@@ -5,6 +5,7 @@
 import { Cause, Effect } from "effect"
 import { SqlError } from "effect/sql"
 import { DatabaseUnavailable } from "../../identity/IdentityErrors.ts"
+import { DatabaseDamaged, damageIn } from "./Damaged.ts"
 
 /**
  * SQLSTATEs of a server that is going away, starting, full, failed over, or not migrated yet because it was down when
@@ -42,6 +43,8 @@ export const orUnavailable = <A, E, R>(
         })
       )
     }
+    const damage = errors.map(damageIn).find((found) => found !== undefined)
+    if (damage !== undefined) return Effect.die(new DatabaseDamaged(damage))
     const { reason } = first
     return Effect.die(
       new Error(`A statement failed: ${reason._tag} ${codeOf(reason.cause)} ${reason.message ?? ""}`.trimEnd())

@@ -2,6 +2,7 @@
 import { Clock, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Migrations from "../../../domain/storage/migrations/Migrations.ts"
+import { damageIn } from "../../../domain/storage/sql/Damaged.ts"
 import { dialectOf } from "../../../domain/storage/sql/Dialect.ts"
 import { LongReads } from "../../../domain/storage/sql/LongReads.ts"
 import { rowsOf } from "../../../domain/storage/sql/Rows.ts"
@@ -30,16 +31,18 @@ export const DatabaseHandlers = DatabaseOperations.toLayer(
             damage: yield* dialect.damage(reads)
           }
         },
-        Effect.catchTag("SqlError", () =>
-          Effect.fail(
+        Effect.catchTag("SqlError", (error) => {
+          const damage = damageIn(error)
+          return Effect.fail(
             new OperationRefused({
-              kind: "DatabaseUnavailable",
+              kind: damage === undefined ? "DatabaseUnavailable" : "DatabaseDamaged",
               exitCode: 3,
               message:
+                damage ??
                 "The database does not answer; check DATABASE_URL and that it is running, or without it the data folder"
             })
           )
-        ),
+        }),
         asRefusal
       )
     })
