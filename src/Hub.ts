@@ -9,6 +9,7 @@ import { SqlClient } from "effect/sql"
 import * as SessionRegistry from "./actors/registry/SessionRegistry.ts"
 import { AnswerBytes } from "./actors/limits/AnswerBytes.ts"
 import { AuditTrail } from "./actors/observing/AuditTrail.ts"
+import { BodyBytes } from "./actors/limits/BodyBytes.ts"
 import { FairShare } from "./actors/limits/FairShare.ts"
 import { HubMetrics } from "./actors/observing/HubMetrics.ts"
 import { LogOutput } from "./actors/observing/LogOutput.ts"
@@ -67,7 +68,7 @@ const makeActors = (replace: Replacements) => {
     Layer.provideMerge(LostRequests.layer),
     Layer.provideMerge(makeUpstreams(replace)),
     replaced,
-    Layer.provideMerge([RequestTracker.layer, UserLimits.layer, FairShare.layer, AnswerBytes.layer]),
+    Layer.provideMerge([RequestTracker.layer, UserLimits.layer, FairShare.layer, AnswerBytes.layer, BodyBytes.layer]),
     replaced,
     // Below the tracker, so it closes later: the last requests to end are written too.
     Layer.provideMerge(AuditTrail.layer),
@@ -91,9 +92,11 @@ const gauges = Layer.effectDiscard(
     const streams = yield* EventStreams
     const share = yield* FairShare
     const answers = yield* AnswerBytes
+    const bodies = yield* BodyBytes
     yield* metrics.gauge("mcphub_requests_waiting", "Requests beyond their user's fair share", share.waiting)
     yield* metrics.total("mcphub_requests_waited_total", "Requests that had to wait for their share", share.waited)
     yield* metrics.gauge("mcphub_answer_bytes", "Bytes of large answers on their way", answers.held)
+    yield* metrics.gauge("mcphub_body_bytes", "Bytes of request bodies that are still arriving", bodies.held)
     yield* metrics.gauge("mcphub_children", "Live child processes of stdio upstreams", children.live)
     yield* metrics.gauge("mcphub_upstream_sockets", "Open connections to HTTP upstreams", () => pools.stats().open)
     yield* metrics.total(

@@ -11,10 +11,12 @@ import {
   ScriptedHttpUpstream,
   ScriptedStdioUpstream
 } from "../../src/testkit/index.ts"
+import { type IncomingMessage, request } from "node:http"
 import process from "node:process"
 import { patience } from "../cli/support/Program.ts"
 import * as Canaries from "../support/Canaries.ts"
 import { dump } from "../support/DatabaseDump.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import { gone, isAlive } from "../support/ProcessTable.ts"
 
@@ -168,6 +170,67 @@ it.live(
         completed("proc-echo"),
         worked.reduce((sum, { answered }) => sum + answered, 0)
       )
+    }).pipe(Effect.scoped),
+  patience
+)
+
+/** The answer to a call, of which nothing has been read yet. */
+const unread = (hub: HubProcess.HubProcess, headers: Readonly<Record<string, string>>, letter: string) =>
+  Effect.callback<IncomingMessage>((resume) => {
+    const asked = request(hub.url, { method: "POST", headers, agent: false }, (answer) =>
+      resume(Effect.succeed(answer))
+    )
+    asked.end(
+      JSON.stringify({
+        jsonrpc: "2.0",
+        id: 1,
+        method: "tools/call",
+        params: { name: "web-large", arguments: { letter } }
+      })
+    )
+  })
+
+/** All of it, or what there was when the connection was cut. */
+const read = (answer: IncomingMessage): Effect.Effect<{ readonly whole: boolean; readonly text: string }> =>
+  Effect.callback((resume) => {
+    let text = ""
+    answer.setEncoding("latin1").on("data", (chunk: string) => (text += chunk))
+    answer.on("error", () => {})
+    answer.on("close", () => resume(Effect.succeed({ whole: answer.complete, text })))
+  })
+
+it.live(
+  "B25: SIGTERM waits for large answers that clients are still reading, each user's own",
+  () =>
+    Effect.gen(function* () {
+      const size = 12_000_000
+      const users = makeUsers(Canaries.make())
+      const web = yield* ScriptedHttpUpstream.make({
+        tools: {
+          large: (call) => call.content({ text: String(call.arguments["letter"]).repeat(size) })
+        }
+      })
+      const hub = yield* HubProcess.make({
+        settings: { mcpServers: { web: { url: web.url } } },
+        provision: provision(users)
+      })
+      const answers = yield* Effect.forEach(users, (user) =>
+        Effect.flatMap(connect(hub, user), ({ headers }) => unread(hub, headers, user.username.charAt(0)))
+      )
+      yield* hub.beginTerminate
+      // The hub has nothing left to do but to wait for the two. One that does not wait has gone, and tells no gauges.
+      yield* eventually(hub.gauges, (gauges) => (gauges.get("mcphub_sessions") ?? 0) === 0)
+      assert.isFalse(hub.hasEnded())
+      const [ada, bo] = yield* Effect.all(answers.map(read), { concurrency: "unbounded" })
+      assert.deepStrictEqual([ada!.whole, bo!.whole], [true, true])
+      for (const [own, { text }, other] of [
+        ["a", ada!, "b"],
+        ["b", bo!, "a"]
+      ] as const) {
+        assert.include(text, own.repeat(size))
+        assert.notInclude(text, other.repeat(100))
+      }
+      assert.strictEqual(yield* hub.terminate, 0)
     }).pipe(Effect.scoped),
   patience
 )

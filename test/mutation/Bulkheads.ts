@@ -98,10 +98,31 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a body may come in any number of chunks",
-    file: "src/http/runtime/NodeExchange.ts",
-    find: "++count > maxBodyPieces",
-    replace: "++count > Infinity",
+    file: "src/http/runtime/NodeBody.ts",
+    find: "++this.count > maxBodyPieces",
+    replace: "++this.count > Infinity",
     tests: ["test/http/admission/RequestBodies.test.ts"]
+  },
+  {
+    wrong: "a body may take any time to arrive",
+    file: "src/http/runtime/NodeBody.ts",
+    find: "else if (isSecond)",
+    replace: "else if (isSecond && left > 0)",
+    tests: ["test/http/admission/SlowBodies.test.ts"]
+  },
+  {
+    wrong: "the bytes of bodies that are still arriving count for nobody",
+    file: "src/http/runtime/NodeBody.ts",
+    find: "if (!room.hold(pieces.byteLength + chunk.length))",
+    replace: "if (!room.hold(0))",
+    tests: ["test/http/admission/SlowBodies.test.ts"]
+  },
+  {
+    wrong: "the bodies of all users share one limit",
+    file: "src/actors/limits/BodyBytes.ts",
+    find: "(users.get(userId) ?? 0) + bytes - counted > max",
+    replace: "total + bytes - counted > max",
+    tests: ["test/http/admission/SlowBodies.test.ts"]
   },
   {
     wrong: "a chunk of an answer costs no more than its bytes",

@@ -131,10 +131,13 @@ export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions)
           )
     }).pipe(writing.withPermits(1))
 
-  /** Goes on when nobody waits any more. */
+  /**
+   * Goes on when nobody waits any more. It must not be made interruptible: a hub that was told to stop is an interrupted
+   * fiber, and its shutdown, which waits here too, would end at once with the interrupt.
+   */
   const soon = (effect: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.flatMap(Effect.forkIn(effect, scope), (fiber) =>
-      Effect.interruptible(Fiber.await(fiber).pipe(Effect.timeoutOption(patience), Effect.asVoid))
+      Fiber.await(fiber).pipe(Effect.timeoutOption(patience), Effect.asVoid)
     )
 
   const due = () => {

@@ -49,6 +49,8 @@ export interface HubConfigShape {
   /** Wrong keys one address may present per minute before the hub answers 429; valid keys never count. */
   readonly wrongKeysPerMinute: number
   readonly maxBodyBytes: number
+  /** Milliseconds for which the body of a request may be silent. */
+  readonly bodyTimeout: number
   readonly maxUpstreamBytes: number
   /** Bytes of large answers that the hub may hold in memory for one user; at least `maxUpstreamBytes`. */
   readonly maxAnswerBytesPerUser: number
@@ -87,6 +89,7 @@ export const defaults: HubConfigShape = {
   fairShare: 100,
   wrongKeysPerMinute: 60,
   maxBodyBytes: 4 * 1024 * 1024,
+  bodyTimeout: 30_000,
   maxUpstreamBytes: 64 * 1024 * 1024,
   maxAnswerBytesPerUser: 256 * 1024 * 1024,
   drainMs: 35_000,
@@ -141,6 +144,7 @@ const variables = {
   fairShare: integer("FAIR_SHARE", 0, 1_000_000, defaults.fairShare),
   wrongKeysPerMinute: integer("WRONG_KEYS_PER_MINUTE", 1, 1_000_000, defaults.wrongKeysPerMinute),
   maxBodyBytes: bytes("MAX_BODY_BYTES", 1_024, defaults.maxBodyBytes),
+  bodyTimeout: duration("BODY_TIMEOUT", 1, defaults.bodyTimeout),
   maxUpstreamBytes: bytes("MAX_UPSTREAM_BYTES", 1_024, defaults.maxUpstreamBytes),
   maxAnswerBytesPerUser: bytes("MAX_ANSWER_BYTES_PER_USER", 1_024, defaults.maxAnswerBytesPerUser),
   drainMs: duration("DRAIN_MS", 0, defaults.drainMs),

@@ -21,6 +21,7 @@ import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { messageEra } from "../../domain/protocol/eras/Admission.ts"
 import { assumedVersion, eraOf } from "../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../actors/limits/AnswerBytes.ts"
+import { BodyBytes } from "../../actors/limits/BodyBytes.ts"
 import { AuditTrail } from "../../actors/observing/AuditTrail.ts"
 import { FairShare } from "../../actors/limits/FairShare.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
@@ -36,6 +37,7 @@ import { OpenRate } from "../admission/OpenRate.ts"
 import * as PostBody from "../admission/PostBody.ts"
 import type { Wait, Way } from "../wire/Guard.ts"
 import {
+  bodyTooSlow,
   conflictingKeys,
   foreignSite,
   invalidRequest,
@@ -44,6 +46,7 @@ import {
   noSession,
   noTarget,
   refuse,
+  tooManyBodies,
   tooManyWaiting,
   tooManyWrongKeys,
   unaudited,
@@ -79,6 +82,7 @@ const make = Effect.gen(function* () {
   const audit = yield* AuditTrail
   const share = yield* FairShare
   const answers = yield* AnswerBytes
+  const bodies = yield* BodyBytes
   const metrics = yield* HubMetrics
   const rejections = metrics.counter("mcphub_keys_rejected_total", "Requests without a key that opens the hub")
   const wrongKeys = yield* WrongKeys.make
@@ -130,7 +134,7 @@ const make = Effect.gen(function* () {
     switch (request.method) {
       case "POST": {
         if (!mayPost(admitted, PostBody.checkHeaders)) return
-        const messages = messagesIn((yield bodyOf(request)) as WireBody, reply)
+        const messages = messagesIn((yield bodyOf(request, principal)) as WireBody, reply)
         if (messages === undefined) return
         const isStateless =
           messages.kind === "one" &&
@@ -190,7 +194,7 @@ const make = Effect.gen(function* () {
       if (request.method !== "POST") return methodNotAllowed(reply, "POST")
       const found = events.find({ request, reply, principal })
       if (found === undefined || !mayPost(found.admitted, PostBody.checkContent)) return
-      const messages = messagesIn((yield bodyOf(request)) as WireBody, reply)
+      const messages = messagesIn((yield bodyOf(request, principal)) as WireBody, reply)
       return messages === undefined ? undefined : yield* found.take(messages)
     }
     const targetFor = (who: Principal) => targetOf(path, who)
@@ -216,9 +220,11 @@ const make = Effect.gen(function* () {
   }
 
   const bodyOf =
-    (request: WireRequest): Wait<WireBody> =>
-    (resume) =>
-      request.body(hub.maxBodyBytes, resume)
+    (request: WireRequest, { userId }: Principal): Wait<WireBody> =>
+    (resume) => {
+      const room = () => bodies.arriving(userId)
+      request.body({ bytes: hub.maxBodyBytes, milliseconds: hub.bodyTimeout, room }, resume)
+    }
 
   /** The messages in a body. Undefined: there are none to take, and that is answered. */
   const messagesIn = (body: WireBody, reply: WireReply): PostBody.Messages | undefined => {
@@ -231,6 +237,8 @@ const make = Effect.gen(function* () {
       const message = `The body comes in more than ${maxBodyPieces} chunks; send it in larger ones`
       return void refuse(reply, 400, rpcCodes.invalidRequest, "too_many_chunks", message)
     }
+    if (body === "too-slow") return void bodyTooSlow(reply)
+    if (body === "no-room") return void tooManyBodies(reply, bodies.max)
     const parsed = JsonGuard.parse(body)
     if (!parsed.ok) return void refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)
     const messages = PostBody.read(parsed.value)

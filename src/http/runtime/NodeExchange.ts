@@ -3,14 +3,13 @@
  * has read it to its end, and closes the connection, so that nobody can make it hold more than the limit.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { Pieces } from "../../domain/protocol/json/Pieces.ts"
 import { type JsonBody, sizeOf } from "../../domain/protocol/json/RawJson.ts"
 import { large } from "../../domain/protocol/json/ResponseScanner.ts"
 import { type Fork, Guard } from "../wire/Guard.ts"
 import { broken } from "../wire/Refusals.ts"
 import {
+  type BodyLimits,
   type Charge,
-  maxBodyPieces,
   maxUnreadBytes,
   type WireBody,
   type WireHeaders,
@@ -18,6 +17,7 @@ import {
   type WireRequest,
   type WireStream
 } from "../wire/Wire.ts"
+import { NodeBody } from "./NodeBody.ts"
 import { type Leaving, nodeStream, unreadMs, writeAll } from "./NodeStream.ts"
 import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 
@@ -72,32 +72,10 @@ export class NodeExchange implements WireRequest, WireReply {
     return this.incoming.socket.remoteAddress ?? ""
   }
 
-  body(limit: number, done: (body: WireBody) => void): void {
-    const { guard, incoming } = this
-    const declared = Number(incoming.headers["content-length"] ?? 0)
-    if (declared > limit) return done("too-large")
-    const pieces = new Pieces()
-    let count = 0
-    let finished = false
-    const finish = (result: WireBody): void => {
-      if (finished) return
-      finished = true
-      done(result)
-    }
-    guard.on(incoming, "data", (chunk: Buffer) => {
-      if (finished) return
-      const problem =
-        pieces.byteLength + chunk.length > limit ? "too-large" : ++count > maxBodyPieces ? "too-many-pieces" : undefined
-      if (problem !== undefined) {
-        incoming.pause()
-        return finish(problem)
-      }
-      pieces.push(chunk)
-    })
-    guard.on(incoming, "end", () => finish(pieces.whole()))
-    const abort = (): void => finish("aborted")
-    guard.on(incoming, "error", abort)
-    this.onAbort(abort)
+  body(limits: BodyLimits, done: (body: WireBody) => void): void {
+    const body = new NodeBody(this.incoming, this.guard, limits, done)
+    body.take()
+    this.onAbort(() => body.abort())
   }
 
   always(headers: WireHeaders): void {

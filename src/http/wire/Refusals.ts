@@ -70,6 +70,27 @@ export const tooManyWaiting = (reply: WireReply): void =>
     }
   )
 
+/** For a body that does not come to its end. */
+export const bodyTooSlow = (reply: WireReply): void =>
+  refuse(
+    reply,
+    408,
+    rpcCodes.invalidRequest,
+    "body_too_slow",
+    "The body did not arrive in time; send it again without a pause"
+  )
+
+/** For a user who has begun more bodies at once than the hub holds for them. */
+export const tooManyBodies = (reply: WireReply, max: number): void =>
+  refuse(
+    reply,
+    429,
+    1429,
+    "too_many_bodies",
+    `Bodies of this user that are still arriving have more than ${max} bytes; send fewer large ones at once`,
+    { "retry-after": "5" }
+  )
+
 export const unavailable = (reply: WireReply, message: string, retryAfterSeconds: number): void =>
   refuse(reply, 503, 1503, "unavailable", message, { "retry-after": String(retryAfterSeconds) })
 

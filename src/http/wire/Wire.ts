@@ -2,14 +2,23 @@
  * One HTTP exchange as the MCP endpoint sees it, apart from any runtime; `NodeExchange` adapts `node:http`, on Node and Deno.
  * Callbacks and not effects, because this is the data path. Every callback runs inside the exchange's guard.
  */
+import type { BodyRoom } from "../../actors/limits/BodyBytes.ts"
 import type { JsonBody } from "../../domain/protocol/json/RawJson.ts"
 import type { Guard } from "./Guard.ts"
 
 /** A whole body, or why there is none. */
-export type WireBody = Uint8Array | "too-large" | "too-many-pieces" | "aborted"
+export type WireBody = Uint8Array | "too-large" | "too-many-pieces" | "too-slow" | "no-room" | "aborted"
 
 /** Chunks a body may come in: each costs as much time as a thousand bytes of it, however little it is. */
 export const maxBodyPieces = 100_000
+
+export interface BodyLimits {
+  readonly bytes: number
+  /** How long it may be silent; on the whole it has as much, and a second more for each 64 KiB that have arrived. */
+  readonly milliseconds: number
+  /** Its user's room, asked for only where a body does not arrive in one piece. */
+  readonly room: () => BodyRoom
+}
 
 export interface WireRequest {
   readonly method: string
@@ -21,7 +30,7 @@ export interface WireRequest {
   /** The address of whoever holds the other end of the connection: the client, or a proxy before it. */
   readonly address: string
   /** Calls back once. */
-  readonly body: (limit: number, done: (body: WireBody) => void) => void
+  readonly body: (limits: BodyLimits, done: (body: WireBody) => void) => void
 }
 
 export type WireHeaders = Readonly<Record<string, string>>
