@@ -1,4 +1,4 @@
-/** The store of the audit trail. `AuditLogMemory` and `AuditLogSql` behave alike. */
+/** The store of the audit trail. */
 import { Context, type Effect } from "effect"
 import type { AuditEvent, AuditOutcome, AuditRow } from "./AuditEvent.ts"
 import type { UserId } from "../Ids.ts"
@@ -20,7 +20,6 @@ export class AuditLog extends Context.Service<
   {
     /** Writes all or nothing; rows written before, also by an attempt that seemed to fail, stay as they are. */
     readonly append: (events: ReadonlyArray<AuditEvent>) => Effect.Effect<void, DatabaseUnavailable>
-    /** The matching rows, in the order of writing. */
     readonly find: (query: AuditQuery) => Effect.Effect<ReadonlyArray<AuditRow>, DatabaseUnavailable>
     /**
      * Removes days (UTC) that ended `days` or more days before `now` (milliseconds), as far as `keptFrom` believes `now`;

@@ -1,7 +1,6 @@
 /**
  * The requests that take long, written down while they run, with nothing of their arguments: after a hub is killed, the
  * next one finds them here and records that nobody knows how they ended. No such request is ever sent again.
- * `InFlightRequestsMemory` and `InFlightRequestsSql` behave alike.
  */
 import { Context, type Effect } from "effect"
 import type { DatabaseUnavailable } from "../identity/IdentityErrors.ts"

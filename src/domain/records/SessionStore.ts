@@ -1,7 +1,6 @@
 /**
  * The part of a session that outlives its process: enough to rebuild its actor after a restart, so that a client goes
- * on with the session id it has, and nothing of its calls, arguments or results. Only the session registry uses the
- * store; `SessionStoreMemory` and `SessionStoreSql` behave alike.
+ * on with the session id it has, and nothing of its calls, arguments or results.
  *
  * A row is found by the digest of (user, key, target, wire id), never by the wire id, which the database does not hold:
  * whoever has a session id and the key acts in that session, so the id is a credential too, and a reader of the
@@ -29,7 +28,6 @@ export interface StoredClient {
 
 export interface StoredSession {
   readonly digest: string
-  /** The hub's own uuid, which survives restarts. */
   readonly sessionId: SessionId
   readonly userId: UserId
   readonly keyId: KeyId
@@ -66,7 +64,6 @@ export class SessionStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<string>, DatabaseUnavailable>
     /** The session, if it was active since then; this hub owns it from now on. */
     readonly claim: (owner: string, digest: string, activeSince: number) => Effect.Effect<Claim, DatabaseUnavailable>
-    /** Those of the digests that the hub no longer owns. */
     readonly disowned: (
       owner: string,
       digests: ReadonlyArray<string>
