@@ -42,8 +42,9 @@ const start = (options: OpenConnection): Effect.Effect<Worker, SqlError.SqlError
   Effect.callback<Worker, SqlError.SqlError>((resume) => {
     const worker = new Worker(program, { workerData: options })
     const fail = (failure: SqliteFailure) => {
-      void worker.terminate()
+      // First, since on Deno the exit is heard within `terminate`.
       resume(Effect.fail(errorOf(options.file, failure)))
+      void worker.terminate()
     }
     worker.once("error", (error) => fail({ ...ended, message: error.message }))
     worker.on("message", (message: FromConnection) => {

@@ -65,6 +65,8 @@ export const removeUnchanged = (file: string, text: string): boolean => {
 const troubles: Readonly<Record<string, string>> = {
   ENOSPC: "its disk has no room (ENOSPC); make room",
   EDQUOT: "its disk has no room for this user (EDQUOT); make room",
+  EEXIST: "a file is in the way (EEXIST); move it away",
+  ENOTDIR: "a file is in the way (ENOTDIR); move it away",
   EROFS: "its disk is read-only (EROFS); mount it writable",
   EACCES: "this user may not (EACCES); check the owner of the folder",
   EPERM: "this user may not (EPERM); check the owner of the folder"

@@ -4,10 +4,10 @@
  * No secret has a default: without `CREDENTIAL_KEY` or `JWT_SECRET` in the environment, each data directory gets its
  * own. Several nodes on one database need the same `CREDENTIAL_KEY` in their environment.
  */
-import { Effect, FileSystem, Path, Redacted } from "effect"
+import { Effect, Path, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { cannotBeWritten, createWhole, removeUnchanged } from "../database/WholeFile.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
 
@@ -19,17 +19,15 @@ export interface Secret {
 
 /** Creates the data directory if it is missing, for the owner only. */
 export const prepareDataDir = Effect.fnUntraced(function* (dataDir: string) {
-  const fs = yield* FileSystem.FileSystem
-  yield* fs.makeDirectory(dataDir, { recursive: true, mode: 0o700 }).pipe(
-    Effect.mapError(
-      (error) =>
-        new CliFailure({
-          kind: "DataDirectory",
-          exitCode: 2,
-          message: `The data directory ${dataDir} cannot be created (${error.reason._tag}); name another with --data`
-        })
-    )
-  )
+  yield* Effect.try({
+    try: () => void mkdirSync(dataDir, { recursive: true, mode: 0o700 }),
+    catch: (cause) =>
+      new CliFailure({
+        kind: "DataDirectory",
+        exitCode: 2,
+        message: `The data folder ${cannotBeWritten(dataDir, cause)}, or choose another with --data`
+      })
+  })
 })
 
 /** The secret in a file; undefined where there is none. An empty file is what a full disk left, and has sealed nothing. */

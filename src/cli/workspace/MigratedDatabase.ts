@@ -8,26 +8,25 @@ import type { Workspace } from "./Workspace.ts"
 
 interface Failure {
   readonly _tag: string
-  readonly reason?: { readonly _tag: string }
+  readonly reason?: { readonly _tag: string; readonly message?: string | undefined }
   readonly cause?: unknown
 }
 
-/** The driver's own texts may name the user and address of the database: only what kind of failure it was is told. */
+/** What a driver says of a server may name its user and address: of that only the kind of failure is told. */
 const unavailable =
   (workspace: Workspace) =>
   (error: Failure): CliFailure => {
     const damage = damageIn(error) ?? damageIn(error.cause)
     if (damage !== undefined) return new CliFailure({ kind: "DatabaseDamaged", exitCode: 3, message: damage })
+    const isEmbedded = workspace.secrets.databaseUrl === undefined
+    const words = isEmbedded ? error.reason?.message : undefined
     return new CliFailure({
       // A server that may come back, or something that has to be mended.
-      kind:
-        workspace.secrets.databaseUrl !== undefined && error.reason?._tag === "ConnectionError"
-          ? "DatabaseAway"
-          : "DatabaseUnavailable",
+      kind: !isEmbedded && error.reason?._tag === "ConnectionError" ? "DatabaseAway" : "DatabaseUnavailable",
       exitCode: 3,
       message:
-        `The database cannot be used (${error.reason?._tag ?? error._tag}); ` +
-        (workspace.secrets.databaseUrl === undefined
+        `The database cannot be used (${words ?? error.reason?._tag ?? error._tag}); ` +
+        (isEmbedded
           ? `check the folder ${workspace.dataDir}, or choose another with --data`
           : "check DATABASE_URL, that the server runs and that its user may create tables and schemas")
     })

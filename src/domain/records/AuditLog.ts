@@ -21,10 +21,7 @@ export class AuditLog extends Context.Service<
     /** Writes all or nothing; rows written before, also by an attempt that seemed to fail, stay as they are. */
     readonly append: (events: ReadonlyArray<AuditEvent>) => Effect.Effect<void, DatabaseUnavailable>
     readonly find: (query: AuditQuery) => Effect.Effect<ReadonlyArray<AuditRow>, DatabaseUnavailable>
-    /**
-     * Removes days (UTC) that ended `days` or more days before `now` (milliseconds), as far as `keptFrom` believes `now`;
-     * prepares those to come.
-     */
+    /** Removes days (UTC) that ended `days` or more days before `now`, as `keptFrom` has it; prepares those to come. */
     readonly retain: (now: number, days: number) => Effect.Effect<void, DatabaseUnavailable>
   }
 >()("mcphub/domain/records/AuditLog") {}
@@ -33,11 +30,7 @@ export const millisPerDay = 86_400_000
 
 export const startOfDay = (time: number): number => Math.floor(time / millisPerDay) * millisPerDay
 
-/**
- * The time before which rows are old; undefined while none is. A clock that runs far ahead must not empty the trail, so
- * time counts as passed up to the end of the last but one day that has rows: `earlier` is a time of that day, of the
- * days up to `now`. The last day alone proves nothing: the rows may have got their time from that clock.
- */
+/** The time before which rows are old. A clock that is far ahead may have dated the last day with rows: `earlier` is of the one before. */
 export const keptFrom = (now: number, days: number, earlier: number | undefined): number | undefined =>
   earlier === undefined
     ? undefined
