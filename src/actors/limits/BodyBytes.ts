@@ -31,7 +31,7 @@ export class BodyBytes extends Context.Service<
   )
 }
 
-const bodies = 8
+const bodies = 32
 const leastBytes = 64 * 1024 * 1024
 
 const make = Effect.gen(function* () {
