@@ -2,6 +2,7 @@
  * One run: all targets side by side, every workload on each of them in turns and in another order each round, so that a
  * busy moment of the machine meets all alike. Then what needs a fresh process, one target after the other.
  */
+import process from "node:process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { HeaderBytes } from "./load/HeaderBytes.ts"
@@ -39,7 +40,7 @@ export interface Measured {
 const skips = ({ skip = [] }: Plan, workload: string): boolean => skip.includes(workload)
 
 const chosen = (options: Options): ReadonlyArray<Plan> => {
-  const all = options.isolation ? isolationPlans : plans(options.against)
+  const all = options.isolation ? isolationPlans : plans(options.against, process.env["BENCH_DATABASE_URL"])
   const wanted = options.only
   if (wanted === undefined) return all.filter(({ name }) => name !== "nginx" || isInstalled("nginx"))
   const known = all.map(({ name }) => name)

@@ -7,6 +7,7 @@ import { everyRound } from "./Workloads.ts"
 
 const pairs = [
   ["hub", "hub-before"],
+  ["hub", "hub-postgres"],
   ["isolation-on", "isolation-off"]
 ] as const
 

@@ -19,17 +19,18 @@ const program = (checkout: string, path: string, args: ReadonlyArray<string>): S
 const gateway = (file: string) => (place: Place) =>
   program(root, `bench/targets/${file}`, [String(place.port), place.upstream])
 
-/** The hub of a checkout as `mcphub start` runs it, on its embedded database. */
-export const hubOf = (name: string, checkout: string): Plan => ({
+/** The hub of a checkout as `mcphub start` runs it: on its embedded database, or on the empty one of a server. */
+export const hubOf = (name: string, checkout: string, databaseUrl?: string): Plan => ({
   name,
-  about: "mcphub start: embedded database, log lines and audit rows of all requests",
+  about: `mcphub start: ${databaseUrl === undefined ? "embedded database" : "PostgreSQL"}, log lines and audit rows of all requests`,
   start: ({ folder, port, upstream, users }) => {
     const settings = join(folder, "mcp_settings.json")
     const provision = join(folder, "users.json")
     writeFileSync(settings, JSON.stringify({ mcpServers: { bench: { url: `${upstream}/mcp` } } }))
     writeFileSync(provision, JSON.stringify(provisionOf(users)))
     const args = ["--data", join(folder, "data"), "--port", String(port), "--settings", settings]
-    return program(checkout, "src/main.ts", ["start", ...args, "--provision", provision])
+    const start = program(checkout, "src/main.ts", ["start", ...args, "--provision", provision])
+    return databaseUrl === undefined ? start : { ...start, env: { DATABASE_URL: databaseUrl } }
   }
 })
 
@@ -43,7 +44,8 @@ const composed = (mode: "on" | "off", about: string): Plan => ({
 
 const ofNoUsers = ["isolation", "idle", "churn"]
 
-export const plans = (against: string | undefined): ReadonlyArray<Plan> => [
+/** `databaseUrl`: an empty database, for the hub on PostgreSQL beside the others. */
+export const plans = (against: string | undefined, databaseUrl: string | undefined): ReadonlyArray<Plan> => [
   { name: "direct", about: "the load client on the server itself", skip: [...ofNoUsers, "recovery"] },
   { name: "nginx", about: "nginx as a plain proxy", skip: ofNoUsers, start: nginx },
   { name: "node", about: "a plain proxy on node:http", skip: ofNoUsers, start: gateway("bare-node.ts") },
@@ -59,6 +61,7 @@ export const plans = (against: string | undefined): ReadonlyArray<Plan> => [
     start: gateway("sdk-gateway.ts")
   },
   hubOf("hub", root),
+  ...(databaseUrl === undefined ? [] : [hubOf("hub-postgres", root, databaseUrl)]),
   ...(against === undefined ? [] : [hubOf("hub-before", against)])
 ]
 
