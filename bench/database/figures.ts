@@ -19,6 +19,7 @@ import { SessionStore } from "../../src/domain/records/SessionStore.ts"
 import * as Migrations from "../../src/domain/storage/migrations/Migrations.ts"
 import * as Repositories from "../../src/domain/storage/Repositories.ts"
 import { cost, type Cost, isPerThread, longestStall } from "./Measures.ts"
+import { echo } from "./Echo.ts"
 import { auditRows, session } from "./Workload.ts"
 
 const rows = Number(process.argv[2] ?? 1_000_000)
@@ -75,6 +76,7 @@ const measured = Effect.gen(function* () {
   const { key, row } = yield* keys.create({ userId: ada.id })
   yield* fill
   if (url === undefined) say("size of the file", `${(statSync(databaseFile(folder)).size / 2 ** 20).toFixed(0)} MiB`)
+  say("a message to a thread and back", micros(yield* cost(yield* echo, 2_000)))
   const lookUp = keys.principal(key)
   const opened = Array.from({ length: 1_500 }, () => session(ada.id, row.id)).values()
   const owner = randomUUID()
@@ -115,7 +117,7 @@ say(
 )
 say("the thread's time is", isPerThread ? "its own" : "the whole process's, as Deno knows no other")
 await Effect.runPromise(
-  measured.pipe(
+  Effect.scoped(measured).pipe(
     Effect.provide(
       Repositories.layerRepositories.pipe(
         Layer.provide(Credentials.layer(Redacted.make("a credential key to measure with"))),

@@ -42,6 +42,25 @@ const columns = {
   origin: "text"
 } as const
 
+/** In the order of the columns. */
+const listOf = (event: AuditEvent): ReadonlyArray<unknown> => [
+  event.time,
+  event.id,
+  event.kind,
+  event.userId,
+  event.username,
+  event.keyId,
+  event.sessionId,
+  event.server,
+  event.method,
+  event.target,
+  event.outcome,
+  event.durationMs,
+  event.errorCode,
+  event.errorKind,
+  event.origin
+]
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const reads = (yield* LongReads) ?? sql
@@ -54,7 +73,7 @@ const make = Effect.gen(function* () {
       "outcome", "durationMs", "errorCode", "errorKind", "origin")
     select ${instantOf(`e."time"`)}, e."id", e."kind", e."userId", e."username", e."keyId", e."sessionId", e."server",
       e."method", e."target", e."outcome", e."durationMs", e."errorCode", e."errorKind", e."origin"
-    from ${rows("e", events, columns)} where ${hasTurn(turnOfRows)} ${otherwise}`
+    from ${rows("e", events, columns, listOf)} where ${hasTurn(turnOfRows)} ${otherwise}`
 
   const newestBefore = (end: number) =>
     Effect.map(

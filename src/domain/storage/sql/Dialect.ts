@@ -47,11 +47,12 @@ export interface Dialect {
   readonly list: (element: Fragment, order: string) => Fragment
   /** Whether a column is among these values, by its index where there is one. */
   readonly isOneOf: (column: string, values: ReadonlyArray<string>, kind?: "uuid" | "text") => Fragment
-  /** A list of objects as a table. */
-  readonly rows: (
+  /** A list of objects as a table. `list` gives an object's members in the order of the columns: faster, for many rows. */
+  readonly rows: <Value extends object>(
     alias: string,
-    values: ReadonlyArray<object>,
-    columns: Readonly<Record<string, ColumnKind>>
+    values: ReadonlyArray<Value>,
+    columns: Readonly<Record<string, ColumnKind>>,
+    list?: (value: Value) => ReadonlyArray<unknown>
   ) => Fragment
   /** The sorted names of a JSON object's members that hold text, as a JSON array; null for what is no object. */
   readonly memberNames: (column: string) => Fragment
@@ -185,9 +186,9 @@ const sqlite = (sql: SqlClient.SqlClient): Dialect => {
     list: (element, order) => sql`json_group_array(${element} order by ${literal(order)})`,
     isOneOf: (column, values) => sql`${literal(column)} in (select value from json_each(${json(values)}))`,
     // As lists, not objects: their members are found by place, which takes a third less of either thread.
-    rows: (alias, values, columns) => {
+    rows: (alias, values, columns, list) => {
       const names = Object.keys(columns)
-      const lists = values.map((value) => names.map((name) => (value as Record<string, unknown>)[name]))
+      const lists = values.map(list ?? ((value) => names.map((name) => (value as Record<string, unknown>)[name])))
       const extracted = literal(Object.entries(columns).map(columnOf).join(", "))
       return sql`(select ${extracted} from json_each(${JSON.stringify(lists)})) as ${literal(alias)}`
     },
