@@ -17,6 +17,10 @@ import { monotonicMillis } from "../../domain/Monotonic.ts"
 
 /** Bytes of a large answer that cost as much as a request. */
 const unitBytes = 128 * 1024
+
+/** What moving a part of a large answer costs. */
+export const unitsOfBytes = (bytes: number): number => bytes / unitBytes
+
 /** Part of a second whose units a user may use at once. */
 const burstSeconds = 0.2
 /** Milliseconds for which a user counts as active after a request. */
@@ -40,10 +44,13 @@ export class FairShare extends Context.Service<
     /** Counts from the next turn of the event loop on. */
     readonly ended: (userId: UserId) => void
     /**
-     * Bytes of an answer have been moved. Undefined: read on. Otherwise the rest waits until `goOn`, which never runs
-     * before this has returned; the function says that there is no rest.
+     * A part of some work has been done for the user, e.g. bytes of an answer have been moved. Undefined: go on.
+     * Otherwise the rest waits until `goOn`, which never runs before this has returned; the function says that there is
+     * no rest.
      */
-    readonly moved: (userId: UserId, bytes: number, goOn: () => void) => (() => void) | undefined
+    readonly spend: (userId: UserId, units: number, goOn: () => void) => (() => void) | undefined
+    /** Work has been done for the user that could not wait: what they do next waits for it. */
+    readonly charge: (userId: UserId, units: number) => void
     /** Requests that wait now, and that have ever waited. */
     readonly waiting: () => number
     readonly waited: () => number
@@ -246,11 +253,10 @@ const make = Effect.fnUntraced(function* () {
       ending.push(userId)
       if (ending.length === 1) soon.scheduleTask(endAll, 0)
     },
-    moved: (userId, bytes, goOn) => {
+    spend: (userId, cost, goOn) => {
       if (isOff) return undefined
       const moment = now()
       const account = accountOf(userId, moment)
-      const cost = bytes / unitBytes
       if (!isBesideOthers(account, moment)) {
         charge(account, cost)
         return undefined
@@ -261,6 +267,7 @@ const make = Effect.fnUntraced(function* () {
         if (takeBack(account, account.answers, one)) charge(account, cost)
       }
     },
+    charge: (userId, units) => charge(accountOf(userId, now()), units),
     waiting: () => waiting,
     waited: () => waited,
     release: Effect.sync(() => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { type Admission, FairShare } from "../../../src/actors/limits/FairShare.ts"
+import { type Admission, FairShare, unitsOfBytes } from "../../../src/actors/limits/FairShare.ts"
 import { defaults, HubConfig } from "../../../src/domain/config/HubConfig.ts"
 import { UserId } from "../../../src/domain/Ids.ts"
 
@@ -37,7 +37,7 @@ const answer = (share: FairShare["Service"], user: UserId) => {
   let end: (() => void) | undefined
   const read = (): void => {
     pieces++
-    end = share.moved(user, piece, read)
+    end = share.spend(user, unitsOfBytes(piece), read)
     assert.isDefined(end)
   }
   read()
@@ -50,7 +50,7 @@ describe("a user's fair share", () => {
       const { ran, send, share } = yield* requests
       for (let i = 0; i < 500; i++) assert.strictEqual(send(ada, String(i)), "runs")
       assert.strictEqual(ran.length, 500)
-      assert.isUndefined(share.moved(ada, 1e9, () => {}))
+      assert.isUndefined(share.spend(ada, unitsOfBytes(1e9), () => {}))
     }).pipe(Effect.provide(layer()))
   )
 
@@ -172,7 +172,7 @@ describe("a user's fair share", () => {
   it.effect("a large answer is read at its pace beside others, and all at once alone", () =>
     Effect.gen(function* () {
       const { share } = yield* requests
-      assert.isUndefined(share.moved(ada, piece, () => {}))
+      assert.isUndefined(share.spend(ada, unitsOfBytes(piece), () => {}))
       brief(share, bo)
       const adas = answer(share, ada)
       // One and a half units are left, a piece is half of one, and it takes a whole one to go on.
@@ -253,7 +253,7 @@ describe("a user's fair share", () => {
       const { send, share } = yield* requests
       brief(share, bo)
       for (let i = 0; i < 100; i++) assert.strictEqual(send(ada, ""), "runs")
-      assert.isUndefined(share.moved(ada, 1e9, () => {}))
+      assert.isUndefined(share.spend(ada, unitsOfBytes(1e9), () => {}))
     }).pipe(Effect.provide(layer(0)))
   )
 })

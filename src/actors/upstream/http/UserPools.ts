@@ -11,7 +11,7 @@ import { Context, Effect, Equal, Hash, Layer, RcMap, type Scope } from "effect"
 import type { Socket } from "node:net"
 import { buildConnector, Pool, type Dispatcher } from "undici"
 import { graceMs, stallMs } from "../../../domain/AwakeTimeout.ts"
-import { FairShare } from "../../limits/FairShare.ts"
+import { FairShare, unitsOfBytes } from "../../limits/FairShare.ts"
 import { type Fork, Guard } from "../../../domain/Guard.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import type { UserId } from "../../../domain/Ids.ts"
@@ -41,7 +41,7 @@ export interface PoolStats {
 /** The sockets of one user toward one origin. */
 export interface UserPool {
   readonly dispatch: (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => void
-  /** So much of a large answer has been read, see `FairShare.moved`. */
+  /** So much of a large answer has been read, see `FairShare.spend`. */
   readonly moved: (bytes: number, goOn: () => void) => (() => void) | undefined
 }
 
@@ -112,7 +112,7 @@ const make = Effect.fnUntraced(function* () {
             counters.requests++
             pool.dispatch(options, handler)
           },
-          moved: (bytes, goOn) => share.moved(key.userId, bytes, goOn)
+          moved: (bytes, goOn) => share.spend(key.userId, unitsOfBytes(bytes), goOn)
         }))
       ),
     idleTimeToLive: unusedMs
