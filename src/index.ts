@@ -82,6 +82,7 @@ export * from "./domain/identity/IdentityErrors.ts"
 export { GroupId, KeyId, RequestId, SessionId, UserId, WireSessionId } from "./domain/Ids.ts"
 export { KeyEvent, KeyEvents, type KeyNews } from "./domain/identity/KeyEvents.ts"
 export type { GroupGrant, Principal } from "./domain/identity/Principal.ts"
+export { Standing } from "./domain/identity/Standing.ts"
 export { IdentityUnavailable, KeyRejected, Principals } from "./domain/identity/Principals.ts"
 export { Provisioning, ProvisioningRefused, type ProvisioningSummary } from "./domain/provisioning/Provisioning.ts"
 export { User } from "./domain/identity/User.ts"
@@ -93,7 +94,8 @@ export {
   SessionLimitReached,
   SessionNotFound,
   SessionRefused,
-  SessionsUnavailable
+  SessionsUnavailable,
+  KeyEnded
 } from "./domain/requests/SessionErrors.ts"
 export type { Target } from "./domain/access/Target.ts"
 

@@ -172,7 +172,7 @@ export const make = (options: BridgeOptions): EraBridge => {
       })
     return visiting(
       call,
-      Effect.flatMap(parked.start(ownExchange(call), run), (outcome) => outcomeOf(call, outcome))
+      Effect.flatMap(parked.start(connection.server, ownExchange(call), run), (outcome) => outcomeOf(call, outcome))
     )
   }
 

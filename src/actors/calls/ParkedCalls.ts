@@ -32,6 +32,7 @@ export interface Ask {
 export interface ParkedCalls {
   /** Starts a call and waits for its first outcome. */
   readonly start: (
+    server: string,
     exchange: ClientExchange,
     run: (ask: Ask) => Effect.Effect<unknown, RequestError>
   ) => Effect.Effect<Outcome, RequestError>
@@ -41,6 +42,8 @@ export interface ParkedCalls {
     exchange: ClientExchange,
     inputResponses: JsonObject
   ) => Effect.Effect<Outcome, RequestError>
+  /** Ends the calls at a server; what comes back for one of them finds it gone. */
+  readonly end: (server: string) => Effect.Effect<void>
   /** Calls that are open, whether a POST waits for them or not. */
   readonly parked: () => number
 }
@@ -52,6 +55,7 @@ interface Question {
 
 interface Job {
   readonly id: string
+  readonly server: string
   readonly questions: Map<string, Question>
   fiber: Fiber.Fiber<unknown, RequestError> | undefined
   /** The waiting POST, if any. */
@@ -161,10 +165,11 @@ export const make = Effect.gen(function* () {
     }
   })
 
-  const start: ParkedCalls["start"] = (exchange, run) =>
+  const start: ParkedCalls["start"] = (server, exchange, run) =>
     Effect.suspend(() => {
       const job: Job = {
         id: randomUUID(),
+        server,
         questions: new Map(),
         fiber: undefined,
         exchange,
@@ -210,7 +215,16 @@ export const make = Effect.gen(function* () {
 
   yield* Effect.addFinalizer(() => Effect.forEach([...jobs.values()], kill, { discard: true }))
 
-  return { start, resume, parked: () => jobs.size } satisfies ParkedCalls
+  const end: ParkedCalls["end"] = (server) =>
+    Effect.suspend(() =>
+      Effect.forEach(
+        [...jobs.values()].filter((job) => job.server === server),
+        kill,
+        { concurrency: "unbounded", discard: true }
+      )
+    )
+
+  return { start, resume, end, parked: () => jobs.size } satisfies ParkedCalls
 })
 
 /** A client's answer is the result object itself; anything else is told to the upstream as the error it is. */

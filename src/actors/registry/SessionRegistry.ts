@@ -12,13 +12,13 @@
  * (`SessionRecovery`): a restart does not end a session, only its connections to servers.
  */
 import { randomUUID } from "node:crypto"
-import { Clock, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Layer, Option, Schedule, Scope, Stream } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { SessionId, type UserId, WireSessionId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import * as SingleFlight from "../../domain/SingleFlight.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
-import { Principals } from "../../domain/identity/Principals.ts"
+import { type IdentityUnavailable, Principals } from "../../domain/identity/Principals.ts"
 import { sessionDigest } from "../../domain/records/SessionStore.ts"
 import { changedServers, Settings } from "../../domain/servers/Settings.ts"
 import { eraOf } from "../../domain/protocol/Versions.ts"
@@ -34,6 +34,7 @@ import { type Target, targetText } from "../../domain/access/Target.ts"
 import {
   HubDraining,
   HubOverloaded,
+  KeyEnded,
   SessionLimitReached,
   SessionNotFound,
   SessionRefused
@@ -130,6 +131,8 @@ const make = Effect.gen(function* () {
         runFork(Effect.ignore(close(sessionId, reason)))
       }
     })
+    // From the moment it is in the map, the end of its key ends it; before, nobody would.
+    if (options.principal.standing.isRevoked) return yield* keyEnded
     const { userId, keyId } = options.principal
     const digest = sessionDigest(userId, keyId, targetText(options.target), wireId)
     const isStored = eraOf(options.protocolVersion) === "stateful" && options.streamed === undefined
@@ -256,6 +259,10 @@ const make = Effect.gen(function* () {
   })
   const refuseDraining = Effect.suspend(() => (draining ? stopping : Effect.void))
 
+  const keyEnded = new SessionRefused({
+    reason: new KeyEnded({ message: "The MCPHub key of this request no longer opens the hub" })
+  })
+
   const overloaded = new SessionRefused({
     reason: new HubOverloaded({
       message: "The hub is short of memory and takes no new sessions; try again in a moment",
@@ -264,8 +271,12 @@ const make = Effect.gen(function* () {
   })
   const refuseOverloaded = Effect.suspend(() => (pressure.memory() ? overloaded : Effect.void))
 
-  const reserve: Sessions["Service"]["reserve"] = (principal) =>
-    refuseDraining.pipe(Effect.andThen(refuseOverloaded), Effect.andThen(takePlace(principal)))
+  const reserve: Sessions["Service"]["reserve"] = Effect.fnUntraced(function* (principal) {
+    yield* refuseDraining
+    yield* refuseOverloaded
+    if (principal.standing.isRevoked) return yield* keyEnded
+    return yield* takePlace(principal)
+  })
 
   const open: Sessions["Service"]["open"] = Effect.fnUntraced(function* (options) {
     yield* refuseDraining
@@ -311,10 +322,22 @@ const make = Effect.gen(function* () {
       .sort((a, b) => b.actor.quietMs() - a.actor.quietMs())
       .slice(0, shedAtOnce)
 
+  const reading = SingleFlight.make<string, Option.Option<Principal>, IdentityUnavailable>(registry)
+
+  /** What a session may do after its user's groups or tokens changed: read once for all sessions of a key. */
+  const renew = (actor: SessionActor.SessionActor): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const stale = actor.principal()
+      if (stale.standing.isCurrent) return Effect.void
+      const read = reading.run(stale.keyId, () => principals.renewed(stale))
+      return Effect.flatMap(read, (found) => (Option.isSome(found) ? actor.renew(found.value) : Effect.void))
+    }).pipe(Effect.ignore)
+
   const watch = Effect.suspend(() => {
     const ends = pressure.memory() ? longestIdle().map((entry) => end(entry, "memory ran short")) : []
     for (const entry of entries.values()) {
       const { actor } = entry
+      if (!actor.principal().standing.isCurrent) ends.push(renew(actor))
       if (!actor.inUse() && actor.quietMs() >= hub.sessionIdleMs) {
         ends.push(endIdle(entry))
       }
@@ -333,7 +356,12 @@ const make = Effect.gen(function* () {
               principal.userId === event.userId && (event.keyId === undefined || principal.keyId === event.keyId),
             "the key was revoked or has expired"
           )
-        : Effect.void
+        : // Beside the stream, so that a slow read delays no revocation. What fails is taken up by the watch.
+          Effect.forEach(
+            [...bySession.values()].filter(({ actor }) => actor.principal().userId === event.userId),
+            ({ actor }) => Effect.forkIn(renew(actor), registry),
+            { discard: true }
+          )
     ),
     Effect.forkScoped
   )
@@ -343,12 +371,10 @@ const make = Effect.gen(function* () {
     Stream.runForEach((next) => {
       const changed = changedServers(known, next)
       known = next
-      return changed.length === 0
-        ? Effect.void
-        : Effect.forEach([...bySession.values()], ({ actor }) => actor.reconfigure(changed), {
-            concurrency: "unbounded",
-            discard: true
-          })
+      return Effect.forEach([...bySession.values()], ({ actor }) => actor.reconfigure(changed), {
+        concurrency: "unbounded",
+        discard: true
+      })
     }),
     Effect.forkScoped
   )

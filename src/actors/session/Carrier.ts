@@ -14,11 +14,12 @@ import type { Catalog } from "../catalog/Catalog.ts"
 import type { EraBridge } from "../calls/EraBridge.ts"
 import * as EraProjection from "../calls/EraProjection.ts"
 import type { RequestError } from "../../domain/requests/RequestErrors.ts"
+import { type AccessInForce, admitsRequest } from "./SessionAccess.ts"
 import type { SessionLogLevel } from "./SessionLogLevel.ts"
 import type { SessionMessages } from "./SessionMessages.ts"
 import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
 import type { UpstreamConnection } from "../upstream/connection/UpstreamConnection.ts"
-import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
+import { NotAllowed, type UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 import { metaOf, textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 
@@ -36,6 +37,7 @@ type OnMessage = Parameters<Send>[1]
 
 export interface CarrierOptions {
   readonly era: Era
+  readonly access: AccessInForce
   readonly catalog: Catalog
   readonly links: UpstreamLinks
   readonly bridge: EraBridge
@@ -58,7 +60,7 @@ const extending =
   }
 
 export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
-  const { bridge, catalog, era, links, logLevel, messages } = options
+  const { access, bridge, catalog, era, links, logLevel, messages } = options
   const settings = yield* Settings
   const hub = yield* HubConfig
   const telemetry = yield* Telemetry
@@ -71,7 +73,11 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
     )
 
   const reach: Carrier["reach"] = (call, server, params) => {
-    const { record } = call
+    const { message, record } = call
+    // Its name was looked up under the access of then. From here on `SessionAdmission` ends it, should that change.
+    if (!admitsRequest(access(), server, message.method, [textOrEmpty(params?.["name"])], hub.nameSeparator)) {
+      return new NotAllowed({ server, message: `The user's groups no longer admit this request to server ${server}` })
+    }
     record.server = server
     const config = settings.current().mcpServers[server]
     const limits = config?.options

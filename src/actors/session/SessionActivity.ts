@@ -18,6 +18,8 @@ export interface SessionActivity {
   readonly principal: () => Principal
   /** The client has sent something. */
   readonly seen: (who: Principal) => void
+  /** What is known of the user now, without the client having sent anything. */
+  readonly renew: (who: Principal) => void
   readonly inFlight: () => number
   readonly requestStarted: () => void
   readonly requestEnded: () => void
@@ -47,6 +49,11 @@ export const make = (openedBy: Principal, clock: Clock.Clock, began?: number): S
   let streams = 0
   let ending: string | undefined
 
+  /** A message may have been read under groups that have changed since. */
+  const renew = (who: Principal): void => {
+    if (!who.standing.isOlderThan(principal.standing)) principal = who
+  }
+
   const touch = (): void => {
     lastActiveAt = clock.currentTimeMillisUnsafe()
     lastActiveMono = now()
@@ -58,9 +65,10 @@ export const make = (openedBy: Principal, clock: Clock.Clock, began?: number): S
     quietMs: () => now() - lastActiveMono,
     principal: () => principal,
     seen: (who) => {
-      principal = who
+      renew(who)
       touch()
     },
+    renew,
     inFlight: () => inFlight,
     requestStarted: () => {
       inFlight++

@@ -25,6 +25,7 @@ import * as RequestStates from "../calls/RequestStates.ts"
 import { RequestTracker } from "../requests/RequestTracker.ts"
 import * as ServerLists from "../catalog/ServerLists.ts"
 import * as SessionAccess from "./SessionAccess.ts"
+import * as SessionAdmission from "./SessionAdmission.ts"
 import * as SessionActivity from "./SessionActivity.ts"
 import * as SessionBackground from "./SessionBackground.ts"
 import * as SessionEvents from "../streams/SessionEvents.ts"
@@ -64,8 +65,10 @@ export interface SessionActor
   readonly inUse: () => boolean
   /** What is kept of event streams so that they can be resumed. */
   readonly keptEvents: SessionReplay.SessionReplay["kept"]
-  /** Servers whose settings changed: their connections end, lists are announced as changed. */
+  /** The settings changed, for these servers and maybe for what the user may reach: see `SessionAdmission`. */
   readonly reconfigure: (servers: ReadonlyArray<string>) => Effect.Effect<void>
+  /** The user's groups or tokens changed: what is in force from now on. */
+  readonly renew: (principal: Principal) => Effect.Effect<void>
   /** Ends every request with a typed reason and the event stream; the owner of the scope closes it next. */
   readonly terminate: (reason: string) => Effect.Effect<void>
 }
@@ -116,10 +119,12 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const onSessionMessage = messages.ofSession
   const logLevel = SessionLogLevel.make({ memory, live: () => links.live(), onSessionMessage })
 
+  const access = SessionAccess.make(open.target, yield* Settings, activity.principal)
   const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
     protocolVersion,
     clientCapabilities: open.capabilities,
     clientInfo: open.clientInfo,
+    admits: (server) => access().has(server),
     onMessage: (server, message) =>
       background.track(activity.principal(), message.method, (context, record) =>
         Effect.sync(() => {
@@ -156,9 +161,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   })
 
   // What the client sends.
-  const accessFor = SessionAccess.make(open.target, yield* Settings)
   const subscriptions: SessionSubscriptions.SessionSubscriptions = yield* SessionSubscriptions.make({
-    accessFor,
+    access,
     catalog,
     links,
     memory,
@@ -166,7 +170,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   })
   const requests = yield* SessionRequests.make({
     open,
-    accessFor,
+    access,
     catalog,
     links,
     bridge,
@@ -183,6 +187,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     requests,
     end: options.end
   })
+  const admission = yield* SessionAdmission.make({ access, links, lists, parked, intake, messages })
   const notify = SessionNotifications.make({ activity, background, intake, links, questions })
   const streams = yield* SessionStreams.make({ sessionId, activity, background, events, replay, subscriptions })
 
@@ -232,13 +237,12 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     }),
     revision: memory.revision,
     inUse,
-    reconfigure: Effect.fnUntraced(function* (servers) {
-      for (const server of servers) {
-        lists.invalidate(server)
-        yield* links.drop(server, "settings changed")
-      }
-      for (const kind of ["tools", "prompts", "resources"] as const) messages.announce(kind)
-    }),
+    reconfigure: admission.apply,
+    renew: (principal) =>
+      Effect.suspend(() => {
+        activity.renew(principal)
+        return admission.apply([])
+      }),
     terminate: Effect.fnUntraced(function* (reason) {
       activity.end(reason)
       yield* tracker.cleanupSession(sessionId, reason)

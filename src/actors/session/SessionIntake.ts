@@ -8,7 +8,7 @@ import { HubConfig } from "../../domain/config/HubConfig.ts"
 import type { RequestId, SessionId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
-import type { JsonObject, JsonRpcId, JsonRpcRequest } from "../../domain/protocol/JsonRpc.ts"
+import type { JsonObject, JsonRpcRequest } from "../../domain/protocol/JsonRpc.ts"
 import { Telemetry, type TracedRequest } from "../../domain/Telemetry.ts"
 import { AuditTrail } from "../observing/AuditTrail.ts"
 import type { Said } from "../calls/Call.ts"
@@ -26,6 +26,11 @@ import { metaOf } from "../../domain/protocol/JsonObjects.ts"
 export interface SessionIntake {
   /** Starts the request; the result cancels it. */
   readonly request: (message: JsonRpcRequest, principal: Principal, exchange: ClientExchange, said?: Said) => () => void
+  /** Ends those running requests that this is true of. */
+  readonly endWhere: (
+    matches: (record: RequestRecord, message: JsonRpcRequest) => boolean,
+    reason: string
+  ) => Effect.Effect<void>
   /** `notifications/cancelled` of the client. */
   readonly cancel: (params: JsonObject | undefined, principal: Principal) => void
 }
@@ -55,8 +60,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
   const telemetry = yield* Telemetry
   const services = yield* Effect.context<Scope.Scope>()
   const runFork = Effect.runForkWith(services)
-  /** What runs, and the ids its client gave it. */
-  const running = new Map<RequestRecord, JsonRpcId>()
+  const running = new Map<RequestRecord, JsonRpcRequest>()
   let crashes: Array<number> = []
 
   const crashed = (): void => {
@@ -95,7 +99,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
 
   const request: SessionIntake["request"] = (message, principal, exchange, said) => {
     activity.seen(principal)
-    if (activity.ending()) {
+    if (activity.ending() || principal.standing.isRevoked) {
       exchange.fail(activity.closedError(), undefined)
       return doNothing
     }
@@ -106,7 +110,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
     }
     activity.requestStarted()
     const use = (record: RequestRecord): Effect.Effect<unknown, RequestError> => {
-      running.set(record, message.id)
+      running.set(record, message)
       const context = background.contextOf(principal, record.requestId)
       const call = { message, record, exchange, said, context }
       const answer = Effect.catchCause(requests.dispatch(call), (cause) => failed(record, cause))
@@ -140,14 +144,21 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
   }
 
   const cancel: SessionIntake["cancel"] = (params, principal) => {
-    const named = [...running].filter(([, id]) => id === params?.["requestId"])
+    const named = [...running].filter(([, { id }]) => id === params?.["requestId"])
     // An id in flight twice names nothing in particular; nothing is cancelled then.
     if (named.length !== 1) return audit.refused("cancel_ignored", principal, sessionId, "notifications/cancelled")
     for (const [record] of named)
       background.run(tracker.endWith(record.requestId, "cancelled", "The client cancelled the request"))
   }
 
-  return { request, cancel } satisfies SessionIntake
+  const endWhere: SessionIntake["endWhere"] = (matches, reason) =>
+    Effect.forEach(
+      [...running].filter(([record, message]) => matches(record, message)),
+      ([{ requestId }]) => Effect.ignore(tracker.endWith(requestId, "cancelled", reason)),
+      { concurrency: "unbounded", discard: true }
+    )
+
+  return { request, cancel, endWhere } satisfies SessionIntake
 })
 
 const doNothing = (): void => {}

@@ -40,7 +40,7 @@ export const make = ({ activity, background, intake, links, questions }: Notific
 
   return (message, principal) => {
     activity.seen(principal)
-    if (activity.ending()) return
+    if (activity.ending() || principal.standing.isRevoked) return
     background.track(principal, message.method, (context) => handle(message, context))
   }
 }

@@ -18,7 +18,7 @@ import {
   MethodNotSupported,
   type RequestError
 } from "../../domain/requests/RequestErrors.ts"
-import type { AccessFor } from "./SessionAccess.ts"
+import type { AccessInForce } from "./SessionAccess.ts"
 import type { SessionLogLevel } from "./SessionLogLevel.ts"
 import type { SessionMessages } from "./SessionMessages.ts"
 import type { SessionSubscriptions } from "./SessionSubscriptions.ts"
@@ -31,7 +31,7 @@ export interface SessionRequests {
 
 export interface RequestDependencies {
   readonly open: OpenOptions
-  readonly accessFor: AccessFor
+  readonly access: AccessInForce
   readonly catalog: Catalog
   readonly links: UpstreamLinks
   readonly bridge: EraBridge
@@ -41,10 +41,10 @@ export interface RequestDependencies {
 }
 
 export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
-  const { accessFor, bridge, catalog, links, logLevel, messages, open, subscriptions } = options
+  const { access, bridge, catalog, links, logLevel, messages, open, subscriptions } = options
   const era = eraOf(open.protocolVersion)
   const handshake = yield* Handshake.make(open, links)
-  const { carry, reach } = yield* Carrier.make({ era, catalog, links, bridge, messages, logLevel })
+  const { carry, reach } = yield* Carrier.make({ era, access, catalog, links, bridge, messages, logLevel })
 
   const text = (call: Call, field: string): Effect.Effect<string, InvalidParams> => {
     const value = textOf(call, field)
@@ -77,21 +77,20 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     if (call.message.params?.["cursor"] !== undefined) {
       return yield* new InvalidParams({ message: "Unknown cursor: lists are answered whole, on one page" })
     }
-    const { items, missing, ttlMs } = yield* catalog.list(kind, accessFor(call.context.principal), call.context)
+    const { items, missing, ttlMs } = yield* catalog.list(kind, access(), call.context)
     const result = { [listMethods[kind].field]: items, ...(era === "stateless" ? { ttlMs } : {}) }
     return missing.length === 0 ? result : { ...result, _meta: { "mcphub/missing": missing } }
   })
 
   const complete = Effect.fnUntraced(function* (call: Call) {
     const ref = call.message.params?.["ref"]
-    const access = accessFor(call.context.principal)
     if (Predicate.isObject(ref) && "name" in ref && Predicate.isString(ref.name)) {
       call.record.target = ref.name
-      const route = yield* catalog.prompt(ref.name, access, call.context)
+      const route = yield* catalog.prompt(ref.name, access(), call.context)
       return yield* carry(call, route.server, { ...call.message.params, ref: { ...ref, name: route.name } })
     }
     if (Predicate.isObject(ref) && "uri" in ref && Predicate.isString(ref.uri)) {
-      const route = yield* catalog.template(ref.uri, access, call.context)
+      const route = yield* catalog.template(ref.uri, access(), call.context)
       return yield* carry(call, route.server, { ...call.message.params, ref: { ...ref, uri: route.name } })
     }
     return yield* new InvalidParams({ message: 'completion/complete needs "params.ref" with a "name" or a "uri"' })
@@ -102,7 +101,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
 
   const resource = Effect.fnUntraced(function* (call: Call) {
     const uri = yield* text(call, "uri")
-    const route = yield* catalog.resource(uri, accessFor(call.context.principal), call.context)
+    const route = yield* catalog.resource(uri, access(), call.context)
     const { method, params } = call.message
     if (method === "resources/read") return yield* renamed(call, route, "uri")
     const connection = yield* reach(call, route.server, params)
@@ -133,7 +132,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
         const name = textOf(call, "name")
         if (name === undefined) return textMissing(call, "name")
         call.record.target = name
-        return Effect.flatMap(catalog.tool(name, accessFor(call.context.principal), call.context), (route) =>
+        return Effect.flatMap(catalog.tool(name, access(), call.context), (route) =>
           era === "stateful"
             ? renamed(call, route, "name")
             : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name"))
@@ -143,7 +142,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
         const name = textOf(call, "name")
         if (name === undefined) return textMissing(call, "name")
         call.record.target = name
-        return Effect.flatMap(catalog.prompt(name, accessFor(call.context.principal), call.context), (route) =>
+        return Effect.flatMap(catalog.prompt(name, access(), call.context), (route) =>
           renamed(call, route, "name")
         )
       }
@@ -157,7 +156,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
         return setLevel(call)
       default:
         // A method this hub does not know can only be carried where there is no doubt to whom.
-        return open.target.kind === "server" && accessFor(call.context.principal).has(open.target.name)
+        return open.target.kind === "server" && access().has(open.target.name)
           ? carry(call, open.target.name, call.message.params)
           : unsupported(call)
     }

@@ -79,7 +79,7 @@ export const make = Effect.fnUntraced(function* (options: StreamOptions) {
       if (activity.ending()) return yield* activity.closedError()
       const uris = yield* tracker
         .track({ principal, sessionId, method: listenMethod, kind: "request" }, ({ requestId }) =>
-          subscriptions.subscribe(principal, background.contextOf(principal, requestId), filter)
+          subscriptions.subscribe(background.contextOf(principal, requestId), filter)
         )
         .pipe(Effect.orElseSucceed((): ReadonlyArray<string> => []))
       const honored = {
@@ -93,7 +93,7 @@ export const make = Effect.fnUntraced(function* (options: StreamOptions) {
         const unheard = uris.filter((uri) => !left.has(uri))
         if (activity.ending() || unheard.length === 0) return
         const latest = activity.principal()
-        background.track(latest, listenMethod, (context) => subscriptions.unsubscribe(latest, context, unheard))
+        background.track(latest, listenMethod, (context) => subscriptions.unsubscribe(context, unheard))
       })
     })
   } satisfies SessionStreams

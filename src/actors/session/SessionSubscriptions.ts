@@ -6,17 +6,16 @@
 import { Effect, Option } from "effect"
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
-import type { Principal } from "../../domain/identity/Principal.ts"
 import type { Catalog } from "../catalog/Catalog.ts"
 import * as ResourceSubscriptions from "./ResourceSubscriptions.ts"
-import type { AccessFor } from "./SessionAccess.ts"
+import type { AccessInForce } from "./SessionAccess.ts"
 import type { ListenFilter } from "../streams/SessionEvents.ts"
 import type { SessionMemory } from "./SessionMemory.ts"
 import type { CallContext, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 
 export interface SubscriptionOptions {
-  readonly accessFor: AccessFor
+  readonly access: AccessInForce
   readonly catalog: Catalog
   readonly links: UpstreamLinks
   readonly memory: SessionMemory
@@ -25,16 +24,12 @@ export interface SubscriptionOptions {
 
 export interface SessionSubscriptions extends ResourceSubscriptions.ResourceSubscriptions {
   /** Connects what a listening client wants to hear of, and subscribes to its resources; the result are those that can be. */
-  readonly subscribe: (
-    principal: Principal,
-    context: CallContext,
-    filter: ListenFilter
-  ) => Effect.Effect<ReadonlyArray<string>>
-  readonly unsubscribe: (principal: Principal, context: CallContext, uris: ReadonlyArray<string>) => Effect.Effect<void>
+  readonly subscribe: (context: CallContext, filter: ListenFilter) => Effect.Effect<ReadonlyArray<string>>
+  readonly unsubscribe: (context: CallContext, uris: ReadonlyArray<string>) => Effect.Effect<void>
 }
 
 export const make = Effect.fnUntraced(function* ({
-  accessFor,
+  access,
   catalog,
   links,
   memory,
@@ -44,33 +39,31 @@ export const make = Effect.fnUntraced(function* ({
   const resources = ResourceSubscriptions.make(memory, onSessionMessage)
 
   const ask = Effect.fnUntraced(function* (
-    principal: Principal,
     context: CallContext,
     uri: string,
     change: ResourceSubscriptions.Change
   ) {
-    const route = yield* catalog.resource(uri, accessFor(principal), context)
+    const route = yield* catalog.resource(uri, access(), context)
     const connection = yield* links.get(route.server, context)
     yield* change(connection, { asked: uri, uri: route.name }, context)
   })
 
   return {
     ...resources,
-    subscribe: Effect.fnUntraced(function* (principal, context, filter) {
-      const access = accessFor(principal)
-      yield* Effect.forEach(access.keys(), (server) => Effect.ignore(links.get(server, context)), {
+    subscribe: Effect.fnUntraced(function* (context, filter) {
+      yield* Effect.forEach(access().keys(), (server) => Effect.ignore(links.get(server, context)), {
         concurrency: "unbounded",
         discard: true
       }).pipe(timeoutAwake(hub.listTimeout, () => Effect.void))
       const answered = yield* Effect.forEach(
         filter.resourceSubscriptions ?? [],
-        (uri) => ask(principal, context, uri, resources.add).pipe(Effect.as(uri), Effect.option),
+        (uri) => ask(context, uri, resources.add).pipe(Effect.as(uri), Effect.option),
         { concurrency: "unbounded" }
       )
       return answered.flatMap((uri) => (Option.isSome(uri) ? [uri.value] : []))
     }),
-    unsubscribe: (principal, context, uris) =>
-      Effect.forEach(uris, (uri) => Effect.ignore(ask(principal, context, uri, resources.remove)), {
+    unsubscribe: (context, uris) =>
+      Effect.forEach(uris, (uri) => Effect.ignore(ask(context, uri, resources.remove)), {
         discard: true
       })
   } satisfies SessionSubscriptions

@@ -14,13 +14,14 @@ import { UserLimits } from "../limits/UserLimits.ts"
 import { ServerPlaces } from "./guards/ServerPlaces.ts"
 import { UpstreamBreakers } from "./guards/UpstreamBreakers.ts"
 import {
+  type CallContext,
   type Connect,
   type ConnectOptions,
   type UpstreamCall,
   type UpstreamConnection,
   withParts
 } from "./connection/UpstreamConnection.ts"
-import { meaningFor, type UpstreamError, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
+import { meaningFor, NotAllowed, type UpstreamError, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
 import * as UpstreamEra from "./era/UpstreamEra.ts"
 import { UpstreamHealth } from "./guards/UpstreamHealth.ts"
 import { UpstreamHttp } from "./http/UpstreamHttp.ts"
@@ -33,6 +34,9 @@ const kindOf = (exit: Exit.Exit<unknown, UpstreamError>): string | undefined => 
   const error = Exit.findErrorOption(exit)
   return Option.isSome(error) ? errorRow(error.value).kind : "cancelled"
 }
+
+const keyEnded = (server: string): NotAllowed =>
+  new NotAllowed({ server, message: "The MCPHub key of this request no longer opens the hub; nothing was sent" })
 
 export class UpstreamConnector extends Context.Service<UpstreamConnector, { readonly connect: Connect }>()(
   "mcphub/actors/upstream/UpstreamConnector"
@@ -89,6 +93,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
 
       const connect: Connect = Effect.fnUntraced(function* (options) {
         const { config, name } = options
+        yield* allowed(name, options.context)
         const scope = yield* Effect.scope
         // What fails because its own session closes says nothing about the server.
         const failed = (reason: string) =>
@@ -106,9 +111,14 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         return paced(connection, config)
       })
 
+      /** Here and not before: what waited for a place, a pause or a connection may have lost its key meanwhile. */
+      const allowed = (server: string, { principal }: CallContext): Effect.Effect<void, NotAllowed> =>
+        Effect.suspend(() => (principal.standing.isRevoked ? keyEnded(server) : Effect.void))
+
       /** One request as sent, for `mcp.client.operation.duration`, whoever calls. */
       const measured = (connection: UpstreamConnection, call: UpstreamCall): Effect.Effect<unknown, UpstreamError> =>
-        Effect.suspend(() => {
+        Effect.suspend((): Effect.Effect<unknown, UpstreamError> => {
+          if (call.context.principal.standing.isRevoked) return keyEnded(connection.server)
           const started = now()
           const { method } = call
           const sent = Effect.catchCause(connection.request(call), (cause) =>
@@ -126,7 +136,11 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
             const asking = { server: connection.server, config, context: call.context }
             const sent = pauses.respect(asking, call.method, measured(connection, call))
             return call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
-          }
+          },
+          notify: (method, params, context) =>
+            Effect.andThen(allowed(connection.server, context), connection.notify(method, params, context)),
+          respond: (response, context) =>
+            Effect.andThen(allowed(connection.server, context), connection.respond(response, context))
         })
 
       return UpstreamConnector.of({ connect })

@@ -9,7 +9,7 @@ import { Context, type Effect, type Option, type Redacted } from "effect"
 import type { HubKey } from "./HubKey.ts"
 import type { KeyId, UserId } from "../Ids.ts"
 import type { DatabaseUnavailable, InvalidValue, KeyNotFound, KeyTaken, UserNotFound } from "./IdentityErrors.ts"
-import type { Principal } from "./Principal.ts"
+import type { KeyOwner } from "./Principal.ts"
 import type { KeyEvent } from "./KeyEvents.ts"
 
 export interface NewKey {
@@ -88,10 +88,12 @@ export class HubKeys extends Context.Service<
     /** Adds counts and last-used times in one statement; times never go back. */
     readonly recordUse: (uses: ReadonlyArray<KeyUse>) => Effect.Effect<void, DatabaseUnavailable>
     /**
-     * The principal of a presented key, in one read; none when the key is unknown, malformed, revoked or expired, or
-     * its owner deactivated. Only `Principals` calls this; everything else asks `Principals`.
+     * The owner of a presented key, in one read; none when the key is unknown, malformed, revoked or expired, or its
+     * owner deactivated. Only `Principals` calls this; everything else asks `Principals`.
      */
-    readonly principal: (key: Redacted.Redacted<string>) => Effect.Effect<Option.Option<Principal>, DatabaseUnavailable>
+    readonly principal: (key: Redacted.Redacted<string>) => Effect.Effect<Option.Option<KeyOwner>, DatabaseUnavailable>
+    /** The same of a key that was presented before. Only `Principals` calls this. */
+    readonly principalOf: (id: KeyId) => Effect.Effect<Option.Option<KeyOwner>, DatabaseUnavailable>
     /** Whether a row exists for each of the given keys, valid or not, in one read. Only `KeyGuard` calls this. */
     readonly exist: (
       keys: ReadonlyArray<Redacted.Redacted<string>>

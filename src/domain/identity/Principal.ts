@@ -7,6 +7,7 @@
  */
 import type { Redacted } from "effect"
 import type { GroupId, KeyId, UserId } from "../Ids.ts"
+import type { Standing } from "./Standing.ts"
 
 /** A group of the user, inactive ones included: whether *any* exists decides what "no active group" means. */
 export interface GroupGrant {
@@ -30,4 +31,9 @@ export interface Principal {
   readonly groups: ReadonlyArray<GroupGrant>
   /** Service tokens of this key by stored name, e.g. `GITHUB_TOKEN`. */
   readonly serviceTokens: ReadonlyMap<string, Redacted.Redacted<string>>
+  /** Whether all this still holds; `Principals` alone gives it. */
+  readonly standing: Standing
 }
+
+/** What the database says of a key that opens the hub. */
+export type KeyOwner = Omit<Principal, "standing">

@@ -4,14 +4,19 @@
  */
 import type { KeyId, UserId } from "../Ids.ts"
 import type { KeyUse } from "./HubKeys.ts"
-import type { Principal } from "./Principal.ts"
+import type { KeyOwner, Principal } from "./Principal.ts"
 import type { KeyEvent } from "./KeyEvents.ts"
+import { KeyState, Standing } from "./Standing.ts"
 
 export interface SeenKey {
   readonly keyId: KeyId
   readonly userId: UserId
   /** Milliseconds since the epoch at which the key must be checked again: its expiry as last read. */
   readonly checkAt: number
+}
+
+interface Seen extends SeenKey {
+  readonly state: KeyState
 }
 
 interface Entry {
@@ -40,7 +45,7 @@ export class PrincipalCache {
   readonly #entries = new Map<string, Entry>()
   readonly #digests = new Map<UserId, Set<string>>()
   readonly #rejected = new Map<string, number>()
-  readonly #seen = new Map<KeyId, SeenKey>()
+  readonly #seen = new Map<UserId, Map<KeyId, Seen>>()
   #uses = new Map<KeyId, { count: number; lastUsedAt: number }>()
   /** Grows with every announced change; a read that began before one may be stale. */
   generation = 0
@@ -68,16 +73,23 @@ export class PrincipalCache {
     return false
   }
 
-  admit(digest: string, principal: Principal, { mono }: Moment): void {
+  admit(digest: string, owner: KeyOwner, { mono }: Moment): Principal {
+    const principal = this.principalOf(owner)
     this.#entries.set(digest, { principal, until: mono + timeToLive })
     const digests = this.#digests.get(principal.userId)
     if (digests === undefined) this.#digests.set(principal.userId, new Set([digest]))
     else digests.add(digest)
-    this.#seen.set(principal.keyId, {
-      keyId: principal.keyId,
-      userId: principal.userId,
-      checkAt: principal.expiresAt
-    })
+    return principal
+  }
+
+  /** The principal for what the database has just said of a key, which counts as seen from then on. */
+  principalOf(owner: KeyOwner): Principal {
+    const { expiresAt: checkAt, keyId, userId } = owner
+    let keys = this.#seen.get(userId)
+    if (keys === undefined) this.#seen.set(userId, (keys = new Map()))
+    const state = keys.get(keyId)?.state ?? new KeyState()
+    keys.set(keyId, { keyId, userId, checkAt, state })
+    return { ...owner, standing: new Standing(state) }
   }
 
   reject(digest: string, { mono }: Moment): void {
@@ -88,7 +100,7 @@ export class PrincipalCache {
     this.#rejected.set(digest, mono + rejectionTimeToLive)
   }
 
-  /** Forgets what an event makes stale. */
+  /** Forgets what an event makes stale, and tells every principal that it concerns. */
   apply(event: KeyEvent): void {
     this.generation++
     this.#rejected.clear()
@@ -96,14 +108,21 @@ export class PrincipalCache {
       const keyId = this.#entries.get(digest)?.principal.keyId
       if (event.keyId === undefined || event.keyId === keyId) this.#drop(digest, event.userId)
     }
-    if (!event.revoked) return
-    if (event.keyId !== undefined) this.#seen.delete(event.keyId)
-    else for (const key of this.#seen.values()) if (key.userId === event.userId) this.#seen.delete(key.keyId)
+    const keys = this.#seen.get(event.userId)
+    for (const { keyId, state } of keys?.values() ?? []) {
+      if (event.keyId !== undefined && event.keyId !== keyId) continue
+      if (event.revoked) {
+        state.revoke()
+        keys!.delete(keyId)
+      } else state.change()
+    }
+    if (keys?.size === 0) this.#seen.delete(event.userId)
   }
 
   /** Forgets every answer. The keys seen stay, since they have to be checked. */
   clear(): void {
     this.generation++
+    for (const { state } of this.#all()) state.change()
     this.#entries.clear()
     this.#digests.clear()
     this.#rejected.clear()
@@ -111,14 +130,15 @@ export class PrincipalCache {
 
   /** Keys whose sessions may be alive: all, or those to check by `now`. */
   seen(now?: number): ReadonlyArray<SeenKey> {
-    const keys = [...this.#seen.values()]
+    const keys = [...this.#all()]
     return now === undefined ? keys : keys.filter((key) => key.checkAt <= now)
   }
 
   /** Postpones the next check of a key that turned out to be valid longer. */
-  postpone(keyId: KeyId, checkAt: number): void {
-    const key = this.#seen.get(keyId)
-    if (key !== undefined) this.#seen.set(keyId, { ...key, checkAt })
+  postpone({ keyId, userId }: SeenKey, checkAt: number): void {
+    const keys = this.#seen.get(userId)
+    const key = keys?.get(keyId)
+    if (key !== undefined) keys!.set(keyId, { ...key, checkAt })
   }
 
   takeUses(): ReadonlyArray<KeyUse> {
@@ -143,6 +163,10 @@ export class PrincipalCache {
       use.count++
       use.lastUsedAt = now
     }
+  }
+
+  *#all(): Generator<Seen> {
+    for (const keys of this.#seen.values()) yield* keys.values()
   }
 
   #drop(digest: string, userId: UserId): void {

@@ -53,6 +53,11 @@ export class Principals extends Context.Service<
      * key, unless the same request asks `again`.
      */
     readonly peek: (key: string, again?: boolean) => Principal | undefined
+    /**
+     * What the key of a principal opens now, by one read; none when it opens nothing any more. For those who hold a
+     * principal whose standing says that it has changed, and who do not have the key.
+     */
+    readonly renewed: (stale: Principal) => Effect.Effect<Option.Option<Principal>, IdentityUnavailable>
     /** Changes to keys and users, once the cache has dropped them. */
     readonly invalidations: Stream.Stream<KeyEvent>
   }
@@ -117,8 +122,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
             cache.reject(digest, now)
             return Effect.fail(rejected)
           }
-          cache.admit(digest, found.value, now)
-          return Effect.succeed(found.value)
+          return Effect.succeed(cache.admit(digest, found.value, now))
         }
       )
     })
@@ -153,6 +157,19 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       return PubSub.publish(changes, event)
     })
 
+  const renewed = (stale: Principal): Effect.Effect<Option.Option<Principal>, IdentityUnavailable> =>
+    Effect.suspend(() => {
+      const { generation } = cache
+      return Effect.flatMap(
+        Effect.mapError(permits.withPermit(keys.principalOf(stale.keyId)), () => unavailable),
+        (found): Effect.Effect<Option.Option<Principal>, IdentityUnavailable> => {
+          if (cache.generation !== generation) return renewed(stale)
+          if (Option.isSome(found)) return Effect.succeedSome(cache.principalOf(found.value))
+          return Effect.as(announce({ userId: stale.userId, keyId: stale.keyId, revoked: true }), Option.none())
+        }
+      )
+    })
+
   /** Ends those of the given keys that no longer open the hub; while the database is down it changes nothing. */
   const check = Effect.fnUntraced(function* (seen: ReadonlyArray<SeenKey>) {
     for (let from = 0; from < seen.length; from += checkBatch) {
@@ -172,7 +189,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
       Effect.catch(() =>
         Effect.forEach(due, ({ keyId, userId }) => announce({ userId, keyId, revoked: true }), { discard: true })
       ),
-      Effect.andThen(Effect.sync(() => due.forEach(({ keyId }) => cache.postpone(keyId, now + timeToLive))))
+      Effect.andThen(Effect.sync(() => due.forEach((key) => cache.postpone(key, now + timeToLive))))
     )
   })
 
@@ -205,6 +222,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
 
   return Principals.of({
     authenticate,
+    renewed: (stale) => Effect.timeoutOrElse(renewed(stale), { duration: deadline, orElse: () => Effect.fail(unavailable) }),
     peek: (key, again) => cache.get(keyDigest(key), moment(), again),
     invalidations: Stream.fromPubSub(changes)
   })

@@ -15,7 +15,7 @@ import { openTokens, sealTokens } from "../identity/ServiceTokens.ts"
 import type { KeyEvent } from "../identity/KeyEvents.ts"
 
 export interface StoredState {
-  readonly users: ReadonlyArray<{ readonly id: UserId; readonly username: string; readonly isAdmin: boolean }>
+  readonly users: ReadonlyArray<StoredUser>
   readonly groups: ReadonlyArray<PlannedGroup>
   readonly keys: ReadonlyArray<{
     readonly id: KeyId
@@ -25,6 +25,14 @@ export interface StoredState {
     readonly expiresAt: number
     readonly tokens: unknown
   }>
+}
+
+export interface StoredUser {
+  readonly id: UserId
+  readonly username: string
+  readonly isAdmin: boolean
+  /** False: the user has no username, and goes by a GitHub or display name, as others may, too. */
+  readonly isOwnName: boolean
 }
 
 export interface PlannedGroup {
@@ -64,6 +72,13 @@ export interface Plan {
 const sameList = (a: ReadonlyArray<string> | null, b: ReadonlyArray<string> | null): boolean =>
   JSON.stringify(a) === JSON.stringify(b)
 
+/** Whom a name means: the user whose username it is, else whoever goes by it, and nobody where several do. */
+const whomOf = (users: ReadonlyArray<StoredUser>, id: string | undefined): StoredUser | undefined | "several" => {
+  const own = users.find(({ isOwnName }) => isOwnName)
+  if (own !== undefined || users.length < 2) return own ?? users[0]
+  return users.find((user) => user.id.toLowerCase() === id) ?? "several"
+}
+
 const groupBy = <A>(rows: ReadonlyArray<A>, key: (row: A) => string): ReadonlyMap<string, ReadonlyArray<A>> =>
   Map.groupBy(rows, key)
 
@@ -94,7 +109,7 @@ export const makePlan = Effect.fnUntraced(function* (
   const minted: Array<ProvisioningSummary["minted"][number]> = []
   let tokensWritten = 0
 
-  const byName = new Map(state.users.map((user) => [user.username, user]))
+  const byName = groupBy(state.users, (user) => user.username)
   const byId = new Map(state.users.map((user) => [user.id.toLowerCase(), user]))
   const byDigest = new Map(state.keys.map((key) => [key.digest, key]))
   const keysOf = groupBy(state.keys, (key) => key.userId)
@@ -102,7 +117,12 @@ export const makePlan = Effect.fnUntraced(function* (
 
   for (const [index, entry] of entries.entries()) {
     const at = `users[${index}]`
-    const known = byName.get(entry.username)
+    const known = whomOf(byName.get(entry.username) ?? [], entry.id?.toLowerCase())
+    if (known === "several") {
+      const reason = `several users go by the name "${entry.username}"; say by "id" which of them is meant`
+      problems.push({ path: `${at}.username`, reason })
+      continue
+    }
     const holder = entry.id === undefined ? undefined : byId.get(entry.id.toLowerCase())
     if (known !== undefined && entry.id !== undefined && known.id.toLowerCase() !== entry.id.toLowerCase()) {
       problems.push({ path: `${at}.id`, reason: `"${entry.username}" exists with the id ${known.id}; give that one` })

@@ -62,6 +62,8 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(error.code, "upstream_error")
     case "ClientCapabilityMissing":
       return row(hubCodes.notAllowed, capabilityMissing)
+    case "NotAllowed":
+      return row(hubCodes.notAllowed, "not_allowed")
     case "CredentialMissing":
       return row(hubCodes.credentialMissing, "credential_missing")
   }

@@ -18,9 +18,12 @@ export class HubOverloaded extends Schema.TaggedError<HubOverloaded>()("HubOverl
 /** Whether there is such a session cannot be said at the moment. */
 export class SessionsUnavailable extends Schema.TaggedError<SessionsUnavailable>()("SessionsUnavailable", fields) {}
 
-/** No session is opened or found again now, for the `reason`; the client may try again after its seconds. */
+/** The key was revoked or has expired while its request waited. */
+export class KeyEnded extends Schema.TaggedError<KeyEnded>()("KeyEnded", { message: Schema.String }) {}
+
+/** No session is opened or found again now, for the `reason`; the client may try again after its seconds, if it has any. */
 export class SessionRefused extends Schema.TaggedError<SessionRefused>()("SessionRefused", {
-  reason: Schema.Union([SessionLimitReached, HubDraining, HubOverloaded, SessionsUnavailable])
+  reason: Schema.Union([SessionLimitReached, HubDraining, HubOverloaded, SessionsUnavailable, KeyEnded])
 }) {
   override get message(): string {
     return this.reason.message

@@ -88,6 +88,12 @@ export class CredentialMissing extends Schema.TaggedError<CredentialMissing>()("
   message: Schema.String
 }) {}
 
+/** The key or the groups of the user no longer allow what was about to be sent to the server; nothing was. */
+export class NotAllowed extends Schema.TaggedError<NotAllowed>()("NotAllowed", {
+  server: Schema.String,
+  message: Schema.String
+}) {}
+
 /**
  * The user has reached the limit of requests at this server, so the hub sent nothing. It says nothing about the server.
  */
@@ -103,6 +109,7 @@ export type UpstreamError =
   | OutcomeUnknown
   | UpstreamErrorResponse
   | CredentialMissing
+  | NotAllowed
   | ServerOverloaded
 
 /** Milliseconds for which a busy server wants no requests (HTTP 429 and 503 with Retry-After). */

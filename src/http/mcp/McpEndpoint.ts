@@ -125,16 +125,22 @@ const make = Effect.gen(function* () {
     reply.guard.subject.userId = userId
     reply.charge((bytes) => answers.leaving(userId, bytes))
 
-    if (path.old !== undefined) return yield* serveOld(request, reply, principal, path)
+    if (path.old !== undefined) return yield* serveOld(request, reply, principal, path, presented.key)
     if (path.user !== undefined && path.user !== principal.username && path.user !== principal.userId)
       return noTarget(reply)
     const target = targetOf(path, principal)
     if (target === undefined) return noTarget(reply)
-    const admitted: Admitted = { request, reply, principal, target }
+    let admitted: Admitted | undefined = { request, reply, principal, target }
     switch (request.method) {
       case "POST": {
         if (!mayPost(admitted, PostBody.checkHeaders)) return
-        const messages = messagesIn((yield bodyOf(request, principal)) as WireBody, reply)
+        const inForce = settings.current()
+        const body = (yield bodyOf(request, principal)) as WireBody
+        if (!principal.standing.isCurrent || settings.current() !== inForce) {
+          admitted = yield* admittedAnew(admitted, path, presented.key)
+          if (admitted === undefined) return
+        }
+        const messages = messagesIn(body, reply)
         if (messages === undefined) return
         const isStateless =
           messages.kind === "one" &&
@@ -183,25 +189,64 @@ const make = Effect.gen(function* () {
     return undefined
   }
 
+  /**
+   * A request whose body was under way while its user's access changed, as it is admitted by now. Undefined: it is not,
+   * and that is answered.
+   */
+  function* admittedAnew({ principal, reply, request }: Admitted, path: McpPath, key: string): Way<Admitted | undefined> {
+    const now = yield* inForce(principal, request, reply, key)
+    if (now === undefined) return undefined
+    const target = targetOf(path, now)
+    if (target === undefined) return void noTarget(reply)
+    const admitted: Admitted = { request, reply, principal: now, target }
+    return mayPost(admitted, PostBody.checkHeaders) ? admitted : undefined
+  }
+
+  /** The principal as its key makes it now. Undefined: the key opens nothing any more, or not now, and that is answered. */
+  function* inForce(
+    principal: Principal,
+    request: WireRequest,
+    reply: WireReply,
+    key: string
+  ): Way<Principal | undefined> {
+    if (principal.standing.isCurrent) return principal
+    return principals.peek(key, true) ?? (yield* authenticated(request, reply, key))
+  }
+
   /** The target in the path, for this user and now. */
   const targetOf = (path: McpPath, principal: Principal): Target | undefined =>
     path.target === undefined ? everything : resolveTarget(path.target, principal.groups, settings.current())
 
-  function* serveOld(request: WireRequest, reply: WireReply, principal: Principal, path: McpPath): Way {
+  function* serveOld(
+    request: WireRequest,
+    reply: WireReply,
+    principal: Principal,
+    path: McpPath,
+    key: string
+  ): Way {
     reply.always(McpEventTransport.deprecation)
     if (!hub.sseTransport) return path.old === "sse" ? noEventTransport(reply) : noSession(reply)
     if (path.old === "messages") {
       if (request.method !== "POST") return methodNotAllowed(reply, "POST")
-      const found = events.find({ request, reply, principal })
-      if (found === undefined || !mayPost(found.admitted, PostBody.checkContent)) return
-      const messages = messagesIn((yield bodyOf(request, principal)) as WireBody, reply)
-      return messages === undefined ? undefined : yield* found.take(messages)
+      if (foundFor(request, reply, principal) === undefined) return
+      const body = (yield bodyOf(request, principal)) as WireBody
+      const now = yield* inForce(principal, request, reply, key)
+      // Looked for again: stream and access may have gone while the body came.
+      const found = now === undefined ? undefined : foundFor(request, reply, now)
+      const messages = found === undefined ? undefined : messagesIn(body, reply)
+      return found === undefined || messages === undefined ? undefined : yield* found.take(messages)
     }
     const targetFor = (who: Principal) => targetOf(path, who)
     const target = targetFor(principal)
     if (target === undefined) return noTarget(reply)
     if (request.method !== "GET") return methodNotAllowed(reply, "GET")
     yield* events.listen({ request, reply, principal, target }, targetFor)
+  }
+
+  /** The stream that a POST of the old transport names, if it may post there; where not, that is answered. */
+  const foundFor = (request: WireRequest, reply: WireReply, principal: Principal) => {
+    const found = events.find({ request, reply, principal })
+    return found !== undefined && mayPost(found.admitted, PostBody.checkContent) ? found : undefined
   }
 
   /** Whether the body of a POST is to be read; when not, that is answered. */

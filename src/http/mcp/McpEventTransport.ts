@@ -33,7 +33,7 @@ import { type OpenSession, orRefused } from "./OpenSession.ts"
 import { OpenRate } from "../admission/OpenRate.ts"
 import type * as PostBody from "../admission/PostBody.ts"
 import type { Guard, Way } from "../wire/Guard.ts"
-import { invalidRequest, noSession } from "../wire/Refusals.ts"
+import { invalidRequest, noSession, unauthorized } from "../wire/Refusals.ts"
 import * as SessionDelivery from "./SessionDelivery.ts"
 import type { WireHeaders } from "../wire/Wire.ts"
 import type { SessionPlace } from "../../actors/session/Session.ts"
@@ -112,6 +112,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     const taken = Effect.acquireRelease(sessions.reserve(principal), ({ leave }) => Effect.sync(leave))
     const place = orRefused(reply, yield* guard.resultOf(Scope.provide(taken, lifetime)))
     if (place === undefined || reply.isGone()) return
+    if (principal.standing.isRevoked) return unauthorized(reply)
     const wireId = WireSessionId.make(randomUUID())
     const { keyId, userId } = principal
     const key = keyOf(principal, wireId)

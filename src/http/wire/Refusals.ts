@@ -95,7 +95,7 @@ export const unavailable = (reply: WireReply, message: string, retryAfterSeconds
   refuse(reply, 503, 1503, "unavailable", message, { "retry-after": String(retryAfterSeconds) })
 
 const sessionRefusals: {
-  readonly [Reason in SessionRefused["reason"]["_tag"]]: readonly [status: number, code: number, kind: string]
+  readonly [Reason in Exclude<SessionRefused["reason"]["_tag"], "KeyEnded">]: readonly [status: number, code: number, kind: string]
 } = {
   SessionLimitReached: [429, 1429, "session_limit"],
   HubDraining: [503, 1503, "unavailable"],
@@ -105,6 +105,7 @@ const sessionRefusals: {
 
 /** For a request whose session is not opened or found again now. */
 export const noSessionNow = (reply: WireReply, { message, reason }: SessionRefused): void => {
+  if (reason._tag === "KeyEnded") return unauthorized(reply)
   const [status, code, kind] = sessionRefusals[reason._tag]
   refuse(reply, status, code, kind, message, { "retry-after": String(reason.retryAfterSeconds) })
 }

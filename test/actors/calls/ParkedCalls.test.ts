@@ -40,7 +40,7 @@ const aBreath = TestClock.adjust("20 millis")
 /** A call parked with one question. */
 const parkedCall = Effect.fnUntraced(function* (calls: ParkedCalls.ParkedCalls) {
   const call = yield* upstreamCall
-  const first = yield* Effect.forkChild(calls.start(post(), call.run))
+  const first = yield* Effect.forkChild(calls.start("files", post(), call.run))
   yield* call.elicit(1)
   yield* aBreath
   const outcome = yield* Fiber.join(first)
@@ -56,10 +56,10 @@ describe("a call that asks nothing", () => {
       const calls = yield* ParkedCalls.make
       const call = yield* upstreamCall
       yield* call.end({ fine: true })
-      assert.deepStrictEqual(yield* calls.start(post(), call.run), { kind: "result", result: { fine: true } })
+      assert.deepStrictEqual(yield* calls.start("files", post(), call.run), { kind: "result", result: { fine: true } })
       const failing = yield* upstreamCall
       yield* failing.fail(new InvalidParams({ message: "no" }))
-      assert.strictEqual((yield* Effect.flip(calls.start(post(), failing.run))).message, "no")
+      assert.strictEqual((yield* Effect.flip(calls.start("files", post(), failing.run))).message, "no")
       assert.strictEqual(calls.parked(), 0)
     }).pipe(Effect.scoped)
   )
@@ -69,8 +69,8 @@ describe("a call that asks nothing", () => {
       const calls = yield* ParkedCalls.make
       const [adas, bos] = [yield* upstreamCall, yield* upstreamCall]
       const [ada, bo] = [
-        yield* Effect.forkChild(calls.start(post(), adas.run)),
-        yield* Effect.forkChild(calls.start(post(), bos.run))
+        yield* Effect.forkChild(calls.start("files", post(), adas.run)),
+        yield* Effect.forkChild(calls.start("files", post(), bos.run))
       ]
       yield* Effect.all([adas.ask, bos.ask])
       yield* Fiber.interrupt(ada)
@@ -87,7 +87,7 @@ describe("a call that asks", () => {
     Effect.gen(function* () {
       const calls = yield* ParkedCalls.make
       const call = yield* upstreamCall
-      const first = yield* Effect.forkChild(calls.start(post(), call.run))
+      const first = yield* Effect.forkChild(calls.start("files", post(), call.run))
       yield* call.elicit(1, "Which?")
       yield* TestClock.adjust("10 millis")
       yield* call.elicit(2, "How many?")
@@ -142,7 +142,7 @@ describe("a call that asks", () => {
     Effect.gen(function* () {
       const calls = yield* ParkedCalls.make
       const call = yield* upstreamCall
-      const first = yield* Effect.forkChild(calls.start(post(), call.run))
+      const first = yield* Effect.forkChild(calls.start("files", post(), call.run))
       yield* call.elicit(1)
       ;(yield* call.ask).withdraw(1)
       yield* aBreath
@@ -156,7 +156,7 @@ describe("a call that asks", () => {
     Effect.gen(function* () {
       const calls = yield* ParkedCalls.make
       const call = yield* upstreamCall
-      const first = yield* Effect.forkChild(calls.start(post(), call.run))
+      const first = yield* Effect.forkChild(calls.start("files", post(), call.run))
       for (let id = 1; id <= 102; id++) yield* call.elicit(id)
       yield* aBreath
       const asked = yield* Fiber.join(first)
@@ -290,7 +290,7 @@ describe("what a call tells on the way", () => {
       const call = yield* upstreamCall
       const [first, second] = [post(), post()]
       const said = (index: number) => notification("notifications/message", { data: index })
-      const starting = yield* Effect.forkChild(calls.start(first, call.run))
+      const starting = yield* Effect.forkChild(calls.start("files", first, call.run))
       const ask = yield* call.ask
       assert.isTrue(ask.send(said(0)))
       yield* call.elicit(1)

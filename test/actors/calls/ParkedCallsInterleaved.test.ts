@@ -59,7 +59,7 @@ describe("parked calls", () => {
         for (const [index, count] of rounds.entries()) {
           const user = index % 2 === 0 ? "ada" : "bo"
           const owner = `${user}-${index}`
-          const outcome = yield* settled(places[user].start(exchange, asking(owner, count)))
+          const outcome = yield* settled(places[user].start("files", exchange, asking(owner, count)))
           talks.push({ owner, rounds: count, outcome, answered: 0 })
         }
         const open = () => talks.filter(({ outcome }) => outcome.kind === "asked")

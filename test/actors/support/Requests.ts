@@ -14,6 +14,7 @@ import {
 import { defaults, HubConfig, type HubConfigShape } from "../../../src/domain/config/HubConfig.ts"
 import { KeyId, SessionId, UserId } from "../../../src/domain/Ids.ts"
 import type { Principal } from "../../../src/domain/identity/Principal.ts"
+import { Standing } from "../../../src/domain/identity/Standing.ts"
 
 /** A user with one key and these service tokens. */
 export const person = (username: string, tokens: Readonly<Record<string, string>> = {}): Principal => ({
@@ -24,7 +25,8 @@ export const person = (username: string, tokens: Readonly<Record<string, string>
   keyName: "default",
   expiresAt: Number.MAX_SAFE_INTEGER,
   groups: [],
-  serviceTokens: new Map(Object.entries(tokens).map(([name, value]) => [name, Redacted.make(value)]))
+  serviceTokens: new Map(Object.entries(tokens).map(([name, value]) => [name, Redacted.make(value)])),
+  standing: Standing.ofNoKey
 })
 export const ada = person("ada")
 export const bo = person("bo")

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { GroupId, KeyId, RequestId, SessionId, UserId } from "../../../src/domain/Ids.ts"
 import type { Principal } from "../../../src/domain/identity/Principal.ts"
+import { Standing } from "../../../src/domain/identity/Standing.ts"
 import {
   contextEnvironment,
   contextHeaders,
@@ -18,7 +19,8 @@ const principal = (groups: ReadonlyArray<readonly [string, boolean]>): Principal
   keyName: "laptop",
   expiresAt: 0,
   groups: groups.map(([name, isActive]) => ({ id: GroupId.make(name), name, isActive, servers: [] })),
-  serviceTokens: new Map()
+  serviceTokens: new Map(),
+  standing: Standing.ofNoKey
 })
 
 const ids = (method: string) => ({

@@ -117,7 +117,7 @@ export type OpenIn = (
 /** The same connection with parts of it done otherwise. */
 export const withParts = (
   connection: UpstreamConnection,
-  parts: Partial<Pick<UpstreamConnection, "request" | "listen">>
+  parts: Partial<Pick<UpstreamConnection, "request" | "notify" | "respond" | "listen">>
 ): UpstreamConnection => ({
   server: connection.server,
   era: connection.era,

@@ -27,6 +27,7 @@ const sweepEvery = "1 minute"
 /** What the user or the operator mends at any moment says nothing about the server. */
 const countable = (error: UpstreamError): boolean =>
   error._tag !== "CredentialMissing" &&
+  error._tag !== "NotAllowed" &&
   !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff"))
 
 export class UpstreamBreakers extends Context.Service<

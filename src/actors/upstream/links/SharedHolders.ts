@@ -4,7 +4,9 @@
  * subscribed to the union of what they want, and a resource is given up when the last of them has no more use for it.
  *
  * A question that comes with no call is for one person, and whose call prompted it cannot be known: it is put to the only
- * session of the only user there can be, or to nobody, and then the server hears that.
+ * session of the only user there can be, or to nobody, and then the server hears that. A log line on the one channel of
+ * a child process may speak of any user's call: where several users hold it, nobody hears a line that names no call.
+ * Over HTTP each call has a stream of its own, and what comes on another one is about the server.
  */
 import { Effect, type Scope } from "effect"
 import { textOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
@@ -39,6 +41,10 @@ export interface SharedHolders {
 export interface HoldersOptions {
   /** Whether all holders are sessions of one user. */
   readonly oneUser: boolean
+  /** Whether calls and everything else come on one channel, as from a child process. */
+  readonly oneChannel: boolean
+  /** Something for one user came, and nobody can know for which: nobody gets it. */
+  readonly onUnattributed: (message: UpstreamMessage) => void
   /** Answers the server in the holders' place. */
   readonly answer: (response: JsonRpcResponse) => void
 }
@@ -53,7 +59,12 @@ const leaveMs = 2_000
 
 const uriOf = (params: JsonObject | undefined): string => textOrEmpty(params?.["uri"])
 
-export const make = ({ answer, oneUser }: HoldersOptions): SharedHolders => {
+/** May be about a call, of which they show something. */
+const aboutCalls: ReadonlySet<string> = new Set(["notifications/message", "notifications/elicitation/complete"])
+
+export const make = (options: HoldersOptions): SharedHolders => {
+  const { answer, onUnattributed, oneChannel, oneUser } = options
+
   const holders = new Set<Holder>()
 
   const union = (): ReadonlyArray<string> => [...new Set([...holders].flatMap(({ uris }) => [...uris]))]
@@ -64,10 +75,11 @@ export const make = ({ answer, oneUser }: HoldersOptions): SharedHolders => {
     if ("id" in message) {
       if (message.method === "ping") return answer(success(message.id, {}))
       const [only, ...others] = holders
-      return oneUser && only !== undefined && others.length === 0
-        ? only.hear(message)
-        : answer(failure(message.id, notAsked))
+      if (oneUser && only !== undefined && others.length === 0) return only.hear(message)
+      onUnattributed(message)
+      return answer(failure(message.id, notAsked))
     }
+    if (oneChannel && !oneUser && aboutCalls.has(message.method)) return onUnattributed(message)
     const isUpdate = message.method === "notifications/resources/updated"
     for (const holder of holders) {
       if (!isUpdate || holder.uris.has(uriOf(message.params))) holder.hear(message)

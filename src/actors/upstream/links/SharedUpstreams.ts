@@ -13,7 +13,8 @@ import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import type { Principal } from "../../../domain/identity/Principal.ts"
 import { Principals } from "../../../domain/identity/Principals.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
-import type { Isolation } from "../../../domain/servers/ServerConfig.ts"
+import { type Isolation, serverType } from "../../../domain/servers/ServerConfig.ts"
+import { type Counter, HubMetrics, methodLabel } from "../../observing/HubMetrics.ts"
 import * as SharedHolders from "./SharedHolders.ts"
 import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
 import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
@@ -93,9 +94,27 @@ export class SharedUpstreams extends Context.Service<
       const settings = yield* Settings
       const monotonic = monotonicMillis(yield* Clock.Clock)
       const { sessionIdleMs } = yield* HubConfig
+      const metrics = yield* HubMetrics
+      const runFork = Effect.runForkWith(yield* Effect.context<never>())
+      /** By server: what nobody could be given. The first of each server's is logged. */
+      const unattributedBy = new Map<string, Counter>()
       const stateless = new Map<string, number>()
       /** Ends of keys that sessions may still have to hear of, and when they became known. */
       let ends: ReadonlyArray<readonly [KeyEvent, at: number]> = []
+
+      const unattributed = (server: string, method: string): void => {
+        const known = unattributedBy.get(server)
+        if (known !== undefined) return known.increment()
+        const name = "mcphub_shared_unattributed_total"
+        const first = metrics.counter(name, "Messages of shared servers that nobody can be given", { server })
+        first.increment()
+        unattributedBy.set(server, first)
+        runFork(
+          Effect.logWarning(
+            "A server that several sessions share asked or logged without naming the call it is about; nobody got it"
+          ).pipe(Effect.annotateLogs({ server, method: methodLabel(method) }))
+        )
+      }
 
       const lookup = Effect.fnUntraced(function* (key: SharedKey) {
         const opened = yield* Deferred.make<UpstreamConnection>()
@@ -103,6 +122,8 @@ export class SharedUpstreams extends Context.Service<
         const { context } = key.options
         const holders = SharedHolders.make({
           oneUser: key.owner !== undefined,
+          oneChannel: serverType(key.options.config) === "stdio",
+          onUnattributed: ({ method }) => unattributed(key.options.name, method),
           answer: (response) =>
             void runFork(
               Effect.ignore(Effect.flatMap(Deferred.await(opened), (asking) => asking.respond(response, context)))

@@ -23,7 +23,7 @@ import type {
   UpstreamMessage
 } from "../connection/UpstreamConnection.ts"
 import { UpstreamConnector } from "../UpstreamConnector.ts"
-import { askedPause, type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import { askedPause, NotAllowed, type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
 import { UpstreamPauses } from "../guards/UpstreamPauses.ts"
 
 export interface UpstreamLinks {
@@ -31,11 +31,14 @@ export interface UpstreamLinks {
   readonly get: (server: string, context: CallContext) => Effect.Effect<UpstreamConnection, UpstreamError>
   /** The connection to a server, if it stands. */
   readonly standing: (server: string) => UpstreamConnection | undefined
+  /** Those that stand, of servers that are admitted. */
   readonly live: () => Iterable<UpstreamConnection>
   readonly summaries: () => ReadonlyArray<UpstreamSummary>
+  /** Servers to which a connection stands or is being opened. */
+  readonly linked: () => Iterable<string>
   /**
-   * Closes the connection to a server whose settings changed; the next call opens a new one. What is being opened
-   * begins anew, for whoever waits for it.
+   * Closes the connection to a server that changed, or that the session may no longer reach; the next call opens a new
+   * one, if it may. What is being opened begins anew, for whoever waits for it.
    */
   readonly drop: (server: string, reason: string) => Effect.Effect<void>
 }
@@ -44,6 +47,8 @@ export interface LinkOptions {
   readonly protocolVersion: string
   readonly clientCapabilities: JsonObject
   readonly clientInfo: JsonObject
+  /** Whether the session may reach the server now. */
+  readonly admits: (server: string) => boolean
   readonly onMessage: (server: string, message: UpstreamMessage) => void
   /** Runs on every fresh connection before its first call (log level, subscriptions). */
   readonly onOpen: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
@@ -76,6 +81,7 @@ const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: 
 /** What the user or the operator mends at any moment needs no pause, nor does what is paused already. */
 const deservesPause = (error: UpstreamError): boolean =>
   error._tag !== "CredentialMissing" &&
+  error._tag !== "NotAllowed" &&
   !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff")) &&
   !(error._tag === "UpstreamFailed" && error.reason === "blocked")
 
@@ -131,7 +137,10 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       clientCapabilities: options.clientCapabilities,
       clientInfo: options.clientInfo,
       context,
-      onMessage: (message) => options.onMessage(server, message),
+      // A child that is told to end may go on speaking for a while.
+      onMessage: (message) => {
+        if (options.admits(server)) options.onMessage(server, message)
+      },
       onRenew: options.onOpen
     }
     const connecting = isolation === "session" ? connector.connect(request) : inferred(config, isolation, request)
@@ -204,6 +213,9 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       if (config === undefined || config.enabled === false) {
         return new UpstreamUnavailable({ server, reason: "disabled", message: `Server ${server} is not enabled` })
       }
+      if (!options.admits(server)) {
+        return new NotAllowed({ server, message: `The user's groups do not admit server ${server}` })
+      }
       const changed = Deferred.makeUnsafe<undefined>()
       stale.set(server, changed)
       return Effect.raceFirst(start(server, config, context), Deferred.await(changed)).pipe(
@@ -269,9 +281,10 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     get,
     standing: (server) => open.get(server)?.connection,
     live: function* () {
-      for (const entry of open.values()) yield entry.connection
+      for (const [server, { connection }] of open) if (options.admits(server)) yield connection
     },
     summaries,
+    linked: () => new Set([...open.keys(), ...opening.keys()]),
     drop
   } satisfies UpstreamLinks
 })

@@ -10,7 +10,8 @@
  * - requests (sampling, elicitation, roots), log messages and completed elicitations go to the call they name in
  *   `_meta` (our `mcphub/requestId` or progress token), else to the call in flight when there is exactly one, else to
  *   the connection: with several in flight the protocol does not say whose it is, and a guess could show one
- *   request's question to another;
+ *   request's question to another. Where several users share the connection, the only call in flight is no evidence
+ *   either: what a server says late, of a call that has timed out, would reach another user;
  * - everything else (`list_changed`, `resources/updated`) belongs to the connection.
  *
  * Source: MCP `basic/transports` (stdio), `basic/utilities/progress` and `cancellation`.
@@ -62,6 +63,8 @@ export interface StdioConnectionOptions {
   readonly onDefect: (cause: unknown) => void
   /** What the server wrote about a failure, as it may be repeated: without the secrets it was started with. */
   readonly scrub: (error: JsonRpcErrorObject) => JsonRpcErrorObject
+  /** Several users' calls share the channel: what names no call belongs to none. */
+  readonly severalUsers: boolean
   /** Whether requests carry the hub's request id (not with `context: "none"`). */
   readonly tag: boolean
   /** Revision 2026-07-28: what each request says about itself. The server may ask for nothing there. */
@@ -162,7 +165,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
     entry.resume(Effect.fail(unreadable(reason)))
   }
 
-  /** The call a message names, or the only one in flight. */
+  /** The call a message names, or, where one user has the connection, the only one in flight. */
   const related = (message: UpstreamMessage): UpstreamCall | undefined => {
     const meta = metaOf(message.params)
     if (meta !== undefined) {
@@ -173,6 +176,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
         for (const { call } of pending.values()) if (call.context.requestId === requestId) return call
       }
     }
+    if (options.severalUsers) return undefined
     const calls = [...pending.values()].filter(({ call }) => call.method !== "subscriptions/listen")
     return calls.length === 1 ? calls[0]!.call : undefined
   }

@@ -123,6 +123,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       onDefect: (cause) =>
         Effect.runForkWith(services)(Effect.logError("A receiver of an upstream's message failed", cause)),
       scrub: scrubber.json,
+      severalUsers: config.isolation === "shared",
       tag: config.context !== "none",
       ...(era === "stateless" ? { stateless: outgoing(options) } : {})
     })

@@ -95,6 +95,24 @@ const make = Effect.gen(function* () {
   const usable = (key: MemoryKey | undefined, now: number) =>
     key !== undefined && key.isActive && key.expiresAt > now && store.users.get(key.userId)?.isActive === true
 
+  const ownerOf = Effect.fnUntraced(function* (key: MemoryKey | undefined) {
+    const user = key === undefined ? undefined : store.users.get(key.userId)
+    if (key === undefined || user === undefined || !usable(key, yield* Clock.currentTimeMillis)) return Option.none()
+    return Option.some({
+      userId: user.id,
+      username: user.username,
+      isAdmin: user.isAdmin,
+      keyId: key.id,
+      keyName: key.name,
+      expiresAt: key.expiresAt,
+      groups: [...store.groups.values()]
+        .filter((group) => group.userId === user.id)
+        .sort(byText((group) => group.name))
+        .map(({ id, isActive, name, servers, tools }) => ({ id, name, isActive, servers, tools })),
+      serviceTokens: yield* openTokens(credentials, user.id, key.tokens)
+    })
+  })
+
   return HubKeys.of({
     create: Effect.fn("HubKeys.create")(function* (options) {
       const name = options.name ?? "MCPHub Key"
@@ -166,25 +184,12 @@ const make = Effect.gen(function* () {
       })
     ),
 
-    principal: Effect.fn("HubKeys.principal")(function* (presented) {
+    principal: Effect.fn("HubKeys.principal")((presented) => {
       const text = Redacted.value(presented)
-      const key = isKeyText(text) ? byDigest(keyDigest(text)) : undefined
-      const user = key === undefined ? undefined : store.users.get(key.userId)
-      if (key === undefined || user === undefined || !usable(key, yield* Clock.currentTimeMillis)) return Option.none()
-      return Option.some({
-        userId: user.id,
-        username: user.username,
-        isAdmin: user.isAdmin,
-        keyId: key.id,
-        keyName: key.name,
-        expiresAt: key.expiresAt,
-        groups: [...store.groups.values()]
-          .filter((group) => group.userId === user.id)
-          .sort(byText((group) => group.name))
-          .map(({ id, isActive, name, servers, tools }) => ({ id, name, isActive, servers, tools })),
-        serviceTokens: yield* openTokens(credentials, user.id, key.tokens)
-      })
+      return ownerOf(isKeyText(text) ? byDigest(keyDigest(text)) : undefined)
     }),
+
+    principalOf: Effect.fn("HubKeys.principalOf")((id) => Effect.suspend(() => ownerOf(store.keys.get(id)))),
 
     exist: (keys) =>
       Effect.sync(() =>

@@ -53,7 +53,7 @@ const make = Effect.gen(function* () {
       function* (input, file = "The provisioning file") {
         const entries = yield* readFile(input, file)
         const state = {
-          users: [...store.users.values()],
+          users: [...store.users.values()].map((user) => ({ ...user, isOwnName: true })),
           keys: [...store.keys.values()],
           groups: [...store.groups.values()].map((group) => ({ ...group, tools: group.tools ?? null }))
         }

@@ -57,6 +57,35 @@ const make = Effect.gen(function* () {
     from ${table} join "users" on "users"."id" = ${table}."userId"
     where ${table}."isActive" and "users"."isActive" and ${table}."expiresAt" > ${time(now)}`
 
+  /** The owner of the valid key that is meant. */
+  const ownerOf = Effect.fnUntraced(function* (meant: Statement.Fragment) {
+    const now = yield* Clock.currentTimeMillis
+    const rows = yield* principals(sql`
+      select cast("users"."id" as text) as "userId", ${sql.literal(usernameColumn)} as "username", "users"."isAdmin",
+        cast(${table}."id" as text) as "keyId", ${table}."name" as "keyName",
+        ${millis(`"mcphub_keys"."expiresAt"`)} as "expiresAt", cast(${table}."serviceTokens" as text) as "tokens",
+        ${grants} as "groups"
+      ${valid(now)} and ${meant} limit 1`)
+    const row = rows[0]
+    if (row === undefined) return Option.none()
+    return Option.some({
+      userId: row.userId,
+      username: row.username,
+      isAdmin: row.isAdmin,
+      keyId: row.keyId,
+      keyName: row.keyName,
+      expiresAt: row.expiresAt,
+      groups: row.groups.map((group) => ({
+        id: group.id,
+        name: group.name ?? "",
+        isActive: group.isActive,
+        servers: group.servers,
+        ...(group.tools === null ? {} : { tools: group.tools })
+      })),
+      serviceTokens: yield* openTokens(credentials, row.userId, row.tokens)
+    })
+  })
+
   /** Changes one key and announces it. */
   const change = (id: KeyId, owner: UserId | undefined, assignment: Statement.Fragment, revoked: boolean) =>
     Effect.gen(function* () {
@@ -236,35 +265,14 @@ const make = Effect.gen(function* () {
         from ${used} where ${table}."id" = used."keyId"`
     }, orUnavailable),
 
-    principal: Effect.fn("HubKeys.principal")(function* (key) {
+    principal: Effect.fn("HubKeys.principal")((key) => {
       const text = Redacted.value(key)
-      if (!isKeyText(text)) return Option.none()
-      const now = yield* Clock.currentTimeMillis
-      const rows = yield* principals(sql`
-        select cast("users"."id" as text) as "userId", ${sql.literal(usernameColumn)} as "username", "users"."isAdmin",
-          cast(${table}."id" as text) as "keyId", ${table}."name" as "keyName",
-          ${millis(`"mcphub_keys"."expiresAt"`)} as "expiresAt", cast(${table}."serviceTokens" as text) as "tokens",
-          ${grants} as "groups"
-        ${valid(now)} and ${table}."keyValue" in (${keyDigest(text)}, ${text}) limit 1`)
-      const row = rows[0]
-      if (row === undefined) return Option.none()
-      return Option.some({
-        userId: row.userId,
-        username: row.username,
-        isAdmin: row.isAdmin,
-        keyId: row.keyId,
-        keyName: row.keyName,
-        expiresAt: row.expiresAt,
-        groups: row.groups.map((group) => ({
-          id: group.id,
-          name: group.name ?? "",
-          isActive: group.isActive,
-          servers: group.servers,
-          ...(group.tools === null ? {} : { tools: group.tools })
-        })),
-        serviceTokens: yield* openTokens(credentials, row.userId, row.tokens)
-      })
+      return isKeyText(text)
+        ? ownerOf(sql`${table}."keyValue" in (${keyDigest(text)}, ${text})`)
+        : Effect.succeedNone
     }, orUnavailable),
+
+    principalOf: Effect.fn("HubKeys.principalOf")((id) => ownerOf(sql`${table}."id" = ${uuid(id)}`), orUnavailable),
 
     exist: Effect.fn("HubKeys.exist")(function* (keys) {
       const texts = keys.map((key) => Redacted.value(key)).map((text) => (isKeyText(text) ? text : undefined))

@@ -19,7 +19,7 @@ import { usernameColumn } from "./UsersSql.ts"
 /** Any fixed number: two files are applied one after the other. */
 const turn = 6_274_822
 
-const storedUsers = rowsOf("user", Schema.Struct({ id: UserId, username: Schema.String, isAdmin: Flag }))
+const storedUsers = rowsOf("user", Schema.Struct({ id: UserId, username: Schema.String, isAdmin: Flag, isOwnName: Flag }))
 const storedKeys = rowsOf(
   "key",
   Schema.Struct({
@@ -61,7 +61,8 @@ const make = Effect.gen(function* () {
       (entry.keys ?? []).flatMap((key) => (key.key === undefined ? [] : [Redacted.value(key.key)]))
     )
     const users = yield* storedUsers(sql`
-      select cast("users"."id" as text) as "id", ${sql.literal(usernameColumn)} as "username", "users"."isAdmin"
+      select cast("users"."id" as text) as "id", ${sql.literal(usernameColumn)} as "username", "users"."isAdmin",
+        "users"."username" is not null as "isOwnName"
       from "users" where ${isOneOf(usernameColumn, names)} or ${isOneOf(`"users"."id"`, ids, "uuid")}`)
     const found = users.map((user) => user.id)
     const keys = yield* storedKeys(sql`

@@ -10,6 +10,7 @@ import { SecureRandom } from "effect/crypto"
 import type { CallContext } from "../../../actors/upstream/connection/UpstreamConnection.ts"
 import { UpstreamHeaders } from "../../../actors/upstream/connection/UpstreamHeaders.ts"
 import { KeyId, SessionId, UserId } from "../../../domain/Ids.ts"
+import { Standing } from "../../../domain/identity/Standing.ts"
 import { latestStateful } from "../../../domain/protocol/Versions.ts"
 import { makeMint } from "../../../domain/requests/RequestId.ts"
 import { type ServerConfig, serverType } from "../../../domain/servers/ServerConfig.ts"
@@ -48,7 +49,8 @@ const canary = (tokens: ReadonlyArray<string>) => {
       keyName: "canary",
       expiresAt: Number.MAX_SAFE_INTEGER,
       groups: [],
-      serviceTokens: new Map([...values].map(([name, value]) => [name, Redacted.make(value)]))
+      serviceTokens: new Map([...values].map(([name, value]) => [name, Redacted.make(value)])),
+      standing: Standing.ofNoKey
     },
     sessionId,
     userSessionId: userSessionId(userId, sessionId),

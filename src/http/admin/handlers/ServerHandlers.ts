@@ -13,6 +13,7 @@ import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { HubKeys } from "../../../domain/identity/HubKeys.ts"
 import { KeyId, SessionId, UserId } from "../../../domain/Ids.ts"
 import type { Principal } from "../../../domain/identity/Principal.ts"
+import { Standing } from "../../../domain/identity/Standing.ts"
 import { latestStateful } from "../../../domain/protocol/Versions.ts"
 import { makeMint } from "../../../domain/requests/RequestId.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
@@ -34,7 +35,8 @@ const nobody: Principal = {
   keyName: "server test",
   expiresAt: Number.MAX_SAFE_INTEGER,
   groups: [],
-  serviceTokens: new Map()
+  serviceTokens: new Map(),
+  standing: Standing.ofNoKey
 }
 
 /** The failure and its remedy; `nobody` cannot set a token, so the text does not ask for it. */
@@ -85,6 +87,7 @@ export const ServerHandlers = ServerOperations.toLayer(
       if (key === null) return nobody
       const found = yield* keys.principal(Redacted.make(key, { label: "mcphub key" }))
       return yield* Effect.fromOption(found).pipe(
+        Effect.map((owner): Principal => ({ ...owner, standing: Standing.ofNoKey })),
         Effect.mapError(
           () =>
             new OperationRefused({

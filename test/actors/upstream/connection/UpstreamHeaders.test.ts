@@ -5,6 +5,7 @@ import { GroupId, KeyId, RequestId, SessionId, UserId } from "../../../../src/do
 import { Environment } from "../../../../src/domain/config/Environment.ts"
 import { HubSecrets } from "../../../../src/domain/config/HubSecrets.ts"
 import type { Principal } from "../../../../src/domain/identity/Principal.ts"
+import { Standing } from "../../../../src/domain/identity/Standing.ts"
 import type { ServerConfig } from "../../../../src/domain/servers/ServerConfig.ts"
 import { verifyContext } from "../../../../src/domain/context/UpstreamAuthor.ts"
 import { userSessionId } from "../../../../src/domain/context/UserSessionId.ts"
@@ -36,7 +37,8 @@ const user = (name: string, tokens: Record<string, string>): Principal => ({
     { id: GroupId.make("g1"), name: `${name}-team`, isActive: true, servers: [] },
     { id: GroupId.make("g2"), name: "retired", isActive: false, servers: [] }
   ],
-  serviceTokens: new Map(Object.entries(tokens).map(([token, value]) => [token, Redacted.make(value)]))
+  serviceTokens: new Map(Object.entries(tokens).map(([token, value]) => [token, Redacted.make(value)])),
+  standing: Standing.ofNoKey
 })
 
 const ada = user("ada", { GITHUB_TOKEN: "ada-gh", JIRA_TOKEN: "ada-jira", ODD: "x" })

@@ -6,7 +6,7 @@ import { success } from "../../../../src/domain/protocol/JsonRpc.ts"
 import { contextOf } from "../support/StdioCalls.ts"
 
 /** A connection whose two ends of the wire are in the test's hands. */
-const talk = () => {
+const talk = ({ severalUsers = false } = {}) => {
   const sent: Array<any> = []
   const outside: Array<UpstreamMessage> = []
   const counts = { late: 0, noise: 0 }
@@ -21,6 +21,7 @@ const talk = () => {
     onNoise: () => counts.noise++,
     onDefect: () => assert.fail("no receiver fails here"),
     scrub: (error) => error,
+    severalUsers,
     tag: true
   })
   const receive = (message: unknown) => connection.receive(JSON.stringify(message))

@@ -73,6 +73,7 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
     const closed = yield* Heard.make<string>()
     const announced = yield* Heard.make<ListKind>()
     const links = yield* UpstreamLinks.make({
+      admits: () => true,
       protocolVersion: "2025-11-25",
       clientCapabilities: {},
       clientInfo: { name: "test", version: "1" },
