@@ -9,7 +9,7 @@
  * Spoken are the revisions that begin with `initialize`, and 2024-11-05, which many published servers still answer with
  * and which differs from 2025-03-26 in nothing this hub relies on; and, in a process started for it, revision 2026-07-28.
  */
-import { Clock, Context, Deferred, Effect, Exit, FileSystem, Layer, Path, Scope } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, FileSystem, Layer, Option, Path, Scope } from "effect"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Era, isStateful, latestStateful, statelessVersion } from "../../../domain/protocol/Versions.ts"
@@ -77,6 +77,26 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     return { cwd, tmp }
   })
 
+  /** The folder that the settings name, or the connection's own. */
+  const workingFolder = (server: string, wanted: string, own: string) => {
+    if (wanted === "") return Effect.succeed(own)
+    const named = path.resolve(wanted)
+    return fs.stat(named).pipe(
+      Effect.option,
+      Effect.flatMap((found) =>
+        Option.isSome(found) && found.value.type === "Directory"
+          ? Effect.succeed(named)
+          : Effect.fail(
+              new UpstreamUnavailable({
+                server,
+                reason: "spawn",
+                message: `The folder in cwd of server "${server}" is not there or cannot be read: ${named}; make it, or change cwd in the settings`
+              })
+            )
+      )
+    )
+  }
+
   /** Relative paths in a configuration mean the hub's directory, not the child's own one. */
   const fromHub = (text: string) => (/^\.{1,2}[\\/]/.test(text) ? path.resolve(text) : text)
 
@@ -98,7 +118,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     })
     const scrubber = scrubberOf(config, context.principal, started)
     const slot = yield* children.slot
-    const { cwd, tmp } = yield* Effect.mapError(folder, () =>
+    const folders = yield* Effect.mapError(folder, () =>
       unavailable("spawn", `No folder could be made for server "${name}"; check that the hub's TMPDIR is writable`)
     )
     const services = yield* Effect.context<never>()
@@ -135,8 +155,8 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       subject: { server: name, userId: context.principal.userId, sessionId: context.sessionId },
       command: fromHub(started.command),
       args: started.args.map(fromHub),
-      env: { ...started.env, TMPDIR: tmp, TMP: tmp, TEMP: tmp },
-      cwd,
+      env: { ...started.env, TMPDIR: folders.tmp, TMP: folders.tmp, TEMP: folders.tmp },
+      cwd: yield* workingFolder(name, started.cwd, folders.cwd),
       maxLineBytes: maxUpstreamBytes,
       room,
       maxStdinBytes: settings.maxStdinBytes,
