@@ -155,9 +155,12 @@ const make = Effect.fnUntraced(function* () {
     return account
   }
 
-  /** What is owed is bounded: who has worked alone for an hour must not pay for it for an hour. */
+  /**
+   * What is owed is bounded: who has worked alone for an hour must not pay for it for an hour. What one piece of work
+   * costs is owed in full, however much it is.
+   */
   const charge = (account: Account, units: number): void => {
-    account.units = Math.max(-burst, account.units - units)
+    account.units = Math.max(-Math.max(burst, units), account.units - units)
   }
 
   const start = (account: Account, request: () => void): void => {

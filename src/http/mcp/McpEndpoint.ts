@@ -27,6 +27,7 @@ import { FairShare } from "../../actors/limits/FairShare.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import type { Admitted } from "../admission/Admitted.ts"
 import { isForeignSite, presentedKey } from "../admission/Authentication.ts"
+import * as Cost from "../admission/Cost.ts"
 import * as JsonGuard from "../admission/JsonGuard.ts"
 import { matchPath, type McpPath } from "../admission/McpPaths.ts"
 import * as McpEventTransport from "./McpEventTransport.ts"
@@ -83,6 +84,7 @@ const make = Effect.gen(function* () {
   const share = yield* FairShare
   const answers = yield* AnswerBytes
   const bodies = yield* BodyBytes
+  const paying = { bodies, share }
   const metrics = yield* HubMetrics
   const rejections = metrics.counter("mcphub_keys_rejected_total", "Requests without a key that opens the hub")
   const wrongKeys = yield* WrongKeys.make
@@ -134,7 +136,7 @@ const make = Effect.gen(function* () {
     switch (request.method) {
       case "POST": {
         if (!mayPost(admitted, PostBody.checkHeaders)) return
-        const messages = messagesIn((yield bodyOf(request, principal)) as WireBody, reply)
+        const messages = yield* messagesOf(request, principal, reply)
         if (messages === undefined) return
         const isStateless =
           messages.kind === "one" &&
@@ -194,7 +196,7 @@ const make = Effect.gen(function* () {
       if (request.method !== "POST") return methodNotAllowed(reply, "POST")
       const found = events.find({ request, reply, principal })
       if (found === undefined || !mayPost(found.admitted, PostBody.checkContent)) return
-      const messages = messagesIn((yield bodyOf(request, principal)) as WireBody, reply)
+      const messages = yield* messagesOf(request, principal, reply)
       return messages === undefined ? undefined : yield* found.take(messages)
     }
     const targetFor = (who: Principal) => targetOf(path, who)
@@ -217,6 +219,24 @@ const make = Effect.gen(function* () {
     if (rejected === undefined) return true
     refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
     return false
+  }
+
+  /** The messages of a POST, once its user may have them parsed and delivered. Undefined: none, and that is answered. */
+  function* messagesOf(
+    request: WireRequest,
+    principal: Principal,
+    reply: WireReply
+  ): Way<PostBody.Messages | undefined> {
+    const { userId } = principal
+    const body = (yield bodyOf(request, principal)) as WireBody
+    const bytes = typeof body === "string" ? 0 : body.byteLength
+    if (!(yield* Cost.pay(paying, userId, Cost.unitsOfBody(bytes), bytes, reply))) {
+      return void tooManyBodies(reply, bodies.max)
+    }
+    const messages = messagesIn(body, reply)
+    if (messages === undefined) return undefined
+    if (yield* Cost.pay(paying, userId, Cost.unitsOfMessages(messages), bytes, reply)) return messages
+    return void tooManyBodies(reply, bodies.max)
   }
 
   const bodyOf =

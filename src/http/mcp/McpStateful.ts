@@ -17,12 +17,15 @@ import {
   primesStreams,
   statefulVersions
 } from "../../domain/protocol/Versions.ts"
+import { BodyBytes } from "../../actors/limits/BodyBytes.ts"
+import { FairShare } from "../../actors/limits/FairShare.ts"
 import type { SessionActor } from "../../actors/session/SessionActor.ts"
 import type { EventWriter } from "../../actors/calls/ClientExchange.ts"
 import type { SessionClosed } from "../../actors/requests/RequestTracker.ts"
 import type { Resumption } from "../../actors/streams/SessionReplay.ts"
 import { type Recovered, Sessions } from "../../actors/registry/Sessions.ts"
 import type { Admitted } from "../admission/Admitted.ts"
+import * as Cost from "../admission/Cost.ts"
 import { acceptsEvents, EventStreams } from "../wire/EventStreams.ts"
 import * as JsonRpcErrors from "../wire/JsonRpcErrors.ts"
 import type { OpenSession } from "./OpenSession.ts"
@@ -56,6 +59,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   const sessions = yield* Sessions
   const streams = yield* EventStreams
   const rate = yield* OpenRate
+  const paying = { bodies: yield* BodyBytes, share: yield* FairShare }
 
   function* post(admitted: Admitted, messages: PostBody.Messages): Way {
     const { principal, reply, request, target } = admitted
@@ -185,6 +189,8 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     if (actor === undefined || !rate.mayOpen(principal.userId, reply)) return
     reply.guard.subject.sessionId = actor.sessionId
     const lastEventId = request.header("last-event-id")
+    const units = Cost.unitsOfStream(lastEventId === undefined ? nothing : actor.keptEvents())
+    if (!(yield* Cost.pay(paying, principal.userId, units, 0, reply))) return
     const from: Resumption = lastEventId ? actor.resumption(lastEventId) : { kind: "fresh" }
     switch (from.kind) {
       case "malformed":
@@ -236,6 +242,8 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
 
   return { post, listen, remove } satisfies McpStateful
 })
+
+const nothing = { events: 0, bytes: 0 }
 
 /** No request, no answer. */
 const unanswered = (): never => {
