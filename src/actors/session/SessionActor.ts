@@ -16,6 +16,8 @@ import type { StoredClient } from "../../domain/records/SessionStore.ts"
 import type { JsonObject, JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
 import { eraOf, primesStreams } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
+import { AuditTrail } from "../observing/AuditTrail.ts"
+import * as AuditPlaces from "./AuditPlaces.ts"
 import * as Catalog from "../catalog/Catalog.ts"
 import * as ClientQuestions from "../calls/ClientQuestions.ts"
 import * as EraBridge from "../calls/EraBridge.ts"
@@ -156,7 +158,9 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   })
 
   // What the client sends.
-  const accessFor = SessionAccess.make(open.target, yield* Settings)
+  const settings = yield* Settings
+  const accessFor = SessionAccess.make(open.target, settings)
+  const places = AuditPlaces.make(open.target, settings, yield* AuditTrail)
   const subscriptions: SessionSubscriptions.SessionSubscriptions = yield* SessionSubscriptions.make({
     accessFor,
     catalog,
@@ -179,12 +183,13 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     protocolVersion,
     activity,
     background,
+    places,
     questions,
     requests,
     end: options.end
   })
-  const notify = SessionNotifications.make({ activity, background, intake, links, questions })
-  const streams = yield* SessionStreams.make({ sessionId, activity, background, events, replay, subscriptions })
+  const notify = SessionNotifications.make({ activity, background, intake, links, places, questions })
+  const streams = yield* SessionStreams.make({ sessionId, activity, background, events, places, replay, subscriptions })
 
   const inUse = (): boolean => activity.inFlight() > 0 || activity.streams() > 0 || parked.parked() > 0
 
