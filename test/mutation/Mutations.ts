@@ -7,6 +7,7 @@ import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
 import type { Mutation } from "./Mutation.ts"
 import { serverMessages } from "./ServerMessages.ts"
+import { sharedQueues } from "./SharedQueues.ts"
 import { sessions } from "./Sessions.ts"
 import { upstreamRules } from "./Upstreams.ts"
 
@@ -17,6 +18,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...accessRules,
   ...upstreamRules,
   ...bulkheads,
+  ...sharedQueues,
   ...callRules,
   ...keyRules,
   ...serverMessages
