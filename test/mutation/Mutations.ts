@@ -3,6 +3,7 @@ import { accessRules } from "./AccessRules.ts"
 import { bulkheads } from "./Bulkheads.ts"
 import { callRules } from "./Calls.ts"
 import { eventTransport } from "./EventTransport.ts"
+import { floodRules } from "./Floods.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
 import type { Mutation } from "./Mutation.ts"
@@ -19,6 +20,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...upstreamRules,
   ...bulkheads,
   ...sharedQueues,
+  ...floodRules,
   ...callRules,
   ...keyRules,
   ...serverMessages

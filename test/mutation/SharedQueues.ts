@@ -29,7 +29,7 @@ export const sharedQueues: ReadonlyArray<Mutation> = [
     wrong: "a reserved place is not kept for its row",
     file: writer,
     find: "if (!hasPlace && !room.take(event.userId))",
-    replace: "if (hasPlace) room.give(event.userId)\n    if (!room.take(event.userId))",
+    replace: "if (!room.take(event.userId))",
     tests: [trail, places]
   },
   {

@@ -30,7 +30,11 @@ export const disturbances = {
   /** As many small calls as come back, 64 at a time. */
   flood: { at: 64, tool: "theirs-echo" },
   /** More at a time than the user may have in flight: most are refused, and come again at once. */
-  overflow: { at: 400, tool: "theirs-echo" }
+  overflow: { at: 400, tool: "theirs-echo" },
+  /** A server that floods the event stream of the user's session with little notifications. */
+  news: { at: 1, tool: "loud-shout" },
+  /** The same on the standard output of a child process. */
+  stdout: { at: 1, tool: "child-shout" }
 } as const
 
 export type Disturbance = keyof typeof disturbances

@@ -26,6 +26,7 @@ import { welcomeBack } from "./RecoveredSession.ts"
 import * as RequestStates from "../calls/RequestStates.ts"
 import { RequestTracker } from "../requests/RequestTracker.ts"
 import * as ServerLists from "../catalog/ServerLists.ts"
+import * as ServerNews from "./ServerNews.ts"
 import * as SessionAccess from "./SessionAccess.ts"
 import * as SessionActivity from "./SessionActivity.ts"
 import * as SessionBackground from "./SessionBackground.ts"
@@ -118,17 +119,23 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const onSessionMessage = messages.ofSession
   const logLevel = SessionLogLevel.make({ memory, live: () => links.live(), onSessionMessage })
 
-  const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
-    protocolVersion,
-    clientCapabilities: open.capabilities,
-    clientInfo: open.clientInfo,
-    onMessage: (server, message) =>
+  const hear = yield* ServerNews.make({
+    sessionId,
+    principal: activity.principal,
+    background,
+    deliver: (server, message) =>
       background.track(activity.principal(), message.method, (context, record) =>
         Effect.sync(() => {
           record.server = server
           onSessionMessage(server, message, context)
         })
-      ),
+      )
+  })
+  const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
+    protocolVersion,
+    clientCapabilities: open.capabilities,
+    clientInfo: open.clientInfo,
+    onMessage: hear,
     onOpen: (connection, context) =>
       Effect.andThen(logLevel.onOpen(connection, context), subscriptions.restore(connection, context)),
     onClosed: (server) => lists.invalidate(server)
