@@ -16,6 +16,7 @@ export { HubMetrics, type Labels } from "./actors/observing/HubMetrics.ts"
 export { LogOutput, LogSink } from "./actors/observing/LogOutput.ts"
 export type { ClientExchange, EventSink } from "./actors/calls/ClientExchange.ts"
 export {
+  AuditUnavailable,
   InvalidParams,
   MethodNotSupported,
   OutOfPlace,

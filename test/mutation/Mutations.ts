@@ -4,10 +4,12 @@ import { bulkheads } from "./Bulkheads.ts"
 import { callRules } from "./Calls.ts"
 import { costs } from "./Costs.ts"
 import { eventTransport } from "./EventTransport.ts"
+import { floodRules } from "./Floods.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
 import type { Mutation } from "./Mutation.ts"
 import { serverMessages } from "./ServerMessages.ts"
+import { sharedQueues } from "./SharedQueues.ts"
 import { sessions } from "./Sessions.ts"
 import { upstreamRules } from "./Upstreams.ts"
 
@@ -18,6 +20,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...accessRules,
   ...upstreamRules,
   ...bulkheads,
+  ...sharedQueues,
+  ...floodRules,
   ...callRules,
   ...keyRules,
   ...serverMessages,

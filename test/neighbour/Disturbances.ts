@@ -47,7 +47,11 @@ export const disturbances = {
   /** Sessions that are opened, used once and ended, one after the other. */
   sessions: { at: 4, tool: "theirs-echo" },
   /** An answer of five hundred events that is resumed from its beginning again and again. */
-  replays: { at: 4, tool: "theirs-chatty" }
+  replays: { at: 4, tool: "theirs-chatty" },
+  /** A server that floods the event stream of the user's session with little notifications. */
+  news: { at: 1, tool: "loud-shout" },
+  /** The same on the standard output of a child process. */
+  stdout: { at: 1, tool: "child-shout" }
 } as const
 
 export type Disturbance = keyof typeof disturbances

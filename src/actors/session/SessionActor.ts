@@ -16,6 +16,8 @@ import type { StoredClient } from "../../domain/records/SessionStore.ts"
 import type { JsonObject, JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
 import { eraOf, primesStreams } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
+import { AuditTrail } from "../observing/AuditTrail.ts"
+import * as AuditPlaces from "./AuditPlaces.ts"
 import * as Catalog from "../catalog/Catalog.ts"
 import * as ClientQuestions from "../calls/ClientQuestions.ts"
 import * as EraBridge from "../calls/EraBridge.ts"
@@ -24,6 +26,7 @@ import { welcomeBack } from "./RecoveredSession.ts"
 import * as RequestStates from "../calls/RequestStates.ts"
 import { RequestTracker } from "../requests/RequestTracker.ts"
 import * as ServerLists from "../catalog/ServerLists.ts"
+import * as ServerNews from "./ServerNews.ts"
 import * as SessionAccess from "./SessionAccess.ts"
 import * as SessionActivity from "./SessionActivity.ts"
 import * as SessionBackground from "./SessionBackground.ts"
@@ -116,17 +119,23 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const onSessionMessage = messages.ofSession
   const logLevel = SessionLogLevel.make({ memory, live: () => links.live(), onSessionMessage })
 
-  const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
-    protocolVersion,
-    clientCapabilities: open.capabilities,
-    clientInfo: open.clientInfo,
-    onMessage: (server, message) =>
+  const hear = yield* ServerNews.make({
+    sessionId,
+    principal: activity.principal,
+    background,
+    deliver: (server, message) =>
       background.track(activity.principal(), message.method, (context, record) =>
         Effect.sync(() => {
           record.server = server
           onSessionMessage(server, message, context)
         })
-      ),
+      )
+  })
+  const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
+    protocolVersion,
+    clientCapabilities: open.capabilities,
+    clientInfo: open.clientInfo,
+    onMessage: hear,
     onOpen: (connection, context) =>
       Effect.andThen(logLevel.onOpen(connection, context), subscriptions.restore(connection, context)),
     onClosed: (server) => lists.invalidate(server)
@@ -156,7 +165,9 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   })
 
   // What the client sends.
-  const accessFor = SessionAccess.make(open.target, yield* Settings)
+  const settings = yield* Settings
+  const accessFor = SessionAccess.make(open.target, settings)
+  const places = AuditPlaces.make(open.target, settings, yield* AuditTrail)
   const subscriptions: SessionSubscriptions.SessionSubscriptions = yield* SessionSubscriptions.make({
     accessFor,
     catalog,
@@ -179,12 +190,13 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     protocolVersion,
     activity,
     background,
+    places,
     questions,
     requests,
     end: options.end
   })
-  const notify = SessionNotifications.make({ activity, background, intake, links, questions })
-  const streams = yield* SessionStreams.make({ sessionId, activity, background, events, replay, subscriptions })
+  const notify = SessionNotifications.make({ activity, background, intake, links, places, questions })
+  const streams = yield* SessionStreams.make({ sessionId, activity, background, events, places, replay, subscriptions })
 
   const inUse = (): boolean => activity.inFlight() > 0 || activity.streams() > 0 || parked.parked() > 0
 

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { JsonRpcNotification } from "../../domain/protocol/JsonRpc.ts"
 import type { ClientQuestions } from "../calls/ClientQuestions.ts"
+import type { AuditPlaces } from "./AuditPlaces.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { SessionIntake } from "./SessionIntake.ts"
@@ -16,10 +17,11 @@ export interface NotificationOptions {
   readonly background: SessionBackground
   readonly intake: SessionIntake
   readonly links: UpstreamLinks
+  readonly places: AuditPlaces
   readonly questions: ClientQuestions
 }
 
-export const make = ({ activity, background, intake, links, questions }: NotificationOptions): Notify => {
+export const make = ({ activity, background, intake, links, places, questions }: NotificationOptions): Notify => {
   const handle = (message: JsonRpcNotification, context: CallContext): Effect.Effect<void> => {
     switch (message.method) {
       case "notifications/cancelled":
@@ -41,6 +43,6 @@ export const make = ({ activity, background, intake, links, questions }: Notific
   return (message, principal) => {
     activity.seen(principal)
     if (activity.ending()) return
-    background.track(principal, message.method, (context) => handle(message, context))
+    background.track(principal, message.method, (context) => handle(message, context), places)
   }
 }

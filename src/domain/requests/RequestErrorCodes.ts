@@ -42,6 +42,8 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(rpcCodes.invalidRequest, "invalid_request")
     case "UserOverloaded":
       return row(hubCodes.overloaded, "overloaded", true)
+    case "AuditUnavailable":
+      return row(hubCodes.upstreamUnavailable, "audit_unavailable", true)
     case "ServerOverloaded":
       return row(hubCodes.overloaded, "server_overloaded", true)
     case "RequestTimeout":

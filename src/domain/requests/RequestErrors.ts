@@ -29,6 +29,11 @@ export class UserOverloaded extends Schema.TaggedError<UserOverloaded>()("UserOv
   retryAfterSeconds: Schema.Number
 }) {}
 
+/** A group of the user requires the audit trail, which has no place for this request now. */
+export class AuditUnavailable extends Schema.TaggedError<AuditUnavailable>()("AuditUnavailable", {
+  message: Schema.String
+}) {}
+
 /** A header of a stateless request differs from the body (`Mcp-Param-*`, checked once the tool is known). */
 export class HeaderMismatch extends Schema.TaggedError<HeaderMismatch>()("HeaderMismatch", {
   header: Schema.String,
@@ -48,6 +53,7 @@ export type RoutingError = InvalidParams | ResourceUnknown | MethodNotSupported 
 export type RequestError =
   | RoutingError
   | UserOverloaded
+  | AuditUnavailable
   | ClientCapabilityMissing
   | UpstreamError
   | RequestTimeout

@@ -211,7 +211,7 @@ const make = Effect.gen(function* () {
     { principal, reply, request, target }: Admitted,
     check: (request: WireRequest) => PostBody.Rejection | undefined
   ): boolean => {
-    if (!audit.writable() && auditRequired(target, principal.groups, settings.current())) {
+    if (!audit.writable(principal.userId) && auditRequired(target, principal.groups, settings.current())) {
       unaudited(reply)
       return false
     }

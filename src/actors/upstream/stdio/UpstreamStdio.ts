@@ -14,6 +14,7 @@ import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Era, isStateful, latestStateful, statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
+import { FairShare } from "../../limits/FairShare.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import { scrubberOf } from "../connection/UpstreamSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
@@ -35,7 +36,14 @@ export interface UpstreamStdioOptions {
 
 const defaultOptions: UpstreamStdioOptions = { killAfterMs: 5_000, maxStdinBytes: 16 * 1024 * 1024 }
 
-type Requirements = UpstreamHeaders | AnswerBytes | StdioChildren | RequestTracker | FileSystem.FileSystem | Path.Path
+type Requirements =
+  | UpstreamHeaders
+  | AnswerBytes
+  | FairShare
+  | StdioChildren
+  | RequestTracker
+  | FileSystem.FileSystem
+  | Path.Path
 
 export class UpstreamStdio extends Context.Service<
   UpstreamStdio,
@@ -57,6 +65,7 @@ export class UpstreamStdio extends Context.Service<
 const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
   const { initTimeout, maxUpstreamBytes } = yield* HubConfig
   const answers = yield* AnswerBytes
+  const share = yield* FairShare
   const headers = yield* UpstreamHeaders
   const children = yield* StdioChildren
   const tracker = yield* RequestTracker
@@ -163,7 +172,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       killAfterMs: settings.killAfterMs,
       onLine: connection.receive,
       onAnswer: connection.receive,
-      onOverflow: connection.overflow
+      onOverflow: connection.overflow,
+      // Whoever opened it: of a connection that several users share, they all hear what is read for one of them.
+      spend: (units, goOn) => share.spend(context.principal.userId, units, goOn)
     }).pipe(Effect.mapError(({ code }) => unavailable("spawn", spawnMessage(name, code))))
     slot.fill(child.pid)
 

@@ -19,7 +19,7 @@ export const layer = (
 ) =>
   UpstreamHttp.layerNoDeps.pipe(
     Layer.provideMerge(Layer.mergeAll(UpstreamHeaders.layer, UserPools.layer, AnswerBytes.layer, tracker)),
-    Layer.provide(FairShare.layer),
+    Layer.provideMerge(FairShare.layer),
     Layer.provideMerge(layerConfig(config))
   )
 

@@ -39,7 +39,8 @@ const layer = (settings: SubscriptionRef.SubscriptionRef<SettingsValue>, config:
     Layer.provideMerge([
       UpstreamHeaders.layer,
       UpstreamHealth.layer,
-      UserPools.layer.pipe(Layer.provide(FairShare.layer)),
+      UserPools.layer,
+      FairShare.layer,
       UserLimits.layer,
       AnswerBytes.layer,
       StdioChildren.layer,
