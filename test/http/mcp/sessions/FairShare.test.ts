@@ -287,7 +287,12 @@ describe("a user who asks for much", () => {
       })
       const { id } = yield* answer.event
       assert.isString(id)
+      // The server's messages are charged, too.
+      const time = yield* Effect.forkChild(Effect.forever(TestClock.adjust("50 millis")))
       assert.lengthOf(yield* answer.rest, 201)
+      yield* Fiber.interrupt(time)
+      yield* TestClock.adjust("2 seconds")
+      yield* bo.callTool("files-echo", { bo: "is here" })
       const resumed = Effect.flatMap(ada.resume(id!), ({ rest }) => rest)
       assert.lengthOf(yield* resumed, 201)
       const again = yield* Effect.forkChild(resumed)
