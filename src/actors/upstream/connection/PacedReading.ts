@@ -15,8 +15,8 @@ export interface PacedSource<Message> {
   readonly resume: () => void
 }
 
-/** What a message costs that is no answer, in requests: it is read and sent on, and nobody waits for it. */
-export const messageUnits = 1 / 16
+/** The cost of a message that is no answer, in requests: with its part of the chunk, which is cut into messages at once. */
+export const messageUnits = 1 / 8
 
 /** Units after which the pace is looked at: less would cost more than it saves. */
 const step = 1

@@ -58,9 +58,9 @@ describe("PacedReading", () => {
     assert.strictEqual(handled.at(-1), 7)
   })
 
-  it("B43: sixteen little messages cost what a request does, answers nothing, and bytes count too", () => {
+  it("B43: eight little messages cost what a request does, answers nothing, and bytes count too", () => {
     const little = make(100, messageUnits)
-    push(little.reading, 1, 33)
+    push(little.reading, 1, 17)
     assert.strictEqual(little.state.charged, 2)
     const answers = make(100, 0)
     push(answers.reading, 1, 1_000)
