@@ -5,6 +5,7 @@ import { callRules } from "./Calls.ts"
 import { eventTransport } from "./EventTransport.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
+import { memoryRules } from "./Memory.ts"
 import type { Mutation } from "./Mutation.ts"
 import { serverMessages } from "./ServerMessages.ts"
 import { sessions } from "./Sessions.ts"
@@ -17,6 +18,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...accessRules,
   ...upstreamRules,
   ...bulkheads,
+  ...memoryRules,
   ...callRules,
   ...keyRules,
   ...serverMessages

@@ -18,6 +18,7 @@ import { UpstreamHttp } from "../../../../src/actors/upstream/http/UpstreamHttp.
 import * as UpstreamLinks from "../../../../src/actors/upstream/links/UpstreamLinks.ts"
 import { UpstreamStdio } from "../../../../src/actors/upstream/stdio/UpstreamStdio.ts"
 import { UserPools } from "../../../../src/actors/upstream/http/UserPools.ts"
+import { Retained } from "../../../../src/actors/limits/Retained.ts"
 import { AnswerBytes } from "../../../../src/actors/limits/AnswerBytes.ts"
 import { UserLimits } from "../../../../src/actors/limits/UserLimits.ts"
 import { defaults, HubConfig, type HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
@@ -41,7 +42,7 @@ const layer = (settings: SubscriptionRef.SubscriptionRef<SettingsValue>, config:
       UpstreamHealth.layer,
       UserPools.layer.pipe(Layer.provide(FairShare.layer)),
       UserLimits.layer,
-      AnswerBytes.layer,
+      AnswerBytes.layer.pipe(Layer.provideMerge(Retained.layer)),
       StdioChildren.layer,
       RequestTracker.layerMemory,
       HubMetrics.layer,
