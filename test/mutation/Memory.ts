@@ -2,6 +2,9 @@
 import type { Mutation } from "./Mutation.ts"
 
 const ledger = "src/actors/limits/Retained.ts"
+const lists = "src/actors/catalog/ServerLists.ts"
+const listed = "test/actors/catalog/ServerLists.test.ts"
+const replayed = "test/actors/streams/SessionReplay.test.ts"
 const counted = "test/actors/limits/Retained.test.ts"
 const onTheirWay = "test/http/mcp/calls/AnswerBytes.test.ts"
 const slowBodies = "test/http/admission/SlowBodies.test.ts"
@@ -34,5 +37,47 @@ export const memoryRules: ReadonlyArray<Mutation> = [
     find: "    account.all += bytes\n",
     replace: "    account.all += Math.max(0, bytes)\n",
     tests: [counted]
+  },
+  {
+    wrong: "what a scope held is held after its end",
+    file: ledger,
+    find: "        add(userId, kind, -held)\n",
+    replace: "",
+    tests: [counted, listed]
+  },
+  {
+    wrong: "a list takes no room in its user's memory",
+    file: lists,
+    find: "if (!hold(weightOf(page.items)))",
+    replace: "if (!hold(0))",
+    tests: [listed]
+  },
+  {
+    wrong: "a list that was replaced or forgotten keeps its room",
+    file: lists,
+    find: "    room.release(cache.get(key)?.bytes ?? 0)\n",
+    replace: "",
+    tests: [listed]
+  },
+  {
+    wrong: "a list that was refused keeps the room of its first pages",
+    file: lists,
+    find: "Effect.sync(() => room.release(bytes))",
+    replace: "Effect.void",
+    tests: [listed]
+  },
+  {
+    wrong: "a list that is to be replaced leaves its successor no room",
+    file: lists,
+    find: "        // The list that this one is to replace makes room for it.\n        forget(key)\n",
+    replace: "",
+    tests: [listed]
+  },
+  {
+    wrong: "kept events take no room in their user's memory",
+    file: "src/actors/streams/SessionReplay.ts",
+    find: "while (!memory.hold(size))",
+    replace: "while (!memory.hold(0))",
+    tests: [replayed]
   }
 ]

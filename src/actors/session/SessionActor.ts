@@ -22,6 +22,7 @@ import * as EraBridge from "../calls/EraBridge.ts"
 import * as ParkedCalls from "../calls/ParkedCalls.ts"
 import { welcomeBack } from "./RecoveredSession.ts"
 import * as RequestStates from "../calls/RequestStates.ts"
+import { Retained } from "../limits/Retained.ts"
 import { RequestTracker } from "../requests/RequestTracker.ts"
 import * as ServerLists from "../catalog/ServerLists.ts"
 import * as SessionAccess from "./SessionAccess.ts"
@@ -85,10 +86,21 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const tracker = yield* RequestTracker
 
   // What the session owns. Its scope closes these in the reverse order.
+  const retained = yield* Retained
+  const { userId } = open.principal
+  const rooms = {
+    events: yield* retained.room(userId, "events"),
+    lists: yield* retained.room(userId, "lists")
+  }
   const background = yield* SessionBackground.make(sessionId, open.principal)
   const replay = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      SessionReplay.make({ sessionId, primes: primesStreams(protocolVersion), background: background.run })
+      SessionReplay.make({
+        sessionId,
+        primes: primesStreams(protocolVersion),
+        background: background.run,
+        memory: rooms.events
+      })
     ),
     (streams) => Effect.sync(streams.end)
   )
@@ -132,6 +144,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     onClosed: (server) => lists.invalidate(server)
   })
   const lists: ServerLists.ServerLists = yield* ServerLists.make({
+    room: rooms.lists,
     links,
     announce: messages.announce,
     onMessage: onSessionMessage

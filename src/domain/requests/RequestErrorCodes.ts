@@ -44,6 +44,8 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(hubCodes.overloaded, "overloaded", true)
     case "ServerOverloaded":
       return row(hubCodes.overloaded, "server_overloaded", true)
+    case "MemoryLimitReached":
+      return row(hubCodes.overloaded, "memory_limit", true)
     case "RequestTimeout":
       return row(hubCodes.timeout, "timeout")
     case "RequestCancelled":
