@@ -5,6 +5,8 @@ const ledger = "src/actors/limits/Retained.ts"
 const lists = "src/actors/catalog/ServerLists.ts"
 const listed = "test/actors/catalog/ServerLists.test.ts"
 const replayed = "test/actors/streams/SessionReplay.test.ts"
+const wishes = "src/actors/session/SessionMemory.ts"
+const subscribed = "test/http/mcp/memory/Subscriptions.test.ts"
 const counted = "test/actors/limits/Retained.test.ts"
 const onTheirWay = "test/http/mcp/calls/AnswerBytes.test.ts"
 const slowBodies = "test/http/admission/SlowBodies.test.ts"
@@ -79,5 +81,33 @@ export const memoryRules: ReadonlyArray<Mutation> = [
     find: "while (!memory.hold(size))",
     replace: "while (!memory.hold(0))",
     tests: [replayed]
+  },
+  {
+    wrong: "a session may subscribe to any number of resources",
+    file: wishes,
+    find: "if (count >= maxSubscriptions || ",
+    replace: "if (",
+    tests: [subscribed]
+  },
+  {
+    wrong: "a session may subscribe by addresses of any length",
+    file: wishes,
+    find: "    if (uri.length > maxUriLength) return tooLong\n",
+    replace: "",
+    tests: [subscribed]
+  },
+  {
+    wrong: "subscriptions take no room in their user's memory",
+    file: wishes,
+    find: "room.hold(length)",
+    replace: "room.hold(0)",
+    tests: [subscribed]
+  },
+  {
+    wrong: "a subscription that was given up counts on",
+    file: wishes,
+    find: "        count--\n",
+    replace: "",
+    tests: [subscribed]
   }
 ]

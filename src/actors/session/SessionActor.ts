@@ -90,7 +90,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const { userId } = open.principal
   const rooms = {
     events: yield* retained.room(userId, "events"),
-    lists: yield* retained.room(userId, "lists")
+    lists: yield* retained.room(userId, "lists"),
+    subscriptions: yield* retained.room(userId, "subscriptions")
   }
   const background = yield* SessionBackground.make(sessionId, open.principal)
   const replay = yield* Effect.acquireRelease(
@@ -110,7 +111,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   )
   const earlier = open.recovered?.session
   const activity = SessionActivity.make(open.principal, yield* Clock.Clock, earlier?.createdAt)
-  const memory = SessionMemory.make(earlier?.client)
+  const memory = SessionMemory.make(earlier?.client, rooms.subscriptions)
   const questions = ClientQuestions.make(open.capabilities)
 
   // Servers speak to the session at any time, so their way in stands before the links to them, and looks up what is

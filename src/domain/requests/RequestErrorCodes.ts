@@ -40,6 +40,8 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(statelessCodes.headerMismatch, "header_mismatch")
     case "OutOfPlace":
       return row(rpcCodes.invalidRequest, "invalid_request")
+    case "SubscriptionRefused":
+      return row(rpcCodes.invalidParams, "subscription_limit")
     case "UserOverloaded":
       return row(hubCodes.overloaded, "overloaded", true)
     case "ServerOverloaded":
