@@ -7,6 +7,7 @@ import { eventTransport } from "./EventTransport.ts"
 import { floodRules } from "./Floods.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
+import { memoryRules } from "./Memory.ts"
 import type { Mutation } from "./Mutation.ts"
 import { serverMessages } from "./ServerMessages.ts"
 import { sharedQueues } from "./SharedQueues.ts"
@@ -22,6 +23,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...bulkheads,
   ...sharedQueues,
   ...floodRules,
+  ...memoryRules,
   ...callRules,
   ...keyRules,
   ...serverMessages,

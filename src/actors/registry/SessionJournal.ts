@@ -48,7 +48,7 @@ const tidyEvery = "1 minute"
 const sweepBatch = 1_000
 /** Milliseconds the ids of ended sessions are remembered: nobody's client tries that long. */
 const rememberEnds = 86_400_000
-/** A client that says more of itself than this, in characters of JSON, is not written down. */
+/** A client that says more of itself than this, in characters of JSON, is not written down; subscriptions have bounds. */
 const maxClient = 64 * 1024
 
 export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions) {
@@ -73,7 +73,7 @@ export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions)
   const rowOf = ({ actor, digest }: JournalEntry, lastActiveAt: number): StoredSession | undefined => {
     try {
       const client = actor.remembered()
-      if (JSON.stringify(client).length > maxClient) return undefined
+      if (JSON.stringify({ ...client, subscriptions: [] }).length > maxClient) return undefined
       const { adopted, createdAt, keyId, protocolVersion, sessionId, target, userId } = actor.summary()
       return { digest, client, lastActiveAt, adopted, createdAt, keyId, protocolVersion, sessionId, target, userId }
     } catch {

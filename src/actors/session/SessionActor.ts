@@ -24,6 +24,7 @@ import * as EraBridge from "../calls/EraBridge.ts"
 import * as ParkedCalls from "../calls/ParkedCalls.ts"
 import { welcomeBack } from "./RecoveredSession.ts"
 import * as RequestStates from "../calls/RequestStates.ts"
+import { Retained } from "../limits/Retained.ts"
 import { RequestTracker } from "../requests/RequestTracker.ts"
 import * as ServerLists from "../catalog/ServerLists.ts"
 import * as ServerNews from "./ServerNews.ts"
@@ -88,10 +89,22 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const tracker = yield* RequestTracker
 
   // What the session owns. Its scope closes these in the reverse order.
+  const retained = yield* Retained
+  const { userId } = open.principal
+  const rooms = {
+    events: yield* retained.room(userId, "events"),
+    lists: yield* retained.room(userId, "lists"),
+    subscriptions: yield* retained.room(userId, "subscriptions")
+  }
   const background = yield* SessionBackground.make(sessionId, open.principal)
   const replay = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      SessionReplay.make({ sessionId, primes: primesStreams(protocolVersion), background: background.run })
+      SessionReplay.make({
+        sessionId,
+        primes: primesStreams(protocolVersion),
+        background: background.run,
+        memory: rooms.events
+      })
     ),
     (streams) => Effect.sync(streams.end)
   )
@@ -101,7 +114,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   )
   const earlier = open.recovered?.session
   const activity = SessionActivity.make(open.principal, yield* Clock.Clock, earlier?.createdAt)
-  const memory = SessionMemory.make(earlier?.client)
+  const memory = SessionMemory.make(earlier?.client, rooms.subscriptions)
   const questions = ClientQuestions.make(open.capabilities)
 
   // Servers speak to the session at any time, so their way in stands before the links to them, and looks up what is
@@ -141,6 +154,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     onClosed: (server) => lists.invalidate(server)
   })
   const lists: ServerLists.ServerLists = yield* ServerLists.make({
+    room: rooms.lists,
     links,
     announce: messages.announce,
     onMessage: onSessionMessage

@@ -23,6 +23,11 @@ export class OutOfPlace extends Schema.TaggedError<OutOfPlace>()("OutOfPlace", {
   message: Schema.String
 }) {}
 
+/** The client wants to hear of more resources, or of longer names, than a session may. */
+export class SubscriptionRefused extends Schema.TaggedError<SubscriptionRefused>()("SubscriptionRefused", {
+  message: Schema.String
+}) {}
+
 /** The user has reached the limit of requests in flight. */
 export class UserOverloaded extends Schema.TaggedError<UserOverloaded>()("UserOverloaded", {
   message: Schema.String,
@@ -52,6 +57,7 @@ export type RoutingError = InvalidParams | ResourceUnknown | MethodNotSupported 
 
 export type RequestError =
   | RoutingError
+  | SubscriptionRefused
   | UserOverloaded
   | AuditUnavailable
   | ClientCapabilityMissing

@@ -194,7 +194,9 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         assert.lengthOf(pending, 1)
         assert.deepInclude(pending[0], { username: "fay", sessionId: id, method: "tools/call", server: "sample" })
         assert.deepStrictEqual(yield* json(["request", "ls", "--user", "gil"], { cwd }), [])
-        assert.include((yield* mcphub(["session", "show", id], { cwd })).stdout, "tools/call")
+        const shown = (yield* mcphub(["session", "show", id], { cwd })).stdout
+        assert.include(shown, "tools/call")
+        assert.include(shown, "kept in memory for fay")
 
         assert.strictEqual((yield* mcphub(["request", "cancel", pending[0].requestId], { cwd })).code, 0)
         assert.include(yield* Fiber.join(slow), '"error"')

@@ -315,7 +315,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private hold(bytes: number): boolean {
     if (this.room === undefined && bytes >= large && !this.aborted) this.room = this.request.room?.()
     if (this.room === undefined || this.room.hold(bytes)) return true
-    this.settle(Effect.fail(tooMuch(this.request.server, this.failedPhase(), this.room.max)))
+    this.settle(Effect.fail(tooMuch(this.request.server, this.failedPhase())))
     this.abort()
     return false
   }

@@ -44,7 +44,7 @@ import {
   UpstreamFailed,
   UpstreamUnavailable
 } from "../../../domain/requests/UpstreamErrors.ts"
-import { tooLarge } from "../connection/AnswerLimits.ts"
+import { answerLimits, tooLarge } from "../connection/AnswerLimits.ts"
 import { messageUnits } from "../connection/PacedReading.ts"
 
 /** The request's id in `params._meta` of everything sent to a stdio server. */
@@ -302,7 +302,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
             message:
               whose === "line"
                 ? `Server "${server}" sent a message larger than the hub accepts; ask it for less at a time`
-                : `A message of server "${server}" was given up, as all large answers of one user on their way at once have a limit (MAX_ANSWER_BYTES_PER_USER); fetch fewer at a time`
+                : `A message of server "${server}" was given up, as ${answerLimits}; fetch fewer at a time`
           })
       ),
     end: (reason) => {
