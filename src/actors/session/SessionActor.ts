@@ -46,6 +46,7 @@ import { targetText } from "../../domain/access/Target.ts"
 export interface SessionActor
   extends
     SessionStreams.SessionStreams,
+    SessionNotifications.SessionNotifications,
     Pick<SessionIntake.SessionIntake, "request">,
     Pick<
       SessionActivity.SessionActivity,
@@ -54,7 +55,6 @@ export interface SessionActor
   readonly sessionId: SessionId
   readonly wireId: WireSessionId
   readonly protocolVersion: string
-  readonly notify: SessionNotifications.Notify
   /** The client answers a question of an upstream. */
   readonly answer: (response: JsonRpcResponse, principal: Principal) => void
   readonly summary: () => SessionSummary
@@ -91,6 +91,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const rooms = {
     events: yield* retained.room(userId, "events"),
     lists: yield* retained.room(userId, "lists"),
+    notifications: yield* retained.room(userId, "notifications"),
     subscriptions: yield* retained.room(userId, "subscriptions")
   }
   const background = yield* SessionBackground.make(sessionId, open.principal)
@@ -197,7 +198,14 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     requests,
     end: options.end
   })
-  const notify = SessionNotifications.make({ activity, background, intake, links, questions })
+  const notifications = SessionNotifications.make({
+    activity,
+    background,
+    intake,
+    links,
+    questions,
+    room: rooms.notifications
+  })
   const streams = yield* SessionStreams.make({ sessionId, activity, background, events, replay, subscriptions })
 
   const inUse = (): boolean => activity.inFlight() > 0 || activity.streams() > 0 || parked.parked() > 0
@@ -230,8 +238,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     protocolVersion,
     ...streams,
     ...activity,
+    ...notifications,
     request: intake.request,
-    notify,
     answer: (response, who) => {
       activity.seen(who)
       questions.answer(response)
