@@ -7,6 +7,9 @@ const listed = "test/actors/catalog/ServerLists.test.ts"
 const replayed = "test/actors/streams/SessionReplay.test.ts"
 const wishes = "src/actors/session/SessionMemory.ts"
 const subscribed = "test/http/mcp/memory/Subscriptions.test.ts"
+const notified = "test/http/mcp/memory/Notifications.test.ts"
+const batches = "src/http/mcp/PostExchange.ts"
+const batched = "test/http/mcp/memory/Batches.test.ts"
 const counted = "test/actors/limits/Retained.test.ts"
 const onTheirWay = "test/http/mcp/calls/AnswerBytes.test.ts"
 const slowBodies = "test/http/admission/SlowBodies.test.ts"
@@ -109,5 +112,40 @@ export const memoryRules: ReadonlyArray<Mutation> = [
     find: "        count--\n",
     replace: "",
     tests: [subscribed]
+  },
+  {
+    wrong: "any number of notifications may be on their way to servers",
+    file: "src/actors/session/SessionNotifications.ts",
+    find: "    if (onTheirWay + forServers.length > maxOnTheirWay) return tooMany\n",
+    replace: "",
+    tests: [notified]
+  },
+  {
+    wrong: "notifications on their way to servers take no room in their user's memory",
+    file: "src/actors/session/SessionNotifications.ts",
+    find: "weightOf(params) * (1 + [...links.live()].length)",
+    replace: "weightOf(params) * 0",
+    tests: [notified]
+  },
+  {
+    wrong: "a notification that a server has accepted keeps its room",
+    file: "src/actors/session/SessionNotifications.ts",
+    find: "      onTheirWay--\n      room.release(bytes)\n",
+    replace: "      onTheirWay--\n",
+    tests: [notified]
+  },
+  {
+    wrong: "answers that wait for the rest of their batch take no room",
+    file: batches,
+    find: "room?.hold(bytes) === false",
+    replace: "room?.hold(0) === false",
+    tests: [batched]
+  },
+  {
+    wrong: "a batch keeps its room when its answers have left",
+    file: batches,
+    find: "    this.options.room?.release(this.held)\n",
+    replace: "",
+    tests: [batched]
   }
 ]

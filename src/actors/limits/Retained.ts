@@ -11,8 +11,7 @@ import type { UserId } from "../../domain/Ids.ts"
 /**
  * `answers`: large answers on their way. `batches`: answers that wait for the rest of their batch. `bodies`: of requests,
  * still arriving. `events`: kept for clients that come back. `lists`: of servers. `notifications`: that servers have not
- * taken yet. `parked`: messages and results of calls that wait for their client. `requests`: in flight, with large
- * bodies. `subscriptions`: to resources.
+ * accepted yet. `subscriptions`: to resources.
  */
 export const retainedKinds = [
   "answers",
@@ -21,8 +20,6 @@ export const retainedKinds = [
   "events",
   "lists",
   "notifications",
-  "parked",
-  "requests",
   "subscriptions"
 ] as const
 
@@ -45,8 +42,6 @@ const boundsOf = (config: HubConfigShape): RetainedBytes => {
     events: max / 4,
     lists: max / 2,
     notifications: max / 8,
-    parked: max / 8,
-    requests: max,
     subscriptions: max / 16
   }
 }

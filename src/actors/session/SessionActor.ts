@@ -49,6 +49,7 @@ import { targetText } from "../../domain/access/Target.ts"
 export interface SessionActor
   extends
     SessionStreams.SessionStreams,
+    SessionNotifications.SessionNotifications,
     Pick<SessionIntake.SessionIntake, "request">,
     Pick<
       SessionActivity.SessionActivity,
@@ -57,7 +58,6 @@ export interface SessionActor
   readonly sessionId: SessionId
   readonly wireId: WireSessionId
   readonly protocolVersion: string
-  readonly notify: SessionNotifications.Notify
   /** The client answers a question of an upstream. */
   readonly answer: (response: JsonRpcResponse, principal: Principal) => void
   readonly summary: () => SessionSummary
@@ -94,6 +94,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const rooms = {
     events: yield* retained.room(userId, "events"),
     lists: yield* retained.room(userId, "lists"),
+    notifications: yield* retained.room(userId, "notifications"),
     subscriptions: yield* retained.room(userId, "subscriptions")
   }
   const background = yield* SessionBackground.make(sessionId, open.principal)
@@ -209,7 +210,15 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     requests,
     end: options.end
   })
-  const notify = SessionNotifications.make({ activity, background, intake, links, places, questions })
+  const notifications = SessionNotifications.make({
+    activity,
+    background,
+    intake,
+    links,
+    places,
+    questions,
+    room: rooms.notifications
+  })
   const streams = yield* SessionStreams.make({ sessionId, activity, background, events, places, replay, subscriptions })
 
   const inUse = (): boolean => activity.inFlight() > 0 || activity.streams() > 0 || parked.parked() > 0
@@ -242,8 +251,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     protocolVersion,
     ...streams,
     ...activity,
+    ...notifications,
     request: intake.request,
-    notify,
     answer: (response, who) => {
       activity.seen(who)
       questions.answer(response)

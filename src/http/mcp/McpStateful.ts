@@ -19,6 +19,7 @@ import {
 } from "../../domain/protocol/Versions.ts"
 import { BodyBytes } from "../../actors/limits/BodyBytes.ts"
 import { FairShare } from "../../actors/limits/FairShare.ts"
+import { Retained, type Room } from "../../actors/limits/Retained.ts"
 import type { SessionActor } from "../../actors/session/SessionActor.ts"
 import type { EventWriter } from "../../actors/calls/ClientExchange.ts"
 import type { SessionClosed } from "../../actors/requests/RequestTracker.ts"
@@ -60,6 +61,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   const streams = yield* EventStreams
   const rate = yield* OpenRate
   const paying = { bodies: yield* BodyBytes, share: yield* FairShare }
+  const retained = yield* Retained
 
   function* post(admitted: Admitted, messages: PostBody.Messages): Way {
     const { principal, reply, request, target } = admitted
@@ -155,13 +157,19 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
       reply,
       {
         open: () => openAnswer(admitted, actor, ids),
-        patience: mayTurnSlow(admitted, actor) ? streams : undefined
+        patience: mayTurnSlow(admitted, actor) ? streams : undefined,
+        room: body.kind === "batch" ? roomOfBatch(admitted) : undefined
       },
       ids.length,
       body.kind === "batch"
     )
     SessionDelivery.deliver(actor, admitted, body, (id) => answer.exchange(id))
   }
+
+  const roomOfBatch = ({ principal: { userId } }: Admitted): Room => ({
+    hold: (bytes) => retained.hold(userId, "batches", bytes),
+    release: (bytes) => retained.release(userId, "batches", bytes)
+  })
 
   /** Whether an answer that takes long may become a stream though no message precedes it. */
   const mayTurnSlow = ({ request }: Admitted, { protocolVersion }: SessionActor): boolean =>

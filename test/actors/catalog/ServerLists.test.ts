@@ -82,7 +82,7 @@ describe("a server's list", () => {
       }
       const one = yield* server({ tools: {} }, { "tools/list": pages })
       // Half of it is for lists: there is room for two of 200 kB, and for the first page of a third.
-      const hub = yield* upstreams({ notes: { url: one.url } }, { maxMemoryPerUser: 1_000_000 })
+      const hub = yield* upstreams({ notes: { url: one.url } }, { maxMemoryPerUser: 1_100_000 })
       const sessions = yield* Effect.all([hub.session("ada"), hub.session("ada"), hub.session("ada")])
       const [first, second, third] = sessions
       const bo = yield* hub.session("bo")
