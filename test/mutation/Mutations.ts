@@ -2,6 +2,7 @@
 import { accessRules } from "./AccessRules.ts"
 import { bulkheads } from "./Bulkheads.ts"
 import { callRules } from "./Calls.ts"
+import { doors } from "./Doors.ts"
 import { eventTransport } from "./EventTransport.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
@@ -19,5 +20,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...bulkheads,
   ...callRules,
   ...keyRules,
-  ...serverMessages
+  ...serverMessages,
+  ...doors
 ]
