@@ -7,6 +7,10 @@ const addressTests = ["test/domain/config/UpstreamAddresses.test.ts"]
 const settingsGroups = "src/domain/access/SettingsGroups.ts"
 const accessTest = "test/domain/access/Access.test.ts"
 
+const dataFolder = "src/cli/database/DataDirAccess.ts"
+const hubFile = "src/http/admin/HubFile.ts"
+const folderTest = "test/cli/start/DataFolder.test.ts"
+
 export const doors: ReadonlyArray<Mutation> = [
   {
     wrong: "an IPv4-compatible address is public",
@@ -63,5 +67,54 @@ export const doors: ReadonlyArray<Mutation> = [
     find: "access.set(server, bothOf(grant, narrowing))",
     replace: "access.set(server, narrowing)",
     tests: [accessTest]
+  },
+  {
+    wrong: "a data folder that others may read stays as it is",
+    file: dataFolder,
+    find: "  const problem = closed(dataDir, folder, uid, 0o700)\n",
+    replace: "  const problem = undefined as string | undefined\n",
+    tests: [folderTest]
+  },
+  {
+    wrong: "files in the data folder that others may read stay as they are",
+    file: dataFolder,
+    find: "status === undefined ? undefined : closed(file, status, uid, 0o600)",
+    replace: "undefined as string | undefined",
+    tests: [folderTest]
+  },
+  {
+    wrong: "a folder that all users share is taken",
+    file: dataFolder,
+    find: "(folder.mode & sticky) !== 0",
+    replace: "folder.mode < 0",
+    tests: [folderTest]
+  },
+  {
+    wrong: "another user's hub.json is followed",
+    file: hubFile,
+    find: "if (owner !== uid && owner !== 0) return",
+    replace: "if (owner < 0) return",
+    tests: [folderTest]
+  },
+  {
+    wrong: "a hub.json that others may write is followed",
+    file: hubFile,
+    find: "(mode & foreignWrite) === 0",
+    replace: "mode >= 0",
+    tests: [folderTest]
+  },
+  {
+    wrong: "a hub.json leads to another machine",
+    file: hubFile,
+    find: "Option.isSome(hub) && !isLoopback(hub.value.url)",
+    replace: "Option.isSome(hub) && hub.value.url === hub.value.token",
+    tests: [folderTest]
+  },
+  {
+    wrong: "whoever has the port of a killed hub is told its token",
+    file: "src/cli/admin/AdminConnection.ts",
+    find: "return response.headers[proofHeader] === proofOf(hub.token, challenge)",
+    replace: "return response.status === 204",
+    tests: [folderTest]
   }
 ]
