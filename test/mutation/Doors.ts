@@ -11,7 +11,38 @@ const dataFolder = "src/cli/database/DataDirAccess.ts"
 const hubFile = "src/http/admin/HubFile.ts"
 const folderTest = "test/cli/start/DataFolder.test.ts"
 
+const silent = "src/http/runtime/SilentSockets.ts"
+const silentTest = "test/http/runtime/SilentSockets.test.ts"
+
 export const doors: ReadonlyArray<Mutation> = [
+  {
+    wrong: "a connection may stay silent for ever before its first request",
+    file: silent,
+    find: "connection.hasAsked ? nextHeadMs : firstHeadMs",
+    replace: "connection.hasAsked ? nextHeadMs : Number.POSITIVE_INFINITY",
+    tests: [silentTest]
+  },
+  {
+    wrong: "a connection is closed while a request is under way",
+    file: silent,
+    find: "connection.running === 0 && ",
+    replace: "",
+    tests: [silentTest]
+  },
+  {
+    wrong: "a standstill of the process counts as its clients' silence",
+    file: silent,
+    find: "connection.since += stalled",
+    replace: "connection.since += 0 * stalled",
+    tests: [silentTest]
+  },
+  {
+    wrong: "connections of one address share with another's",
+    file: silent,
+    find: 'const address = socket.remoteAddress ?? ""',
+    replace: 'const address = socket.remoteAddress === undefined ? "" : "one"',
+    tests: [silentTest]
+  },
   {
     wrong: "an IPv4-compatible address is public",
     file: addresses,
