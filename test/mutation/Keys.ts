@@ -256,8 +256,8 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "the door opens to a browser",
     file: door,
-    find: ' || request.headers["origin"] !== undefined',
-    replace: "",
+    find: "return !same || isBrowser ?",
+    replace: "return !same ?",
     tests: [beside]
   },
   {

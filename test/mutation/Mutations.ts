@@ -3,6 +3,7 @@ import { accessRules } from "./AccessRules.ts"
 import { bulkheads } from "./Bulkheads.ts"
 import { callRules } from "./Calls.ts"
 import { costs } from "./Costs.ts"
+import { doors } from "./Doors.ts"
 import { eventTransport } from "./EventTransport.ts"
 import { floodRules } from "./Floods.ts"
 import { headerRules } from "./Headers.ts"
@@ -27,5 +28,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...callRules,
   ...keyRules,
   ...serverMessages,
-  ...costs
+  ...costs,
+  ...doors
 ]

@@ -7,6 +7,7 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import type { EnvironmentRecord } from "../config/Environment.ts"
 import { approvals, understood } from "./Dialects.ts"
+import { checkGroups } from "./GroupCheck.ts"
 import { checkServer, checkServerNames } from "./ServerCheck.ts"
 import { ServerConfig } from "../servers/ServerConfig.ts"
 import { SettingsValue } from "../servers/Settings.ts"
@@ -62,15 +63,11 @@ export const checkSettings = (written: unknown, environment: EnvironmentRecord, 
     if (!isUnknownKey) problems.push({ path, reason })
     else if (!silentServerKeys.has(lastKey(path))) warnings.push({ path, reason })
   }
-  for (const [index, group] of (isRecord(document) && Array.isArray(document["groups"])
-    ? document["groups"]
-    : []
-  ).entries()) {
-    // A misspelt word must not switch a rule off.
-    if (!isRecord(group) || group["audit"] === undefined || group["audit"] === "required") continue
-    problems.push({ path: `groups[${index}].audit`, reason: 'Expected "required", or no such key' })
-  }
   const servers = isRecord(document) && isRecord(document["mcpServers"]) ? document["mcpServers"] : {}
+  const groups = isRecord(document) && Array.isArray(document["groups"]) ? document["groups"] : []
+  const ofGroups = checkGroups(groups, new Set(Object.keys(servers)))
+  problems.push(...ofGroups.problems)
+  warnings.push(...ofGroups.warnings)
   for (const [name, config] of Object.entries(servers)) {
     // The shape check above has already reported an entry of the wrong shape.
     const found = isServer(config) ? checkServer(name, config, environment) : { problems: [], warnings: [] }
