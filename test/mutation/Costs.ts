@@ -6,6 +6,13 @@ const waiting = "test/http/mcp/sessions/FairShare.test.ts"
 
 export const costs: ReadonlyArray<Mutation> = [
   {
+    wrong: "a process costs nothing to start",
+    file: "src/actors/upstream/stdio/UpstreamStdio.ts",
+    find: "    yield* turn(share, context.principal.userId, unitsOfStart)\n",
+    replace: "    void turn(share, context.principal.userId, unitsOfStart)\n",
+    tests: ["test/actors/upstream/stdio/UpstreamStdioStart.test.ts"]
+  },
+  {
     wrong: "a large body costs no more than a small one",
     file: cost,
     find: "(bytes <= smallBody ? 0 : bytes / bytesPerUnit)",

@@ -64,6 +64,14 @@ export class FairShare extends Context.Service<
   )
 }
 
+/** Pays for work before it is done, and ends when it may be; whoever stops waiting has paid all the same. */
+export const turn = (share: FairShare["Service"], userId: UserId, units: number): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const noTurn = share.spend(userId, units, () => resume(Effect.void))
+    if (noTurn === undefined) return void resume(Effect.void)
+    return Effect.sync(noTurn)
+  })
+
 interface Waiting {
   /** Units, charged when it goes on. */
   readonly cost: number

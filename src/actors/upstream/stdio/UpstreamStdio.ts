@@ -14,7 +14,7 @@ import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Era, isStateful, latestStateful, statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
-import { FairShare } from "../../limits/FairShare.ts"
+import { FairShare, turn } from "../../limits/FairShare.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import { scrubberOf } from "../connection/UpstreamSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
@@ -126,6 +126,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       protocolVersion: spoken(era, options.protocolVersion)
     })
     const scrubber = scrubberOf(config, context.principal, started)
+    yield* turn(share, context.principal.userId, unitsOfStart)
     const slot = yield* children.slot
     const folders = yield* Effect.mapError(folder, () =>
       unavailable("spawn", `No folder could be made for server "${name}"; check that the hub's TMPDIR is writable`)
@@ -236,6 +237,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     })
   })
 })
+
+/** What it takes to start a process, in small requests; what it does itself is not the hub's. */
+const unitsOfStart = 12
 
 /** Milliseconds between two log lines about what one server sends that nobody can use. */
 const noiseEveryMs = 60_000

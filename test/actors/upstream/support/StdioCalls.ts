@@ -35,9 +35,9 @@ export const layer = (
     Layer.provide([
       UpstreamHeaders.layer,
       AnswerBytes.layer.pipe(Layer.provideMerge(Retained.layer)),
-      FairShare.layer,
       NodeServices.layer
     ]),
+    Layer.provideMerge(FairShare.layer),
     Layer.provideMerge(RequestTracker.layerMemory),
     Layer.provide(connections.layerConfig(options.config))
   )
