@@ -28,17 +28,17 @@ const failed = (entry: ServerConfig, context = contextOf("ada")) =>
 const failedScript = (script: StdioScript) => failed(config(script))
 
 describe("a user who starts processes without pause", () => {
-  it.effect("A58: waits with the next one beside another user, whose process starts at once", () =>
+  it.effect("A58: waits with the next one beside another user, who is answered meanwhile", () =>
     Effect.gen(function* () {
       const share = yield* FairShare
       const [ada, bo] = [contextOf("ada"), contextOf("bo")]
       const isActive = Effect.sync(() => void share.admit(bo.principal.userId, true, () => {}))
+      const theirs = yield* connect(config(), bo)
+      yield* TestClock.adjust("2 seconds")
       yield* isActive
       yield* connect(config(), ada)
-      const second = yield* Effect.forkChild(connect(config(), ada))
-      yield* isActive
-      const theirs = yield* connect(config(), bo)
-      assert.isString((yield* callTool(theirs, bo, "cwd")).cwd)
+      const second = yield* Effect.forkChild(connect(config(), ada), { startImmediately: true })
+      assert.isString((yield* callTool(theirs, bo, "cwd"))["cwd"])
       assert.isUndefined(second.pollUnsafe())
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(second)
