@@ -39,9 +39,11 @@ describe("a user who starts processes without pause", () => {
       yield* connect(config(), ada)
       const second = yield* Effect.forkChild(connect(config(), ada), { startImmediately: true })
       assert.isString((yield* callTool(theirs, bo, "cwd"))["cwd"])
-      assert.isUndefined(second.pollUnsafe())
+      // It holds no place yet, which is the first thing that a start takes.
+      assert.strictEqual((yield* StdioChildren).live(), 2)
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(second)
+      assert.strictEqual((yield* StdioChildren).live(), 3)
     }).pipe(Effect.scoped, Effect.provide(layer({ config: { fairShare: 20 } })))
   )
 })
