@@ -197,8 +197,12 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     if (actor === undefined || !rate.mayOpen(principal.userId, reply)) return
     reply.guard.subject.sessionId = actor.sessionId
     const lastEventId = request.header("last-event-id")
-    const units = Cost.unitsOfStream(lastEventId === undefined ? nothing : actor.keptEvents())
-    if (!(yield* Cost.pay(paying, principal.userId, units, 0, reply))) return
+    // A stream that begins anew waits for nothing: servers may be about to ask on it.
+    if (lastEventId === undefined) paying.share.charge(principal.userId, 1)
+    else {
+      const units = Cost.unitsOfStream(actor.keptEvents())
+      if (!(yield* Cost.pay(paying, principal.userId, units, 0, reply))) return
+    }
     const from: Resumption = lastEventId ? actor.resumption(lastEventId) : { kind: "fresh" }
     switch (from.kind) {
       case "malformed":
@@ -250,8 +254,6 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
 
   return { post, listen, remove } satisfies McpStateful
 })
-
-const nothing = { events: 0, bytes: 0 }
 
 /** No request, no answer. */
 const unanswered = (): never => {
