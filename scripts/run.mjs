@@ -6,6 +6,7 @@
 // caller's for `start` and `mcphub`, because the data and settings of a hub are looked up there.
 
 import { existsSync } from "node:fs"
+import * as module from "node:module"
 import { dirname, join } from "node:path"
 import process from "node:process"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -72,9 +73,18 @@ async function hub(args) {
   if (!runsTypeScript)
     throw new Error(`mcphub needs Node 22.19 or later, or Deno 2.9 or later; this is ${process.version}`)
   quietTypeStripping()
+  keepCompiled()
   process.argv = [process.execPath, program, ...args]
   await import(pathToFileURL(program).href)
   return undefined
+}
+
+/**
+ * Node strips and compiles the sources once, not at every start. The folder is the project's own: what is in it runs as
+ * code, and in the system's folder for temporary files others may write. Where it cannot be written, nothing is kept.
+ */
+function keepCompiled() {
+  module.enableCompileCache?.(join(root, "node_modules", ".cache", "mcphub"))
 }
 
 /** Node 22 warns once per process that it strips types; that is how this project runs, so it is no news to anyone. */

@@ -15,6 +15,7 @@ import { HubMetrics } from "./actors/observing/HubMetrics.ts"
 import { LogOutput } from "./actors/observing/LogOutput.ts"
 import * as LostRequests from "./actors/requests/LostRequests.ts"
 import { Pressure } from "./actors/limits/Pressure.ts"
+import { Retained, retainedKinds } from "./actors/limits/Retained.ts"
 import { RequestLog } from "./actors/observing/RequestLog.ts"
 import { RequestTracker } from "./actors/requests/RequestTracker.ts"
 import { UserLimits } from "./actors/limits/UserLimits.ts"
@@ -70,6 +71,8 @@ const makeActors = (replace: Replacements) => {
     replaced,
     Layer.provideMerge([RequestTracker.layer, UserLimits.layer, FairShare.layer, AnswerBytes.layer, BodyBytes.layer]),
     replaced,
+    Layer.provideMerge(Retained.layer),
+    replaced,
     // Below the tracker, so it closes later: the last requests to end are written too.
     Layer.provideMerge(AuditTrail.layer),
     replaced,
@@ -91,12 +94,15 @@ const gauges = Layer.effectDiscard(
     const pools = yield* UserPools
     const streams = yield* EventStreams
     const share = yield* FairShare
-    const answers = yield* AnswerBytes
-    const bodies = yield* BodyBytes
+    const retained = yield* Retained
     yield* metrics.gauge("mcphub_requests_waiting", "Requests beyond their user's fair share", share.waiting)
     yield* metrics.total("mcphub_requests_waited_total", "Requests that had to wait for their share", share.waited)
-    yield* metrics.gauge("mcphub_answer_bytes", "Bytes of large answers on their way", answers.held)
-    yield* metrics.gauge("mcphub_body_bytes", "Bytes of request bodies that are still arriving", bodies.held)
+    for (const kind of retainedKinds) {
+      const held = () => retained.held(kind)
+      const refused = () => retained.refused(kind)
+      yield* metrics.gauge("mcphub_retained_bytes", "Bytes kept in memory for users", held, { kind })
+      yield* metrics.total("mcphub_retained_refused_total", "What users had no room left for", refused, { kind })
+    }
     yield* metrics.gauge("mcphub_children", "Live child processes of stdio upstreams", children.live)
     yield* metrics.gauge("mcphub_upstream_sockets", "Open connections to HTTP upstreams", () => pools.stats().open)
     yield* metrics.total(

@@ -16,6 +16,7 @@ export { HubMetrics, type Labels } from "./actors/observing/HubMetrics.ts"
 export { LogOutput, LogSink } from "./actors/observing/LogOutput.ts"
 export type { ClientExchange, EventSink } from "./actors/calls/ClientExchange.ts"
 export {
+  AuditUnavailable,
   InvalidParams,
   MethodNotSupported,
   OutOfPlace,
@@ -70,7 +71,8 @@ export type { UpstreamSummary } from "./actors/upstream/links/UpstreamLinks.ts"
 export { UserPools } from "./actors/upstream/http/UserPools.ts"
 
 // Identity.
-export { type Access, type ToolGrant } from "./domain/access/Access.ts"
+export { type Access } from "./domain/access/Access.ts"
+export { type ToolGrant } from "./domain/access/ToolGrant.ts"
 export { AuditEvent, type AuditRow } from "./domain/records/AuditEvent.ts"
 export { AuditLog, type AuditQuery } from "./domain/records/AuditLog.ts"
 export { Credentials } from "./domain/identity/Credentials.ts"

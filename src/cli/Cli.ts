@@ -15,6 +15,7 @@ import { ConfigCommand } from "./commands/ConfigCommand.ts"
 import { ConnectCommand } from "./commands/ConnectCommand.ts"
 import { DoctorCommand } from "./commands/DoctorCommand.ts"
 import { GroupCommand } from "./commands/GroupCommand.ts"
+import { ImportCommand } from "./commands/ImportCommand.ts"
 import { KeyCommand } from "./commands/KeyCommand.ts"
 import { ProvisionCommand } from "./commands/ProvisionCommand.ts"
 import { RequestCommand } from "./commands/RequestCommand.ts"
@@ -44,6 +45,7 @@ const mcphub = Command.make("mcphub").pipe(
     RequestCommand,
     AuditCommand,
     BackupCommand,
+    ImportCommand,
     ConfigCommand
   ]),
   Command.withGlobalFlags(globalFlags)

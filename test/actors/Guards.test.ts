@@ -35,8 +35,13 @@ describe("an exception in a callback", () => {
         maxLineBytes: 1_000,
         maxStdinBytes: 1_000,
         killAfterMs: 1_000,
-        onLine: (line) => (line === "boom" ? boom() : void Deferred.doneUnsafe(heard, Effect.succeed(line))),
-        onOverflow: () => {}
+        onLine: (line) => {
+          if (line === "boom") boom()
+          Deferred.doneUnsafe(heard, Effect.succeed(line))
+          return 0
+        },
+        onOverflow: () => {},
+        spend: () => undefined
       })
       return { child, heard: Deferred.await(heard) }
     })

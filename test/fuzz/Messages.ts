@@ -1,6 +1,6 @@
 /**
  * Everything that a peer may write in place of a message: any bytes, any JSON, and JSON-RPC that is nearly right, which
- * gets further. `$ID` stands for the id of the call that the message comes in answer to.
+ * gets further. `$ID` stands for the id of the request that the message comes in answer to.
  */
 import * as fc from "fast-check"
 
@@ -20,6 +20,10 @@ const odd = fc.oneof(
     {},
     { toString: 1 },
     { valueOf: null },
+    "say",
+    "echo",
+    "http-stateful-echo",
+    "note://a",
     "x".repeat(9_000)
   ),
   fc.jsonValue({ maxDepth: 3 })
@@ -27,6 +31,17 @@ const odd = fc.oneof(
 
 const methods = fc.constantFrom(
   "ping",
+  "server/discover",
+  "completion/complete",
+  "logging/setLevel",
+  "prompts/get",
+  "prompts/list",
+  "resources/list",
+  "resources/read",
+  "resources/subscribe",
+  "resources/unsubscribe",
+  "resources/templates/list",
+  "tasks/get",
   "initialize",
   "roots/list",
   "elicitation/create",
@@ -149,6 +164,58 @@ const cut = fc.tuple(likely, fc.nat({ max: 300 })).map(([value, at]) => text(val
 
 const prototype = likely.map((value) => text(value).replace('"jsonrpc"', '"__proto__":{"polluted":1},"jsonrpc"'))
 
+/** Questions of servers, mostly so that the client is really asked. */
+const question = fc.record({
+  jsonrpc: fc.constant("2.0"),
+  id: fc.oneof(fc.integer(), fc.string()),
+  method: fc.constantFrom("elicitation/create", "sampling/createMessage", "roots/list", "ping"),
+  params: mostly(
+    fc.record({
+      message: mostly(fc.constant("m")),
+      requestedSchema: mostly(fc.constant({ type: "object", properties: {} })),
+      messages: mostly(fc.constant([{ role: "user", content: { type: "text", text: "t" } }])),
+      maxTokens: mostly(fc.constant(1)),
+      _meta: fc.option(meta, { nil: undefined })
+    })
+  )
+})
+
+const answer = fc.record({
+  jsonrpc: fc.constant("2.0"),
+  id: fc.constant("$ID"),
+  result: mostly(
+    fc.oneof(
+      fc.record({ action: mostly(fc.constantFrom("accept", "decline", "cancel")), content: odd }),
+      fc.record({ role: mostly(fc.constant("assistant")), content: odd, model: odd }),
+      fc.record({ roots: odd })
+    )
+  )
+})
+
+/** First answers of servers, mostly good enough to go on from. */
+const introduction = fc.record({
+  jsonrpc: fc.constant("2.0"),
+  id: fc.constant("$ID"),
+  result: fc.record({
+    resultType: mostly(fc.constant("complete")),
+    protocolVersion: mostly(fc.constantFrom("2025-11-25", "2025-03-26", "2024-11-05", "2026-07-28")),
+    supportedVersions: mostly(fc.constant(["2026-07-28"])),
+    capabilities: mostly(
+      fc.record(
+        { tools: odd, prompts: odd, resources: odd, logging: odd, completions: odd, tasks: odd },
+        { requiredKeys: [] }
+      )
+    ),
+    serverInfo: odd,
+    instructions: mostly(fc.string()),
+    ttlMs: odd,
+    _meta: odd
+  })
+})
+
+const encoded = (said: fc.Arbitrary<unknown>): fc.Arbitrary<Uint8Array> =>
+  said.map((value) => encoder.encode(text(value)))
+
 export const bytes: fc.Arbitrary<Uint8Array> = fc.oneof(
   { arbitrary: likely.map((value) => encoder.encode(text(value))), weight: 8 },
   { arbitrary: fc.array(likely, { maxLength: 5 }).map((batch) => encoder.encode(text(batch))), weight: 1 },
@@ -157,25 +224,47 @@ export const bytes: fc.Arbitrary<Uint8Array> = fc.oneof(
   { arbitrary: fc.uint8Array({ maxLength: 200 }), weight: 1 }
 )
 
-/** Who says it, in which words, and how it travels. */
-export interface Step {
-  readonly by: "client" | "http-stateful" | "http-stateless" | "stdio-stateful" | "stdio-stateless"
-  /** The era of the client whose call it is. */
-  readonly client: "stateful" | "stateless"
-  /** As the whole answer, on the event stream of a call before its answer, or in place of a list. */
-  readonly as: "body" | "event" | "list"
-  readonly bytes: Uint8Array
-}
+/** Messages that are in order but for what they say: one that is not would have its whole batch rejected. */
+export const wellFormed = encoded(
+  fc.oneof(
+    fc.record({ jsonrpc: fc.constant("2.0"), id: fc.constant("$ID"), method: methods, params }),
+    fc.record({ jsonrpc: fc.constant("2.0"), method: methods, params }),
+    fc.record({ jsonrpc: fc.constant("2.0"), id: fc.constant("$ID"), result: odd })
+  )
+)
 
-export const step: fc.Arbitrary<Step> = fc.record({
-  by: fc.constantFrom<Step["by"]>("client", "http-stateful", "http-stateless", "stdio-stateful", "stdio-stateless"),
-  client: fc.constantFrom<Step["client"]>("stateful", "stateless"),
-  as: fc.constantFrom<Step["as"]>("body", "event", "list"),
-  bytes
-})
+/** What a server may say at any time, but for what it says: one that is not would end its stream. */
+export const between = fc.oneof(
+  { arbitrary: encoded(fc.record({ jsonrpc: fc.constant("2.0"), method: methods, params })), weight: 6 },
+  {
+    arbitrary: encoded(fc.record({ jsonrpc: fc.constant("2.0"), id: fc.integer(), method: methods, params })),
+    weight: 1
+  },
+  { arbitrary: encoded(fc.record({ jsonrpc: fc.constant("2.0"), id: fc.integer(), result: odd })), weight: 1 },
+  { arbitrary: encoded(question), weight: 1 }
+)
 
-export const shown = ({ as, by, bytes, client }: Step): string => {
-  const said = Buffer.from(bytes).toString("latin1")
-  const short = said.length > 400 ? `${said.slice(0, 200)}… (${said.length} bytes) …${said.slice(-100)}` : said
-  return `${by}, ${as}, ${client} client: ${JSON.stringify(short)}`
+/** What a server says while a call runs: questions too. */
+export const ofServer = fc.oneof({ arbitrary: bytes, weight: 4 }, { arbitrary: encoded(question), weight: 1 })
+
+/** What a client says to a question under `$ID`. */
+export const reply = fc.oneof({ arbitrary: encoded(answer), weight: 2 }, { arbitrary: bytes, weight: 1 })
+
+/** What a server says to the hub's first request. */
+export const welcome = fc.oneof({ arbitrary: encoded(introduction), weight: 2 }, { arbitrary: bytes, weight: 1 })
+
+/** A text that may stand in the value of a header, as HTTP allows it. */
+export const headerValue = fc.oneof(
+  fc.constantFrom("", "0", "-1", "2025-11-25", "2026-07-28", "tools/call", "application/json", "*/*", "null", ","),
+  fc.string({
+    unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code === 0x7f ? 0x20 : code))
+  })
+)
+
+/** The bytes with `$ID` as this id. */
+export const withId = (said: Uint8Array, id: unknown): Buffer => {
+  const buffer = Buffer.from(said.buffer, said.byteOffset, said.byteLength)
+  return buffer.includes("$ID")
+    ? Buffer.from(buffer.toString("latin1").replaceAll("$ID", JSON.stringify(id ?? null)), "latin1")
+    : buffer
 }

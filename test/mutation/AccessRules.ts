@@ -1,6 +1,7 @@
 /** Rules about what a user may reach: groups, targets, grants of tools, for lists and for calls alike. */
 import type { Mutation } from "./Mutation.ts"
 
+const grants = "src/domain/access/ToolGrant.ts"
 const access = "src/domain/access/Access.ts"
 const catalog = "src/actors/catalog/Catalog.ts"
 const decided = "test/domain/access/Access.test.ts"
@@ -53,8 +54,8 @@ export const accessRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a group of the settings gives what the user may not reach",
     file: access,
-    find: "new Map([...accessOf(groups, settings)].filter(([server]) => shared.has(server)))",
-    replace: 'new Map<string, ToolGrant>([...shared].map((server) => [server, "all"]))',
+    find: "const [server, grant] of accessOf(groups, settings)",
+    replace: "const [server, grant] of shared",
     tests: [decided]
   },
   {
@@ -80,23 +81,23 @@ export const accessRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a group's tools do not matter",
-    file: access,
-    find: 'group.tools === undefined || group.tools.length === 0 ? "all" : new Set(group.tools)',
-    replace: '"all"',
+    file: grants,
+    find: 'tools === undefined ? "all" : new Set(tools)',
+    replace: 'tools === undefined || tools.length > 0 ? "all" : new Set(tools)',
     tests: [decided]
   },
   {
     wrong: "the tools of a second group replace those of the first",
-    file: access,
-    find: "new Set([...known, ...grant])",
-    replace: "grant",
+    file: grants,
+    find: "new Set([...one, ...other])",
+    replace: "other",
     tests: [decided]
   },
   {
     wrong: "a grant admits every tool",
-    file: access,
-    find: 'grant === "all" || grant.has(tool)',
-    replace: "grant !== undefined || grant.has(tool)",
+    file: grants,
+    find: "return grant.has(tool) ||",
+    replace: "return true || grant.has(tool) ||",
     tests: [decided]
   },
   {

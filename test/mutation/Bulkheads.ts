@@ -118,32 +118,11 @@ export const bulkheads: ReadonlyArray<Mutation> = [
     tests: ["test/http/admission/SlowBodies.test.ts"]
   },
   {
-    wrong: "the bodies of all users share one limit",
-    file: "src/actors/limits/BodyBytes.ts",
-    find: "(users.get(userId) ?? 0) + bytes - counted > max",
-    replace: "total + bytes - counted > max",
-    tests: ["test/http/admission/SlowBodies.test.ts"]
-  },
-  {
     wrong: "a chunk of an answer costs no more than its bytes",
     file: "src/actors/upstream/http/UpstreamHttpExchange.ts",
     find: "Math.max(chunk.length, leastChunk)",
     replace: "chunk.length",
     tests: ["test/actors/upstream/http/UpstreamHttpPace.test.ts"]
-  },
-  {
-    wrong: "the answers of all users share one user's room",
-    file: bytes,
-    find: "heldBy(userId) + wanted - counted > max",
-    replace: "total + wanted - counted > max",
-    tests: [summed, onTheirWay]
-  },
-  {
-    wrong: "each answer has its user's room to itself",
-    file: bytes,
-    find: "heldBy(userId) + wanted - counted > max",
-    replace: "wanted > max",
-    tests: [summed, onTheirWay]
   },
   {
     wrong: "small answers take room",
@@ -198,8 +177,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "an answer that is given up for want of room goes on arriving",
     file: exchange,
-    find: "tooMuch(this.request.server, this.failedPhase(), this.room.max)))\n    this.abort()",
-    replace: "tooMuch(this.request.server, this.failedPhase(), this.room.max)))",
+    find: "tooMuch(this.request.server, this.failedPhase())))\n    this.abort()",
+    replace: "tooMuch(this.request.server, this.failedPhase())))",
     tests: [onTheirWay]
   },
   {

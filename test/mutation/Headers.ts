@@ -302,8 +302,8 @@ const childRules: ReadonlyArray<Mutation> = [
   {
     wrong: "children work in one folder",
     file: "src/actors/upstream/stdio/UpstreamStdio.ts",
-    find: "      cwd,\n",
-    replace: '      cwd: "/tmp",\n',
+    find: "yield* workingFolder(name, started.cwd, folders.cwd)",
+    replace: '"/tmp"',
     tests: [child]
   },
   ...hubSecrets.map((name): Mutation => ({

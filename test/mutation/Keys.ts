@@ -198,29 +198,29 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "users who need the audit trail are served without it",
     file: endpoint,
-    find: "!audit.writable() && auditRequired",
+    find: "!audit.writable(principal.userId) && auditRequired",
     replace: "false && auditRequired",
     tests: [audited]
   },
   {
     wrong: "users who need no audit trail are refused without it",
     file: endpoint,
-    find: "!audit.writable() && auditRequired(target, principal.groups, settings.current())",
-    replace: "!audit.writable()",
+    find: "!audit.writable(principal.userId) && auditRequired(target, principal.groups, settings.current())",
+    replace: "!audit.writable(principal.userId)",
     tests: [audited]
   },
   {
     wrong: "an audit trail that fails counts as written",
     file: "src/actors/observing/AuditWriter.ts",
-    find: "!failing && waiting.length < capacity",
-    replace: "waiting.length < capacity",
+    find: "!failing && room.has(userId)",
+    replace: "room.has(userId)",
     tests: [audited, "test/actors/observing/AuditTrail.test.ts"]
   },
   {
     wrong: "an audit trail that is full counts as written",
     file: "src/actors/observing/AuditWriter.ts",
-    find: "!failing && waiting.length < capacity",
-    replace: "!failing",
+    find: "!failing && room.has(userId)",
+    replace: "!failing || userId === undefined",
     tests: ["test/actors/observing/AuditTrail.test.ts"]
   },
   {
@@ -256,8 +256,8 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "the door opens to a browser",
     file: door,
-    find: ' || request.headers["origin"] !== undefined',
-    replace: "",
+    find: "return !same || isBrowser ?",
+    replace: "return !same ?",
     tests: [beside]
   },
   {

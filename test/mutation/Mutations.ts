@@ -2,11 +2,16 @@
 import { accessRules } from "./AccessRules.ts"
 import { bulkheads } from "./Bulkheads.ts"
 import { callRules } from "./Calls.ts"
+import { costs } from "./Costs.ts"
+import { doors } from "./Doors.ts"
 import { eventTransport } from "./EventTransport.ts"
+import { floodRules } from "./Floods.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
+import { memoryRules } from "./Memory.ts"
 import type { Mutation } from "./Mutation.ts"
 import { serverMessages } from "./ServerMessages.ts"
+import { sharedQueues } from "./SharedQueues.ts"
 import { sessions } from "./Sessions.ts"
 import { upstreamRules } from "./Upstreams.ts"
 
@@ -17,7 +22,12 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...accessRules,
   ...upstreamRules,
   ...bulkheads,
+  ...sharedQueues,
+  ...floodRules,
+  ...memoryRules,
   ...callRules,
   ...keyRules,
-  ...serverMessages
+  ...serverMessages,
+  ...costs,
+  ...doors
 ]

@@ -64,8 +64,8 @@ export const serverMessages: ReadonlyArray<Mutation> = [
   {
     wrong: "an answer that nobody can read leaves its call waiting",
     file: stdio,
-    find: "return refused(answeredId(line), read.reason)",
-    replace: "return options.onNoise()",
+    find: "refused(answeredId(line), read.reason)",
+    replace: "options.onNoise()",
     tests: [saying]
   },
   {
@@ -106,8 +106,8 @@ export const serverMessages: ReadonlyArray<Mutation> = [
   {
     wrong: "an exception while a child's output is read ends the process",
     file: "src/actors/upstream/stdio/StdioChild.ts",
-    find: 'guard.on(child.stdout, "data", stdout.push)',
-    replace: 'child.stdout.on("data", stdout.push)',
+    find: 'guard.on(child.stdout, "data", (chunk: Buffer) => {',
+    replace: 'child.stdout.on("data", (chunk: Buffer) => {',
     tests: [callbacks]
   },
   {

@@ -21,6 +21,15 @@ export const largeAnswer: Script = (call) => {
   more()
 }
 
+/** Five hundred reports of progress, then the result. */
+export const chattyAnswer: Script = (call) => {
+  for (let progress = 1; progress <= 500; progress++) {
+    const params = { progressToken: call.progressToken, progress, message: "x".repeat(100) }
+    call.event({ jsonrpc: "2.0", method: "notifications/progress", params })
+  }
+  call.content({ said: 500 })
+}
+
 /** By name: how many do what side by side. */
 export const disturbances = {
   /** A hundred calls that are never answered. */
@@ -30,10 +39,52 @@ export const disturbances = {
   /** As many small calls as come back, 64 at a time. */
   flood: { at: 64, tool: "theirs-echo" },
   /** More at a time than the user may have in flight: most are refused, and come again at once. */
-  overflow: { at: 400, tool: "theirs-echo" }
+  overflow: { at: 400, tool: "theirs-echo" },
+  /** Sixteen bodies of 4 MiB at a time, each of 98,000 objects, which take long to parse. */
+  bodies: { at: 16, tool: "theirs-echo" },
+  /** Batches of a hundred notifications, each of which the server hears. */
+  batches: { at: 16, tool: "theirs-echo" },
+  /** Sessions that are opened, used once and ended, one after the other. */
+  sessions: { at: 4, tool: "theirs-echo" },
+  /** An answer of five hundred events that is resumed from its beginning again and again. */
+  replays: { at: 4, tool: "theirs-chatty" },
+  /** A server that floods the event stream of the user's session with little notifications. */
+  news: { at: 1, tool: "loud-shout" },
+  /** The same on the standard output of a child process. */
+  stdout: { at: 1, tool: "child-shout" }
 } as const
 
 export type Disturbance = keyof typeof disturbances
+
+const callOf = (name: string, args: object) => ({
+  jsonrpc: "2.0",
+  id: 1,
+  method: "tools/call",
+  params: { name, arguments: args, _meta: { progressToken: 1 } }
+})
+
+/** Just below the limits of a body: 4 MiB, and 100,000 members. */
+const many = Array.from({ length: 98_000 }, (_, at) => [{}, "x".repeat(28 + (at % 9))]).flat()
+
+const batch = Array.from({ length: 100 }, () => ({ jsonrpc: "2.0", method: "notifications/roots/list_changed" }))
+
+/** One session after the other, each with a call. */
+const opening = (http: RawHttp.RawHttp, key: Redacted.Redacted<string>, at: number) =>
+  Effect.gen(function* () {
+    const client = yield* McpClient.connect(http, { key })
+    yield* client.callTool("theirs-echo")
+    yield* client.end
+  }).pipe(
+    // A refusal says when to come back; whoever disturbs does not listen.
+    Effect.ignore,
+    Effect.forever,
+    Effect.scoped,
+    (one) =>
+      Effect.all(
+        Array.from({ length: at }, () => one),
+        { concurrency: "unbounded", discard: true }
+      )
+  )
 
 /** Runs until it is interrupted; `begun` when the first session is open. */
 export const disturb = Effect.fnUntraced(function* (
@@ -44,9 +95,21 @@ export const disturb = Effect.fnUntraced(function* (
 ) {
   const { at, tool } = disturbances[kind]
   const http = yield* RawHttp.make(origin)
-  const client = yield* McpClient.connect(http, { key })
+  const client = yield* McpClient.connect(http, {
+    key,
+    ...(kind === "batches" ? { protocolVersion: "2025-03-26" } : {})
+  })
   yield* Effect.ignore(client.callTool("theirs-echo"))
   yield* begun
-  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: tool, arguments: {} } })
-  yield* RudeClients.floods(origin, { method: "POST", path: "/mcp", headers: client.headers, body }, at)
+  if (kind === "sessions") return yield* opening(http, key, at)
+  const { headers } = client
+  if (kind === "replays") {
+    const answer = yield* client.open(callOf("theirs-chatty", {}))
+    const first = yield* answer.event
+    yield* answer.rest
+    const last = { ...headers, "last-event-id": first.id ?? "" }
+    return yield* RudeClients.floods(origin, { method: "GET", path: "/mcp", headers: last, body: "" }, at)
+  }
+  const body = JSON.stringify(kind === "batches" ? batch : callOf(tool, kind === "bodies" ? { many } : {}))
+  yield* RudeClients.floods(origin, { method: "POST", path: "/mcp", headers, body }, at)
 }, Effect.scoped)

@@ -65,11 +65,19 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
     })
   yield* on(processors.disturber)
   const theirs = yield* Programs.listening("test/neighbour/upstream.ts", {})
+  const loud = yield* Programs.listening("test/neighbour/loud.ts", {})
   yield* on(processors.measured)
   const mine = yield* Programs.listening("test/neighbour/upstream.ts", {})
   yield* on(processors.hub)
   const hub = yield* HubProcess.make({
-    settings: { mcpServers: { mine: { url: mine, isolation: "user" }, theirs: { url: theirs, isolation: "user" } } },
+    settings: {
+      mcpServers: {
+        mine: { url: mine, isolation: "user" },
+        theirs: { url: theirs, isolation: "user" },
+        loud: { url: loud },
+        child: Programs.command("test/support/loud-stdio.ts")
+      }
+    },
     provision: HubProcess.withKeys(Object.entries(keys).map(([username, key]) => ({ username, key }))),
     env: { ...options.env }
   })
@@ -142,6 +150,9 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
       )
     }
   }
+  const lost = (values: ReadonlyMap<string, number>) =>
+    `rows lost ${values.get("mcphub_audit_lost_total")}, log lines lost ${values.get("mcphub_log_lines_lost_total")}`
+  print(lost(yield* hub.gauges))
   return kinds.map((kind): Figure => {
     const rounds = all.filter((round) => round.kind === kind)
     return {

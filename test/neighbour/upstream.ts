@@ -5,7 +5,7 @@
 import process from "node:process"
 import { Effect } from "effect"
 import { faults, ScriptedHttpUpstream } from "../../src/testkit/index.ts"
-import { largeAnswer } from "./Disturbances.ts"
+import { chattyAnswer, largeAnswer } from "./Disturbances.ts"
 
 await Effect.runPromise(
   Effect.scoped(
@@ -14,7 +14,7 @@ await Effect.runPromise(
         sessions: false,
         stream: false,
         keep: 1,
-        tools: { hang: faults.hang, large: largeAnswer }
+        tools: { hang: faults.hang, large: largeAnswer, chatty: chattyAnswer }
       })
       process.stdout.write(`listening on ${server.url}\n`)
       return yield* Effect.never

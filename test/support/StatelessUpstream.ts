@@ -15,6 +15,8 @@ export interface StatelessOptions {
   /** What `tools/list` says; a plain entry for each of `tools` otherwise. */
   readonly listed?: ReadonlyArray<JsonObject>
   readonly ttlMs?: number
+  /** The number of received requests to keep, the newest ones; default: all. */
+  readonly keep?: number
   /** Scripts by method, in place of what such a server does. */
   readonly methods?: Readonly<Record<string, Script>>
 }
@@ -60,6 +62,7 @@ export const make = (options: StatelessOptions = {}): Effect.Effect<StatelessUps
       sessions: false,
       stream: false,
       tools,
+      ...(options.keep === undefined ? {} : { keep: options.keep }),
       methods: {
         initialize: (call) =>
           call.body(

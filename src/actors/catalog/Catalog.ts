@@ -5,7 +5,8 @@
  */
 import { Effect, Result } from "effect"
 import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
-import { grantsTool, type Access } from "../../domain/access/Access.ts"
+import type { Access } from "../../domain/access/Access.ts"
+import { grantsTool } from "../../domain/access/ToolGrant.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { candidates, expose, literalPrefix, qualifyUri } from "../../domain/protocol/ExposedNames.ts"
 import type { ListKind } from "../../domain/protocol/Methods.ts"

@@ -9,13 +9,16 @@ import { monotonicMillis } from "../../domain/Monotonic.ts"
 import * as SingleFlight from "../../domain/SingleFlight.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { listBytes, readPage } from "../../domain/protocol/json/ServerResults.ts"
+import { weightOf } from "../../domain/protocol/json/JsonWeight.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
 import { lifeOf } from "../../domain/protocol/eras/ToStateless.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
+import type { Room } from "../limits/Retained.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
 import {
+  MemoryLimitReached,
   protocolError,
   type UpstreamError,
   UpstreamFailed,
@@ -54,6 +57,8 @@ interface Fetched {
 interface Cached extends Fetched {
   readonly fetchedAt: number
   readonly freshUntil: number
+  /** What it takes of its user's memory. */
+  readonly bytes: number
 }
 
 /** A server that announces changes is believed until it does, within reason; others are asked again soon. */
@@ -76,7 +81,8 @@ const fetchAll = Effect.fnUntraced(function* (
   connection: UpstreamConnection,
   kind: ListKind,
   context: CallContext,
-  onMessage: (message: UpstreamMessage) => void
+  onMessage: (message: UpstreamMessage) => void,
+  hold: (bytes: number) => boolean
 ) {
   const items = new Map<string, Item>()
   if (!(lists[kind].capability in connection.info.capabilities)) return { items, ttlMs: undefined }
@@ -92,6 +98,7 @@ const fetchAll = Effect.fnUntraced(function* (
     const read = readPage(kind, result)
     if (!read.ok) return yield* protocolError(server, "body", read.what)
     const page = read.value
+    if (!hold(weightOf(page.items))) return yield* noRoom(server, method)
     for (const [key, item] of page.items) items.set(key, item)
     if (items.size > maxItems) return yield* tooMany(server, `${method} with more than ${maxItems} entries`)
     if (connection.era === "stateless") ttlMs = Math.min(ttlMs ?? Number.POSITIVE_INFINITY, lifeOf(page.ttlMs))
@@ -115,11 +122,18 @@ const tooMany = (server: string, what: string): UpstreamFailed =>
     message: `Server ${server} answered ${what}; leave out some of what it offers`
   })
 
+const noRoom = (server: string, method: string): MemoryLimitReached =>
+  new MemoryLimitReached({
+    message: `There is no room for ${method} of server ${server} beside what the hub keeps for this user (half of MAX_MEMORY_PER_USER is for lists); end sessions that are not needed, reach fewer servers, or raise it`
+  })
+
 /** Milliseconds for which a list is not asked for again. */
 const lifeFor = (connection: UpstreamConnection, kind: ListKind, ttlMs: number | undefined): number =>
   announces(connection, kind) ? announcedLife : ttlMs === undefined ? unannouncedLife : Math.min(ttlMs, announcedLife)
 
 export interface ListOptions {
+  /** Of the user's memory, for the lists that are kept. */
+  readonly room: Room
   readonly links: UpstreamLinks
   /** A list came after the client had been answered without it. */
   readonly announce: (kind: ListKind) => void
@@ -127,7 +141,7 @@ export interface ListOptions {
   readonly onMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
 }
 
-export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }: ListOptions) {
+export const make = Effect.fnUntraced(function* ({ announce, links, onMessage, room }: ListOptions) {
   const session = yield* Effect.scope
   const hub = yield* HubConfig
   const now = monotonicMillis(yield* Clock.Clock)
@@ -143,24 +157,43 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
   const owed = new Set<string>()
   const keyOf = (server: string, kind: ListKind): string => `${kind}:${server}`
 
+  const forget = (key: string): void => {
+    room.release(cache.get(key)?.bytes ?? 0)
+    cache.delete(key)
+  }
+
   const load = Effect.fnUntraced(function* (
     server: string,
     kind: ListKind,
     context: CallContext,
     isCurrent: () => boolean
   ) {
+    const key = keyOf(server, kind)
     const connection = yield* links.get(server, context)
-    const { items, ttlMs }: Fetched = yield* fetchAll(connection, kind, context, (message) =>
-      onMessage(server, message, context)
-    ).pipe(timeoutAwake(hub.requestTimeout, () => late(server, kind, hub.requestTimeout)))
+    let bytes = 0
+    const hold = (more: number): boolean => {
+      if (!room.hold(more)) {
+        // The list that this one is to replace makes room for it.
+        forget(key)
+        if (!room.hold(more)) return false
+      }
+      bytes += more
+      return true
+    }
+    const told = (message: UpstreamMessage): void => onMessage(server, message, context)
+    const { items, ttlMs }: Fetched = yield* fetchAll(connection, kind, context, told, hold).pipe(
+      timeoutAwake(hub.requestTimeout, () => late(server, kind, hub.requestTimeout)),
+      Effect.onError(() => Effect.sync(() => room.release(bytes)))
+    )
     spoken.set(server, connection.era)
     if (isCurrent()) {
       const fetchedAt = now()
       const freshUntil = fetchedAt + lifeFor(connection, kind, ttlMs)
-      cache.set(keyOf(server, kind), { items, ttlMs, fetchedAt, freshUntil })
-    }
+      forget(key)
+      cache.set(key, { items, ttlMs, fetchedAt, freshUntil, bytes })
+    } else room.release(bytes)
     if (kind === "tools") health.tools(server, items.size)
-    if (owed.delete(keyOf(server, kind))) announce(kind)
+    if (owed.delete(key)) announce(kind)
     return items
   })
 
@@ -199,7 +232,7 @@ export const make = Effect.fnUntraced(function* ({ links, announce, onMessage }:
     invalidate: (server, kinds = listKinds) => {
       for (const kind of kinds) {
         const key = keyOf(server, kind)
-        cache.delete(key)
+        forget(key)
         // A fetch under way may already hold the old answer: it is not kept, and the next caller starts another.
         fetching.forget(key)
       }

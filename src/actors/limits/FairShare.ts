@@ -64,6 +64,14 @@ export class FairShare extends Context.Service<
   )
 }
 
+/** Pays for work before it is done, and ends when it may be; whoever stops waiting has paid all the same. */
+export const turn = (share: FairShare["Service"], userId: UserId, units: number): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const noTurn = share.spend(userId, units, () => resume(Effect.void))
+    if (noTurn === undefined) return void resume(Effect.void)
+    return Effect.sync(noTurn)
+  })
+
 interface Waiting {
   /** Units, charged when it goes on. */
   readonly cost: number
@@ -155,9 +163,12 @@ const make = Effect.fnUntraced(function* () {
     return account
   }
 
-  /** What is owed is bounded: who has worked alone for an hour must not pay for it for an hour. */
+  /**
+   * What is owed is bounded: who has worked alone for an hour must not pay for it for an hour. What one piece of work
+   * costs is owed in full, however much it is.
+   */
   const charge = (account: Account, units: number): void => {
-    account.units = Math.max(-burst, account.units - units)
+    account.units = Math.max(-Math.max(burst, units), account.units - units)
   }
 
   const start = (account: Account, request: () => void): void => {

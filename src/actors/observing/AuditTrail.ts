@@ -9,7 +9,7 @@ import { Clock, Context, Effect, Layer } from "effect"
 import type { AuditEvent, AuditKind } from "../../domain/records/AuditEvent.ts"
 import type { AuditLog } from "../../domain/records/AuditLog.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
-import type { SessionId } from "../../domain/Ids.ts"
+import type { SessionId, UserId } from "../../domain/Ids.ts"
 import type { InFlightRequest } from "../../domain/records/InFlightRequests.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { hubCodes } from "../../domain/protocol/ErrorCodes.ts"
@@ -27,14 +27,21 @@ export type SecurityEvent =
   | "cancel_ignored"
 
 export interface AuditTrailShape {
-  /** A request or notification has ended. */
-  readonly ended: (request: EndedRequest) => void
+  /** A request or notification has ended. `hasPlace`: a place for its row was reserved. */
+  readonly ended: (request: EndedRequest, hasPlace?: boolean) => void
   /** A hub was killed while the request ran. */
   readonly lost: (request: InFlightRequest) => void
   /** `method` is MCP's, or the HTTP method where no message was read. */
   readonly refused: (event: SecurityEvent, principal: Principal, sessionId: SessionId, method: string) => void
-  /** Whether rows can be written at the moment, as far as is known. */
-  readonly writable: () => boolean
+  /** Whether rows of this user can be written at the moment, as far as is known. */
+  readonly writable: (userId: UserId) => boolean
+  /**
+   * Keeps a place for the row of a request that may not run without one: what has a place is not lost for want of room.
+   * False: there is none now.
+   */
+  readonly reserve: (userId: UserId) => boolean
+  /** The request for which a place was reserved has not begun. */
+  readonly release: (userId: UserId) => void
   /** Writes what waits; gives up, keeping the rows, when the database does not answer. */
   readonly flush: Effect.Effect<void>
 }
@@ -44,17 +51,23 @@ const off: AuditTrailShape = {
   lost: () => {},
   refused: () => {},
   writable: () => false,
+  reserve: () => false,
+  release: () => {},
   flush: Effect.void
 }
 
 export class AuditTrail extends Context.Reference<AuditTrailShape>("mcphub/actors/observing/AuditTrail", {
   defaultValue: () => off
 }) {
-  /** Into `AuditLog`, or nowhere with AUDIT_RETENTION_DAYS=0. */
-  static readonly layer: Layer.Layer<never, never, AuditLog | HubMetrics> = Layer.effect(
-    AuditTrail,
-    Effect.suspend(() => make)
-  )
+  /** Into `AuditLog`, or nowhere with AUDIT_RETENTION_DAYS=0. `capacity`: rows that may wait for it. */
+  static readonly layerWith = (options: {
+    readonly capacity?: number
+  }): Layer.Layer<never, never, AuditLog | HubMetrics> =>
+    Layer.effect(
+      AuditTrail,
+      Effect.suspend(() => make(options.capacity))
+    )
+  static readonly layer = this.layerWith({})
 }
 
 const maxText = 256
@@ -102,13 +115,13 @@ const fromLost = ({ startedAt: _startedAt, ...request }: InFlightRequest, time: 
   origin: "hub"
 })
 
-const make = Effect.gen(function* () {
+const make = Effect.fnUntraced(function* (capacity: number | undefined) {
   const { auditRetentionDays } = yield* HubConfig
   if (auditRetentionDays === 0) return off
   const clock = yield* Clock.Clock
-  const writer = yield* AuditWriter.make({ retentionDays: auditRetentionDays })
+  const writer = yield* AuditWriter.make({ retentionDays: auditRetentionDays, capacity })
   return {
-    ended: (request) => writer.add(fromRequest(request)),
+    ended: (request, hasPlace) => writer.add(fromRequest(request), hasPlace),
     lost: (request) => writer.add(fromLost(request, clock.currentTimeMillisUnsafe())),
     refused: (event, { keyId, userId, username }, sessionId, method) =>
       writer.add({
@@ -129,6 +142,8 @@ const make = Effect.gen(function* () {
         origin: "hub"
       }),
     writable: writer.writable,
+    reserve: writer.reserve,
+    release: writer.release,
     flush: writer.flush
   } satisfies AuditTrailShape
 })

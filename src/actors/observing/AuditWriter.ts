@@ -2,11 +2,16 @@
  * Brings audit rows to the `AuditLog` in batches, in the order in which they came.
  *
  * Rows wait in memory, a quarter of a second when all is well. While the database is away they go on waiting, up to a
- * bound; beyond it new rows are lost, which is counted and logged. Closing the scope writes what waits.
+ * bound of which each user may fill a part (`SharedRoom`); beyond it that user's new rows are lost, and nobody else's.
+ * A row whose place was reserved is never lost for want of room. Closing the scope writes what waits.
  */
-import { Cause, Clock, Effect, Exit, Latch, Schedule, Semaphore } from "effect"
+import { type Cause, Clock, Effect, Latch, Schedule, Semaphore } from "effect"
 import type { AuditEvent } from "../../domain/records/AuditEvent.ts"
 import { AuditLog } from "../../domain/records/AuditLog.ts"
+import type { UserId } from "../../domain/Ids.ts"
+import { SharedRoom } from "../../domain/SharedRoom.ts"
+import { writeApart } from "../../domain/records/WriteApart.ts"
+import * as AuditLosses from "./AuditLosses.ts"
 import { HubMetrics } from "./HubMetrics.ts"
 
 /** Rows that wait at most, some tens of megabytes. */
@@ -22,6 +27,8 @@ const appendLimit = "5 seconds"
 /** The time to write what waits when the hub stops. */
 const farewellLimit = "10 seconds"
 const retainEvery = "1 hour"
+/** Users that a line about rows of several of them names. */
+const mostNamed = 8
 
 export interface AuditWriterOptions {
   readonly retentionDays: number
@@ -29,9 +36,14 @@ export interface AuditWriterOptions {
 }
 
 export interface AuditWriter {
-  readonly add: (event: AuditEvent) => void
-  /** False from a failed attempt to the next good one, and while no row fits. */
-  readonly writable: () => boolean
+  /** `hasPlace`: the row takes a place that was reserved for it. */
+  readonly add: (event: AuditEvent, hasPlace?: boolean) => void
+  /** Keeps a place free for a row that is to come; false where there is none, or rows cannot be written now. */
+  readonly reserve: (userId: UserId) => boolean
+  /** No row will come for a place that was reserved. */
+  readonly release: (userId: UserId) => void
+  /** False from a failed attempt to the next good one, and while no row of the user fits. */
+  readonly writable: (userId: UserId) => boolean
   /** Writes what waits now; ends early, keeping the rows, when the database does not answer. */
   readonly flush: Effect.Effect<void>
 }
@@ -42,55 +54,55 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
   const turn = yield* Semaphore.make(1)
   const some = Latch.makeUnsafe(false)
   const waiting: Array<AuditEvent> = []
+  const room = new SharedRoom(capacity)
+  const losses = yield* AuditLosses.make
   let failing = false
   let written = 0
-  let lost = 0
-  /** Of the lost rows, those the log has given the number of; and whether it says that more are being lost. */
-  let told = 0
-  let saidLosing = false
 
-  const add = (event: AuditEvent): void => {
-    if (waiting.length >= capacity) return void lost++
+  const add = (event: AuditEvent, hasPlace = false): void => {
+    if (!hasPlace && !room.take(event.userId)) return losses.add(event)
     waiting.push(event)
     if (waiting.length === 1) some.openUnsafe()
   }
 
-  /** A line when rows cannot be written any more, one when the first is lost, and one when they can again. */
+  const writable = (userId: UserId): boolean => !failing && room.has(userId)
+
+  /** A line when rows cannot be written any more, and one when they can again. */
   const say = Effect.fnUntraced(function* (fails: boolean) {
     const before = failing
     failing = fails
-    if (fails) {
-      if (!before) yield* Effect.logWarning("The audit trail cannot be written; its rows wait for the database")
-      if (saidLosing || lost === told) return
-      saidLosing = true
-      yield* Effect.logError(`${capacity} audit rows wait for the database and no more can: further ones are lost`)
-    } else if (before || lost > told) {
-      const since = lost - told
-      told = lost
-      saidLosing = false
-      yield* Effect.logWarning(`The audit trail is written again; ${since} rows were lost`)
-    }
+    if (fails && !before) yield* Effect.logWarning("The audit trail cannot be written; its rows wait for the database")
+    yield* losses.say(!fails)
+    if (!fails && before) yield* Effect.logWarning("The audit trail is written again")
   })
 
-  /** Writes the oldest rows; a batch that fails for its own sake, and not the database's, is given up. */
-  const writeBatch = Effect.gen(function* () {
-    const batch = waiting.slice(0, batchSize)
-    const exit = yield* log
-      .append(batch)
+  const takeOff = (count: number): number => {
+    for (const { userId } of waiting.splice(0, count)) room.give(userId)
+    return count
+  }
+
+  const append = (rows: ReadonlyArray<AuditEvent>) =>
+    log
+      .append(rows)
       .pipe(
         Effect.timeoutOrElse({ duration: appendLimit, orElse: () => Effect.fail("no answer" as const) }),
-        Effect.exit
+        Effect.andThen(Effect.sync(() => void (written += takeOff(rows.length))))
       )
-    if (Exit.isFailure(exit)) {
-      if (Cause.hasInterrupts(exit.cause)) return yield* Effect.interrupt
-      if (!Cause.hasDies(exit.cause)) return false
-      lost += batch.length
-      told += batch.length
-      yield* Effect.logError(`${batch.length} audit rows could not be written and are lost`, exit.cause)
-    } else written += batch.length
-    waiting.splice(0, batch.length)
-    return true
-  })
+
+  const giveUp = (rows: ReadonlyArray<AuditEvent>, cause: Cause.Cause<unknown>) =>
+    Effect.suspend(() => {
+      losses.giveUp(takeOff(rows.length))
+      const users = [...new Set(rows.map(({ username }) => username))].slice(0, mostNamed)
+      return Effect.logError(`${rows.length} audit rows could not be written and are lost`, cause).pipe(
+        Effect.annotateLogs({ users })
+      )
+    })
+
+  /** The oldest rows; false when the database does not answer, and they wait on. */
+  const writeBatch = Effect.suspend(() => writeApart(waiting.slice(0, batchSize), append, giveUp)).pipe(
+    Effect.as(true),
+    Effect.catch(() => Effect.succeed(false))
+  )
 
   const flush = Effect.gen(function* () {
     let ok = true
@@ -110,7 +122,7 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
 
   const farewell = Effect.gen(function* () {
     yield* Effect.timeoutOption(flush, farewellLimit)
-    const left = waiting.length + lost - told
+    const left = waiting.length + losses.untold()
     if (left > 0) yield* Effect.logError(`${left} audit rows are lost: the database does not answer`)
   })
 
@@ -124,7 +136,7 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
   )
 
   yield* metrics.total("mcphub_audit_rows_total", "Audit rows written", () => written)
-  yield* metrics.total("mcphub_audit_lost_total", "Audit rows that could not be written", () => lost)
+  yield* metrics.total("mcphub_audit_lost_total", "Audit rows that could not be written", losses.total)
   yield* metrics.gauge("mcphub_audit_waiting", "Audit rows that wait to be written", () => waiting.length)
   yield* Effect.addFinalizer(() => farewell)
   yield* Effect.forkScoped(Effect.forever(write))
@@ -132,7 +144,9 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
 
   return {
     add,
-    writable: () => !failing && waiting.length < capacity,
+    reserve: (userId) => writable(userId) && room.take(userId),
+    release: (userId) => room.give(userId),
+    writable,
     flush: Effect.asVoid(flush)
   } satisfies AuditWriter
 })

@@ -13,7 +13,9 @@ import type { RequestOutcome } from "../../domain/requests/RequestRecord.ts"
 
 /** The only labels there are; their values must come from the configuration or from code, never from a client. */
 export type Labels = {
-  readonly [_ in "server" | "transport" | "method" | "outcome" | "reason" | "status" | "isolation" | "state"]?: string
+  readonly [
+    _ in "server" | "transport" | "method" | "outcome" | "reason" | "status" | "isolation" | "state" | "kind"
+  ]?: string
 }
 
 /** MCP's methods of all revisions: any other text counts as `other`, so that a client cannot make series. */

@@ -3,14 +3,19 @@
  * flushed when the scope closes.
  *
  * A reader that is too slow costs lines and never memory or time: beyond 10 000 waiting lines new ones are dropped, and
- * a line saying how many follows.
+ * a line saying how many follows. Lines about one user fill no more than a part of that (`SharedRoom`), so that they
+ * take away neither the others' nor the hub's own.
  */
 import { writeSync } from "node:fs"
 import { Clock, Context, Effect, Latch, Layer, Semaphore } from "effect"
+import type { UserId } from "../../domain/Ids.ts"
+import { SharedRoom } from "../../domain/SharedRoom.ts"
 
 const windowMs = 100
 const batchLines = 512
 const maxWaiting = 10_000
+/** Users whose lost lines are told apart; those of more are told together. */
+const mostTold = 20
 /** How long the last lines may take to leave. */
 const lastLimit = "2 seconds"
 
@@ -66,8 +71,8 @@ export class LogSink extends Context.Service<LogSink, { readonly write: (chunk: 
 export class LogOutput extends Context.Service<
   LogOutput,
   {
-    /** Takes one line, without its newline. Never blocks, never fails. */
-    readonly line: (text: string) => void
+    /** Takes one line, without its newline, and whose it is where it is about a user. Never blocks, never fails. */
+    readonly line: (text: string, userId?: UserId) => void
     /** Writes what waits; resolves when the sink has it. */
     readonly flush: Effect.Effect<void>
     /** Lines lost since the start: dropped, or refused by the sink. */
@@ -82,9 +87,25 @@ export class LogOutput extends Context.Service<
       const oneAtATime = Semaphore.makeUnsafe(1)
       const filled = Latch.makeUnsafe(false)
       const full = Latch.makeUnsafe(false)
+      const room = new SharedRoom(maxWaiting)
       let waiting: Array<string> = []
-      let dropped = 0
+      /** Whose the waiting lines are. */
+      let owners: Array<UserId | undefined> = []
+      let dropped = new Map<UserId | undefined, number>()
       let lost = 0
+
+      const drop = (userId: UserId | undefined, count: number): void => {
+        const key = dropped.has(userId) || dropped.size < mostTold ? userId : undefined
+        dropped.set(key, (dropped.get(key) ?? 0) + count)
+      }
+
+      const tellDropped = (): ReadonlyArray<string> => {
+        const time = new Date(clock.currentTimeMillisUnsafe()).toISOString()
+        const msg = "Log lines were lost: the reader is too slow, or what they are written to is full"
+        return [...dropped].map(([userId, count]) =>
+          JSON.stringify({ time, level: "warn", msg, dropped: count, userId })
+        )
+      }
 
       const flush = oneAtATime.withPermit(
         Effect.suspend(() => {
@@ -92,26 +113,19 @@ export class LogOutput extends Context.Service<
           full.closeUnsafe()
           if (waiting.length === 0) return Effect.void
           const lines = waiting
-          const count = lines.length + dropped
+          const written = lines.length
+          const before = dropped
+          for (const userId of owners) if (userId !== undefined) room.give(userId)
+          lines.push(...tellDropped())
           waiting = []
-          if (dropped > 0) {
-            const time = new Date(clock.currentTimeMillisUnsafe()).toISOString()
-            lines.push(
-              JSON.stringify({
-                time,
-                level: "warn",
-                msg: "Log lines were lost: the reader is too slow, or what they are written to is full",
-                dropped
-              })
-            )
-          }
-          const written = lines.length - (dropped > 0 ? 1 : 0)
-          dropped = 0
+          owners = []
+          dropped = new Map()
           return Effect.map(sink.write(`${lines.join("\n")}\n`), (taken) => {
             if (taken !== false) return
             lost += written
             // What could not be written is told with the first lines that can.
-            dropped += count
+            for (const [userId, count] of before) drop(userId, count)
+            drop(undefined, written)
           })
         })
       )
@@ -126,12 +140,13 @@ export class LogOutput extends Context.Service<
       )
 
       return {
-        line: (text) => {
-          if (waiting.length >= maxWaiting) {
-            dropped++
+        line: (text, userId) => {
+          if (waiting.length >= maxWaiting || (userId !== undefined && !room.take(userId))) {
+            drop(userId, 1)
             lost++
             return
           }
+          owners.push(userId)
           const length = waiting.push(text)
           if (length === 1) filled.openUnsafe()
           else if (length === batchLines) full.openUnsafe()

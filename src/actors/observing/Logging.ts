@@ -5,6 +5,7 @@
  * A cause is printed with its stacks from `error` on, and for every level when debugging; below, only its message.
  */
 import { Cause, Effect, Formatter, Layer, Logger, type LogLevel, References } from "effect"
+import { UserId } from "../../domain/Ids.ts"
 import { logLine } from "../../domain/Redaction.ts"
 import { LogOutput } from "./LogOutput.ts"
 
@@ -45,9 +46,13 @@ export const jsonLines: Logger.Logger<unknown, string> = Logger.make(({ cause, d
   return logLine(Formatter.formatJson(entry))
 })
 
+/** A line about a user takes that user's room, as the lines of requests do. */
+const toOutput = (output: LogOutput["Service"]): Logger.Logger<unknown, void> =>
+  Logger.make((entry) => {
+    const { userId } = entry.fiber.getRef(References.CurrentLogAnnotations)
+    output.line(jsonLines.log(entry), typeof userId === "string" ? UserId.make(userId) : undefined)
+  })
+
 /** Replaces all loggers of what it is provided to; `level` is the lowest that is written. */
 export const layer = (options: { readonly level: LogLevel.LogLevel }): Layer.Layer<never, never, LogOutput> =>
-  Layer.merge(
-    Logger.layer([Effect.map(LogOutput, (output) => Logger.map(jsonLines, (line) => output.line(line)))]),
-    Layer.succeed(References.MinimumLogLevel, options.level)
-  )
+  Layer.merge(Logger.layer([Effect.map(LogOutput, toOutput)]), Layer.succeed(References.MinimumLogLevel, options.level))

@@ -87,12 +87,15 @@ export class RequestLog extends Context.Service<
           if (logRequests === "off" || (logRequests === "errors" && request.outcome === "completed")) return
           const { durationMs, endedAt, errorKind, outcome, record } = request
           const { errorCode } = record
-          output.line(format(record, { time: timeText(endedAt), outcome, errorCode, errorKind, durationMs }))
+          output.line(
+            format(record, { time: timeText(endedAt), outcome, errorCode, errorKind, durationMs }),
+            record.userId
+          )
         },
         lost: (request) => {
           if (logRequests === "off") return
           const time = timeText(clock.currentTimeMillisUnsafe())
-          output.line(format(request, { ...lost, time, durationMs: null }))
+          output.line(format(request, { ...lost, time, durationMs: null }), request.userId)
         }
       }
     })

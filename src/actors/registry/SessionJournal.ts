@@ -3,6 +3,8 @@
  * is still in use. Writes are never concurrent, so that they reach the database in the order in which they were
  * decided; what has gathered while one was under way is the next.
  *
+ * A session whose row cannot be written fails alone: those written with it survive a restart all the same.
+ *
  * A database that does not answer delays an `initialize` by a second at most: the session is opened all the same, and
  * written as soon as the database answers. Until then it would not survive a restart, which the log says.
  */
@@ -10,6 +12,7 @@ import { randomUUID } from "node:crypto"
 import { Cause, Clock, Effect, Fiber, Semaphore } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { type Claim, SessionStore, type StoredSession } from "../../domain/records/SessionStore.ts"
+import { writeApart } from "../../domain/records/WriteApart.ts"
 import type { DatabaseUnavailable } from "../../domain/identity/IdentityErrors.ts"
 import type { SessionActor } from "../session/SessionActor.ts"
 
@@ -45,7 +48,7 @@ const tidyEvery = "1 minute"
 const sweepBatch = 1_000
 /** Milliseconds the ids of ended sessions are remembered: nobody's client tries that long. */
 const rememberEnds = 86_400_000
-/** A client that says more of itself than this, in characters of JSON, is not written down. */
+/** A client that says more of itself than this, in characters of JSON, is not written down; subscriptions have bounds. */
 const maxClient = 64 * 1024
 
 export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions) {
@@ -61,29 +64,67 @@ export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions)
   const activeSince = () => clock.currentTimeMillisUnsafe() - hub.sessionIdleMs - 2 * touchEvery
   const ends = new Map<string, "end" | "forget">()
   const fresh = new Set<JournalEntry>()
+  const unwritten = new WeakSet<JournalEntry>()
   let failing = false
 
   const activeAt = ({ actor }: JournalEntry, now: number): number => (actor.inUse() ? now : actor.lastActiveAt())
 
+  /** Undefined where it cannot be made: what the client says of itself is too large even for a text. */
   const rowOf = ({ actor, digest }: JournalEntry, lastActiveAt: number): StoredSession | undefined => {
-    const client = actor.remembered()
-    if (JSON.stringify(client).length > maxClient) return undefined
-    const { adopted, createdAt, keyId, protocolVersion, sessionId, target, userId } = actor.summary()
-    return { digest, client, lastActiveAt, adopted, createdAt, keyId, protocolVersion, sessionId, target, userId }
+    try {
+      const client = actor.remembered()
+      if (JSON.stringify({ ...client, subscriptions: [] }).length > maxClient) return undefined
+      const { adopted, createdAt, keyId, protocolVersion, sessionId, target, userId } = actor.summary()
+      return { digest, client, lastActiveAt, adopted, createdAt, keyId, protocolVersion, sessionId, target, userId }
+    } catch {
+      return undefined
+    }
   }
+
+  /** Said once of a session, and with whose it is. */
+  const sayUnwritten = (entries: ReadonlyArray<JournalEntry>, why: string, cause?: Cause.Cause<unknown>) =>
+    Effect.forEach(
+      entries.filter((entry) => !unwritten.has(entry)),
+      (entry) => {
+        unwritten.add(entry)
+        const { sessionId, userId, username } = entry.actor.summary()
+        return Effect.logWarning(
+          `A session does not survive a restart: ${why}`,
+          ...(cause === undefined ? [] : [cause])
+        ).pipe(Effect.annotateLogs({ userId, user: username, sessionId }))
+      },
+      { discard: true }
+    )
 
   const save = Effect.fnUntraced(function* (entries: ReadonlyArray<JournalEntry>) {
     const now = clock.currentTimeMillisUnsafe()
     const states = entries.map((entry) => ({ activeAt: activeAt(entry, now), revision: entry.actor.revision() }))
-    const rows = entries.flatMap((entry, index) => rowOf(entry, states[index]!.activeAt) ?? [])
-    if (rows.length < entries.length)
-      yield* Effect.logWarning("A session does not survive a restart: its client says too much of itself")
-    const gone = yield* store.save(owner, rows)
+    const rows = entries.map((entry, index) => ({ entry, row: rowOf(entry, states[index]!.activeAt) }))
+    const good = rows.flatMap(({ entry, row }) => (row === undefined ? [] : [{ entry, row }]))
+    const tooLarge = rows.flatMap(({ entry, row }) => (row === undefined ? [entry] : []))
+    yield* sayUnwritten(tooLarge, "its client says too much of itself")
+    const gone = yield* writeApart(
+      good,
+      (part) =>
+        store.save(
+          owner,
+          part.map(({ row }) => row)
+        ),
+      // Not the rows' fault where it is all of them.
+      (bad, cause) =>
+        bad.length > 1
+          ? Effect.failCause(cause)
+          : sayUnwritten(
+              bad.map(({ entry }) => entry),
+              "the database does not take it",
+              cause
+            )
+    )
     entries.forEach((entry, index) => {
       entry.written = states[index]
       fresh.delete(entry)
     })
-    yield* letGo(gone)
+    yield* letGo(gone.flat())
   })
 
   const letGo = (digests: ReadonlyArray<string>) =>

@@ -114,9 +114,10 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
       request.account!.ended(durationMs, errorKind, endedAt)
       statistics.system.ended(durationMs, errorKind, endedAt)
       const ended: EndedRequest = { record: request, outcome, durationMs, endedAt, errorKind }
+      // First, so that no defect of the others costs a row whose place was reserved.
+      audit.ended(ended, request.hasAuditPlace)
       metrics.requestEnded(request.method, outcome, errorKind, durationMs)
       log.ended(ended)
-      audit.ended(ended)
       for (const listener of listeners) listener(ended)
       return true
     }

@@ -24,6 +24,7 @@ export class RunningRequest implements RequestRecord, Deadlined {
   readonly sessionId: SessionId
   readonly method: string
   readonly kind: "request" | "notification"
+  readonly hasAuditPlace: boolean
   readonly startedAt: number
   server: string | undefined = undefined
   target: string | undefined = undefined
@@ -69,6 +70,7 @@ export class RunningRequest implements RequestRecord, Deadlined {
     this.sessionId = options.sessionId
     this.method = options.method
     this.kind = options.kind
+    this.hasAuditPlace = options.hasAuditPlace === true
     this.startedAt = startedAt
     this.startedMono = this.#baseMono = this.#totalMono = deadlines.now()
     this.#hardMs = config.maxRequestTimeout

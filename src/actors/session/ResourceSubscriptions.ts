@@ -6,6 +6,7 @@
 import { Effect } from "effect"
 import type { Resource, SessionMemory } from "./SessionMemory.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
+import type { SubscriptionRefused } from "../../domain/requests/RequestErrors.ts"
 import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
 
 /** Succeeds with the server's answer. */
@@ -13,7 +14,7 @@ export type Change = (
   connection: UpstreamConnection,
   resource: Resource,
   context: CallContext
-) => Effect.Effect<unknown, UpstreamError>
+) => Effect.Effect<unknown, UpstreamError | SubscriptionRefused>
 
 export interface ResourceSubscriptions {
   /** What the client calls the resource of a server it wants to hear of; nothing where it does not. */
@@ -50,10 +51,11 @@ export const make = (
   return {
     names,
     add: (connection, resource, context) =>
-      Effect.suspend(() => {
+      Effect.suspend((): Effect.Effect<unknown, UpstreamError | SubscriptionRefused> => {
         const { server } = connection
         const known = new Set(names(server, resource.uri)).has(resource.asked)
-        want(server, resource)
+        const refused = want(server, resource)
+        if (refused !== undefined) return Effect.fail(refused)
         return Effect.tapError(tell(connection, "resources/subscribe", resource.uri, context), () =>
           Effect.sync(() => {
             if (!known) forget(server, resource)

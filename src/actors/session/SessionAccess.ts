@@ -1,5 +1,6 @@
 /** The access through this session that is in force: decided once, and anew when groups or settings change. */
-import { type Access, accessOrNothing, grantsTool } from "../../domain/access/Access.ts"
+import { type Access, accessOrNothing } from "../../domain/access/Access.ts"
+import { grantsTool } from "../../domain/access/ToolGrant.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { Settings, SettingsValue } from "../../domain/servers/Settings.ts"
 import type { Target } from "../../domain/access/Target.ts"

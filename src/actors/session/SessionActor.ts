@@ -16,14 +16,18 @@ import type { StoredClient } from "../../domain/records/SessionStore.ts"
 import type { JsonObject, JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
 import { eraOf, primesStreams } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
+import { AuditTrail } from "../observing/AuditTrail.ts"
+import * as AuditPlaces from "./AuditPlaces.ts"
 import * as Catalog from "../catalog/Catalog.ts"
 import * as ClientQuestions from "../calls/ClientQuestions.ts"
 import * as EraBridge from "../calls/EraBridge.ts"
 import * as ParkedCalls from "../calls/ParkedCalls.ts"
 import { welcomeBack } from "./RecoveredSession.ts"
 import * as RequestStates from "../calls/RequestStates.ts"
+import { Retained } from "../limits/Retained.ts"
 import { RequestTracker } from "../requests/RequestTracker.ts"
 import * as ServerLists from "../catalog/ServerLists.ts"
+import * as ServerNews from "./ServerNews.ts"
 import * as SessionAccess from "./SessionAccess.ts"
 import * as SessionAdmission from "./SessionAdmission.ts"
 import * as SessionActivity from "./SessionActivity.ts"
@@ -46,6 +50,7 @@ import { targetText } from "../../domain/access/Target.ts"
 export interface SessionActor
   extends
     SessionStreams.SessionStreams,
+    SessionNotifications.SessionNotifications,
     Pick<SessionIntake.SessionIntake, "request">,
     Pick<
       SessionActivity.SessionActivity,
@@ -54,7 +59,6 @@ export interface SessionActor
   readonly sessionId: SessionId
   readonly wireId: WireSessionId
   readonly protocolVersion: string
-  readonly notify: SessionNotifications.Notify
   /** The client answers a question of an upstream. */
   readonly answer: (response: JsonRpcResponse, principal: Principal) => void
   readonly summary: () => SessionSummary
@@ -88,10 +92,23 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const tracker = yield* RequestTracker
 
   // What the session owns. Its scope closes these in the reverse order.
+  const retained = yield* Retained
+  const { userId } = open.principal
+  const rooms = {
+    events: yield* retained.room(userId, "events"),
+    lists: yield* retained.room(userId, "lists"),
+    notifications: yield* retained.room(userId, "notifications"),
+    subscriptions: yield* retained.room(userId, "subscriptions")
+  }
   const background = yield* SessionBackground.make(sessionId, open.principal)
   const replay = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      SessionReplay.make({ sessionId, primes: primesStreams(protocolVersion), background: background.run })
+      SessionReplay.make({
+        sessionId,
+        primes: primesStreams(protocolVersion),
+        background: background.run,
+        memory: rooms.events
+      })
     ),
     (streams) => Effect.sync(streams.end)
   )
@@ -101,7 +118,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   )
   const earlier = open.recovered?.session
   const activity = SessionActivity.make(open.principal, yield* Clock.Clock, earlier?.createdAt)
-  const memory = SessionMemory.make(earlier?.client)
+  const memory = SessionMemory.make(earlier?.client, rooms.subscriptions)
   const questions = ClientQuestions.make(open.capabilities)
 
   // Servers speak to the session at any time, so their way in stands before the links to them, and looks up what is
@@ -119,24 +136,32 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const onSessionMessage = messages.ofSession
   const logLevel = SessionLogLevel.make({ memory, live: () => links.live(), onSessionMessage })
 
-  const access = SessionAccess.make(open.target, yield* Settings, activity.principal)
-  const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
-    protocolVersion,
-    clientCapabilities: open.capabilities,
-    clientInfo: open.clientInfo,
-    admits: (server) => access().has(server),
-    onMessage: (server, message) =>
+  const settings = yield* Settings
+  const access = SessionAccess.make(open.target, settings, activity.principal)
+  const hear = yield* ServerNews.make({
+    sessionId,
+    principal: activity.principal,
+    background,
+    deliver: (server, message) =>
       background.track(activity.principal(), message.method, (context, record) =>
         Effect.sync(() => {
           record.server = server
           onSessionMessage(server, message, context)
         })
-      ),
+      )
+  })
+  const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
+    protocolVersion,
+    clientCapabilities: open.capabilities,
+    clientInfo: open.clientInfo,
+    admits: (server) => access().has(server),
+    onMessage: hear,
     onOpen: (connection, context) =>
       Effect.andThen(logLevel.onOpen(connection, context), subscriptions.restore(connection, context)),
     onClosed: (server) => lists.invalidate(server)
   })
   const lists: ServerLists.ServerLists = yield* ServerLists.make({
+    room: rooms.lists,
     links,
     announce: messages.announce,
     onMessage: onSessionMessage
@@ -161,6 +186,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   })
 
   // What the client sends.
+  const places = AuditPlaces.make(open.target, settings, yield* AuditTrail)
   const subscriptions: SessionSubscriptions.SessionSubscriptions = yield* SessionSubscriptions.make({
     access,
     catalog,
@@ -183,13 +209,22 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     protocolVersion,
     activity,
     background,
+    places,
     questions,
     requests,
     end: options.end
   })
   const admission = yield* SessionAdmission.make({ access, links, lists, parked, intake, messages })
-  const notify = SessionNotifications.make({ activity, background, intake, links, questions })
-  const streams = yield* SessionStreams.make({ sessionId, activity, background, events, replay, subscriptions })
+  const notifications = SessionNotifications.make({
+    activity,
+    background,
+    intake,
+    links,
+    places,
+    questions,
+    room: rooms.notifications
+  })
+  const streams = yield* SessionStreams.make({ sessionId, activity, background, events, places, replay, subscriptions })
 
   const inUse = (): boolean => activity.inFlight() > 0 || activity.streams() > 0 || parked.parked() > 0
 
@@ -221,8 +256,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     protocolVersion,
     ...streams,
     ...activity,
+    ...notifications,
     request: intake.request,
-    notify,
     answer: (response, who) => {
       activity.seen(who)
       questions.answer(response)

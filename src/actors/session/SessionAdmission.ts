@@ -33,8 +33,9 @@ const announced = ["tools", "prompts", "resources"] as const
 
 const reason = "The user's groups, or the settings, no longer admit this request to its server"
 
+/** The sets of names in it as sorted lists. */
 const textOf = (access: Access): string =>
-  JSON.stringify([...access].map(([server, grant]) => [server, grant === "all" ? grant : [...grant].sort()]))
+  JSON.stringify([...access], (_, value: unknown) => (value instanceof Set ? [...value].sort() : value))
 
 export const make = Effect.fnUntraced(function* (options: AdmissionOptions) {
   const { access, intake, links, lists, messages, parked } = options

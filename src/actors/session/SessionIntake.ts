@@ -15,8 +15,9 @@ import type { Said } from "../calls/Call.ts"
 import type { ClientExchange } from "../calls/ClientExchange.ts"
 import type { ClientQuestions } from "../calls/ClientQuestions.ts"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
-import { type RequestError, UserOverloaded } from "../../domain/requests/RequestErrors.ts"
+import { AuditUnavailable, type RequestError, UserOverloaded } from "../../domain/requests/RequestErrors.ts"
 import { type RequestRecord, RequestTracker } from "../requests/RequestTracker.ts"
+import type { AuditPlaces } from "./AuditPlaces.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { SessionRequests } from "./SessionRequests.ts"
@@ -42,6 +43,7 @@ export interface IntakeOptions {
   readonly background: SessionBackground
   readonly questions: ClientQuestions
   readonly requests: SessionRequests
+  readonly places: AuditPlaces
   /** Ends the session from inside: too many defects. */
   readonly end: (reason: string) => void
 }
@@ -51,7 +53,7 @@ const crashLimit = 10
 const crashWindowMs = 60_000
 
 export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
-  const { activity, background, protocolVersion, questions, requests, sessionId } = options
+  const { activity, background, places, protocolVersion, questions, requests, sessionId } = options
   const tracker = yield* RequestTracker
   const audit = yield* AuditTrail
   const limits = yield* UserLimits
@@ -108,6 +110,12 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       exchange.fail(new UserOverloaded({ message, retryAfterSeconds: 1 }), undefined)
       return doNothing
     }
+    const place = places.take(principal)
+    if (place === "none") {
+      limits.give(principal.userId, "inFlight")
+      exchange.fail(noAuditPlace, undefined)
+      return doNothing
+    }
     activity.requestStarted()
     const use = (record: RequestRecord): Effect.Effect<unknown, RequestError> => {
       running.set(record, message)
@@ -116,6 +124,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       const answer = Effect.catchCause(requests.dispatch(call), (cause) => failed(record, cause))
       return telemetry.enabled ? telemetry.wrap(tracedRequest(message, protocolVersion), answer) : answer
     }
+    const hasAuditPlace = place === "reserved"
     let holdsPlace = true
     const done = (exit: Exit.Exit<unknown, RequestError>, record: RequestRecord): void => {
       holdsPlace = false
@@ -130,13 +139,14 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       }
     }
     try {
-      const options = { principal, sessionId, method: message.method, kind: "request" } as const
+      const options = { principal, sessionId, method: message.method, kind: "request", hasAuditPlace } as const
       const { requestId } = tracker.start<unknown, RequestError>(options, use, runFork, done)
       return () => background.run(tracker.endWith(requestId, "cancelled", "The client closed the response stream"))
     } catch (defect) {
       if (holdsPlace) {
         activity.requestEnded()
         limits.give(principal.userId, "inFlight")
+        if (hasAuditPlace) places.release(principal)
         activity.tellSettled()
       }
       throw defect
@@ -162,6 +172,10 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
 })
 
 const doNothing = (): void => {}
+
+const noAuditPlace = new AuditUnavailable({
+  message: "The audit trail has no room at the moment and a group of this user requires it; try again"
+})
 
 /** The record says why; whatever is no error of a request is the tracker's. */
 const failed = (record: RequestRecord, cause: Cause.Cause<RequestError>): Effect.Effect<never, RequestError> => {

@@ -2,6 +2,7 @@
  * Sends on what upstream servers say beside their answers: to the POST of the call it came with, to the session's event
  * stream, or, for a question, to the client and back to the very connection that asked.
  */
+import { Effect } from "effect"
 import { failure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
 import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { passes } from "../../domain/protocol/LogLevels.ts"
@@ -36,18 +37,34 @@ export interface MessageOptions {
   readonly resourceNames: (server: string, uri: string) => Iterable<string>
 }
 
+/** Answers to servers that are under way at once in a session. */
+const maxReplies = 256
+
 export const make = (options: MessageOptions): SessionMessages => {
   const { background, era, events, questions } = options
+  let replies = 0
+
+  /** In the background, since the one who answers waits for nothing; a server that asks without end is left unanswered. */
+  const send = (sent: Effect.Effect<unknown, unknown>): void => {
+    if (replies >= maxReplies) return
+    replies++
+    background.run(
+      Effect.ensuring(
+        sent,
+        Effect.sync(() => void replies--)
+      )
+    )
+  }
 
   /** The way back to the upstream that asks, if its connection still stands when the client answers. */
   const answering = (connection: () => UpstreamConnection | undefined, context: CallContext) => ({
     reply: (response: JsonRpcResponse): void => {
       const asking = connection()
-      if (asking !== undefined) background.run(asking.respond(response, context))
+      if (asking !== undefined) send(asking.respond(response, context))
     },
     progress: (params: JsonObject): void => {
       const asking = connection()
-      if (asking !== undefined) background.run(asking.notify("notifications/progress", params, context))
+      if (asking !== undefined) send(asking.notify("notifications/progress", params, context))
     }
   })
 

@@ -1,25 +1,57 @@
-/** The client's notifications: what each means here, and which of them every server of the session hears. */
+/**
+ * The client's notifications: what each means here, and which of them every server of the session hears. A server may
+ * take its time to accept one, so those on their way to servers have a bound on their number and in their user's memory.
+ */
 import { Effect } from "effect"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { JsonRpcNotification } from "../../domain/protocol/JsonRpc.ts"
+import { weightOf } from "../../domain/protocol/json/JsonWeight.ts"
 import type { ClientQuestions } from "../calls/ClientQuestions.ts"
+import type { Room } from "../limits/Retained.ts"
+import type { AuditPlaces } from "./AuditPlaces.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { SessionIntake } from "./SessionIntake.ts"
 import type { CallContext } from "../upstream/connection/UpstreamConnection.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 
-export type Notify = (message: JsonRpcNotification, principal: Principal) => void
+export interface SessionNotifications {
+  readonly notify: (message: JsonRpcNotification, principal: Principal) => void
+  /** Why these may not be taken now, all of one POST: servers have too many to accept. */
+  readonly notificationsRefused: (messages: ReadonlyArray<JsonRpcNotification>) => string | undefined
+}
+
+/** Notifications that servers have not accepted yet: as many as a batch may have, so that a batch can be taken. */
+const maxOnTheirWay = 100
 
 export interface NotificationOptions {
   readonly activity: SessionActivity
   readonly background: SessionBackground
   readonly intake: SessionIntake
   readonly links: UpstreamLinks
+  readonly places: AuditPlaces
+  /** Of the user's memory. */
+  readonly room: Room
   readonly questions: ClientQuestions
 }
 
-export const make = ({ activity, background, intake, links, questions }: NotificationOptions): Notify => {
+const isForServers = ({ method }: JsonRpcNotification): boolean =>
+  method !== "notifications/cancelled" && method !== "notifications/progress" && method !== "notifications/initialized"
+
+export const make = ({
+  activity,
+  background,
+  intake,
+  links,
+  places,
+  questions,
+  room
+}: NotificationOptions): SessionNotifications => {
+  let onTheirWay = 0
+
+  /** It is kept as it came, and as the text that goes to each server. */
+  const bytesOf = ({ params }: JsonRpcNotification): number => weightOf(params) * (1 + [...links.live()].length)
+
   const handle = (message: JsonRpcNotification, context: CallContext): Effect.Effect<void> => {
     switch (message.method) {
       case "notifications/cancelled":
@@ -38,9 +70,44 @@ export const make = ({ activity, background, intake, links, questions }: Notific
     }
   }
 
-  return (message, principal) => {
-    activity.seen(principal)
-    if (activity.ending() || principal.standing.isRevoked) return
-    background.track(principal, message.method, (context) => handle(message, context))
+  const forward = (message: JsonRpcNotification, principal: Principal): void => {
+    const bytes = bytesOf(message)
+    if (!room.hold(bytes)) return
+    onTheirWay++
+    const accepted = (): void => {
+      onTheirWay--
+      room.release(bytes)
+    }
+    const take: AuditPlaces["take"] = (who) => {
+      const place = places.take(who)
+      if (place === "none") accepted()
+      return place
+    }
+    const done = Effect.sync(accepted)
+    const use = (context: CallContext) => Effect.ensuring(handle(message, context), done)
+    background.track(principal, message.method, use, { ...places, take })
+  }
+
+  return {
+    notify: (message, principal) => {
+      activity.seen(principal)
+      if (activity.ending() || principal.standing.isRevoked) return
+      if (isForServers(message)) forward(message, principal)
+      else background.track(principal, message.method, (context) => handle(message, context), places)
+    },
+    notificationsRefused: (messages) => {
+      const forServers = messages.filter(isForServers)
+      if (forServers.length === 0) return undefined
+      if (onTheirWay + forServers.length > maxOnTheirWay) return tooMany
+      const bytes = forServers.reduce((sum, message) => sum + bytesOf(message), 0)
+      if (!room.hold(bytes)) return noRoom
+      room.release(bytes)
+      return undefined
+    }
   }
 }
+
+const tooMany = `Servers have not accepted ${maxOnTheirWay} notifications of this session yet; send this again in a moment`
+
+const noRoom =
+  "There is no room for more notifications that servers have not accepted yet (an eighth of MAX_MEMORY_PER_USER); send this again in a moment"

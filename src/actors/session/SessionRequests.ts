@@ -142,9 +142,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
         const name = textOf(call, "name")
         if (name === undefined) return textMissing(call, "name")
         call.record.target = name
-        return Effect.flatMap(catalog.prompt(name, access(), call.context), (route) =>
-          renamed(call, route, "name")
-        )
+        return Effect.flatMap(catalog.prompt(name, access(), call.context), (route) => renamed(call, route, "name"))
       }
       case "resources/read":
       case "resources/subscribe":

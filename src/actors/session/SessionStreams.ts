@@ -11,6 +11,7 @@ import type { JsonRpcId } from "../../domain/protocol/JsonRpc.ts"
 import type { EventSink, EventWriter } from "../calls/ClientExchange.ts"
 import type { ReplayStream } from "../streams/ReplayStream.ts"
 import { RequestTracker, type SessionClosed } from "../requests/RequestTracker.ts"
+import type { AuditPlaces } from "./AuditPlaces.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { ListenFilter, SessionEvents } from "../streams/SessionEvents.ts"
@@ -46,6 +47,7 @@ export interface StreamOptions {
   readonly activity: SessionActivity
   readonly background: SessionBackground
   readonly events: SessionEvents
+  readonly places: AuditPlaces
   readonly replay: SessionReplay
   readonly subscriptions: SessionSubscriptions
 }
@@ -53,7 +55,7 @@ export interface StreamOptions {
 const listenMethod = "subscriptions/listen"
 
 export const make = Effect.fnUntraced(function* (options: StreamOptions) {
-  const { activity, background, events, replay, sessionId, subscriptions } = options
+  const { activity, background, events, places, replay, sessionId, subscriptions } = options
   const tracker = yield* RequestTracker
 
   /** Counts a stream that stands, until the caller's scope closes. */
@@ -67,6 +69,19 @@ export const make = Effect.fnUntraced(function* (options: StreamOptions) {
     )
   }
 
+  /** The resources that this user can hear of: none where that would leave no row and must. */
+  const subscribed = (filter: ListenFilter, principal: Principal): Effect.Effect<ReadonlyArray<string>> =>
+    Effect.suspend(() => {
+      const place = places.take(principal)
+      if (place === "none") return Effect.succeed([])
+      const hasAuditPlace = place === "reserved"
+      return tracker
+        .track({ principal, sessionId, method: listenMethod, kind: "request", hasAuditPlace }, ({ requestId }) =>
+          subscriptions.subscribe(background.contextOf(principal, requestId), filter)
+        )
+        .pipe(Effect.orElseSucceed(() => []))
+    })
+
   return {
     attach: Effect.fnUntraced(function* (writer, from) {
       if (activity.ending()) return yield* activity.closedError()
@@ -77,11 +92,7 @@ export const make = Effect.fnUntraced(function* (options: StreamOptions) {
     listen: Effect.fnUntraced(function* (filter, principal, open) {
       activity.seen(principal)
       if (activity.ending()) return yield* activity.closedError()
-      const uris = yield* tracker
-        .track({ principal, sessionId, method: listenMethod, kind: "request" }, ({ requestId }) =>
-          subscriptions.subscribe(background.contextOf(principal, requestId), filter)
-        )
-        .pipe(Effect.orElseSucceed((): ReadonlyArray<string> => []))
+      const uris = yield* subscribed(filter, principal)
       const honored = {
         ...filter,
         ...(filter.resourceSubscriptions === undefined ? {} : { resourceSubscriptions: uris })

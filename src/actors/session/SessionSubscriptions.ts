@@ -38,11 +38,7 @@ export const make = Effect.fnUntraced(function* ({
   const hub = yield* HubConfig
   const resources = ResourceSubscriptions.make(memory, onSessionMessage)
 
-  const ask = Effect.fnUntraced(function* (
-    context: CallContext,
-    uri: string,
-    change: ResourceSubscriptions.Change
-  ) {
+  const ask = Effect.fnUntraced(function* (context: CallContext, uri: string, change: ResourceSubscriptions.Change) {
     const route = yield* catalog.resource(uri, access(), context)
     const connection = yield* links.get(route.server, context)
     yield* change(connection, { asked: uri, uri: route.name }, context)

@@ -6,7 +6,8 @@
  * because streams are looked up only in the session that the client has been admitted to. The name of an answer's stream
  * also says which requests it answers (`AnsweredIds`).
  *
- * A stream that has ended is kept for five to ten minutes, or until room is needed. What is not read by then is gone.
+ * A stream that has ended is kept for five to ten minutes, or until room is needed, by the session or in its user's
+ * memory: the oldest goes first. What is not read by then is gone.
  *
  * Source: MCP `basic/transports`, "Resumability and Redelivery".
  */
@@ -15,6 +16,7 @@ import { Effect } from "effect"
 import type { SessionId } from "../../domain/Ids.ts"
 import type { JsonRpcId } from "../../domain/protocol/JsonRpc.ts"
 import * as AnsweredIds from "./AnsweredIds.ts"
+import type { Room } from "../limits/Retained.ts"
 import { ReplayStream } from "./ReplayStream.ts"
 
 /** Of all streams of a session. */
@@ -52,6 +54,8 @@ export interface SessionReplay {
 }
 
 export interface ReplayOptions {
+  /** Of the user's memory, for the events that are kept. */
+  readonly memory: Room
   readonly sessionId: SessionId
   /** See `ReplayStreamOptions`; revisions before 2025-11-25 know no events without data. */
   readonly primes: boolean
@@ -62,7 +66,7 @@ export interface ReplayOptions {
 const wellFormed =
   /^([0-9a-f]{16})\.([sa])([0-9a-f]{8})([0-9a-f]{8}(?:~([A-Za-z0-9_-]{2,512}))?)\.(0|[1-9][0-9]{0,14})$/
 
-export const make = ({ background, primes, sessionId }: ReplayOptions): SessionReplay => {
+export const make = ({ background, memory, primes, sessionId }: ReplayOptions): SessionReplay => {
   const streams = new Map<string, ReplayStream>()
   /** Those that have ended, the longest ago first. */
   const ended = new Set<ReplayStream>()
@@ -90,6 +94,11 @@ export const make = ({ background, primes, sessionId }: ReplayOptions): SessionR
         forget(oldest)
       }
       while (full()) if (!shrink()) return false
+      while (!memory.hold(size)) {
+        const [oldest] = ended
+        if (oldest !== undefined) forget(oldest)
+        else if (!shrink()) return false
+      }
       events++
       bytes += size
       return true
@@ -97,6 +106,7 @@ export const make = ({ background, primes, sessionId }: ReplayOptions): SessionR
     give: (count: number, size: number): void => {
       events -= count
       bytes -= size
+      memory.release(size)
     }
   }
 

@@ -21,7 +21,12 @@ import {
   type UpstreamConnection,
   withParts
 } from "./connection/UpstreamConnection.ts"
-import { meaningFor, NotAllowed, type UpstreamError, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
+import {
+  meaningFor,
+  NotAllowed,
+  type UpstreamError,
+  UpstreamUnavailable
+} from "../../domain/requests/UpstreamErrors.ts"
 import * as UpstreamEra from "./era/UpstreamEra.ts"
 import { UpstreamHealth } from "./guards/UpstreamHealth.ts"
 import { UpstreamHttp } from "./http/UpstreamHttp.ts"

@@ -5,6 +5,7 @@
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { clients, type ClientName, snippet } from "../terminal/ClientSnippets.ts"
+import { asCliFailure } from "../terminal/CliFailure.ts"
 import { print } from "../terminal/Output.ts"
 import { currentWorkspace } from "../workspace/Workspace.ts"
 
@@ -21,8 +22,8 @@ const one = (client: ClientName) =>
     { url },
     Effect.fnUntraced(function* ({ url }) {
       const { dataDir } = yield* currentWorkspace
-      const { find } = yield* Effect.promise(() => import("../../http/admin/LocalDoor.ts"))
-      const running = Option.map(yield* find(dataDir), (hub) => hub.mcpUrl)
+      const { find } = yield* Effect.promise(() => import("../../http/admin/HubFile.ts"))
+      const running = Option.map(yield* Effect.mapError(find(dataDir), asCliFailure), (hub) => hub.mcpUrl)
       const address = Option.getOrElse(
         Option.orElse(url, () => running),
         () => "http://127.0.0.1:3000/mcp"

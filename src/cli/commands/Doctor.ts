@@ -4,9 +4,10 @@
  */
 import { createServer } from "node:net"
 import { Effect, Option } from "effect"
-import { find } from "../../http/admin/LocalDoor.ts"
+import { find } from "../../http/admin/HubFile.ts"
 import { type HubConfigShape, readHubConfig } from "../../domain/config/HubConfig.ts"
 import { isDatabaseDamaged } from "../../domain/storage/sql/Damaged.ts"
+import { asCliFailure } from "../terminal/CliFailure.ts"
 import { withAdmin } from "../admin/Admin.ts"
 import type { ServerTestView } from "../../http/admin/operations/ServerOperations.ts"
 import { databaseFile } from "../database/SqliteFile.ts"
@@ -159,7 +160,7 @@ export const examine = Effect.gen(function* () {
       ? [ok("environment", "every variable is good")]
       : [fail("environment", config.failure.message, "correct or unset the variable")]
   const settings = yield* settingsFindings(workspace.settingsFile)
-  const running = yield* find(workspace.dataDir)
+  const running = yield* Effect.mapError(find(workspace.dataDir), asCliFailure)
   const hub = Option.isSome(running)
     ? [yield* healthFinding(running.value.mcpUrl)]
     : config._tag === "Success"

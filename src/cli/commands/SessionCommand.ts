@@ -31,7 +31,7 @@ const ls = Command.make("ls", { user: onlyUser("sessions") }, ({ user }) =>
 const show = Command.make("show", { id }, ({ id }) =>
   answer(
     (admin) => admin.sessionShow({ sessionId: id }),
-    ({ requests, session }) =>
+    ({ memory, requests, session }) =>
       [
         facts([
           ["session", session.sessionId],
@@ -47,6 +47,12 @@ const show = Command.make("show", { id }, ({ id }) =>
         ]),
         "",
         table(
+          [`memory of ${session.username}`, "bytes"],
+          Object.entries(memory).flatMap(([kind, bytes]) => (bytes === 0 ? [] : [[kind, String(bytes)]])),
+          `Nothing large is kept in memory for ${session.username}`
+        ),
+        "",
+        table(
           ["upstream", "state", "protocol", "reason"],
           session.upstreams.map((one) => [
             one.server,
@@ -60,7 +66,9 @@ const show = Command.make("show", { id }, ({ id }) =>
         requestTable(requests)
       ].join("\n")
   )
-).pipe(Command.withDescription("Show one session: client, upstream connections, requests in flight"))
+).pipe(
+  Command.withDescription("Show one session: client, memory of its user, upstream connections, requests in flight")
+)
 
 const kill = Command.make("kill", { id }, ({ id }) =>
   answer(

@@ -8,6 +8,7 @@ import { Effect, Path, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { existsSync, mkdirSync, readFileSync } from "node:fs"
+import { protectDataDir } from "../database/DataDirAccess.ts"
 import { cannotBeWritten, createWhole, removeUnchanged } from "../database/WholeFile.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
 
@@ -17,17 +18,18 @@ export interface Secret {
   readonly file: string | undefined
 }
 
-/** Creates the data directory if it is missing, for the owner only. */
+const unusable = (message: string) => new CliFailure({ kind: "DataDirectory", exitCode: 2, message })
+
+/** Creates the data directory if it is missing, and closes it to everybody but its owner. */
 export const prepareDataDir = Effect.fnUntraced(function* (dataDir: string) {
-  yield* Effect.try({
-    try: () => void mkdirSync(dataDir, { recursive: true, mode: 0o700 }),
-    catch: (cause) =>
-      new CliFailure({
-        kind: "DataDirectory",
-        exitCode: 2,
-        message: `The data folder ${cannotBeWritten(dataDir, cause)}, or choose another with --data`
-      })
+  const problem = yield* Effect.try({
+    try: () => {
+      mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+      return protectDataDir(dataDir)
+    },
+    catch: (cause) => unusable(`The data folder ${cannotBeWritten(dataDir, cause)}, or choose another with --data`)
   })
+  if (problem !== undefined) return yield* unusable(problem)
 })
 
 /** The secret in a file; undefined where there is none. An empty file is what a full disk left, and has sealed nothing. */
@@ -50,13 +52,11 @@ const fromFile = Effect.fnUntraced(function* (dataDir: string, name: string, var
       return createWhole(file, `${made}\n`) ? made : readFileSync(file, "utf8").trim()
     },
     catch: (cause) =>
-      new CliFailure({
-        kind: "DataDirectory",
-        exitCode: 2,
-        message: existsSync(file)
+      unusable(
+        existsSync(file)
           ? `The secret in ${file} cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)}); check its owner or set ${variable}`
           : `${cannotBeWritten(file, cause)}, or set ${variable}`
-      })
+      )
   })
   const secret: Secret = { value: Redacted.make(text, { label: variable }), file }
   return secret

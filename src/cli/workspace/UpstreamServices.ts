@@ -3,6 +3,7 @@ import { Layer, Logger } from "effect"
 import { AnswerBytes } from "../../actors/limits/AnswerBytes.ts"
 import { FairShare } from "../../actors/limits/FairShare.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
+import { Retained } from "../../actors/limits/Retained.ts"
 import { RequestTracker } from "../../actors/requests/RequestTracker.ts"
 import { UserLimits } from "../../actors/limits/UserLimits.ts"
 import { StdioChildren } from "../../actors/upstream/stdio/StdioChildren.ts"
@@ -27,7 +28,7 @@ export const upstreamServices = (workspace: Workspace) => {
     Layer.provideMerge(UpstreamHeaders.layer),
     Layer.provide([
       StdioChildren.layer,
-      AnswerBytes.layer,
+      AnswerBytes.layer.pipe(Layer.provide(Retained.layer)),
       RequestTracker.layerMemory,
       UserLimits.layer,
       FairShare.layer

@@ -2,16 +2,13 @@
  * The servers and tools a user may reach: one pure decision for discovery *and* calls, failing closed.
  *
  * No groups → every enabled server. Some groups, none active → nothing. A group that names tools admits only those;
- * several active groups add up. Settings-wide groups (`groups` in the settings file) only name a subset: they never
- * widen what the user's own groups admit.
+ * several active groups add up. The groups of the settings file only narrow what the user's own groups admit.
  */
 import type { GroupGrant } from "../identity/Principal.ts"
 import type { SettingsValue } from "../servers/Settings.ts"
+import { settingsGroup } from "./SettingsGroups.ts"
 import type { Target } from "./Target.ts"
-import { Predicate } from "effect"
-
-/** The tools of one admitted server: all of them, or those a group names (`{server}-{tool}` or the bare name). */
-export type ToolGrant = "all" | ReadonlySet<string>
+import { bothOf, eitherOf, grantOf, type NamedTools, type ToolGrant } from "./ToolGrant.ts"
 
 /** Admitted servers by name, in the order of the settings. */
 export type Access = ReadonlyMap<string, ToolGrant>
@@ -21,18 +18,11 @@ const nothing: Access = new Map()
 const enabledServers = (settings: SettingsValue): ReadonlyArray<string> =>
   Object.entries(settings.mcpServers).flatMap(([name, config]) => (config.enabled === false ? [] : [name]))
 
-const merge = (grants: Map<string, ToolGrant>, server: string, grant: ToolGrant): void => {
-  const known = grants.get(server)
-  if (known === "all") return
-  if (known === undefined || grant === "all") grants.set(server, grant)
-  else grants.set(server, new Set([...known, ...grant]))
-}
-
 const fromGroups = (groups: ReadonlyArray<GroupGrant>, servers: ReadonlyArray<string>): Access => {
-  const named = new Map<string, ToolGrant>()
+  const named = new Map<string, NamedTools>()
   for (const group of groups) {
-    const grant: ToolGrant = group.tools === undefined || group.tools.length === 0 ? "all" : new Set(group.tools)
-    for (const server of group.servers) merge(named, server, grant)
+    const tools = grantOf(group.tools)
+    for (const server of group.servers) named.set(server, eitherOf(named.get(server), tools))
   }
   const access = new Map<string, ToolGrant>()
   for (const server of servers) {
@@ -40,19 +30,6 @@ const fromGroups = (groups: ReadonlyArray<GroupGrant>, servers: ReadonlyArray<st
     if (grant !== undefined) access.set(server, grant)
   }
   return access
-}
-
-const settingsGroup = (settings: SettingsValue, name: string): ReadonlySet<string> | undefined => {
-  for (const group of settings.groups ?? []) {
-    if (group["name"] !== name || !Array.isArray(group["servers"])) continue
-    return new Set(
-      group["servers"].flatMap((server: unknown) => {
-        if (Predicate.isString(server)) return [server]
-        return Predicate.isObject(server) && "name" in server && Predicate.isString(server.name) ? [server.name] : []
-      })
-    )
-  }
-  return undefined
 }
 
 /** Everything these groups admit, over all servers. */
@@ -83,7 +60,11 @@ export const accessTo = (
   if (own.length > 0) return fromGroups(own, enabledServers(settings))
   const shared = settingsGroup(settings, target.name)
   if (shared === undefined) return undefined
-  const access = new Map([...accessOf(groups, settings)].filter(([server]) => shared.has(server)))
+  const access = new Map<string, ToolGrant>()
+  for (const [server, grant] of accessOf(groups, settings)) {
+    const narrowing = shared.get(server)
+    if (narrowing !== undefined) access.set(server, bothOf(grant, narrowing))
+  }
   return access.size === 0 && shared.size > 0 ? undefined : access
 }
 
@@ -105,7 +86,3 @@ export const resolveTarget = (
   const server: Target = { kind: "server", name }
   return accessTo(server, groups, settings) !== undefined ? server : undefined
 }
-
-/** Whether a grant admits one tool, by its own name or by `{server}{separator}{tool}`. */
-export const grantsTool = (grant: ToolGrant, server: string, tool: string, separator: string): boolean =>
-  grant === "all" || grant.has(tool) || grant.has(`${server}${separator}${tool}`)

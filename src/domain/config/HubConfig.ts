@@ -54,6 +54,8 @@ export interface HubConfigShape {
   readonly maxUpstreamBytes: number
   /** Bytes of large answers that the hub may hold in memory for one user; at least `maxUpstreamBytes`. */
   readonly maxAnswerBytesPerUser: number
+  /** Bytes that the hub may keep in memory for one user, of all kinds together; at least `maxAnswerBytesPerUser`. */
+  readonly maxMemoryPerUser: number
   readonly drainMs: number
   readonly logLevel: LogLevel.LogLevel
   readonly logRequests: "all" | "errors" | "off"
@@ -92,6 +94,7 @@ export const defaults: HubConfigShape = {
   bodyTimeout: 30_000,
   maxUpstreamBytes: 64 * 1024 * 1024,
   maxAnswerBytesPerUser: 256 * 1024 * 1024,
+  maxMemoryPerUser: 256 * 1024 * 1024,
   drainMs: 35_000,
   logLevel: "Info",
   logRequests: "all",
@@ -147,6 +150,7 @@ const variables = {
   bodyTimeout: duration("BODY_TIMEOUT", 1, defaults.bodyTimeout),
   maxUpstreamBytes: bytes("MAX_UPSTREAM_BYTES", 1_024, defaults.maxUpstreamBytes),
   maxAnswerBytesPerUser: bytes("MAX_ANSWER_BYTES_PER_USER", 1_024, defaults.maxAnswerBytesPerUser),
+  maxMemoryPerUser: bytes("MAX_MEMORY_PER_USER", 1_024, defaults.maxMemoryPerUser),
   drainMs: duration("DRAIN_MS", 0, defaults.drainMs),
   logLevel: choice("LOG_LEVEL", LogLevel.values, defaults.logLevel),
   logRequests: choice("LOG_REQUESTS", ["all", "errors", "off"], defaults.logRequests),
@@ -188,6 +192,13 @@ export const readHubConfig = Effect.fnUntraced(function* (overrides: Overrides =
       variable: "MAX_ANSWER_BYTES_PER_USER",
       found: `${config.maxAnswerBytesPerUser} bytes`,
       allowed: `at least MAX_UPSTREAM_BYTES, which is ${config.maxUpstreamBytes} bytes`
+    })
+  }
+  if (config.maxMemoryPerUser < config.maxAnswerBytesPerUser) {
+    problems.push({
+      variable: "MAX_MEMORY_PER_USER",
+      found: `${config.maxMemoryPerUser} bytes`,
+      allowed: `at least MAX_ANSWER_BYTES_PER_USER, which is ${config.maxAnswerBytesPerUser} bytes`
     })
   }
   if (problems.length > 0) return yield* configInvalid(problems)

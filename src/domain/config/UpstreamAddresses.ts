@@ -17,13 +17,17 @@ export type AddressKind = "public" | "own" | "never"
 const networks = (...texts: ReadonlyArray<string>): ReadonlyArray<IpNetwork.IpNetwork> =>
   texts.map((text) => IpNetwork.fromStringUnsafe(text))
 
-/** Link-local, multicast, and the metadata and platform services that clouds keep elsewhere. */
+/**
+ * Link-local, multicast, and the metadata and platform services that clouds keep elsewhere. Of the translators in the
+ * operator's own network (RFC 8215) nobody here knows what lies behind them: link-local may be among it.
+ */
 const never = networks(
   "169.254.0.0/16",
   "100.100.100.200/32",
   "168.63.129.16/32",
   "224.0.0.0/4",
   "255.255.255.255/32",
+  "64:ff9b:1::/48",
   "fe80::/10",
   "fd00:ec2::/32",
   "fd20:ce::/32",
@@ -49,12 +53,20 @@ const own = networks(
 /** IPv6 networks whose addresses embed an IPv4 address, and the number of 16-bit groups before it. */
 const embeddings: ReadonlyArray<readonly [IpNetwork.IpNetwork, groups: number]> = [
   [IpNetwork.fromStringUnsafe("::ffff:0:0/96"), 6],
+  [IpNetwork.fromStringUnsafe("::ffff:0:0:0/96"), 6],
+  [IpNetwork.fromStringUnsafe("::/96"), 6],
   [IpNetwork.fromStringUnsafe("64:ff9b::/96"), 6],
   [IpNetwork.fromStringUnsafe("2002::/16"), 1]
 ]
 
+const isIn = (list: ReadonlyArray<IpNetwork.IpNetwork>, address: NetAddress.IpAddress): boolean =>
+  list.some((network) => IpNetwork.contains(network, address))
+
+/** These two look as if they embedded one, and are addresses of their own. */
+const notEmbedding = networks("::/128", "::1/128")
+
 const plain = (address: NetAddress.IpAddress): NetAddress.IpAddress => {
-  if (!NetAddress.isIpv6Address(address)) return address
+  if (!NetAddress.isIpv6Address(address) || isIn(notEmbedding, address)) return address
   const groups = embeddings.find(([network]) => IpNetwork.contains(network, address))?.[1]
   if (groups === undefined) return address
   const segments = NetAddress.ipv6ToSegments(address)
@@ -67,9 +79,6 @@ const parse = (text: string): NetAddress.IpAddress | undefined => {
   const parsed = NetAddress.ipFromString(text.split("%", 1)[0]!)
   return Result.isSuccess(parsed) ? plain(parsed.success) : undefined
 }
-
-const isIn = (list: ReadonlyArray<IpNetwork.IpNetwork>, address: NetAddress.IpAddress): boolean =>
-  list.some((network) => IpNetwork.contains(network, address))
 
 export const kindOf = (address: string): AddressKind => {
   const parsed = parse(address)

@@ -222,7 +222,8 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
 
   return Principals.of({
     authenticate,
-    renewed: (stale) => Effect.timeoutOrElse(renewed(stale), { duration: deadline, orElse: () => Effect.fail(unavailable) }),
+    renewed: (stale) =>
+      Effect.timeoutOrElse(renewed(stale), { duration: deadline, orElse: () => Effect.fail(unavailable) }),
     peek: (key, again) => cache.get(keyDigest(key), moment(), again),
     invalidations: Stream.fromPubSub(changes)
   })

@@ -40,10 +40,16 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(statelessCodes.headerMismatch, "header_mismatch")
     case "OutOfPlace":
       return row(rpcCodes.invalidRequest, "invalid_request")
+    case "SubscriptionRefused":
+      return row(rpcCodes.invalidParams, "subscription_limit")
     case "UserOverloaded":
       return row(hubCodes.overloaded, "overloaded", true)
+    case "AuditUnavailable":
+      return row(hubCodes.upstreamUnavailable, "audit_unavailable", true)
     case "ServerOverloaded":
       return row(hubCodes.overloaded, "server_overloaded", true)
+    case "MemoryLimitReached":
+      return row(hubCodes.overloaded, "memory_limit", true)
     case "RequestTimeout":
       return row(hubCodes.timeout, "timeout")
     case "RequestCancelled":

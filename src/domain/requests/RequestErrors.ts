@@ -23,10 +23,20 @@ export class OutOfPlace extends Schema.TaggedError<OutOfPlace>()("OutOfPlace", {
   message: Schema.String
 }) {}
 
+/** The client wants to hear of more resources, or of longer names, than a session may. */
+export class SubscriptionRefused extends Schema.TaggedError<SubscriptionRefused>()("SubscriptionRefused", {
+  message: Schema.String
+}) {}
+
 /** The user has reached the limit of requests in flight. */
 export class UserOverloaded extends Schema.TaggedError<UserOverloaded>()("UserOverloaded", {
   message: Schema.String,
   retryAfterSeconds: Schema.Number
+}) {}
+
+/** A group of the user requires the audit trail, which has no place for this request now. */
+export class AuditUnavailable extends Schema.TaggedError<AuditUnavailable>()("AuditUnavailable", {
+  message: Schema.String
 }) {}
 
 /** A header of a stateless request differs from the body (`Mcp-Param-*`, checked once the tool is known). */
@@ -47,7 +57,9 @@ export type RoutingError = InvalidParams | ResourceUnknown | MethodNotSupported 
 
 export type RequestError =
   | RoutingError
+  | SubscriptionRefused
   | UserOverloaded
+  | AuditUnavailable
   | ClientCapabilityMissing
   | UpstreamError
   | RequestTimeout

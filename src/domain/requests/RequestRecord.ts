@@ -53,6 +53,8 @@ export interface TrackOptions {
   readonly timeoutMs?: number | undefined
   /** Milliseconds no reset of the deadline can exceed. */
   readonly maxTotalMs?: number | undefined
+  /** A place for its row in the audit trail was reserved (`AuditTrail.reserve`); the end of the request takes it up. */
+  readonly hasAuditPlace?: boolean | undefined
 }
 
 /** The running record: mutable where the request learns more about itself, with a handle on its deadline. */

@@ -103,6 +103,11 @@ export class ServerOverloaded extends Schema.TaggedError<ServerOverloaded>()("Se
   retryAfterMs: Schema.Number
 }) {}
 
+/** What was asked for would take its user beyond a bound of memory, so it was not done. It says nothing about a server. */
+export class MemoryLimitReached extends Schema.TaggedError<MemoryLimitReached>()("MemoryLimitReached", {
+  message: Schema.String
+}) {}
+
 export type UpstreamError =
   | UpstreamUnavailable
   | UpstreamFailed
@@ -111,6 +116,7 @@ export type UpstreamError =
   | CredentialMissing
   | NotAllowed
   | ServerOverloaded
+  | MemoryLimitReached
 
 /** Milliseconds for which a busy server wants no requests (HTTP 429 and 503 with Retry-After). */
 export const askedPause = (error: UpstreamError): number | undefined =>

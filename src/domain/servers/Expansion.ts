@@ -2,8 +2,9 @@
  * `${…}` templates of the settings file: parsed once, bound to the environment at load, rendered per user.
  *
  * `${USER_X}` is the user's own service token `X` and never the process environment. `${X}` and `${X:-default}` read
- * the environment, except the hub's own secrets. `$X` without braces is ordinary text. Expanded text is never expanded
- * again, and parsing takes linear time whatever the input.
+ * the environment, except the hub's own secrets, and so does `${env:X}`, as other programs write it. What else other
+ * programs expand is a problem and never sent as text. `$X` without braces is ordinary text. Expanded text is never
+ * expanded again, and parsing takes linear time whatever the input.
  */
 import { type EnvironmentRecord, hubSecretNames } from "../config/Environment.ts"
 
@@ -22,13 +23,23 @@ export type Template = ReadonlyArray<string | Reference>
 export type BoundTemplate = ReadonlyArray<string | Reference>
 
 export interface BindProblem {
-  readonly kind: "unset" | "secret" | "malformed"
-  /** The variable, empty for a malformed template. */
+  readonly kind: "unset" | "secret" | "malformed" | "foreign"
+  /** The variable, empty for what is malformed or foreign. */
   readonly name: string
 }
 
 const userPrefix = "USER_"
 const userTemplateStart = "${USER_"
+
+/** Placeholders of other programs: VS Code's, Cursor's and opencode's. A shell's `${X:0:3}` is none of them. */
+const foreign = /\$\{[A-Za-z]{1,40}:[A-Za-z.~/]|\{(?:env|file):/
+/** Names that VS Code and Cursor give a value; the hub has no workspace. */
+const foreignNames: ReadonlySet<string> = new Set([
+  "workspaceFolder",
+  "workspaceFolderBasename",
+  "userHome",
+  "pathSeparator"
+])
 
 /** Reads a text as a template. Anything that is not exactly a reference stays literal text. */
 export const parseTemplate = (text: string): Template => {
@@ -37,16 +48,16 @@ export const parseTemplate = (text: string): Template => {
   const parts: Array<string | Reference> = []
   // Matching stops at the last brace: otherwise a `:-` that never closes would be scanned anew from every `${`.
   const scanned = text.slice(0, end)
-  const pattern = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
+  const pattern = /\$\{(env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
   let position = 0
   for (let match = pattern.exec(scanned); match !== null; match = pattern.exec(scanned)) {
     if (match.index > position) parts.push(text.slice(position, match.index))
-    const name = match[1]!
-    const isUser = name.startsWith(userPrefix) && name.length > userPrefix.length
+    const name = match[2]!
+    const isUser = match[1] === undefined && name.startsWith(userPrefix) && name.length > userPrefix.length
     parts.push({
       scope: isUser ? "user" : "environment",
       name: isUser ? name.slice(userPrefix.length) : name,
-      fallback: match[2]
+      fallback: match[3]
     })
     position = pattern.lastIndex
   }
@@ -78,7 +89,9 @@ export const bindTemplate = (
     if (typeof part === "string") append(part)
     else if (part.fallback?.includes("${") === true) problems.push({ kind: "malformed", name: "" })
     else if (part.scope === "user") bound.push(part)
-    else if (hubSecretNames.has(part.name)) problems.push({ kind: "secret", name: part.name })
+    else if (foreignNames.has(part.name) && environment[part.name] === undefined) {
+      problems.push({ kind: "foreign", name: "" })
+    } else if (hubSecretNames.has(part.name)) problems.push({ kind: "secret", name: part.name })
     else {
       const value = environment[part.name]
       const text = part.fallback !== undefined && (value === undefined || value === "") ? part.fallback : value
@@ -89,6 +102,8 @@ export const bindTemplate = (
   if (bound.some((part) => typeof part === "string" && part.includes(userTemplateStart))) {
     problems.push({ kind: "malformed", name: "" })
   }
+  // What came out of a variable is not the settings' own text, but nobody means to send such a thing either.
+  if (bound.some((part) => typeof part === "string" && foreign.test(part))) problems.push({ kind: "foreign", name: "" })
   return { template: bound, problems }
 }
 
@@ -99,6 +114,8 @@ export const bindProblemText = (problem: BindProblem): string => {
       return `The environment variable ${problem.name} is not set; set it, or write \${${problem.name}:-default}`
     case "secret":
       return `\${${problem.name}} is a secret of the hub itself and is never handed to a server; use another variable`
+    case "foreign":
+      return "This is a placeholder of another program, which the hub cannot fill: write ${NAME} for a variable of the hub's environment, ${USER_NAME} for what each user enters as a token, or a full path"
     case "malformed":
       return "A ${…} reference is misspelt or nested; write ${USER_NAME}, ${NAME} or ${NAME:-default} with letters, digits and _"
   }

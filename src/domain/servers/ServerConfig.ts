@@ -40,6 +40,8 @@ export const ServerConfig = Schema.Struct({
   url: Schema.optional(Schema.String),
   command: Schema.optional(Schema.String),
   args: Schema.optional(Schema.Array(Schema.String)),
+  /** Folder in which a stdio server runs; an empty one of its own when absent. */
+  cwd: Schema.optional(Schema.String),
   env: Schema.optional(Strings),
   headers: Schema.optional(Strings),
   enabled: Schema.optional(Schema.Boolean),

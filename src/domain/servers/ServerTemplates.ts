@@ -8,7 +8,7 @@ import { parseTemplate, userTokens } from "./Expansion.ts"
 import type { ServerConfig } from "./ServerConfig.ts"
 
 export interface TemplateField {
-  readonly place: "url" | "command" | "args" | "env" | "headers" | "openapi"
+  readonly place: "url" | "command" | "args" | "cwd" | "env" | "headers" | "openapi"
   /** Below the server's entry, e.g. `headers.Authorization`. */
   readonly path: string
   readonly text: string
@@ -22,6 +22,7 @@ export const templateFields = (config: ServerConfig): ReadonlyArray<TemplateFiel
   }
   add("url", "url", config.url)
   add("command", "command", config.command)
+  add("cwd", "cwd", config.cwd)
   config.args?.forEach((text, index) => add("args", `args[${index}]`, text))
   for (const [name, text] of Object.entries(config.env ?? {})) add("env", `env.${name}`, text)
   for (const [name, text] of Object.entries(config.headers ?? {})) add("headers", `headers.${name}`, text)

@@ -60,6 +60,7 @@ const checkTransport = (config: ServerConfig, problem: Report, warning: Report):
     case "stdio":
       if (!command) problem("command", "A stdio server needs a command")
       if (config.headers !== undefined) warning("headers", "A stdio server has no headers; use env")
+      if (config.cwd === "") problem("cwd", "Name a folder, or leave cwd out")
       if (config.enabled !== false && exposesTokens(config)) {
         warning(
           "",
@@ -133,6 +134,7 @@ const checkField = (
   if (place === "command" && tokens.length > 0) {
     problem(path, "A user's token cannot choose the program to run; put it into env")
   }
+  if (place === "cwd" && tokens.length > 0) problem(path, "A user's token cannot choose a folder; put it into env")
   if (place === "args" && tokens.length > 0) {
     warning(path, "Arguments are visible to every process of the machine; put the user's token into env")
   }

@@ -6,10 +6,12 @@
  */
 import { Result, Schema, SchemaIssue } from "effect"
 import type { EnvironmentRecord } from "../config/Environment.ts"
+import { approvals, understood } from "./Dialects.ts"
+import { checkGroups } from "./GroupCheck.ts"
 import { checkServer, checkServerNames } from "./ServerCheck.ts"
 import { ServerConfig } from "../servers/ServerConfig.ts"
 import { SettingsValue } from "../servers/Settings.ts"
-import type { SettingsFinding } from "./SettingsFinding.ts"
+import { pathText, type SettingsFinding } from "./SettingsFinding.ts"
 
 export interface SettingsReport {
   /** The document, unknown keys included; undefined when there are problems. */
@@ -18,27 +20,14 @@ export interface SettingsReport {
   readonly warnings: ReadonlyArray<SettingsFinding>
 }
 
-/** Keys of the old hub's files that mean nothing here: kept without a warning. */
-const silentServerKeys: ReadonlySet<string> = new Set(["name", "description", "$schema"])
+/** Keys of the old hub's and of other programs' files that mean nothing here: kept without a warning. */
+const silentServerKeys: ReadonlySet<string> = new Set(["name", "description", "$schema", ...approvals])
 
 const unknownKey = "This key has no meaning here; it is kept as it is"
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1({
   leafHook: (issue) => (issue._tag === "UnexpectedKey" ? unknownKey : SchemaIssue.defaultLeafHook(issue))
 })
-
-/** `a.b[0].c`; a key that is not a plain word is quoted. */
-export const pathText = (path: ReadonlyArray<PropertyKey>): string =>
-  path
-    .map((key) =>
-      typeof key === "number"
-        ? `[${key}]`
-        : /^[\w$@-]+$/.test(String(key))
-          ? `.${String(key)}`
-          : `[${JSON.stringify(String(key))}]`
-    )
-    .join("")
-    .replace(/^\./, "")
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -59,29 +48,26 @@ const lastKey = (path: string): string => path.slice(path.lastIndexOf(".") + 1)
 
 /**
  * The servers in a record without a prototype, so that a name like `constructor` finds only what the document holds.
- * The entries stay the document's own objects, with the keys the hub does not know.
+ * The entries keep the keys the hub does not know.
  */
 const asValue = (document: Record<string, unknown>): SettingsValue =>
   ({ ...document, mcpServers: Object.assign(Object.create(null), document["mcpServers"]) }) as SettingsValue
 
 /** Checks a parsed document. `separator` stands between server and tool in exposed names. */
-export const checkSettings = (document: unknown, environment: EnvironmentRecord, separator: string): SettingsReport => {
+export const checkSettings = (written: unknown, environment: EnvironmentRecord, separator: string): SettingsReport => {
+  const { document, problems: foreign } = understood(written)
   const shape = checkShape(document)
-  const problems: Array<SettingsFinding> = []
+  const problems: Array<SettingsFinding> = [...foreign]
   const warnings: Array<SettingsFinding> = []
   for (const { path, reason, isUnknownKey } of shape) {
     if (!isUnknownKey) problems.push({ path, reason })
     else if (!silentServerKeys.has(lastKey(path))) warnings.push({ path, reason })
   }
-  for (const [index, group] of (isRecord(document) && Array.isArray(document["groups"])
-    ? document["groups"]
-    : []
-  ).entries()) {
-    // A misspelt word must not switch a rule off.
-    if (!isRecord(group) || group["audit"] === undefined || group["audit"] === "required") continue
-    problems.push({ path: `groups[${index}].audit`, reason: 'Expected "required", or no such key' })
-  }
   const servers = isRecord(document) && isRecord(document["mcpServers"]) ? document["mcpServers"] : {}
+  const groups = isRecord(document) && Array.isArray(document["groups"]) ? document["groups"] : []
+  const ofGroups = checkGroups(groups, new Set(Object.keys(servers)))
+  problems.push(...ofGroups.problems)
+  warnings.push(...ofGroups.warnings)
   for (const [name, config] of Object.entries(servers)) {
     // The shape check above has already reported an entry of the wrong shape.
     const found = isServer(config) ? checkServer(name, config, environment) : { problems: [], warnings: [] }

@@ -3,32 +3,15 @@
  *
  * A listener of its own on loopback, apart from the public one, and a file `hub.json` in the data directory (mode 0600)
  * that holds its address and a random 256-bit token. Whoever may read the data directory owns the hub anyway, so
- * reading that file is the proof. The caller provides the app behind the door; the door only guards it.
+ * reading that file is the proof. The door proves in turn that it knows the token before a client sends it: another
+ * program may have got the port of a hub that was killed. The caller provides the app behind the door.
  */
 import { timingSafeEqual } from "node:crypto"
-import { Effect, FileSystem, Path, Schema } from "effect"
+import { Effect, FileSystem, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Base64Url } from "effect/encoding"
 import { HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
-
-/** The content of `hub.json`. */
-export const HubFile = Schema.Struct({
-  pid: Schema.Number,
-  /** The door's address, on loopback. */
-  url: Schema.String,
-  /** The door's bearer token: new at every start, base64url of 32 random bytes. */
-  token: Schema.String,
-  /** The address for MCP clients. */
-  mcpUrl: Schema.String,
-  version: Schema.String,
-  /** ISO 8601, UTC. */
-  startedAt: Schema.String
-})
-export type HubFile = typeof HubFile.Type
-
-export const hubFileName = "hub.json"
-
-const HubFileJson = Schema.fromJsonString(HubFile)
+import { challengeHeader, hubFile, HubFileJson, proofHeader, proofOf } from "./HubFile.ts"
 
 export interface DoorOptions {
   readonly dataDir: string
@@ -39,8 +22,8 @@ export interface DoorOptions {
 }
 
 /**
- * Admits a request only with the door's token, compared in constant time. A browser's request never gets in. A GET only
- * asks whether a hub is there; the door itself answers it.
+ * Admits a request only with the door's token, compared in constant time. A browser's request never gets in. A GET with a
+ * challenge asks whether the hub of the token is there; the door itself answers it.
  */
 export const guarded = <E, R>(
   token: string,
@@ -48,11 +31,15 @@ export const guarded = <E, R>(
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest> => {
   const expected = new TextEncoder().encode(`Bearer ${token}`)
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const isBrowser = request.headers["origin"] !== undefined
+    const challenge = request.headers[challengeHeader]
+    if (request.method === "GET" && challenge !== undefined && !isBrowser) {
+      const headers = { [proofHeader]: proofOf(token, challenge) }
+      return Effect.succeed(HttpServerResponse.empty({ status: 204, headers }))
+    }
     const presented = new TextEncoder().encode(request.headers["authorization"] ?? "")
     const same = presented.length === expected.length && timingSafeEqual(presented, expected)
-    if (!same || request.headers["origin"] !== undefined)
-      return Effect.succeed(HttpServerResponse.empty({ status: 401 }))
-    return request.method === "GET" ? Effect.succeed(HttpServerResponse.empty({ status: 204 })) : app
+    return !same || isBrowser ? Effect.succeed(HttpServerResponse.empty({ status: 401 })) : app
   })
 }
 
@@ -65,12 +52,11 @@ export const open = Effect.fnUntraced(function* <E, R>(
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ) {
   const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
   const server = yield* HttpServer.HttpServer
   const token = Base64Url.encode(SecureRandom.randomBytesUnsafe(32))
   yield* server.serve(guarded(token, app))
 
-  const file = path.join(options.dataDir, hubFileName)
+  const file = hubFile(options.dataDir)
   const text = Schema.encodeSync(HubFileJson)({
     pid: options.pid,
     url: HttpServer.formatAddress(server.address),
@@ -93,13 +79,4 @@ export const open = Effect.fnUntraced(function* <E, R>(
         Effect.ignore
       )
   )
-})
-
-/** The hub that runs on this data directory, if its file exists and is readable. */
-export const find = Effect.fnUntraced(function* (dataDir: string) {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  return yield* fs
-    .readFileString(path.join(dataDir, hubFileName))
-    .pipe(Effect.flatMap(Schema.decodeUnknownEffect(HubFileJson)), Effect.option)
 })

@@ -27,6 +27,7 @@ import { FairShare } from "../../actors/limits/FairShare.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import type { Admitted } from "../admission/Admitted.ts"
 import { isForeignSite, presentedKey } from "../admission/Authentication.ts"
+import * as Cost from "../admission/Cost.ts"
 import * as JsonGuard from "../admission/JsonGuard.ts"
 import { matchPath, type McpPath } from "../admission/McpPaths.ts"
 import * as McpEventTransport from "./McpEventTransport.ts"
@@ -83,6 +84,7 @@ const make = Effect.gen(function* () {
   const share = yield* FairShare
   const answers = yield* AnswerBytes
   const bodies = yield* BodyBytes
+  const paying = { bodies, share }
   const metrics = yield* HubMetrics
   const rejections = metrics.counter("mcphub_keys_rejected_total", "Requests without a key that opens the hub")
   const wrongKeys = yield* WrongKeys.make
@@ -135,13 +137,12 @@ const make = Effect.gen(function* () {
       case "POST": {
         if (!mayPost(admitted, PostBody.checkHeaders)) return
         const inForce = settings.current()
-        const body = (yield bodyOf(request, principal)) as WireBody
+        const messages = yield* messagesOf(request, principal, reply)
+        if (messages === undefined) return
         if (!principal.standing.isCurrent || settings.current() !== inForce) {
           admitted = yield* admittedAnew(admitted, path, presented.key)
           if (admitted === undefined) return
         }
-        const messages = messagesIn(body, reply)
-        if (messages === undefined) return
         const isStateless =
           messages.kind === "one" &&
           messages.item.kind !== "response" &&
@@ -193,7 +194,11 @@ const make = Effect.gen(function* () {
    * A request whose body was under way while its user's access changed, as it is admitted by now. Undefined: it is not,
    * and that is answered.
    */
-  function* admittedAnew({ principal, reply, request }: Admitted, path: McpPath, key: string): Way<Admitted | undefined> {
+  function* admittedAnew(
+    { principal, reply, request }: Admitted,
+    path: McpPath,
+    key: string
+  ): Way<Admitted | undefined> {
     const now = yield* inForce(principal, request, reply, key)
     if (now === undefined) return undefined
     const target = targetOf(path, now)
@@ -217,23 +222,16 @@ const make = Effect.gen(function* () {
   const targetOf = (path: McpPath, principal: Principal): Target | undefined =>
     path.target === undefined ? everything : resolveTarget(path.target, principal.groups, settings.current())
 
-  function* serveOld(
-    request: WireRequest,
-    reply: WireReply,
-    principal: Principal,
-    path: McpPath,
-    key: string
-  ): Way {
+  function* serveOld(request: WireRequest, reply: WireReply, principal: Principal, path: McpPath, key: string): Way {
     reply.always(McpEventTransport.deprecation)
     if (!hub.sseTransport) return path.old === "sse" ? noEventTransport(reply) : noSession(reply)
     if (path.old === "messages") {
       if (request.method !== "POST") return methodNotAllowed(reply, "POST")
       if (foundFor(request, reply, principal) === undefined) return
-      const body = (yield bodyOf(request, principal)) as WireBody
-      const now = yield* inForce(principal, request, reply, key)
+      const messages = yield* messagesOf(request, principal, reply)
+      const now = messages === undefined ? undefined : yield* inForce(principal, request, reply, key)
       // Looked for again: stream and access may have gone while the body came.
       const found = now === undefined ? undefined : foundFor(request, reply, now)
-      const messages = found === undefined ? undefined : messagesIn(body, reply)
       return found === undefined || messages === undefined ? undefined : yield* found.take(messages)
     }
     const targetFor = (who: Principal) => targetOf(path, who)
@@ -254,7 +252,7 @@ const make = Effect.gen(function* () {
     { principal, reply, request, target }: Admitted,
     check: (request: WireRequest) => PostBody.Rejection | undefined
   ): boolean => {
-    if (!audit.writable() && auditRequired(target, principal.groups, settings.current())) {
+    if (!audit.writable(principal.userId) && auditRequired(target, principal.groups, settings.current())) {
       unaudited(reply)
       return false
     }
@@ -262,6 +260,24 @@ const make = Effect.gen(function* () {
     if (rejected === undefined) return true
     refuse(reply, rejected.status, rpcCodes.invalidRequest, rejected.kind, rejected.message)
     return false
+  }
+
+  /** The messages of a POST, once its user may have them parsed and delivered. Undefined: none, and that is answered. */
+  function* messagesOf(
+    request: WireRequest,
+    principal: Principal,
+    reply: WireReply
+  ): Way<PostBody.Messages | undefined> {
+    const { userId } = principal
+    const body = (yield bodyOf(request, principal)) as WireBody
+    const bytes = typeof body === "string" ? 0 : body.byteLength
+    if (!(yield* Cost.pay(paying, userId, Cost.unitsOfBody(bytes), bytes, reply))) {
+      return void tooManyBodies(reply, bodies.max)
+    }
+    const messages = messagesIn(body, reply)
+    if (messages === undefined) return undefined
+    if (yield* Cost.pay(paying, userId, Cost.unitsOfMessages(messages), bytes, reply)) return messages
+    return void tooManyBodies(reply, bodies.max)
   }
 
   const bodyOf =

@@ -17,12 +17,16 @@ import {
   primesStreams,
   statefulVersions
 } from "../../domain/protocol/Versions.ts"
+import { BodyBytes } from "../../actors/limits/BodyBytes.ts"
+import { FairShare } from "../../actors/limits/FairShare.ts"
+import { Retained, type Room } from "../../actors/limits/Retained.ts"
 import type { SessionActor } from "../../actors/session/SessionActor.ts"
 import type { EventWriter } from "../../actors/calls/ClientExchange.ts"
 import type { SessionClosed } from "../../actors/requests/RequestTracker.ts"
 import type { Resumption } from "../../actors/streams/SessionReplay.ts"
 import { type Recovered, Sessions } from "../../actors/registry/Sessions.ts"
 import type { Admitted } from "../admission/Admitted.ts"
+import * as Cost from "../admission/Cost.ts"
 import { acceptsEvents, EventStreams } from "../wire/EventStreams.ts"
 import * as JsonRpcErrors from "../wire/JsonRpcErrors.ts"
 import type { OpenSession } from "./OpenSession.ts"
@@ -56,6 +60,8 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   const sessions = yield* Sessions
   const streams = yield* EventStreams
   const rate = yield* OpenRate
+  const paying = { bodies: yield* BodyBytes, share: yield* FairShare }
+  const retained = yield* Retained
 
   function* post(admitted: Admitted, messages: PostBody.Messages): Way {
     const { principal, reply, request, target } = admitted
@@ -151,13 +157,19 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
       reply,
       {
         open: () => openAnswer(admitted, actor, ids),
-        patience: mayTurnSlow(admitted, actor) ? streams : undefined
+        patience: mayTurnSlow(admitted, actor) ? streams : undefined,
+        room: body.kind === "batch" ? roomOfBatch(admitted) : undefined
       },
       ids.length,
       body.kind === "batch"
     )
     SessionDelivery.deliver(actor, admitted, body, (id) => answer.exchange(id))
   }
+
+  const roomOfBatch = ({ principal: { userId } }: Admitted): Room => ({
+    hold: (bytes) => retained.hold(userId, "batches", bytes),
+    release: (bytes) => retained.release(userId, "batches", bytes)
+  })
 
   /** Whether an answer that takes long may become a stream though no message precedes it. */
   const mayTurnSlow = ({ request }: Admitted, { protocolVersion }: SessionActor): boolean =>
@@ -185,6 +197,12 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     if (actor === undefined || !rate.mayOpen(principal.userId, reply)) return
     reply.guard.subject.sessionId = actor.sessionId
     const lastEventId = request.header("last-event-id")
+    // A stream that begins anew waits for nothing: servers may be about to ask on it.
+    if (lastEventId === undefined) paying.share.charge(principal.userId, 1)
+    else {
+      const units = Cost.unitsOfStream(actor.keptEvents())
+      if (!(yield* Cost.pay(paying, principal.userId, units, 0, reply))) return
+    }
     const from: Resumption = lastEventId ? actor.resumption(lastEventId) : { kind: "fresh" }
     switch (from.kind) {
       case "malformed":

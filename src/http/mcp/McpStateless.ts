@@ -30,6 +30,7 @@ import { statelessVersion } from "../../domain/protocol/Versions.ts"
 import type { EventSink } from "../../actors/calls/ClientExchange.ts"
 import type { SessionActor } from "../../actors/session/SessionActor.ts"
 import type { ListenFilter } from "../../actors/streams/SessionEvents.ts"
+import { maxSubscriptions } from "../../actors/session/SessionMemory.ts"
 import { hubInfo } from "../../actors/session/Handshake.ts"
 import { Sessions } from "../../actors/registry/Sessions.ts"
 import type { Admitted } from "../admission/Admitted.ts"
@@ -151,6 +152,13 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
         admitted,
         id,
         invalidParams("listen_filter", 'subscriptions/listen needs "params.notifications", the filter')
+      )
+    }
+    if ((filter.resourceSubscriptions?.length ?? 0) > maxSubscriptions) {
+      return refuse(
+        admitted,
+        id,
+        invalidParams("subscription_limit", `A stream may listen to ${maxSubscriptions} resources`)
       )
     }
     if (!rate.mayOpen(principal.userId, reply)) return

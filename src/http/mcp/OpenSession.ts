@@ -6,10 +6,12 @@ import { Effect, Result } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import type { SessionRefused } from "../../domain/requests/SessionErrors.ts"
+import { FairShare } from "../../actors/limits/FairShare.ts"
 import { AuditTrail } from "../../actors/observing/AuditTrail.ts"
 import type { SessionActor } from "../../actors/session/SessionActor.ts"
 import { type Recovered, Sessions } from "../../actors/registry/Sessions.ts"
 import type { Admitted } from "../admission/Admitted.ts"
+import { unitsOfSession } from "../admission/Cost.ts"
 import { objectOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import type { Way } from "../wire/Guard.ts"
 import { noSession, noSessionNow } from "../wire/Refusals.ts"
@@ -30,9 +32,10 @@ export interface OpenSession {
   readonly notTheirs: (request: Omit<Admitted, "target">, id: string) => void
 }
 
-export const make: Effect.Effect<OpenSession, never, Sessions> = Effect.gen(function* () {
+export const make: Effect.Effect<OpenSession, never, Sessions | FairShare> = Effect.gen(function* () {
   const { version } = yield* HubConfig
   const sessions = yield* Sessions
+  const share = yield* FairShare
   const audit = yield* AuditTrail
   const unnamed: JsonObject = { name: "mcphub", version }
 
@@ -43,6 +46,7 @@ export const make: Effect.Effect<OpenSession, never, Sessions> = Effect.gen(func
       clientInfo: { ...unnamed, ...objectOrEmpty(params?.["clientInfo"]) }
     }),
     *open({ principal, reply, target }, client) {
+      share.charge(principal.userId, unitsOfSession)
       return orRefused(reply, yield* reply.guard.resultOf(sessions.open({ principal, target, ...client })))
     },
     *recover({ principal, reply, target }, wireId) {

@@ -1,6 +1,7 @@
 /**
  * The way back for one POSTed request: a JSON body, unless a message has to precede the answer — then an event stream,
- * from that message on. A batch (2025-03-26) collects its answers in one array or sends them on one stream.
+ * from that message on. A batch (2025-03-26) collects its answers in one array, or sends them on one stream; it becomes a
+ * stream where its user has no room in memory for what waits for the rest.
  *
  * A stream can be resumed where the session keeps its messages; a JSON body cannot. So where the revision lets a stream
  * begin without a message, an answer that takes long becomes one before its client can lose it.
@@ -9,6 +10,7 @@
  */
 import { Cause } from "effect"
 import type { ClientExchange } from "../../actors/calls/ClientExchange.ts"
+import type { Room } from "../../actors/limits/Retained.ts"
 import type { RequestId } from "../../domain/Ids.ts"
 import {
   failure,
@@ -20,7 +22,7 @@ import {
   success
 } from "../../domain/protocol/JsonRpc.ts"
 import { hubCodes } from "../../domain/protocol/ErrorCodes.ts"
-import { encode, encodeBody } from "../../domain/protocol/json/RawJson.ts"
+import { encodeBatch, encodeBody, sizeOf } from "../../domain/protocol/json/RawJson.ts"
 import type { RequestError } from "../../domain/requests/RequestErrors.ts"
 import type { EventStreams } from "../wire/EventStreams.ts"
 import * as JsonRpcErrors from "../wire/JsonRpcErrors.ts"
@@ -39,6 +41,8 @@ export interface PostOptions {
   readonly open: () => AnswerStream
   /** Given where a long wait makes the answer a stream. */
   readonly patience?: Pick<EventStreams["Service"], "whenSlow" | "takeBack"> | undefined
+  /** Of the user's memory, for answers that wait for the rest of their batch. */
+  readonly room?: Room | undefined
   /** Sent with an answer in JSON (the session id after initialize). */
   readonly headers?: WireHeaders
   /** The answers that this request's era wants; as they are, under 200, when absent. */
@@ -57,7 +61,8 @@ export class PostExchange {
   readonly options: PostOptions
   private readonly isBatch: boolean
   private left: number
-  private answers: Array<JsonRpcResponse> | undefined
+  private answers: Array<JsonRpcResponse> = []
+  private held = 0
   private stream: AnswerStream | undefined
   private readonly turnSlow: (() => void) | undefined
 
@@ -66,6 +71,7 @@ export class PostExchange {
     this.options = options
     this.left = expected
     this.isBatch = isBatch
+    if (isBatch) reply.onEnd(() => this.release())
     if (options.patience === undefined) return
     const turnSlow = (): void =>
       reply.guard.run(() => {
@@ -96,9 +102,31 @@ export class PostExchange {
       const status = shape === undefined || !isFailure(response) ? 200 : shape.status(response.error)
       return this.reply.send(status, encodeBody(response), this.headers())
     }
-    this.answers ??= []
+    this.collect(response)
+  }
+
+  private collect(response: JsonRpcResponse): void {
+    if (this.reply.isGone()) return
+    const { room } = this.options
+    const bytes = sizeOf(encodeBody(response))
     this.answers.push(response)
-    if (this.left === 0) this.reply.send(200, `[${this.answers.map(encode).join(",")}]`, this.headers())
+    if (room?.hold(bytes) === false) return this.streamRest()
+    this.held += bytes
+    if (this.left > 0) return
+    this.reply.send(200, encodeBatch(this.answers), this.headers())
+    this.release()
+  }
+
+  private streamRest(): void {
+    const stream = this.opened()
+    if (this.left === 0) stream.end()
+  }
+
+  /** Nothing waits here any more. */
+  private release(): void {
+    this.options.room?.release(this.held)
+    this.held = 0
+    this.answers = []
   }
 
   refuse(id: JsonRpcId, error: JsonRpcErrorObject, retryAfterSeconds: number): void {
@@ -120,7 +148,8 @@ export class PostExchange {
   private opened(): AnswerStream {
     if (this.stream === undefined) {
       this.stream = this.options.open()
-      for (const answer of this.answers ?? []) this.stream.send(answer)
+      for (const answer of this.answers) this.stream.send(answer, () => failure(answer.id ?? null, lost))
+      this.release()
     }
     return this.stream
   }

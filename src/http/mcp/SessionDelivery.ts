@@ -4,8 +4,8 @@
  *
  * Source: MCP `basic/transports`, "Sending Messages to the Server".
  */
-import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
-import type { JsonRpcId } from "../../domain/protocol/JsonRpc.ts"
+import { hubCodes, rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import type { JsonRpcId, JsonRpcNotification } from "../../domain/protocol/JsonRpc.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { allowsBatch } from "../../domain/protocol/Versions.ts"
 import type { ClientExchange } from "../../actors/calls/ClientExchange.ts"
@@ -23,13 +23,19 @@ export const requestIdsOf = (body: Messages): ReadonlyArray<JsonRpcId> => {
 
 const idOf = (item: Item): ReadonlyArray<JsonRpcId> => (item.kind === "request" ? [item.message.id] : [])
 
+const notificationsIn = (body: Messages): ReadonlyArray<JsonRpcNotification> =>
+  (body.kind === "one" ? [body.item] : body.items).flatMap((item) =>
+    item.kind === "notification" ? [item.message] : []
+  )
+
 /** Whether the session can take the messages now; when it cannot, that is answered here. */
 export const mayDeliver = (
   sessions: Sessions["Service"],
-  { protocolVersion }: SessionActor,
+  actor: SessionActor,
   { reply }: Admitted,
   body: Messages
 ): boolean => {
+  const { protocolVersion } = actor
   if (body.kind === "batch" && !allowsBatch(protocolVersion)) {
     const message = `Revision ${protocolVersion} has no batches; send one message per POST`
     refuse(reply, 400, rpcCodes.invalidRequest, "batch_not_allowed", message)
@@ -38,6 +44,12 @@ export const mayDeliver = (
   // Answers and cancellations still get through: requests in flight may be waiting for them.
   if (sessions.draining() && requestIdsOf(body).length > 0) {
     stopping(reply)
+    return false
+  }
+  if (body.kind === "one" && body.item.kind === "request") return true
+  const refused = actor.notificationsRefused(notificationsIn(body))
+  if (refused !== undefined) {
+    refuse(reply, 429, hubCodes.overloaded, "too_many_notifications", refused, { "retry-after": "1" })
     return false
   }
   return true

@@ -21,6 +21,7 @@ import { McpEndpoint } from "../mcp/McpEndpoint.ts"
 import { Guard } from "../wire/Guard.ts"
 import { NodeExchange } from "./NodeExchange.ts"
 import type { Leaving } from "./NodeStream.ts"
+import * as SilentSockets from "./SilentSockets.ts"
 import { unavailable } from "../wire/Refusals.ts"
 import * as Probes from "../probes/Probes.ts"
 
@@ -92,6 +93,9 @@ export class HubServer extends Context.Service<
 const mostSurplus = 16
 const surplusMs = 250
 
+/** Strangers of one address, in connections that may wait to be accepted: a quarter of the descriptors. */
+const strangersPerBacklog = 4
+
 const turnAway = (exchange: NodeExchange): void => {
   exchange.always({ connection: "close" })
   unavailable(exchange, "The hub has as many connections as it can hold; try again", 5)
@@ -110,7 +114,7 @@ const make = Effect.gen(function* () {
 
   const fork = Effect.runForkWith(yield* Effect.context<never>())
 
-  /** Connections beyond what the descriptors suffice for: told so, and closed. */
+  /** Connections beyond what the descriptors, or their address's share, suffice for: told so, and closed. */
   const surplus = new Set<Socket>()
   const leaving: Leaving = new Set()
 
@@ -134,8 +138,17 @@ const make = Effect.gen(function* () {
 
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const exchange = new NodeExchange(incoming, outgoing, fork, leaving)
+    const { socket } = incoming
+    silent.begun(socket)
+    exchange.onEnd(() => silent.ended(socket, exchange.guard.subject.userId !== undefined))
     exchange.guard.run(serve, exchange)
   }
+
+  const now = monotonicMillis(yield* Clock.Clock)
+  const silent = SilentSockets.make(now, strangersPerBacklog * pressure.backlog)
+  yield* Effect.sync(() => {
+    for (const socket of silent.overdue()) socket.destroy()
+  }).pipe(Effect.delay(SilentSockets.lookEveryMs), Effect.forever, Effect.forkScoped)
 
   const sockets = new Set<Socket>()
   const accept = (socket: Socket): void => {
@@ -145,7 +158,9 @@ const make = Effect.gen(function* () {
       guard.once(socket, "close", pressure.closed)
       sockets.add(socket)
       guard.once(socket, "close", () => sockets.delete(socket))
-      if (!pressure.descriptors()) return
+      const isWelcome = silent.accept(socket)
+      guard.once(socket, "close", () => silent.closed(socket))
+      if (isWelcome && !pressure.descriptors()) return
       if (surplus.size >= mostSurplus) return void socket.destroy()
       surplus.add(socket)
       guard.once(socket, "close", () => surplus.delete(socket))
@@ -164,7 +179,6 @@ const make = Effect.gen(function* () {
   new Guard(fork, { breakOff: () => {} }).on(server, "connection", accept)
   yield* metrics.gauge("mcphub_client_sockets", "Open connections of clients", () => sockets.size)
 
-  const now = monotonicMillis(yield* Clock.Clock)
   const shutDown = Effect.gen(function* () {
     const since = now()
     // Requests that wait for their turn go on first, so that none is left without an answer.

@@ -18,7 +18,7 @@ const largeText = 64 * 1024
  * many messages between two round trips. Three limits hold: bytes in all, bytes of texts among them, and milliseconds
  * since the last piece was taken. Results in pieces have a limit of their own, their user's (`AnswerBytes`).
  */
-const maxBehindBytes = 256 * 1024 * 1024
+const maxBehindBytes = 128 * 1024 * 1024
 const maxBehindTexts = 16 * 1024 * 1024
 const stalledMs = 5_000
 

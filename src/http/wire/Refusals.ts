@@ -95,7 +95,11 @@ export const unavailable = (reply: WireReply, message: string, retryAfterSeconds
   refuse(reply, 503, 1503, "unavailable", message, { "retry-after": String(retryAfterSeconds) })
 
 const sessionRefusals: {
-  readonly [Reason in Exclude<SessionRefused["reason"]["_tag"], "KeyEnded">]: readonly [status: number, code: number, kind: string]
+  readonly [Reason in Exclude<SessionRefused["reason"]["_tag"], "KeyEnded">]: readonly [
+    status: number,
+    code: number,
+    kind: string
+  ]
 } = {
   SessionLimitReached: [429, 1429, "session_limit"],
   HubDraining: [503, 1503, "unavailable"],

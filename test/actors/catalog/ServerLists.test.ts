@@ -68,6 +68,49 @@ describe("a server's list", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("A60: has its user's memory as a bound over all sessions, counts once, and makes room when it goes", () =>
+    Effect.gen(function* () {
+      const pages = (call: ScriptedCall): void => {
+        const page = Number(call.params["cursor"] ?? 1)
+        const text = "x".repeat(10_000)
+        const items = Array.from({ length: 10 }, (_, n) => ({
+          name: `${page}-${n}`,
+          description: text,
+          inputSchema: {}
+        }))
+        call.result({ tools: items, ...(page === 1 ? { nextCursor: "2" } : {}) })
+      }
+      const one = yield* server({ tools: {} }, { "tools/list": pages })
+      // Half of it is for lists: there is room for two of 200 kB, and for the first page of a third.
+      const hub = yield* upstreams({ notes: { url: one.url } }, { maxMemoryPerUser: 1_100_000 })
+      const sessions = yield* Effect.all([hub.session("ada"), hub.session("ada"), hub.session("ada")])
+      const [first, second, third] = sessions
+      const bo = yield* hub.session("bo")
+      yield* first.list("notes")
+      const each = first.listBytes()
+      assert.isAbove(each, 200_000)
+      yield* second.list("notes")
+      const refused = yield* Effect.flip(third.list("notes"))
+      assert.strictEqual(refused._tag, "MemoryLimitReached")
+      assert.include(refused.message, "tools/list of server notes")
+      assert.include(refused.message, "MAX_MEMORY_PER_USER")
+      assert.strictEqual(third.listBytes(), 2 * each)
+      assert.strictEqual((yield* bo.list("notes")).size, 20)
+      assert.strictEqual(bo.listBytes(), each)
+
+      // A list that has become stale is replaced, though there is no room for both.
+      yield* TestClock.adjust(10_000)
+      yield* second.list("notes")
+      assert.strictEqual(second.listBytes(), 2 * each)
+      second.lists.invalidate("notes")
+      assert.strictEqual(second.listBytes(), each)
+      assert.strictEqual((yield* third.list("notes")).size, 20)
+      for (const { end } of sessions) yield* end
+      assert.strictEqual(first.listBytes(), 0)
+      assert.strictEqual(bo.listBytes(), each)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("leaves out what has no name, and is an error where it is no list at all", () =>
     Effect.gen(function* () {
       const one = yield* server(

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import { AnswerBytes, type AnswerRoom } from "../../../src/actors/limits/AnswerBytes.ts"
+import { Retained } from "../../../src/actors/limits/Retained.ts"
 import { defaults, HubConfig } from "../../../src/domain/config/HubConfig.ts"
 import { UserId } from "../../../src/domain/Ids.ts"
 import { large } from "../../../src/domain/protocol/json/ResponseScanner.ts"
@@ -9,7 +10,10 @@ const ada = UserId.make("ada")
 const bo = UserId.make("bo")
 
 const layer = (maxAnswerBytesPerUser: number) =>
-  AnswerBytes.layer.pipe(Layer.provide(Layer.succeed(HubConfig, { ...defaults, maxAnswerBytesPerUser })))
+  AnswerBytes.layer.pipe(
+    Layer.provide(Retained.layer),
+    Layer.provide(Layer.succeed(HubConfig, { ...defaults, maxAnswerBytesPerUser }))
+  )
 
 describe("AnswerBytes", () => {
   it.effect("B08: a user's answers have room together up to the limit; what is refused changes nothing", () =>

@@ -18,13 +18,15 @@ import { ada, bo, call, hanging } from "../support/Requests.ts"
 
 /** A log whose database a test takes away, lets hang, or breaks. */
 const makeLog = Effect.gen(function* () {
-  const state: { mode: "up" | "down" | "hangs" | "broken" } = { mode: "up" }
+  const state: { mode: "up" | "down" | "hangs" | "broken"; attempts: number } = { mode: "up", attempts: 0 }
   const memory = yield* Effect.provide(AuditLog, AuditLogMemory.layer)
   const append: AuditLog["Service"]["append"] = (events) =>
     Effect.suspend(() => {
+      state.attempts++
       if (state.mode === "down") return new DatabaseUnavailable({ message: "The database does not answer" })
       if (state.mode === "hangs") return Effect.never
-      if (state.mode === "broken") return Effect.die(new Error("A statement failed"))
+      if (state.mode === "broken" || events.some(({ id }) => id === "broken"))
+        return Effect.die(new Error("A statement failed"))
       return memory.append(events)
     })
   return { state, rows: memory.find({ limit: 10_000 }), layer: Layer.succeed(AuditLog, { ...memory, append }) }
@@ -179,19 +181,19 @@ describe("The audit trail", () => {
         yield* written
         yield* trail.flush
         assert.deepStrictEqual(yield* log.rows, [])
-        assert.isFalse(trail.writable())
+        assert.isFalse(trail.writable(ada.userId))
       }).pipe(Effect.provide(tracked(log.layer, { auditRetentionDays: 0 })))
     })
   )
 })
 
-const row = (id: string): AuditEvent => ({
+const row = (id: string, { keyId, userId, username } = ada): AuditEvent => ({
   id,
   time: 0,
   kind: "request",
-  userId: ada.userId,
-  username: "ada",
-  keyId: "key-of-ada",
+  userId,
+  username,
+  keyId,
   sessionId: SessionId.make("session-of-ada"),
   server: null,
   method: "ping",
@@ -229,7 +231,7 @@ describe("The audit writer", () => {
             log.state.mode = mode
             writer.add(row("1"))
             yield* TestClock.adjust("6 seconds")
-            assert.isFalse(writer.writable())
+            assert.isFalse(writer.writable(ada.userId))
             writer.add(row("2"))
             yield* TestClock.adjust("60 seconds")
             assert.deepStrictEqual(yield* log.rows, [])
@@ -237,42 +239,78 @@ describe("The audit writer", () => {
             log.state.mode = "up"
             yield* TestClock.adjust("6 seconds")
             assert.deepStrictEqual(ids(yield* log.rows), ["1", "2"])
-            assert.isTrue(writer.writable())
+            assert.isTrue(writer.writable(ada.userId))
             assert.strictEqual(metrics.value("mcphub_audit_rows_total"), 2)
             assert.strictEqual(metrics.value("mcphub_audit_lost_total"), 0)
             assert.strictEqual(metrics.value("mcphub_audit_waiting"), 0)
             yield* TestClock.adjust("1 second")
             // One line for the trouble and one for its end, however many attempts there were.
             assert.strictEqual(lines.text().split("cannot be written").length - 1, 1)
-            assert.include(lines.text(), "written again; 0 rows were lost")
+            assert.strictEqual(lines.text().split("is written again").length - 1, 1)
           }).pipe(Effect.scoped, Effect.provide([log.layer, HubMetrics.layer, lines.layer]))
         })
     )
   }
 
-  it.effect("beyond its bound rows are lost, which is counted and said, and the rest is kept", () =>
+  it.effect(
+    "B39: a user's rows beyond their part are lost, counted and said once with whose they are; no other's",
+    () =>
+      Effect.gen(function* () {
+        const log = yield* makeLog
+        const lines = makeLines()
+        yield* Effect.gen(function* () {
+          const writer = yield* AuditWriter.make({ retentionDays: 90, capacity: 6 })
+          const metrics = yield* HubMetrics
+          log.state.mode = "down"
+          for (const id of ["1", "2", "3", "4", "5"]) writer.add(row(id))
+          // Half is as much as one alone may have, and a third where there are two.
+          assert.isFalse(writer.writable(ada.userId))
+          assert.isTrue(writer.writable(bo.userId))
+          writer.add(row("6", bo))
+          writer.add(row("7", bo))
+          yield* TestClock.adjust("3 seconds")
+          assert.strictEqual(metrics.value("mcphub_audit_lost_total"), 2)
+          assert.strictEqual(lines.text().split("further ones are lost").length - 1, 1)
+          assert.match(lines.text(), /"userId":"ada-id","user":"ada"[^\n]*further ones are lost/)
+          log.state.mode = "up"
+          yield* TestClock.adjust("2 seconds")
+          assert.deepStrictEqual(ids(yield* log.rows), ["1", "2", "3", "6", "7"])
+          assert.isTrue(writer.writable(ada.userId))
+          assert.match(lines.text(), /"user":"ada"[^\n]*2 rows of a user were lost/)
+          assert.notInclude(lines.text(), '"user":"bo"')
+        }).pipe(Effect.scoped, Effect.provide([log.layer, HubMetrics.layer, lines.layer]))
+      })
+  )
+
+  it.effect("B40: a reserved place is kept for its row whatever comes before it, and counts as the user's", () =>
     Effect.gen(function* () {
       const log = yield* makeLog
-      const lines = makeLines()
       yield* Effect.gen(function* () {
-        const writer = yield* AuditWriter.make({ retentionDays: 90, capacity: 3 })
-        const metrics = yield* HubMetrics
+        const writer = yield* AuditWriter.make({ retentionDays: 90, capacity: 4 })
+        assert.isTrue(writer.reserve(ada.userId))
+        assert.isTrue(writer.reserve(ada.userId))
+        assert.isFalse(writer.reserve(ada.userId))
+        writer.add(row("without", ada))
+        writer.add(row("bos", bo))
+        writer.add(row("first"), true)
+        writer.release(ada.userId)
+        assert.isTrue(writer.reserve(ada.userId))
+        yield* writer.flush
+        assert.deepStrictEqual(ids(yield* log.rows), ["bos", "first"])
         log.state.mode = "down"
-        for (const id of ["1", "2", "3", "4", "5"]) writer.add(row(id))
-        assert.isFalse(writer.writable())
-        yield* TestClock.adjust("3 seconds")
-        assert.strictEqual(metrics.value("mcphub_audit_lost_total"), 2)
-        assert.include(lines.text(), "3 audit rows wait")
+        writer.add(row("late"), true)
+        yield* writer.flush
+        // What is not known to be writable is reserved for nobody.
+        assert.isFalse(writer.reserve(bo.userId))
         log.state.mode = "up"
-        yield* TestClock.adjust("2 seconds")
-        assert.deepStrictEqual(ids(yield* log.rows), ["1", "2", "3"])
-        assert.isTrue(writer.writable())
-        assert.include(lines.text(), "written again; 2 rows were lost")
-      }).pipe(Effect.scoped, Effect.provide([log.layer, HubMetrics.layer, lines.layer]))
+        yield* writer.flush
+        assert.deepStrictEqual(ids(yield* log.rows), ["bos", "first", "late"])
+        assert.isTrue(writer.reserve(bo.userId))
+      }).pipe(Effect.scoped, Effect.provide([log.layer, HubMetrics.layer]))
     })
   )
 
-  it.effect("a batch that can never be written is given up, counted and said, and does not stop the others", () =>
+  it.effect("a batch of which nothing can be written is given up, counted and said, and does not stop the others", () =>
     Effect.gen(function* () {
       const log = yield* makeLog
       const lines = makeLines()
@@ -280,14 +318,34 @@ describe("The audit writer", () => {
         const writer = yield* AuditWriter.make({ retentionDays: 90 })
         const metrics = yield* HubMetrics
         log.state.mode = "broken"
-        writer.add(row("1"))
+        for (let id = 0; id < 500; id++) writer.add(row(String(id)))
         yield* TestClock.adjust("1 second")
+        assert.isBelow(log.state.attempts, 40)
         log.state.mode = "up"
-        writer.add(row("2"))
+        writer.add(row("after"))
         yield* TestClock.adjust("1 second")
-        assert.deepStrictEqual(ids(yield* log.rows), ["2"])
+        assert.deepStrictEqual(ids(yield* log.rows), ["after"])
+        assert.strictEqual(metrics.value("mcphub_audit_lost_total"), 500)
+        assert.include(lines.text(), "audit rows could not be written")
+      }).pipe(Effect.scoped, Effect.provide([log.layer, HubMetrics.layer, lines.layer]))
+    })
+  )
+
+  it.effect("B39: a row that can never be written takes none of the others of its batch with it", () =>
+    Effect.gen(function* () {
+      const log = yield* makeLog
+      const lines = makeLines()
+      yield* Effect.gen(function* () {
+        const writer = yield* AuditWriter.make({ retentionDays: 90 })
+        const metrics = yield* HubMetrics
+        for (const id of ["1", "2"]) writer.add(row(id, bo))
+        writer.add(row("broken", ada))
+        for (const id of ["3", "4"]) writer.add(row(id, bo))
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(ids(yield* log.rows), ["1", "2", "3", "4"])
         assert.strictEqual(metrics.value("mcphub_audit_lost_total"), 1)
-        assert.include(lines.text(), "1 audit rows could not be written")
+        assert.strictEqual(metrics.value("mcphub_audit_rows_total"), 4)
+        assert.match(lines.text(), /"users":\["ada"\][^\n]*1 audit rows could not be written/)
       }).pipe(Effect.scoped, Effect.provide([log.layer, HubMetrics.layer, lines.layer]))
     })
   )

@@ -211,6 +211,43 @@ describe("LogOutput", () => {
       assert.strictEqual(JSON.parse(lines.at(-1)!).dropped, 15_000)
     })
   )
+
+  it.effect(
+    "B41: lines about one user take away neither another's nor the hub's own, and the log says whose are lost",
+    () =>
+      Effect.gen(function* () {
+        const sink = makeSink()
+        const release = yield* Deferred.make<void>()
+        yield* Effect.gen(function* () {
+          const tracker = yield* RequestTracker
+          const output = yield* LogOutput
+          sink.block(Deferred.await(release))
+          output.line("first")
+          const stuck = yield* Effect.forkChild(output.flush)
+          yield* Effect.yieldNow
+          for (let i = 0; i < 6_000; i++) yield* tracker.track(call("ada"), () => Effect.void)
+          yield* Effect.logWarning("about ada").pipe(Effect.annotateLogs({ userId: "ada-id" }))
+          for (let i = 0; i < 100; i++) yield* tracker.track(call("bo"), () => Effect.void)
+          yield* Effect.logWarning("the hub's own")
+          yield* Deferred.succeed(release, undefined)
+          yield* Fiber.join(stuck)
+          yield* output.flush
+          // What has left takes no room any more.
+          yield* tracker.track(call("ada", "afterwards"), () => Effect.void)
+        }).pipe(Effect.provide(Logging.layer({ level: "Info" }).pipe(Layer.provideMerge(tracked(sink)))))
+        const [, ...texts] = sink.lines()
+        const lines = texts.map((line) => JSON.parse(line) as Record<string, unknown>)
+        const of = (user: string) => lines.filter((line) => line["user"] === user)
+        assert.strictEqual(of("ada").length, 5_000 + 1)
+        assert.strictEqual(of("ada").at(-1)!["method"], "afterwards")
+        assert.strictEqual(of("bo").length, 100)
+        assert.strictEqual(lines.filter((line) => line["msg"] === "the hub's own").length, 1)
+        assert.deepStrictEqual(
+          lines.filter((line) => "dropped" in line).map(({ dropped, userId }) => [userId, dropped]),
+          [["ada-id", 1_001]]
+        )
+      })
+  )
 })
 
 describe("Logging", () => {

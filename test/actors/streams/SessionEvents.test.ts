@@ -3,12 +3,18 @@ import { type ListenFilter, make as makeEvents } from "../../../src/actors/strea
 import * as SessionReplay from "../../../src/actors/streams/SessionReplay.ts"
 import { SessionId } from "../../../src/domain/Ids.ts"
 import { type JsonObject, type JsonRpcMessage, notification, request } from "../../../src/domain/protocol/JsonRpc.ts"
+import { roomOf } from "../support/Rooms.ts"
 import { stream } from "../support/Streams.ts"
 
 const make = (era: "stateful" | "stateless") =>
   makeEvents(
     era,
-    SessionReplay.make({ sessionId: SessionId.make(crypto.randomUUID()), primes: true, background: () => {} })
+    SessionReplay.make({
+      sessionId: SessionId.make(crypto.randomUUID()),
+      primes: true,
+      background: () => {},
+      memory: roomOf()
+    })
   )
 
 const message = (text: string) => notification("notifications/message", { level: "info", data: text })

@@ -5,13 +5,16 @@ import * as fc from "fast-check"
 import type { EventWriter } from "../../../src/actors/calls/ClientExchange.ts"
 import { maxStreamBytes, maxStreamEvents, type ReplayStream } from "../../../src/actors/streams/ReplayStream.ts"
 import * as SessionReplay from "../../../src/actors/streams/SessionReplay.ts"
+import type { Room } from "../../../src/actors/limits/Retained.ts"
 import { SessionId } from "../../../src/domain/Ids.ts"
 import { notification } from "../../../src/domain/protocol/JsonRpc.ts"
+import { roomOf } from "../support/Rooms.ts"
 import { stream as reader, textOf } from "../support/Streams.ts"
 
 interface Options {
   readonly sessionId?: string
   readonly primes?: boolean
+  readonly memory?: Room
   readonly background?: (effect: Effect.Effect<unknown>) => void
 }
 
@@ -19,7 +22,8 @@ const make = (options: Options) =>
   SessionReplay.make({
     sessionId: SessionId.make(options.sessionId ?? crypto.randomUUID()),
     primes: options.primes ?? true,
-    background: options.background ?? (() => {})
+    background: options.background ?? (() => {}),
+    memory: options.memory ?? roomOf()
   })
 
 type Replay = SessionReplay.SessionReplay
@@ -248,6 +252,31 @@ describe("an event stream that can be resumed", () => {
     assert.isAtMost(replay.kept().bytes, SessionReplay.maxSessionBytes)
     replay.end()
     assert.deepStrictEqual(replay.kept(), { events: 0, bytes: 0 })
+  })
+
+  it("A64: gives up its oldest messages, ended streams first, when its user's memory is short; none is refused", () => {
+    const memory = roomOf(10_000)
+    const replay = make({ memory })
+    const [older, newer] = [replay.open("answer"), replay.open("answer")]
+    older.send(message("x".repeat(2_000)))
+    older.end()
+    for (let n = 0; n < 20; n++) assert.isTrue(newer.send(message(`${n}${"x".repeat(2_000)}`)))
+    assert.isAtMost(memory.held(), 10_000)
+    assert.strictEqual(replay.kept().bytes, memory.held())
+    assert.deepStrictEqual(replay.find(`${older.name}.0`), { kind: "over" })
+    const client = reader()
+    newer.begin(client)
+    assert.deepStrictEqual(
+      dataOf(client.sent).map((data: string) => data.slice(0, 2)),
+      ["16", "17", "18", "19"]
+    )
+    assert.isFalse(
+      make({ memory: roomOf(1_000) })
+        .open("answer")
+        .send(message("x".repeat(2_000)))
+    )
+    replay.end()
+    assert.strictEqual(memory.held(), 0)
   })
 
   it.effect("is kept for five minutes after its end and not longer than ten, by one fiber for all of them", () =>

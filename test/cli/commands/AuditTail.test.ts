@@ -188,11 +188,11 @@ if (hasPostgres) {
             yield* line.cut
             writer.add(row("bo", "2"))
             yield* writer.flush
-            assert.isFalse(writer.writable())
+            assert.isFalse(writer.writable(row("bo", "").userId))
             for (let n = 3; n <= 2_000; n++) writer.add(row("ada", String(n)))
             yield* line.restore
             yield* writer.flush.pipe(
-              Effect.andThen(Effect.sync(writer.writable)),
+              Effect.andThen(Effect.sync(() => writer.writable(row("bo", "").userId))),
               Effect.repeat({ until: (good: boolean) => good, schedule: Schedule.spaced("100 millis") })
             )
             assert.deepStrictEqual(

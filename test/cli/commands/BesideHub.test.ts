@@ -3,6 +3,7 @@ import { statSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { challengeHeader, proofHeader, proofOf } from "../../../src/http/admin/HubFile.ts"
 import { eventually } from "../../support/Eventually.ts"
 import { countdown, Hub, json, keyPattern, mcphub, patience, post } from "../support/Program.ts"
 
@@ -35,11 +36,14 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         // The address it is bound to, and so nobody can knock from another machine.
         assert.strictEqual(new URL(url).hostname, "127.0.0.1")
         const knock = (headers: Record<string, string>) =>
-          Effect.promise(() => fetch(url, { headers }).then((answer) => answer.status))
+          Effect.promise(() => fetch(url, { method: "POST", body: "[]", headers }).then((answer) => answer.status))
         assert.strictEqual(yield* knock({}), 401)
         assert.strictEqual(yield* knock({ authorization: `Bearer ${"A".repeat(token.length)}` }), 401)
         assert.strictEqual(yield* knock({ authorization: `Bearer ${token}`, origin: "http://127.0.0.1" }), 401)
-        assert.strictEqual(yield* knock({ authorization: `Bearer ${token}` }), 204)
+        assert.strictEqual(yield* knock({ authorization: `Bearer ${token}` }), 200)
+        const asked = yield* Effect.promise(() => fetch(url, { headers: { [challengeHeader]: "one" } }))
+        assert.strictEqual(asked.headers.get(proofHeader), proofOf(token, "one"))
+        assert.notInclude(JSON.stringify([...asked.headers]), token)
         assert.notInclude(hub.stdout() + hub.stderr(), token)
       }),
     patience
@@ -194,7 +198,9 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         assert.lengthOf(pending, 1)
         assert.deepInclude(pending[0], { username: "fay", sessionId: id, method: "tools/call", server: "sample" })
         assert.deepStrictEqual(yield* json(["request", "ls", "--user", "gil"], { cwd }), [])
-        assert.include((yield* mcphub(["session", "show", id], { cwd })).stdout, "tools/call")
+        const shown = (yield* mcphub(["session", "show", id], { cwd })).stdout
+        assert.include(shown, "tools/call")
+        assert.match(shown, /^MEMORY OF FAY +BYTES\n(?:.+\n)*lists +[1-9]/m)
 
         assert.strictEqual((yield* mcphub(["request", "cancel", pending[0].requestId], { cwd })).code, 0)
         assert.include(yield* Fiber.join(slow), '"error"')

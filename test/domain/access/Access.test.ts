@@ -1,14 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { Target } from "../../../src/domain/access/Target.ts"
-import {
-  type Access,
-  accessOf,
-  accessOrNothing,
-  accessTo,
-  grantsTool,
-  resolveTarget
-} from "../../../src/domain/access/Access.ts"
+import { type Access, accessOf, accessOrNothing, accessTo, resolveTarget } from "../../../src/domain/access/Access.ts"
+import { grantsTool } from "../../../src/domain/access/ToolGrant.ts"
 import { GroupId } from "../../../src/domain/Ids.ts"
 import type { GroupGrant } from "../../../src/domain/identity/Principal.ts"
 import type { SettingsValue } from "../../../src/domain/servers/Settings.ts"
@@ -31,7 +25,7 @@ const settings: SettingsValue = {
 }
 
 const plain = (access: Access | undefined) =>
-  access && [...access].map(([server, grant]) => (grant === "all" ? server : [server, ...grant]))
+  access && [...access].map(([server, grant]) => (grant === "all" || "both" in grant ? server : [server, ...grant]))
 
 const toServer = (name: string): Target => ({ kind: "server", name })
 const toGroup = (name: string): Target => ({ kind: "group", name })
@@ -54,8 +48,11 @@ describe("what a user may reach", () => {
     assert.deepStrictEqual(plain(accessOf([group("e", ["notes"]), ...groups], settings)), ["notes", "vault"])
   })
 
-  it("is all tools of its servers for a group that names none", () => {
-    assert.deepStrictEqual(plain(accessOf([group("a", ["notes"], { tools: [] })], settings)), ["notes"])
+  it("A69: is all tools of its servers for a group without a list, and none for an empty list", () => {
+    assert.deepStrictEqual(plain(accessOf([group("a", ["notes"])], settings)), ["notes"])
+    const none = accessOf([group("a", ["notes"], { tools: [] })], settings)
+    assert.deepStrictEqual(plain(none), [["notes"]])
+    assert.isFalse(grantsTool(none.get("notes")!, "notes", "read", "-"))
   })
 
   it("admits a tool by its own name or with its server's, and by no other", () => {
@@ -93,6 +90,55 @@ describe("a target", () => {
     assert.isUndefined(accessTo(toGroup("office"), adas, settings))
     assert.deepStrictEqual(plain(accessTo(toGroup("empty"), [], settings)), [])
     assert.isUndefined(accessTo(toGroup("broken"), [], settings))
+  })
+
+  it("A69: of a group in the settings has only the tools that it lists and the user may reach", () => {
+    const groups = [
+      { name: "listed", servers: ["notes", "mail"], tools: ["read", "mail-send"] },
+      {
+        name: "each",
+        servers: [
+          { name: "notes", tools: ["notes-read"] },
+          { name: "mail", tools: "all" }
+        ]
+      },
+      { name: "none", servers: ["notes"], tools: [] },
+      { name: "noneEach", servers: [{ name: "notes", tools: [] }] },
+      { name: "listedTwice", servers: [{ name: "notes", tools: ["read", "write"] }], tools: ["read"] }
+    ]
+    const admitted = (name: string, own: ReadonlyArray<GroupGrant>) => {
+      const access = accessOrNothing(toGroup(name), own, { ...settings, groups })
+      return ["notes", "mail"].flatMap((server) =>
+        ["read", "write", "send"].flatMap((tool) => {
+          const grant = access.get(server)
+          return grant !== undefined && grantsTool(grant, server, tool, "-") ? [`${server}-${tool}`] : []
+        })
+      )
+    }
+    assert.deepStrictEqual(admitted("listed", []), ["notes-read", "mail-read", "mail-send"])
+    assert.deepStrictEqual(admitted("each", []), ["notes-read", "mail-read", "mail-write", "mail-send"])
+    assert.deepStrictEqual(admitted("none", []), [])
+    assert.deepStrictEqual(admitted("noneEach", []), [])
+    assert.deepStrictEqual(admitted("listedTwice", []), ["notes-read"])
+    const bos = [group("mine", ["notes"], { tools: ["notes-write", "notes-read"] })]
+    assert.deepStrictEqual(admitted("listed", bos), ["notes-read"])
+    assert.deepStrictEqual(admitted("each", [group("mine", ["notes"], { tools: ["write"] })]), [])
+  })
+
+  it("A69: of a group in the settings with a member that nobody knows admits nothing", () => {
+    const groups = [
+      { name: "group", servers: ["notes"], tols: ["read"] },
+      { name: "entry", servers: [{ name: "notes", tols: ["read"] }, "mail"] },
+      { name: "shape", servers: ["notes"], tools: "read" },
+      { name: "entryShape", servers: [{ name: "notes", tools: { read: true } }] },
+      { name: "old", servers: ["notes"], id: "1", description: "", owner: "ada" }
+    ]
+    const of = (name: string) => plain(accessTo(toGroup(name), [], { ...settings, groups }))
+    assert.deepStrictEqual(of("group"), [])
+    assert.deepStrictEqual(of("entry"), ["mail"])
+    assert.deepStrictEqual(of("shape"), [])
+    assert.deepStrictEqual(of("entryShape"), [])
+    assert.deepStrictEqual(of("old"), ["notes"])
   })
 
   it("of the user's own group goes before one of the same name in the settings", () => {
@@ -152,7 +198,7 @@ describe("whatever groups and settings there are", () => {
       ({ isActive, servers, tools }) =>
         isActive &&
         servers.includes(server) &&
-        (tools === undefined || tools.length === 0 || tools.includes(tool) || tools.includes(`${server}-${tool}`))
+        (tools === undefined || tools.includes(tool) || tools.includes(`${server}-${tool}`))
     )
   }
 

@@ -41,6 +41,7 @@ describe("HubConfig", () => {
         BODY_TIMEOUT: "5 seconds",
         MAX_UPSTREAM_BYTES: "1048576",
         MAX_ANSWER_BYTES_PER_USER: "32 MiB",
+        MAX_MEMORY_PER_USER: "48 MiB",
         DRAIN_MS: "0",
         LOG_LEVEL: "debug",
         LOG_REQUESTS: "errors",
@@ -72,6 +73,7 @@ describe("HubConfig", () => {
         bodyTimeout: 5_000,
         maxUpstreamBytes: 1_048_576,
         maxAnswerBytesPerUser: 33_554_432,
+        maxMemoryPerUser: 50_331_648,
         drainMs: 0,
         auditRetentionDays: 30,
         logLevel: "Debug",
@@ -140,6 +142,8 @@ describe("HubConfig", () => {
         assert.include(error.message, "at least MAX_UPSTREAM_BYTES, which is 9437184 bytes")
         const equal = yield* read({ MAX_ANSWER_BYTES_PER_USER: "8 MiB", MAX_UPSTREAM_BYTES: "8 MiB" })
         assert.strictEqual(equal.maxAnswerBytesPerUser, equal.maxUpstreamBytes)
+        const less = yield* Effect.flip(read({ MAX_MEMORY_PER_USER: "255 MiB" }))
+        assert.include(less.message, "at least MAX_ANSWER_BYTES_PER_USER, which is 268435456 bytes")
       })
   )
 

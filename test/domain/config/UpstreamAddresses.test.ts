@@ -41,6 +41,20 @@ describe("UpstreamAddresses", () => {
     }
   })
 
+  it("A65: an IPv4 address is the same in every IPv6 address that leads to it, and no translator of the operator's is public", () => {
+    const expected = {
+      public: ["::8.8.8.8", "::ffff:0:8.8.8.8"],
+      own: ["::127.0.0.1", "::10.0.0.1", "::ffff:0:127.0.0.1", "::ffff:0:a00:1"],
+      never: ["::169.254.169.254", "::ffff:0:169.254.169.254", "64:ff9b:1::a00:1", "64:ff9b:1:a9fe:a9:fe00::"]
+    }
+    for (const [kind, addresses] of Object.entries(expected)) {
+      for (const address of addresses) assert.strictEqual(kindOf(address), kind, address)
+    }
+    assert.isTrue(mayReach("mcp.example.com", "::1", networksFromText("::1")!))
+    assert.isTrue(mayReach("mcp.example.com", "64:ff9b:1::a00:1", networksFromText("64:ff9b:1::/48")!))
+    assert.isFalse(mayReach("mcp.example.com", "::127.0.0.1", networksFromText("::1")!))
+  })
+
   it("A13: only a name that no public DNS can answer, or an address itself, leads to the operator's own addresses", () => {
     for (const host of ["localhost", "Files", "127.0.0.1", "[::1]", "mcp.internal", "api.localhost.", "nas.local"]) {
       assert.isTrue(isOwnHost(host), host)

@@ -191,6 +191,35 @@ describe("SettingsCheck", () => {
     assert.deepStrictEqual(two("git", "github"), [])
   })
 
+  it("A69: a group's members and servers that nobody knows are warned of, and a wrong shape is a problem", () => {
+    const found = check({
+      mcpServers: { notes: { url: "https://x" } },
+      groups: [
+        { name: "fine", servers: ["notes", { name: "notes", tools: ["read"] }], tools: "all", id: "1", owner: "ada" },
+        { name: "misspelt", servers: ["nots", { name: "notes", tols: ["read"] }], tool: [] },
+        { name: "fine", servers: [] },
+        { name: 1, servers: "notes", tools: "read" },
+        { name: "entries", servers: [1, {}, { name: "notes", tools: [1] }] }
+      ]
+    })
+    assert.deepStrictEqual(
+      found.warnings.map(({ path }) => path),
+      ["groups[1].servers[0]", "groups[1].servers[1].tols", "groups[1].tool", "groups[2]"]
+    )
+    assert.include(found.warnings[2]!.reason, "admits nothing")
+    assert.deepStrictEqual(
+      found.problems.map(({ path }) => path),
+      [
+        "groups[3].name",
+        "groups[3].tools",
+        "groups[3].servers",
+        "groups[4].servers[0]",
+        "groups[4].servers[1]",
+        "groups[4].servers[2].tools"
+      ]
+    )
+  })
+
   it("a name of JavaScript's own finds no server that is not there", () => {
     const { value } = check({ mcpServers: { one: { url: "https://x" } } })
     assert.strictEqual(value?.mcpServers["constructor"], undefined)

@@ -1,7 +1,7 @@
 /**
  * A server over stdio, as a program of its own, that says what it is told to: `say { line }` writes the line with `$ID`
- * as the call's id and nothing else, `say { base64 }` these bytes and then an answer, `hold` waits for the next `release`, `who` tells whose call it is. It speaks both
- * eras.
+ * as the call's id and nothing else, `say { base64 }` these bytes and then an answer (with `asks`, once a question in them
+ * has been answered, or soon), `hold` waits for the next `release`, `who` tells whose call it is. It speaks both eras.
  */
 import process from "node:process"
 import { createInterface } from "node:readline"
@@ -24,6 +24,15 @@ export const withId = (bytes: Uint8Array, id: unknown): Buffer =>
     "latin1"
   )
 
+interface Arguments {
+  readonly asks?: boolean
+  readonly base64?: string
+  readonly line?: unknown
+}
+
+/** Milliseconds after which an unanswered question holds up nothing. */
+const questionMs = 200
+
 const write = (text: string) => void process.stdout.write(`${text}\n`)
 
 const serve = (): void => {
@@ -33,10 +42,20 @@ const serve = (): void => {
     write(JSON.stringify({ jsonrpc: "2.0", id, result: { resultType: "complete", ...result } }))
   const content = (id: unknown, said: object) => answer(id, { content: [], structuredContent: said })
 
-  const call = (id: unknown, name: unknown, { base64, line }: { base64?: string; line?: unknown }): void => {
+  /** What waits for the answer to a question. */
+  let answered = () => {}
+
+  const call = (id: unknown, name: unknown, { asks, base64, line }: Arguments): void => {
     if (base64 !== undefined) {
       process.stdout.write(Buffer.concat([withId(Buffer.from(base64, "base64"), id), Buffer.from("\n")]))
-      return content(id, { name: "after" })
+      if (asks !== true) return content(id, { name: "after" })
+      answered = () => {
+        clearTimeout(timer)
+        answered = () => {}
+        content(id, { name: "after" })
+      }
+      const timer = setTimeout(answered, questionMs)
+      return
     }
     if (name === "say") return write(String(line).replaceAll("$ID", JSON.stringify(id)))
     if (name === "hold") return void held.push(id)
@@ -54,6 +73,9 @@ const serve = (): void => {
         const tools = ["say", "hold", "release", "who"].map((name) => ({ name, inputSchema: { type: "object" } }))
         answer(id, { tools })
       } else if (method === "tools/call") call(id, params.name, params.arguments ?? {})
+      else if (method === undefined) answered()
+      else if (id !== undefined)
+        write(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "Unknown" } }))
     })
     .on("close", () => process.exit(0))
 }

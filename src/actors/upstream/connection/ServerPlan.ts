@@ -28,6 +28,7 @@ export interface ServerPlan {
   readonly url: BoundTemplate
   readonly command: BoundTemplate
   readonly args: ReadonlyArray<BoundTemplate>
+  readonly cwd: BoundTemplate
   readonly env: ReadonlyArray<NamedTemplate>
   /** The tokens the context may carry: those the server is entitled to, and none below `full`. */
   readonly tokens: ReadonlyArray<EntitledToken>
@@ -75,6 +76,7 @@ export const serverPlan = (server: string, config: ServerConfig, environment: En
     headers: Array.from(headers.values()),
     url: bind("url", config.url ?? ""),
     command: bind("command", config.command ?? ""),
+    cwd: bind("cwd", config.cwd ?? ""),
     args: (config.args ?? []).map((text, index) => bind(`args[${index}]`, text)),
     env: Object.entries(config.env ?? {}).map(([name, text]) => ({ name, template: bind(`env.${name}`, text) })),
     tokens: level === "full" ? entitledTokens(server, config) : [],

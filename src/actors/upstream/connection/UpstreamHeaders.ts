@@ -37,11 +37,15 @@ export class UpstreamHeaders extends Context.Service<
     ) => Effect.Effect<Readonly<Record<string, string>>, CredentialMissing | UpstreamFailed>
     /** The url with templates expanded. */
     readonly url: (options: Omit<HeaderOptions, "body">) => Effect.Effect<string, CredentialMissing | UpstreamFailed>
-    /** Command, arguments and the complete environment of a child process (an allow-list plus the server's own). */
+    /**
+     * Command, arguments, folder (empty: one of its own) and the complete environment of a child process: an allow-list
+     * plus the server's own.
+     */
     readonly child: (options: Omit<HeaderOptions, "body">) => Effect.Effect<
       {
         readonly command: string
         readonly args: ReadonlyArray<string>
+        readonly cwd: string
         readonly env: Readonly<Record<string, string>>
       },
       CredentialMissing | UpstreamFailed
@@ -203,11 +207,18 @@ const buildChild = (
   options: Omit<HeaderOptions, "body">,
   environment: EnvironmentRecord
 ):
-  | { readonly command: string; readonly args: ReadonlyArray<string>; readonly env: Readonly<Record<string, string>> }
+  | {
+      readonly command: string
+      readonly args: ReadonlyArray<string>
+      readonly cwd: string
+      readonly env: Readonly<Record<string, string>>
+    }
   | Refusal => {
   const { principal } = options.context
   const command = render(plan, principal, plan.command)
   if (typeof command !== "string") return command
+  const cwd = render(plan, principal, plan.cwd)
+  if (typeof cwd !== "string") return cwd
   const args: Array<string> = []
   for (const template of plan.args) {
     const arg = render(plan, principal, template)
@@ -228,9 +239,9 @@ const buildChild = (
   if (plan.level !== "none") {
     Object.assign(env, contextEnvironment(options.context, plan.server, options.protocolVersion, plan.isolation))
   }
-  if (command.includes("\0") || args.some((arg) => arg.includes("\0"))) return unsendable(plan.server, "command line")
+  if ([command, cwd, ...args].some((text) => text.includes("\0"))) return unsendable(plan.server, "command line")
   for (const [name, value] of Object.entries(env)) {
     if (value.includes("\0")) return unsendable(plan.server, `environment variable ${name}`)
   }
-  return { command, args, env }
+  return { command, args, cwd, env }
 }

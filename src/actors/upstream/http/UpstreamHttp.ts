@@ -47,7 +47,7 @@ export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly open:
   static readonly layerNoDeps: Layer.Layer<
     UpstreamHttp,
     never,
-    UpstreamHeaders | UserPools | RequestTracker | AnswerBytes
+    UpstreamHeaders | UserPools | RequestTracker | AnswerBytes | FairShare
   > = Layer.effect(
     UpstreamHttp,
     Effect.gen(function* () {
@@ -55,6 +55,7 @@ export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly open:
       const services = Context.make(UpstreamHeaders, yield* UpstreamHeaders).pipe(
         Context.add(UserPools, yield* UserPools),
         Context.add(AnswerBytes, yield* AnswerBytes),
+        Context.add(FairShare, yield* FairShare),
         Context.add(RequestTracker, yield* RequestTracker),
         Context.add(HubConfig, yield* HubConfig)
       )
@@ -77,7 +78,7 @@ const connect = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   UpstreamConnection,
   UpstreamError | EraNotSpoken,
-  UpstreamHeaders | UserPools | AnswerBytes | RequestTracker | Scope.Scope
+  UpstreamHeaders | UserPools | AnswerBytes | FairShare | RequestTracker | Scope.Scope
 > {
   const { name: server } = options
   const { initTimeout } = yield* HubConfig

@@ -13,7 +13,7 @@ import {
   type JsonRpcResponse,
   type JsonRpcSuccess
 } from "../../../domain/protocol/JsonRpc.ts"
-import { readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
+import { maxBatch, readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import type { Era } from "../../../domain/protocol/Versions.ts"
 import { UpstreamErrorResponse, type UpstreamError, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
@@ -103,7 +103,7 @@ const readBody = (
   }
   // Revision 2025-03-26 knows batches, and a server may answer with one.
   const isMessage = Array.isArray(value)
-    ? value.every((message) => calls.route(message, pending) !== "invalid")
+    ? value.length <= maxBatch && value.every((message) => calls.route(message, pending) !== "invalid")
     : calls.route(value, pending) !== "invalid"
   if (!isMessage) return instead(server, head, "sent an answer that is not a JSON-RPC message")
   return pending.response === undefined ? instead(server, head, "answered a request it was not asked") : undefined

@@ -2,6 +2,7 @@
  * The typed errors of what goes wrong on the way to an HTTP upstream. Messages name the server as configured and a
  * remedy; never a url, a header or anything the upstream wrote.
  */
+import { answerLimits } from "../connection/AnswerLimits.ts"
 import { AddressBlocked } from "./AddressGuard.ts"
 import { UpstreamFailed, UpstreamUnavailable, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
 
@@ -69,12 +70,12 @@ const addressBlocked = (server: string): UpstreamFailed =>
 export const closedError = (server: string, phase: UpstreamFailed["phase"], what: string): UpstreamFailed =>
   new UpstreamFailed({ server, reason: "closed", phase, message: `Server ${server} ${what}` })
 
-export const tooMuch = (server: string, phase: UpstreamFailed["phase"], max: number): UpstreamFailed =>
+export const tooMuch = (server: string, phase: UpstreamFailed["phase"]): UpstreamFailed =>
   new UpstreamFailed({
     server,
     reason: "too-large",
     phase,
-    message: `The answer of server ${server} was given up, as all large answers of one user on their way at once may have no more than ${max} bytes (MAX_ANSWER_BYTES_PER_USER); fetch fewer at a time`
+    message: `The answer of server ${server} was given up, as ${answerLimits}; fetch fewer at a time`
   })
 
 export const sessionLost = (server: string): UpstreamFailed =>

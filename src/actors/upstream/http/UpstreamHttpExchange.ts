@@ -13,6 +13,7 @@ import type { JsonRpcSuccess } from "../../../domain/protocol/JsonRpc.ts"
 import { readFromServer } from "../../../domain/protocol/json/ServerMessages.ts"
 import { Pieces } from "../../../domain/protocol/json/Pieces.ts"
 import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
+import { unitsOfBytes } from "../../limits/FairShare.ts"
 import { large, ResponseScanner } from "../../../domain/protocol/json/ResponseScanner.ts"
 import { type Fork, Guard, type Subject } from "../../../domain/Guard.ts"
 import * as SseDecoder from "./SseDecoder.ts"
@@ -22,6 +23,7 @@ import {
   protocolError
 } from "../../../domain/requests/UpstreamErrors.ts"
 import { tooLarge } from "../connection/AnswerLimits.ts"
+import { messageUnits, PacedReading } from "../connection/PacedReading.ts"
 import { closedError, connectionGone, type Phase, tooMuch, transportError } from "./UpstreamHttpErrors.ts"
 import type { UserPool } from "./UserPools.ts"
 
@@ -77,6 +79,8 @@ export interface ExchangeRequest {
   readonly raw?: boolean
   /** What of its user's memory a large answer takes while it arrives; asked for with the first one. Absent: not counted. */
   readonly room?: () => AnswerRoom
+  /** What reading it costs the user for whom it is read, see `FairShare.spend`. */
+  readonly spend: (units: number, goOn: () => void) => (() => void) | undefined
   /** For the log of a defect, and whose exchange it is. */
   readonly fork: Fork
   readonly subject: Subject
@@ -125,16 +129,26 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Bytes that what was read has cost, and those of it since the pace was looked at. */
   private cost = 0
   private uncounted = 0
-  /** While the rest of a large answer waits for its turn. */
-  private noRest: (() => void) | undefined
+  private readonly reading: PacedReading<SseDecoder.SseEvent>
   private room: AnswerRoom | undefined
   private noGrace: (() => void) | undefined
+  /** The whole response has arrived, though not all of it may have been dealt with. */
+  private hasEnded = false
   private readonly guard: Guard
 
   constructor(request: ExchangeRequest, resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void) {
     this.request = request
     this.resume = resume
     this.guard = new Guard(request.fork, this, request.subject)
+    this.reading = new PacedReading({
+      handle: (event) => this.onEvent(event),
+      spend: (units, goOn) => request.spend(units, () => this.guard.run(goOn)),
+      pause: () => this.controller?.pause(),
+      // A socket whose response has ended is another one's already.
+      resume: () => {
+        if (!this.hasEnded) this.controller?.resume()
+      }
+    })
   }
 
   /** A defect of the hub's own, found while it read the answer. */
@@ -205,20 +219,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     try {
-      this.read(controller, chunk)
+      this.read(chunk)
     } catch (defect) {
       this.guard.fail(defect)
     }
   }
 
   onResponseEnd(): void {
-    this.guard.run(() => this.end())
+    this.hasEnded = true
+    this.guard.run(() => this.reading.afterAll(() => this.end()))
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    this.guard.run(() => this.broken(error))
+    this.hasEnded = true
+    this.guard.run(() => this.reading.afterAll(() => this.broken(error)))
   }
 
   private begin(status: number, headers: Record<string, string | Array<string> | undefined>): void {
@@ -238,17 +254,20 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.request.headOnly === true) return this.answered()
     if (contentType === "text/event-stream" && status < 300) {
       this.phase = "stream"
-      this.events = SseDecoder.make(this.request.maxBytes, (event) => this.onEvent(event), this.request.raw)
+      this.events = SseDecoder.make(this.request.maxBytes, (event) => this.reading.push(event), this.request.raw)
     }
   }
 
-  private read(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  private read(chunk: Buffer): void {
     this.bytes += chunk.length
     this.take(chunk)
     const cost = Math.max(chunk.length, leastChunk)
     this.cost += cost
     this.uncounted += cost
-    if (this.cost > large && this.uncounted >= stepBytes && !this.aborted) this.leaveRoom(controller)
+    if (this.cost <= large || this.uncounted < stepBytes || this.aborted) return
+    const bytes = this.uncounted
+    this.uncounted = 0
+    this.reading.owe(unitsOfBytes(bytes))
   }
 
   private take(chunk: Buffer): void {
@@ -284,18 +303,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.settle(Effect.fail(transportError(this.request.server, error, this.phase)))
   }
 
-  /** A large answer is read no faster than its user's share allows while others are active. */
-  private leaveRoom(controller: Dispatcher.DispatchController): void {
-    // A socket that closes while the answer is paused still hands over what it holds.
-    if (this.noRest !== undefined) return
-    this.noRest = this.request.pool.moved(this.uncounted, () => {
-      this.noRest = undefined
-      controller.resume()
-    })
-    this.uncounted = 0
-    if (this.noRest !== undefined) controller.pause()
-  }
-
   /** A large body is looked through while it arrives rather than parsed when it is there. */
   private collect(chunk: Buffer): void {
     if (!this.hold(this.bytes)) return
@@ -308,19 +315,25 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private hold(bytes: number): boolean {
     if (this.room === undefined && bytes >= large && !this.aborted) this.room = this.request.room?.()
     if (this.room === undefined || this.room.hold(bytes)) return true
-    this.settle(Effect.fail(tooMuch(this.request.server, this.failedPhase(), this.room.max)))
+    this.settle(Effect.fail(tooMuch(this.request.server, this.failedPhase())))
     this.abort()
     return false
   }
 
-  private onEvent(event: SseDecoder.SseEvent): void {
+  /** The units it costs. */
+  private onEvent(event: SseDecoder.SseEvent): number {
     // Priming events have no data; other event names are not MCP's.
-    if (event.data === "" || event.event !== "message" || this.aborted) return
+    if (event.data === "" || event.event !== "message" || this.aborted) return messageUnits
     const read = event.answer === undefined ? readFromServer(event.data) : ({ ok: true, value: event.answer } as const)
-    if (!read.ok) return this.refuse(`sent an event that ${read.reason}; report this to its author`)
-    const verdict = this.request.onMessage(read.value)
-    if (verdict === "invalid") this.refuse("sent an event that is not a JSON-RPC message; report this to its author")
-    else if (verdict) this.answered()
+    const verdict = read.ok ? this.request.onMessage(read.value) : false
+    if (!read.ok) this.refuse(`sent an event that ${read.reason}; report this to its author`)
+    else if (verdict === "invalid")
+      this.refuse("sent an event that is not a JSON-RPC message; report this to its author")
+    else if (verdict) {
+      this.answered()
+      return 0
+    }
+    return messageUnits
   }
 
   private answered(): void {
@@ -370,14 +383,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private abort(): void {
     this.aborted = true
     this.forget()
+    this.reading.stop()
     if (this.controller === undefined) this.finish()
     else this.controller.abort(new Error("Given up"))
   }
 
   private finish(): void {
     this.noGrace?.()
-    this.noRest?.()
-    this.noRest = undefined
+    this.reading.stop()
     this.room?.end()
     this.request.running.delete(this)
   }

@@ -16,6 +16,7 @@ import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts
 import { statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import type { AnswerBytes } from "../../limits/AnswerBytes.ts"
+import type { FairShare } from "../../limits/FairShare.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import {
   discoveredInfo,
@@ -66,7 +67,7 @@ export const connect = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   UpstreamConnection,
   UpstreamError | EraNotSpoken,
-  UpstreamHeaders | UserPools | AnswerBytes | RequestTracker | Scope.Scope
+  UpstreamHeaders | UserPools | AnswerBytes | FairShare | RequestTracker | Scope.Scope
 > {
   const { name: server } = options
   const tracker = yield* RequestTracker

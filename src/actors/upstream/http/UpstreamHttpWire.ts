@@ -10,6 +10,7 @@ import { Clock, Effect, type Scope } from "effect"
 import * as Cookies from "effect/http/Cookies"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
+import { FairShare } from "../../limits/FairShare.ts"
 import { connectionHeaders } from "../connection/ServerPlan.ts"
 import type { CallContext, ConnectOptions } from "../connection/UpstreamConnection.ts"
 import {
@@ -91,11 +92,12 @@ const maxCookies = 50
 export const make = Effect.fnUntraced(function* (
   options: ConnectOptions,
   protocolVersion: string
-): Effect.fn.Return<UpstreamHttpWire, WireError, UpstreamHeaders | UserPools | AnswerBytes | Scope.Scope> {
+): Effect.fn.Return<UpstreamHttpWire, WireError, UpstreamHeaders | UserPools | AnswerBytes | FairShare | Scope.Scope> {
   const { name: server, config } = options
   const upstreamHeaders = yield* UpstreamHeaders
   const pools = yield* UserPools
   const answers = yield* AnswerBytes
+  const share = yield* FairShare
   const clock = yield* Clock.Clock
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const { maxUpstreamBytes, version } = yield* HubConfig
@@ -182,6 +184,7 @@ export const make = Effect.fnUntraced(function* (
         headOnly: request.headOnly ?? false,
         raw: request.raw ?? false,
         room: () => answers.arriving(context.principal.userId),
+        spend: (units, goOn) => share.spend(context.principal.userId, units, goOn),
         fork,
         subject: {
           server,

@@ -11,7 +11,6 @@ import { Context, Effect, Equal, Hash, Layer, RcMap, type Scope } from "effect"
 import type { Socket } from "node:net"
 import { buildConnector, Pool, type Dispatcher } from "undici"
 import { graceMs, stallMs } from "../../../domain/AwakeTimeout.ts"
-import { FairShare, unitsOfBytes } from "../../limits/FairShare.ts"
 import { type Fork, Guard } from "../../../domain/Guard.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import type { UserId } from "../../../domain/Ids.ts"
@@ -41,8 +40,6 @@ export interface PoolStats {
 /** The sockets of one user toward one origin. */
 export interface UserPool {
   readonly dispatch: (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) => void
-  /** So much of a large answer has been read, see `FairShare.spend`. */
-  readonly moved: (bytes: number, goOn: () => void) => (() => void) | undefined
 }
 
 class PoolKey {
@@ -68,7 +65,7 @@ export class UserPools extends Context.Service<
     readonly stats: () => PoolStats
   }
 >()("mcphub/actors/upstream/http/UserPools") {
-  static readonly layer: Layer.Layer<UserPools, never, FairShare> = Layer.effect(
+  static readonly layer: Layer.Layer<UserPools> = Layer.effect(
     UserPools,
     Effect.suspend(() => make())
   )
@@ -76,7 +73,6 @@ export class UserPools extends Context.Service<
 
 const make = Effect.fnUntraced(function* () {
   const config = yield* HubConfig
-  const share = yield* FairShare
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const counters = { pools: 0, open: 0, connects: 0, requests: 0 }
   const addresses = AddressGuard.make(yield* AddressGuard.NameLookup, config.allowedNetworks)
@@ -111,8 +107,7 @@ const make = Effect.fnUntraced(function* () {
           dispatch: (options, handler) => {
             counters.requests++
             pool.dispatch(options, handler)
-          },
-          moved: (bytes, goOn) => share.spend(key.userId, unitsOfBytes(bytes), goOn)
+          }
         }))
       ),
     idleTimeToLive: unusedMs

@@ -23,7 +23,12 @@ import type {
   UpstreamMessage
 } from "../connection/UpstreamConnection.ts"
 import { UpstreamConnector } from "../UpstreamConnector.ts"
-import { askedPause, NotAllowed, type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import {
+  askedPause,
+  NotAllowed,
+  type UpstreamError,
+  UpstreamUnavailable
+} from "../../../domain/requests/UpstreamErrors.ts"
 import { UpstreamPauses } from "../guards/UpstreamPauses.ts"
 
 export interface UpstreamLinks {

@@ -5,7 +5,8 @@
 import * as NdjsonDecoder from "./NdjsonDecoder.ts"
 
 const maxLines = 64
-const maxBytes = 16 * 1024
+/** Of what is pushed at once, more need not be looked at. */
+export const maxBytes = 16 * 1024
 
 export interface StderrTail {
   readonly push: (chunk: Uint8Array) => void

@@ -11,7 +11,11 @@
 import { type Context, Deferred, Effect, Schema, type Scope } from "effect"
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import process from "node:process"
+import type { Readable } from "node:stream"
 import { type Fork, Guard, type Subject } from "../../../domain/Guard.ts"
+import type { JsonRpcSuccess } from "../../../domain/protocol/JsonRpc.ts"
+import { unitsOfBytes } from "../../limits/FairShare.ts"
+import { PacedReading, type PacedSource } from "../connection/PacedReading.ts"
 import * as NdjsonDecoder from "./NdjsonDecoder.ts"
 import * as StderrTail from "./StderrTail.ts"
 
@@ -39,8 +43,11 @@ export interface StdioChildOptions {
   readonly maxStdinBytes: number
   /** Milliseconds between SIGTERM and SIGKILL. */
   readonly killAfterMs: number
-  readonly onLine: NdjsonDecoder.NdjsonOptions["onLine"]
-  readonly onAnswer?: NdjsonDecoder.NdjsonOptions["onAnswer"]
+  /** See `NdjsonOptions`; these return the units that the line costs. */
+  readonly onLine: (line: string) => number
+  readonly onAnswer?: (answer: JsonRpcSuccess) => number
+  /** What reading it costs the user for whom it is read, see `FairShare.spend`. */
+  readonly spend: PacedSource<unknown>["spend"]
   readonly room?: NdjsonDecoder.NdjsonOptions["room"]
   readonly onOverflow: NdjsonDecoder.NdjsonOptions["onOverflow"]
 }
@@ -52,18 +59,24 @@ export interface StdioChild {
   /** Succeeds when the process has exited and everything it wrote has been read. */
   readonly exited: Effect.Effect<ExitStatus>
   readonly stderr: () => ReadonlyArray<string>
+  /** Nothing that it has written is dealt with any more. */
+  readonly stop: () => void
 }
 
 /** Milliseconds for the rest of the group once its leader is gone, and for output that a grandchild keeps open. */
 const stragglerMs = 250
 const pollMs = 10
+/** The bytes that what has arrived at once counts for at least: its arrival alone costs as much as that many. */
+const leastChunk = 1_024
+/** What is written to stderr is cut into lines that nobody may ever read: it costs this many times its bytes. */
+const wordsFactor = 4
 
 export const open = (options: StdioChildOptions): Effect.Effect<StdioChild, SpawnFailed, Scope.Scope> =>
   Effect.contextWith((services: Context.Context<never>) => {
     const fork = Effect.runForkWith(services)
-    return Effect.map(
-      Effect.acquireRelease(start(options, fork), (child) => terminate(child, options, fork)),
-      (child) => attach(child, options, fork)
+    return Effect.acquireRelease(start(options, fork), (child) => terminate(child, options, fork)).pipe(
+      Effect.map((child) => attach(child, options, fork)),
+      Effect.tap(({ stop }) => Effect.addFinalizer(() => Effect.sync(stop)))
     )
   })
 
@@ -95,9 +108,31 @@ const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOption
   // The connection ends with its process, and with it all that was in flight.
   const guard = new Guard(fork, { breakOff: () => signalGroup(child, "SIGKILL") }, options.subject)
   const stderr = StderrTail.make()
-  const stdout = NdjsonDecoder.make(options)
-  guard.on(child.stdout, "data", stdout.push)
-  guard.on(child.stderr, "data", stderr.push)
+  const { onAnswer } = options
+  const paced = <Line>(pipe: Readable, handle: (line: Line) => number): PacedReading<Line> =>
+    new PacedReading({
+      handle,
+      spend: (units, goOn) => options.spend(units, () => guard.run(goOn)),
+      pause: () => void pipe.pause(),
+      resume: () => void pipe.resume()
+    })
+  const lines = paced(child.stdout, (line: string | JsonRpcSuccess) =>
+    typeof line === "string" ? options.onLine(line) : onAnswer!(line)
+  )
+  const words = paced(child.stderr, () => 0)
+  const stdout = NdjsonDecoder.make({
+    ...options,
+    onLine: (line) => lines.push(line),
+    onAnswer: onAnswer === undefined ? undefined : (answer) => lines.push(answer)
+  })
+  guard.on(child.stdout, "data", (chunk: Buffer) => {
+    stdout.push(chunk)
+    lines.owe(unitsOfBytes(Math.max(chunk.length, leastChunk)))
+  })
+  guard.on(child.stderr, "data", (chunk: Buffer) => {
+    stderr.push(chunk.subarray(-StderrTail.maxBytes))
+    words.owe(wordsFactor * unitsOfBytes(Math.max(chunk.length, leastChunk)))
+  })
   // A broken pipe is the child's end or its closing of stdin; both show elsewhere, and unheard they would be thrown.
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {})
   child.on("error", () => {})
@@ -106,7 +141,8 @@ const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOption
     try {
       stdout.end()
     } finally {
-      Deferred.doneUnsafe(exited, Effect.succeed({ code: child.exitCode, signal: child.signalCode }))
+      const status = { code: child.exitCode, signal: child.signalCode }
+      lines.afterAll(() => Deferred.doneUnsafe(exited, Effect.succeed(status)))
     }
   }
   guard.once(child, "close", done)
@@ -128,7 +164,11 @@ const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOption
       return true
     },
     exited: Deferred.await(exited),
-    stderr: stderr.lines
+    stderr: stderr.lines,
+    stop: () => {
+      lines.stop()
+      words.stop()
+    }
   }
 }
 

@@ -35,7 +35,7 @@ import {
 } from "../../../domain/protocol/JsonRpc.ts"
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
 import { isJsonObject, metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
-import { answeredId, readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
+import { answeredId, maxBatch, readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
 import { RawJson } from "../../../domain/protocol/json/RawJson.ts"
 import { metaKeys } from "../../../domain/protocol/eras/RequestMeta.ts"
 import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
@@ -45,7 +45,8 @@ import {
   UpstreamFailed,
   UpstreamUnavailable
 } from "../../../domain/requests/UpstreamErrors.ts"
-import { tooLarge } from "../connection/AnswerLimits.ts"
+import { answerLimits, tooLarge } from "../connection/AnswerLimits.ts"
+import { messageUnits } from "../connection/PacedReading.ts"
 
 /** The request's id in `params._meta` of everything sent to a stdio server. */
 export const requestIdKey = "mcphub/requestId"
@@ -83,8 +84,8 @@ export interface StdioConnection {
   readonly request: (call: UpstreamCall) => Effect.Effect<unknown, CallError>
   readonly notify: (method: string, params: JsonObject | undefined) => Effect.Effect<void, UpstreamUnavailable>
   readonly respond: (response: JsonRpcResponse) => Effect.Effect<void, UpstreamUnavailable>
-  /** One line from the server, or what it says, where its result was not read. */
-  readonly receive: (line: string | JsonRpcSuccess) => void
+  /** One line from the server, or what it says, where its result was not read; the units it costs (`PacedReading`). */
+  readonly receive: (line: string | JsonRpcSuccess) => number
   /** A line exceeded its limit or its user's: whose answer it was is not known, so every call in flight fails. */
   readonly overflow: (whose: "line" | "user") => void
   /** The server is gone: fails what is in flight and whatever comes. */
@@ -150,11 +151,15 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
   const unreadable = (reason: string): UpstreamFailed =>
     protocolError(server, "body", `sent an answer that ${reason}; report this to its author`)
 
-  const answered = (response: JsonRpcResponse, length: number) => {
+  const answered = (response: JsonRpcResponse, length: number): number => {
     const entry = typeof response.id === "number" ? pending.get(response.id) : undefined
-    if (entry === undefined) return options.onLate()
+    if (entry === undefined) {
+      options.onLate()
+      return messageUnits
+    }
     pending.delete(response.id as number)
     entry.resume(outcomeOf(entry.call, response, length))
+    return 0
   }
 
   /** A line that nobody can read as a message: at most the call it was to answer fails of it. */
@@ -235,20 +240,16 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
     }
   }
 
-  const handle = (value: unknown, length: number) => {
+  /** The units it costs. */
+  const handle = (value: unknown, length: number): number => {
     const classified = classify(value)
-    switch (classified.kind) {
-      case "request":
-        return requested(classified.message)
-      case "notification":
-        return notified(classified.message)
-      case "response":
-        return answered(classified.message, length)
-      case "invalid":
-        return isJsonObject(value) && ("result" in value || "error" in value) && !("method" in value)
-          ? refused(classified.id, "is not a JSON-RPC message")
-          : options.onNoise()
-    }
+    if (classified.kind === "response") return answered(classified.message, length)
+    if (classified.kind === "request") requested(classified.message)
+    else if (classified.kind === "notification") notified(classified.message)
+    else if (isJsonObject(value) && ("result" in value || "error" in value) && !("method" in value)) {
+      refused(classified.id, "is not a JSON-RPC message")
+    } else options.onNoise()
+    return messageUnits
   }
 
   return {
@@ -283,10 +284,17 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
     receive: (line) => {
       if (typeof line !== "string") return answered(line, line.result instanceof RawJson ? line.result.byteLength : 0)
       const read = readFromServer(line)
-      if (!read.ok) return refused(answeredId(line), read.reason)
+      if (!read.ok) {
+        refused(answeredId(line), read.reason)
+        return messageUnits
+      }
       // Batches exist in 2025-03-26.
-      if (Array.isArray(read.value)) for (const value of read.value) handle(value, line.length)
-      else handle(read.value, line.length)
+      if (!Array.isArray(read.value)) return handle(read.value, line.length)
+      if (read.value.length > maxBatch) {
+        options.onNoise()
+        return messageUnits
+      }
+      return read.value.reduce((units: number, value) => units + handle(value, line.length), 0)
     },
     overflow: (whose) =>
       failAll(
@@ -298,7 +306,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
             message:
               whose === "line"
                 ? `Server "${server}" sent a message larger than the hub accepts; ask it for less at a time`
-                : `A message of server "${server}" was given up, as all large answers of one user on their way at once have a limit (MAX_ANSWER_BYTES_PER_USER); fetch fewer at a time`
+                : `A message of server "${server}" was given up, as ${answerLimits}; fetch fewer at a time`
           })
       ),
     end: (reason) => {

@@ -9,11 +9,12 @@
  * Spoken are the revisions that begin with `initialize`, and 2024-11-05, which many published servers still answer with
  * and which differs from 2025-03-26 in nothing this hub relies on; and, in a process started for it, revision 2026-07-28.
  */
-import { Clock, Context, Deferred, Effect, Exit, FileSystem, Layer, Path, Scope } from "effect"
+import { Clock, Context, Deferred, Effect, Exit, FileSystem, Layer, Option, Path, Scope } from "effect"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Era, isStateful, latestStateful, statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
+import { FairShare, turn } from "../../limits/FairShare.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import { scrubberOf } from "../connection/UpstreamSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
@@ -35,7 +36,14 @@ export interface UpstreamStdioOptions {
 
 const defaultOptions: UpstreamStdioOptions = { killAfterMs: 5_000, maxStdinBytes: 16 * 1024 * 1024 }
 
-type Requirements = UpstreamHeaders | AnswerBytes | StdioChildren | RequestTracker | FileSystem.FileSystem | Path.Path
+type Requirements =
+  | UpstreamHeaders
+  | AnswerBytes
+  | FairShare
+  | StdioChildren
+  | RequestTracker
+  | FileSystem.FileSystem
+  | Path.Path
 
 export class UpstreamStdio extends Context.Service<
   UpstreamStdio,
@@ -57,6 +65,7 @@ export class UpstreamStdio extends Context.Service<
 const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
   const { initTimeout, maxUpstreamBytes } = yield* HubConfig
   const answers = yield* AnswerBytes
+  const share = yield* FairShare
   const headers = yield* UpstreamHeaders
   const children = yield* StdioChildren
   const tracker = yield* RequestTracker
@@ -76,6 +85,26 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     yield* fs.makeDirectory(tmp)
     return { cwd, tmp }
   })
+
+  /** The folder that the settings name, or the connection's own. */
+  const workingFolder = (server: string, wanted: string, own: string) => {
+    if (wanted === "") return Effect.succeed(own)
+    const named = path.resolve(wanted)
+    return fs.stat(named).pipe(
+      Effect.option,
+      Effect.flatMap((found) =>
+        Option.isSome(found) && found.value.type === "Directory"
+          ? Effect.succeed(named)
+          : Effect.fail(
+              new UpstreamUnavailable({
+                server,
+                reason: "spawn",
+                message: `The folder in cwd of server "${server}" is not there or cannot be read: ${named}; make it, or change cwd in the settings`
+              })
+            )
+      )
+    )
+  }
 
   /** Relative paths in a configuration mean the hub's directory, not the child's own one. */
   const fromHub = (text: string) => (/^\.{1,2}[\\/]/.test(text) ? path.resolve(text) : text)
@@ -97,8 +126,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       protocolVersion: spoken(era, options.protocolVersion)
     })
     const scrubber = scrubberOf(config, context.principal, started)
+    yield* turn(share, context.principal.userId, unitsOfStart)
     const slot = yield* children.slot
-    const { cwd, tmp } = yield* Effect.mapError(folder, () =>
+    const folders = yield* Effect.mapError(folder, () =>
       unavailable("spawn", `No folder could be made for server "${name}"; check that the hub's TMPDIR is writable`)
     )
     const services = yield* Effect.context<never>()
@@ -136,15 +166,17 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       subject: { server: name, userId: context.principal.userId, sessionId: context.sessionId },
       command: fromHub(started.command),
       args: started.args.map(fromHub),
-      env: { ...started.env, TMPDIR: tmp, TMP: tmp, TEMP: tmp },
-      cwd,
+      env: { ...started.env, TMPDIR: folders.tmp, TMP: folders.tmp, TEMP: folders.tmp },
+      cwd: yield* workingFolder(name, started.cwd, folders.cwd),
       maxLineBytes: maxUpstreamBytes,
       room,
       maxStdinBytes: settings.maxStdinBytes,
       killAfterMs: settings.killAfterMs,
       onLine: connection.receive,
       onAnswer: connection.receive,
-      onOverflow: connection.overflow
+      onOverflow: connection.overflow,
+      // Whoever opened it: of a connection that several users share, they all hear what is read for one of them.
+      spend: (units, goOn) => share.spend(context.principal.userId, units, goOn)
     }).pipe(Effect.mapError(({ code }) => unavailable("spawn", spawnMessage(name, code))))
     slot.fill(child.pid)
 
@@ -206,6 +238,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     })
   })
 })
+
+/** What it takes to start a process, in small requests; what it does itself is not the hub's. */
+const unitsOfStart = 12
 
 /** Milliseconds between two log lines about what one server sends that nobody can use. */
 const noiseEveryMs = 60_000

@@ -64,6 +64,17 @@ export const encodeBody = (message: JsonRpcMessage): JsonBody =>
     ? [encoder.encode(opening(message)), ...message.result.pieces, encoder.encode("}")]
     : JSON.stringify(message)
 
+/** Several messages as one array. */
+export const encodeBatch = (messages: ReadonlyArray<JsonRpcMessage>): JsonBody => {
+  if (!messages.some(isRaw)) return JSON.stringify(messages)
+  const bytes = (text: string): ReadonlyArray<Uint8Array> => [encoder.encode(text)]
+  const pieces = messages.flatMap((message, index) => {
+    const body = encodeBody(message)
+    return [...bytes(index === 0 ? "[" : ","), ...(typeof body === "string" ? bytes(body) : body)]
+  })
+  return [...pieces, ...bytes("]")]
+}
+
 export const sizeOf = (body: JsonBody): number => (typeof body === "string" ? Buffer.byteLength(body) : lengthOf(body))
 
 const lengthOf = (pieces: ReadonlyArray<Uint8Array>): number => {

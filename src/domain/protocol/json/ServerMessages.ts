@@ -13,6 +13,9 @@ import { readJson, type ReadJson, serverLimits } from "./JsonLimits.ts"
 /** Characters of a text that holds an error: errors go to logs and through scrubbing as well as to the client. */
 const maxErrorLength = 256 * 1024
 
+/** Messages of a batch (2025-03-26) of a server: it is dealt with at once, without a pause. */
+export const maxBatch = 256
+
 export const readFromServer = (text: string): ReadJson => {
   const read = readJson(text, serverLimits)
   if (read.ok && text.length > maxErrorLength && holdsError(read.value)) {

@@ -23,12 +23,9 @@ export const migrations = {
   "0005_in_flight": inFlight
 }
 
-/** Any fixed number: it only has to be the same in every hub. */
-const turn = 6_274_821
-
 const prepareSchema = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* sql`select 1 as mine where ${dialectOf(sql).hasTurn(turn)}`
+  yield* sql`select 1 as mine where ${dialectOf(sql).hasTurn("migrations")}`
   yield* sql.onDialectOrElse({
     sqlite: () => Effect.void,
     orElse: () =>

@@ -5,6 +5,7 @@
 import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { millisPerDay } from "../../records/AuditLog.ts"
+import { dialectOf } from "./Dialect.ts"
 
 export interface AuditDays {
   /** Makes room for days, by their number since the epoch. */
@@ -15,9 +16,6 @@ export interface AuditDays {
 }
 
 export const dayOf = (time: number): number => Math.floor(time / millisPerDay)
-
-/** Any fixed number, other than those of other locks. */
-const turnOfDays = 6_274_823
 
 /** How long the removal of a partition may hold up who writes; then it is left for the next time. */
 const patience = "2s"
@@ -32,6 +30,7 @@ const dayNamed = (name: unknown): number | undefined => {
 }
 
 const partitions = (sql: SqlClient.SqlClient): AuditDays => {
+  const { hasTurn } = dialectOf(sql)
   /** Days known to have a partition. */
   let made = new Set<number>()
 
@@ -56,7 +55,7 @@ const partitions = (sql: SqlClient.SqlClient): AuditDays => {
       const missing = [...new Set(days)].filter((day) => !made.has(day))
       if (missing.length === 0) return
       yield* Effect.andThen(
-        sql`select pg_advisory_xact_lock(${turnOfDays}::bigint)`,
+        sql`select 1 as mine where ${hasTurn("auditDays")}`,
         Effect.forEach(missing, makeDay, { discard: true })
       ).pipe(sql.withTransaction)
       for (const day of missing) made.add(day)

@@ -14,9 +14,6 @@ import { LongReads } from "./LongReads.ts"
 import { rowsOf } from "./Rows.ts"
 import { orUnavailable } from "./Unavailable.ts"
 
-/** Any fixed number, other than those of other locks. */
-const turnOfRows = 6_274_822
-
 /** Days made ahead, so that midnight makes nobody wait. */
 const daysAhead = 2
 
@@ -73,7 +70,7 @@ const make = Effect.gen(function* () {
       "outcome", "durationMs", "errorCode", "errorKind", "origin")
     select ${instantOf(`e."time"`)}, e."id", e."kind", e."userId", e."username", e."keyId", e."sessionId", e."server",
       e."method", e."target", e."outcome", e."durationMs", e."errorCode", e."errorKind", e."origin"
-    from ${rows("e", events, columns, listOf)} where ${hasTurn(turnOfRows)} ${otherwise}`
+    from ${rows("e", events, columns, listOf)} where ${hasTurn("auditRows")} ${otherwise}`
 
   const newestBefore = (end: number) =>
     Effect.map(

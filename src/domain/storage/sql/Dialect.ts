@@ -7,6 +7,7 @@
  */
 import { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
+import { type Turn, turns } from "./Turns.ts"
 
 type Fragment = Statement.Fragment
 
@@ -65,8 +66,8 @@ export interface Dialect {
   readonly greatest: Fragment
   /** Holds the rows that a statement reads until its transaction ends; a transaction of SQLite holds everything. */
   readonly forUpdate: Fragment
-  /** A condition that is true once no other transaction has taken this number; holds it until its transaction ends. */
-  readonly hasTurn: (turn: number) => Fragment
+  /** A condition that is true once no other transaction has this turn; holds it until its transaction ends. */
+  readonly hasTurn: (turn: Turn) => Fragment
   readonly tableExists: (table: string) => Effect.Effect<boolean, SqlError.SqlError>
   /** The text and the milliseconds that the database gives of its version and its clock. */
   readonly version: Fragment
@@ -132,7 +133,7 @@ const postgres = (sql: SqlClient.SqlClient): Dialect => {
     least: literal("least"),
     greatest: literal("greatest"),
     forUpdate: literal("for update"),
-    hasTurn: (turn) => sql`(select pg_advisory_xact_lock(${turn}::bigint)) is not null`,
+    hasTurn: (turn) => sql`(select pg_advisory_xact_lock(${turns[turn]}::bigint)) is not null`,
     tableExists: (table) =>
       Effect.map(sql`select 1 as found where to_regclass(${own(table)}) is not null`, (rows) => rows.length > 0),
     version: literal("version()"),

@@ -267,9 +267,7 @@ const make = Effect.gen(function* () {
 
     principal: Effect.fn("HubKeys.principal")((key) => {
       const text = Redacted.value(key)
-      return isKeyText(text)
-        ? ownerOf(sql`${table}."keyValue" in (${keyDigest(text)}, ${text})`)
-        : Effect.succeedNone
+      return isKeyText(text) ? ownerOf(sql`${table}."keyValue" in (${keyDigest(text)}, ${text})`) : Effect.succeedNone
     }, orUnavailable),
 
     principalOf: Effect.fn("HubKeys.principalOf")((id) => ownerOf(sql`${table}."id" = ${uuid(id)}`), orUnavailable),

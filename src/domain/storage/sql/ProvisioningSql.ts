@@ -16,10 +16,10 @@ import { Flag, Json, rowsOf, Servers } from "./Rows.ts"
 import { orUnavailable } from "./Unavailable.ts"
 import { usernameColumn } from "./UsersSql.ts"
 
-/** Any fixed number: two files are applied one after the other. */
-const turn = 6_274_822
-
-const storedUsers = rowsOf("user", Schema.Struct({ id: UserId, username: Schema.String, isAdmin: Flag, isOwnName: Flag }))
+const storedUsers = rowsOf(
+  "user",
+  Schema.Struct({ id: UserId, username: Schema.String, isAdmin: Flag, isOwnName: Flag })
+)
 const storedKeys = rowsOf(
   "key",
   Schema.Struct({
@@ -149,7 +149,7 @@ const make = Effect.gen(function* () {
     apply: Effect.fn("Provisioning.apply")(function* (input, file = "The provisioning file") {
       const entries = yield* readFile(input, file)
       return yield* Effect.gen(function* () {
-        yield* sql`select 1 as mine where ${hasTurn(turn)}`
+        yield* sql`select 1 as mine where ${hasTurn("provisioning")}`
         const plan = yield* makePlan(entries, yield* load(entries), credentials)
         if (plan.problems.length > 0) return yield* refuse(file, plan.problems)
         yield* write(plan.writes)

@@ -1,6 +1,7 @@
 /** The operations on a running hub, on its sessions, requests and upstream health. */
 import { Clock, Effect } from "effect"
 import { type RequestRecord, RequestTracker } from "../../../actors/requests/RequestTracker.ts"
+import { Retained } from "../../../actors/limits/Retained.ts"
 import { Sessions } from "../../../actors/registry/Sessions.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { LiveOperations, type RequestView, type SessionView } from "../operations/LiveOperations.ts"
@@ -50,6 +51,7 @@ export const LiveHandlers = (hub: HubFacts) =>
       const users = yield* Users
       const sessions = yield* Sessions
       const tracker = yield* RequestTracker
+      const retained = yield* Retained
 
       const findSession = Effect.fnUntraced(function* (id: string) {
         const found = (yield* sessions.list).find((one) => one.sessionId === id)
@@ -91,7 +93,8 @@ export const LiveHandlers = (hub: HubFacts) =>
           const requests = yield* tracker.pendingBySession(found.sessionId)
           return {
             session: sessionView(found),
-            requests: requests.map(requestView(yield* Clock.currentTimeMillis))
+            requests: requests.map(requestView(yield* Clock.currentTimeMillis)),
+            memory: retained.heldBy(found.userId)
           }
         }, asRefusal),
         sessionKill: Effect.fnUntraced(function* ({ sessionId }) {

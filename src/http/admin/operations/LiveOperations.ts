@@ -88,7 +88,12 @@ export class LiveOperations extends RpcGroup.make(
   }),
   Rpc.make("sessionShow", {
     payload: session,
-    success: Schema.Struct({ session: SessionView, requests: Schema.Array(RequestView) }),
+    success: Schema.Struct({
+      session: SessionView,
+      requests: Schema.Array(RequestView),
+      /** Bytes kept in memory for the session's user, over all their sessions, by kind. */
+      memory: Schema.Record(Schema.String, Schema.Number)
+    }),
     error: OperationRefused
   }),
   /** Answers once the session and everything it held is gone. */

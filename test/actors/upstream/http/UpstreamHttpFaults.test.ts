@@ -148,9 +148,9 @@ describe("faults of an HTTP upstream", () => {
             fork: Effect.runFork,
             subject: {},
             pool: {
-              dispatch: (options, handler) => void sockets.dispatch(options, handler),
-              moved: () => undefined
+              dispatch: (options, handler) => void sockets.dispatch(options, handler)
             },
+            spend: () => undefined,
             method: "POST",
             path: "/mcp",
             headers: [],

@@ -7,6 +7,7 @@ import { Effect, Fiber } from "effect"
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Pool } from "undici"
+import { unitsOfBytes } from "../../../../src/actors/limits/FairShare.ts"
 import { type Exchange, exchange } from "../../../../src/actors/upstream/http/UpstreamHttpExchange.ts"
 
 const size = 2_000_000
@@ -31,13 +32,14 @@ const start = Effect.fnUntraced(function* (answer: Answer) {
     })
   )
   const running = new Set<Exchange>()
+  const heard: Array<object> = []
   const paused: Array<() => void> = []
   const counts = { pauses: 0, bytes: 0, takenBack: 0 }
   let goesOn = true
   let onPause = (): void => {}
-  const moved = (bytes: number, goOn: () => void): (() => void) => {
+  const spend = (units: number, goOn: () => void): (() => void) => {
     counts.pauses++
-    counts.bytes += bytes
+    counts.bytes += units / unitsOfBytes(1)
     if (goesOn) setImmediate(goOn)
     else paused.push(goOn)
     setImmediate(onPause)
@@ -47,14 +49,18 @@ const start = Effect.fnUntraced(function* (answer: Answer) {
     server: "scripted",
     fork: Effect.runFork,
     subject: {},
-    pool: { dispatch: (options, handler) => void dispatcher.dispatch(options, handler), moved },
+    pool: { dispatch: (options, handler) => void dispatcher.dispatch(options, handler) },
+    spend,
     method: "POST",
     path: "/mcp",
     headers: [],
     body: "{}",
     maxBytes: 2 * size,
     running,
-    onMessage: () => false,
+    onMessage: (message) => {
+      heard.push(message as object)
+      return typeof message === "object" && message !== null && "result" in message
+    },
     onLate: () => assert.fail("Nothing is late")
   })
   /** From now on pauses do not end; done at the first. */
@@ -64,6 +70,7 @@ const start = Effect.fnUntraced(function* (answer: Answer) {
   return {
     read: Effect.map(read, (end) => (end.kind === "body" ? end.body === text : end.kind)),
     counts,
+    heard,
     running,
     paused,
     sockets: () => sockets,
@@ -151,6 +158,50 @@ describe("a large answer that is read with pauses", () => {
       )
       for (const goOn of paused) goOn()
       assert.strictEqual(counts.pauses, 1)
+    }).pipe(Effect.scoped)
+  )
+})
+
+const said = Array.from({ length: 200 }, (_, n) => ({ jsonrpc: "2.0", method: "shouts/x", params: { n } }))
+const answer = { jsonrpc: "2.0", id: 1, result: {} }
+
+const events =
+  (messages: ReadonlyArray<object>): Answer =>
+  (response) => {
+    response.writeHead(200, { "content-type": "text/event-stream" })
+    response.end(messages.map((message) => `data: ${JSON.stringify(message)}\n\n`).join(""))
+  }
+
+describe("little messages that are read with pauses", () => {
+  it.live("B43: all come, in order, before the answer behind them and before the end of the stream", () =>
+    Effect.gen(function* () {
+      const cases: ReadonlyArray<readonly [messages: Array<object>, kind: "answered" | "stream"]> = [
+        [[...said, answer], "answered"],
+        [said, "stream"]
+      ]
+      for (const [messages, kind] of cases) {
+        const { counts, heard, read, running } = yield* start(events(messages))
+        assert.strictEqual(yield* read, kind)
+        assert.deepStrictEqual(heard, messages)
+        assert.isAtLeast(counts.pauses, 10)
+        if (kind === "stream") assert.strictEqual(running.size, 0)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("B43: after a pause that nothing ends, none of what has arrived is dealt with", () =>
+    Effect.gen(function* () {
+      const { heard, hold, paused, read, running, untilPaused } = yield* start(events(said))
+      hold()
+      const reading = yield* Effect.forkChild(read, { startImmediately: true })
+      yield* untilPaused
+      const before = heard.length
+      assert.isBelow(before, 20)
+      for (const one of running) one.close()
+      for (const goOn of paused) goOn()
+      assert.strictEqual((yield* Effect.flip(Fiber.join(reading)))._tag, "UpstreamFailed")
+      assert.strictEqual(heard.length, before)
+      assert.strictEqual(running.size, 0)
     }).pipe(Effect.scoped)
   )
 })

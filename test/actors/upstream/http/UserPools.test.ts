@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { UserId } from "../../../../src/domain/Ids.ts"
-import { FairShare } from "../../../../src/actors/limits/FairShare.ts"
 import { UserPools, type UserPool } from "../../../../src/actors/upstream/http/UserPools.ts"
 import { ScriptedHttpUpstream } from "../../../../src/testkit/ScriptedHttpUpstream.ts"
 
@@ -61,7 +60,7 @@ describe("UserPools", () => {
       assert.strictEqual(pools.stats().connects, connects + 1)
       assert.isFalse(ports.has(server.received.at(-1)!.remotePort))
       assert.deepInclude(pools.stats(), { pools: 2, requests: 531 })
-    }).pipe(Effect.scoped, Effect.provide(UserPools.layer.pipe(Layer.provide(FairShare.layer))))
+    }).pipe(Effect.scoped, Effect.provide(UserPools.layer))
   )
 
   it.live("what a user sends to one origin reaches no other, and each user's goes by a socket of their own", () =>
@@ -77,7 +76,7 @@ describe("UserPools", () => {
         [2, 2]
       )
       assert.deepInclude(pools.stats(), { pools: 4, connects: 4 })
-    }).pipe(Effect.scoped, Effect.provide(UserPools.layer.pipe(Layer.provide(FairShare.layer))))
+    }).pipe(Effect.scoped, Effect.provide(UserPools.layer))
   )
 
   it.effect("a pool outlives a session by a moment, for the next one, and then closes its sockets", () =>
@@ -92,6 +91,6 @@ describe("UserPools", () => {
       yield* TestClock.adjust("1 second")
       yield* visit
       assert.deepInclude(pools.stats(), { pools: 1, connects: 2 })
-    }).pipe(Effect.scoped, Effect.provide(UserPools.layer.pipe(Layer.provide(FairShare.layer))))
+    }).pipe(Effect.scoped, Effect.provide(UserPools.layer))
   )
 })

@@ -40,7 +40,6 @@ describe("NdjsonDecoder", () => {
       const decoder = NdjsonDecoder.make({
         maxLineBytes: 1_000_000,
         room: {
-          max: 150_000,
           hold: (size) => {
             held.push(size)
             return size <= 150_000

@@ -145,8 +145,12 @@ describe("the sample server", () => {
         maxLineBytes: 1_000_000,
         maxStdinBytes: 1_000_000,
         killAfterMs: 1_000,
-        onLine: (line) => void Queue.offerUnsafe(answers, JSON.parse(line)),
-        onOverflow: () => {}
+        onLine: (line) => {
+          Queue.offerUnsafe(answers, JSON.parse(line))
+          return 0
+        },
+        onOverflow: () => {},
+        spend: () => undefined
       })
       const _meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",

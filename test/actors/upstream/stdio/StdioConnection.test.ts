@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { messageUnits } from "../../../../src/actors/upstream/connection/PacedReading.ts"
+import { maxBatch } from "../../../../src/domain/protocol/json/ServerMessages.ts"
 import * as StdioConnection from "../../../../src/actors/upstream/stdio/StdioConnection.ts"
 import type { UpstreamMessage } from "../../../../src/actors/upstream/connection/UpstreamConnection.ts"
 import { success } from "../../../../src/domain/protocol/JsonRpc.ts"
@@ -46,6 +48,31 @@ describe("StdioConnection", () => {
       ])
       assert.strictEqual(yield* Fiber.join(first), "for the first")
       assert.strictEqual(yield* Fiber.join(second), "for the second")
+    })
+  )
+
+  it.effect("B43: an answer costs nothing, since its request has paid; whatever else the server says does", () =>
+    Effect.gen(function* () {
+      const { connection, receive, sent, start } = talk()
+      yield* start("tools/call")
+      const answer = { jsonrpc: "2.0", id: sent[0].id, result: {} }
+      const said = { jsonrpc: "2.0", method: "shouts/x" }
+      assert.strictEqual(receive(said), messageUnits)
+      assert.strictEqual(receive([said, answer, said]), 2 * messageUnits)
+      assert.strictEqual(receive(answer), messageUnits)
+      assert.strictEqual(connection.receive("no JSON"), messageUnits)
+    })
+  )
+
+  it.effect("B43: drops a batch that is too long to be dealt with at once", () =>
+    Effect.gen(function* () {
+      const { counts, outside, receive } = talk()
+      const batch = (count: number) => Array.from({ length: count }, () => ({ jsonrpc: "2.0", method: "shouts/x" }))
+      receive(batch(maxBatch))
+      assert.lengthOf(outside, maxBatch)
+      receive(batch(maxBatch + 1))
+      assert.lengthOf(outside, maxBatch)
+      assert.strictEqual(counts.noise, 1)
     })
   )
 

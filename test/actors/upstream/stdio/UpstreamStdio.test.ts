@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Logger, Queue, Scope } from "effect"
-import { existsSync } from "node:fs"
+import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import process from "node:process"
 import { Environment } from "../../../../src/domain/config/Environment.ts"
 import { success } from "../../../../src/domain/protocol/JsonRpc.ts"
@@ -113,6 +115,34 @@ describe("two users of one stdio server", () => {
         )
       )
     )
+  )
+
+  it.live(
+    "field A15: work in the folder that the settings name, which stays; one that is not there fails with its name",
+    () =>
+      Effect.gen(function* () {
+        const ada = contextOf("ada")
+        const bo = contextOf("bo")
+        const named = realpathSync(mkdtempSync(join(tmpdir(), "mcphub-test-")))
+        yield* Effect.gen(function* () {
+          const [adas, bos] = yield* Effect.scoped(
+            Effect.gen(function* () {
+              const first = yield* Effect.flatMap(connect({ ...config(), cwd: named }, ada), (c) =>
+                callTool(c, ada, "cwd")
+              )
+              const second = yield* Effect.flatMap(connect(config(), bo), (c) => callTool(c, bo, "cwd"))
+              return [first, second] as const
+            })
+          )
+          assert.strictEqual(adas.cwd, named)
+          assert.notStrictEqual(bos.cwd, named)
+          assert.isTrue(existsSync(named))
+          const missing = join(named, "none")
+          const error = yield* Effect.flip(Effect.scoped(connect({ ...config(), cwd: missing }, ada)))
+          assert.strictEqual(error._tag, "UpstreamUnavailable")
+          assert.include(error.message, missing)
+        }).pipe(Effect.ensuring(Effect.sync(() => rmSync(named, { recursive: true }))))
+      }).pipe(Effect.provide(layer()))
   )
 
   it.live("work in folders of their own, which are gone with the connection", () =>

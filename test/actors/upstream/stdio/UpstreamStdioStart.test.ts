@@ -4,6 +4,8 @@ import { createRequire } from "node:module"
 import { relative } from "node:path"
 import process from "node:process"
 import { pathToFileURL } from "node:url"
+import { TestClock } from "effect/testing"
+import { FairShare } from "../../../../src/actors/limits/FairShare.ts"
 import { StdioChildren } from "../../../../src/actors/upstream/stdio/StdioChildren.ts"
 import type { UpstreamMessage } from "../../../../src/actors/upstream/connection/UpstreamConnection.ts"
 import type { UpstreamError } from "../../../../src/domain/requests/UpstreamErrors.ts"
@@ -24,6 +26,27 @@ const failed = (entry: ServerConfig, context = contextOf("ada")) =>
   })
 
 const failedScript = (script: StdioScript) => failed(config(script))
+
+describe("a user who starts processes without pause", () => {
+  it.effect("A58: waits with the next one beside another user, who is answered meanwhile", () =>
+    Effect.gen(function* () {
+      const share = yield* FairShare
+      const [ada, bo] = [contextOf("ada"), contextOf("bo")]
+      const isActive = Effect.sync(() => void share.admit(bo.principal.userId, true, () => {}))
+      const theirs = yield* connect(config(), bo)
+      yield* TestClock.adjust("2 seconds")
+      yield* isActive
+      yield* connect(config(), ada)
+      const second = yield* Effect.forkChild(connect(config(), ada), { startImmediately: true })
+      assert.isString((yield* callTool(theirs, bo, "cwd"))["cwd"])
+      // It holds no place yet, which is the first thing that a start takes.
+      assert.strictEqual((yield* StdioChildren).live(), 2)
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(second)
+      assert.strictEqual((yield* StdioChildren).live(), 3)
+    }).pipe(Effect.scoped, Effect.provide(layer({ config: { fairShare: 20 } })))
+  )
+})
 
 describe("a stdio server that does not start", () => {
   it.live("names the missing program and what to do", () =>

@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
 import type { JsonObject } from "../../../../src/domain/protocol/JsonRpc.ts"
+import { Retained } from "../../../../src/actors/limits/Retained.ts"
 import { AnswerBytes } from "../../../../src/actors/limits/AnswerBytes.ts"
 import { FairShare } from "../../../../src/actors/limits/FairShare.ts"
 import { RequestTracker } from "../../../../src/actors/requests/RequestTracker.ts"
@@ -18,8 +19,15 @@ export const layer = (
   tracker: Layer.Layer<RequestTracker> = RequestTracker.layerMemory
 ) =>
   UpstreamHttp.layerNoDeps.pipe(
-    Layer.provideMerge(Layer.mergeAll(UpstreamHeaders.layer, UserPools.layer, AnswerBytes.layer, tracker)),
-    Layer.provide(FairShare.layer),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        UpstreamHeaders.layer,
+        UserPools.layer,
+        AnswerBytes.layer.pipe(Layer.provideMerge(Retained.layer)),
+        tracker
+      )
+    ),
+    Layer.provideMerge(FairShare.layer),
     Layer.provideMerge(layerConfig(config))
   )
 

@@ -7,7 +7,9 @@ import { Effect, Layer, Queue } from "effect"
 import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
 import type { JsonObject } from "../../../../src/domain/protocol/JsonRpc.ts"
 import type { ServerConfig } from "../../../../src/domain/servers/ServerConfig.ts"
+import { Retained } from "../../../../src/actors/limits/Retained.ts"
 import { AnswerBytes } from "../../../../src/actors/limits/AnswerBytes.ts"
+import { FairShare } from "../../../../src/actors/limits/FairShare.ts"
 import { RequestTracker } from "../../../../src/actors/requests/RequestTracker.ts"
 import { StdioChildren } from "../../../../src/actors/upstream/stdio/StdioChildren.ts"
 import type {
@@ -30,7 +32,12 @@ export const layer = (
 ) =>
   UpstreamStdio.layerWith(options.stdio ?? {}).pipe(
     Layer.provideMerge(options.children ?? StdioChildren.layer),
-    Layer.provide([UpstreamHeaders.layer, AnswerBytes.layer, NodeServices.layer]),
+    Layer.provide([
+      UpstreamHeaders.layer,
+      AnswerBytes.layer.pipe(Layer.provideMerge(Retained.layer)),
+      NodeServices.layer
+    ]),
+    Layer.provideMerge(FairShare.layer),
     Layer.provideMerge(RequestTracker.layerMemory),
     Layer.provide(connections.layerConfig(options.config))
   )

@@ -18,6 +18,7 @@ import { UpstreamHttp } from "../../../../src/actors/upstream/http/UpstreamHttp.
 import * as UpstreamLinks from "../../../../src/actors/upstream/links/UpstreamLinks.ts"
 import { UpstreamStdio } from "../../../../src/actors/upstream/stdio/UpstreamStdio.ts"
 import { UserPools } from "../../../../src/actors/upstream/http/UserPools.ts"
+import { Retained } from "../../../../src/actors/limits/Retained.ts"
 import { AnswerBytes } from "../../../../src/actors/limits/AnswerBytes.ts"
 import { UserLimits } from "../../../../src/actors/limits/UserLimits.ts"
 import { defaults, HubConfig, type HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
@@ -39,9 +40,10 @@ const layer = (settings: SubscriptionRef.SubscriptionRef<SettingsValue>, config:
     Layer.provideMerge([
       UpstreamHeaders.layer,
       UpstreamHealth.layer,
-      UserPools.layer.pipe(Layer.provide(FairShare.layer)),
+      UserPools.layer,
+      FairShare.layer,
       UserLimits.layer,
-      AnswerBytes.layer,
+      AnswerBytes.layer.pipe(Layer.provideMerge(Retained.layer)),
       StdioChildren.layer,
       RequestTracker.layerMemory,
       HubMetrics.layer,
@@ -81,11 +83,16 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       onOpen: options.onOpen ?? (() => Effect.void),
       onClosed: (server) => closed.add(server)
     }).pipe(Scope.provide(scope))
-    const lists = yield* ServerLists.make({
-      links,
-      announce: (kind) => announced.add(kind),
-      onMessage: (_, message) => messages.add(message)
-    }).pipe(Scope.provide(scope))
+    const retained = yield* Retained
+    const { userId } = contextOf(username).principal
+    const lists = yield* Effect.flatMap(retained.room(userId, "lists"), (room) =>
+      ServerLists.make({
+        room,
+        links,
+        announce: (kind) => announced.add(kind),
+        onMessage: (_, message) => messages.add(message)
+      })
+    ).pipe(Scope.provide(scope))
     const sessionId = SessionId.make(`session-${username}-${++opened}`)
     /** A fresh context, with a request id of its own. */
     const context = () => ({ ...contextOf(username, options.tokens), sessionId })
@@ -95,6 +102,8 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       context,
       get: (server: string) => Effect.suspend(() => links.get(server, context())),
       list: (server: string, kind: ListKind = "tools") => Effect.suspend(() => lists.get(server, kind, context())),
+      /** Bytes that the lists of all of the user's sessions take. */
+      listBytes: () => retained.heldBy(userId).lists,
       /** What servers sent on no call's stream, or beside a list. */
       messages: messages.all,
       nextMessage: messages.next,

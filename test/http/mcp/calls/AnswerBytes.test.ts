@@ -88,7 +88,7 @@ const start = Effect.fnUntraced(function* (
       wanted,
       { every: "10 millis" }
     ).pipe(Effect.map((bytes) => assert.isTrue(wanted(bytes), `${bytes} bytes`)))
-  const gauge = () => Context.get(hub.services, HubMetrics).value("mcphub_answer_bytes")
+  const gauge = () => Context.get(hub.services, HubMetrics).value("mcphub_retained_bytes", { kind: "answers" })
   /** A call whose answer stands still when most of it is in the hub. */
   const stop = Effect.fnUntraced(function* (user: HubUser, asked: Effect.Effect<any>) {
     const before = heldBy(user)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { BodyBytes } from "../../../../src/actors/limits/BodyBytes.ts"
 import { FairShare } from "../../../../src/actors/limits/FairShare.ts"
 import { HubKeys } from "../../../../src/domain/identity/HubKeys.ts"
 import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
@@ -15,6 +16,15 @@ const start = Effect.fnUntraced(function* (config: Partial<HubConfigShape> = {})
   const upstream = yield* ScriptedHttpUpstream.make({
     tools: {
       hang: faults.hang,
+      chatty: (call) => {
+        for (let progress = 1; progress <= 200; progress++) {
+          const params = { progressToken: call.progressToken, progress }
+          call.event({ jsonrpc: "2.0", method: "notifications/progress", params })
+        }
+        call.content({ said: 200 })
+      },
+      brief: (call) =>
+        call.body(200, "application/json", `{"jsonrpc":"2.0","id":${String(call.id)},"result":{"content":[]}}`),
       large: (call) => call.body(200, "application/json", `{"jsonrpc":"2.0","id":${String(call.id)},"result":${large}}`)
     }
   })
@@ -208,6 +218,89 @@ describe("a user who asks for much", () => {
         assert.strictEqual(answers.filter(({ status }) => status === 200).length, 100 - waiting)
         assert.strictEqual(calledBy(hub.ada), 1 + 100 - waiting)
       })
+  )
+
+  it.effect("A56: pays for a large body before it is parsed: the next one waits, and holds up nobody else", () =>
+    Effect.gen(function* () {
+      const { ada, bo, calledBy, hub } = yield* start()
+      const held = Effect.sync(Context.get(hub.services, BodyBytes).held)
+      const text = "x".repeat(800_000)
+      const large = (id: number) =>
+        ada.send({ ...call("echo", id), params: { name: "files-brief", arguments: { text } } })
+      assert.strictEqual((yield* large(1)).status, 200)
+      const called = calledBy(hub.ada)
+      const second = yield* Effect.forkChild(large(2))
+      yield* eventually(held, (bytes) => bytes > text.length)
+      for (let i = 0; i < 3; i++) assert.deepStrictEqual(yield* bo.callTool("files-echo", { i }), { i })
+      assert.strictEqual(calledBy(hub.ada), called)
+      assert.isAbove(yield* held, text.length)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(second)).status, 200)
+      assert.strictEqual(yield* held, 0)
+    })
+  )
+
+  it.effect("A57: pays for each message of a batch, so that the next batch waits, and holds up nobody else", () =>
+    Effect.gen(function* () {
+      const { bo, hub, settled, share, upstream } = yield* start()
+      const ada = yield* hub.connect(hub.ada, { protocolVersion: "2025-03-26" })
+      yield* ada.callTool("files-echo")
+      const method = "notifications/roots/list_changed"
+      const batch = Array.from({ length: 50 }, () => ({ jsonrpc: "2.0", method }))
+      yield* TestClock.adjust("2 seconds")
+      yield* bo.callTool("files-echo", { bo: "is here" })
+      assert.strictEqual((yield* ada.send(batch)).status, 202)
+      yield* eventually(
+        Effect.sync(() => upstream.calls(method).length),
+        (count) => count === 50
+      )
+      const others = yield* Effect.forkChild(Effect.all([ada.send(batch), ada.send(batch)], { concurrency: 2 }))
+      yield* settled(1)
+      for (let i = 0; i < 3; i++) assert.deepStrictEqual(yield* bo.callTool("files-echo", { i }), { i })
+      assert.strictEqual(upstream.calls(method).length, 50)
+      yield* Effect.forkChild(Effect.forever(Effect.andThen(TestClock.adjust("1 second"), Effect.yieldNow)))
+      for (const { status } of yield* Fiber.join(others)) assert.strictEqual(status, 202)
+      assert.strictEqual(share.waiting(), 0)
+    })
+  )
+
+  it.effect("A58: pays for each session opened, so that what follows waits, and holds up nobody else", () =>
+    Effect.gen(function* () {
+      const { bo, flood, hub, settled, share } = yield* start()
+      const ada = yield* hub.connect(hub.ada)
+      const waited = share.waited()
+      const adas = yield* flood(ada, 2)
+      yield* settled(1)
+      assert.strictEqual(share.waited(), waited + 1)
+      for (let i = 0; i < 3; i++) assert.deepStrictEqual(yield* bo.callTool("files-echo", { i }), { i })
+      yield* TestClock.adjust("1 second")
+      for (const { status } of yield* Fiber.join(adas)) assert.strictEqual(status, 200)
+    })
+  )
+
+  it.effect("A59: pays for the streams that are resumed, so that the next one waits, and holds up nobody else", () =>
+    Effect.gen(function* () {
+      const { ada, bo } = yield* start()
+      const answer = yield* ada.open({
+        ...call("chatty", 7),
+        params: { name: "files-chatty", _meta: { progressToken: 1 } }
+      })
+      const { id } = yield* answer.event
+      assert.isString(id)
+      // The server's messages are charged, too.
+      const time = yield* Effect.forkChild(Effect.forever(TestClock.adjust("50 millis")))
+      assert.lengthOf(yield* answer.rest, 201)
+      yield* Fiber.interrupt(time)
+      yield* TestClock.adjust("2 seconds")
+      yield* bo.callTool("files-echo", { bo: "is here" })
+      const resumed = Effect.flatMap(ada.resume(id!), ({ rest }) => rest)
+      assert.lengthOf(yield* resumed, 201)
+      const again = yield* Effect.forkChild(resumed)
+      for (let i = 0; i < 3; i++) assert.deepStrictEqual(yield* bo.callTool("files-echo", { i }), { i })
+      assert.isUndefined(again.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(yield* Fiber.join(again), 201)
+    })
   )
 
   it.effect("R25: gets a large answer in pieces with pauses between them, and every byte of it", () =>

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber } from "effect"
+import { Context, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { randomUUID } from "node:crypto"
 import { Sessions } from "../../../../src/actors/registry/Sessions.ts"
 import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
+import { SessionStore } from "../../../../src/domain/records/SessionStore.ts"
 import { ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
 import { secondHub, watchedStore } from "../../support/SecondHub.ts"
 
@@ -113,6 +114,32 @@ describe("a session of an earlier run of the hub", () => {
       // Back again: a session follows its client.
       assert.strictEqual((yield* moving.send(ping)).status, 200)
       assert.isTrue((yield* first.list).find(({ username }) => username === "ada")?.recovered)
+    })
+  )
+})
+
+describe("a session whose row the database does not take", () => {
+  it.live("B42: is the only one that a restart ends; the other user goes on", () =>
+    Effect.gen(function* () {
+      const { layer } = yield* watchedStore
+      const refusing = Layer.effect(
+        SessionStore,
+        Effect.map(SessionStore, (own) => ({
+          ...own,
+          save: (owner: string, rows: Parameters<typeof own.save>[1]) =>
+            rows.some(({ client }) => client.clientInfo["name"] === "refused")
+              ? Effect.die(new Error("A statement failed"))
+              : own.save(owner, rows)
+        }))
+      ).pipe(Layer.provide(layer))
+      const hub = yield* TestHub.make({ replace: refusing })
+      const adas = yield* hub.connect(hub.ada, { clientInfo: { name: "refused", version: "1" } })
+      const bos = yield* hub.connect(hub.bo)
+      yield* Context.get(hub.services, Sessions).drain(0)
+      const next = yield* secondHub(hub.services)
+      const ping = { jsonrpc: "2.0", id: 1, method: "ping" }
+      assert.strictEqual((yield* next.send(bos, ping)).status, 200)
+      assert.strictEqual((yield* next.send(adas, ping)).status, 404)
     })
   )
 })

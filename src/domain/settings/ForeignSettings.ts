@@ -1,0 +1,55 @@
+/**
+ * Reads the servers out of another program's settings file: its syntax (JSON with comments, or TOML), its place for
+ * servers, its words. What comes out is checked like the hub's own file before anything is written.
+ *
+ * Messages quote nothing of the text: what is next to a mistake may be a secret.
+ */
+import { Effect, Schema } from "effect"
+import { type ParseError, parse as parseJsonc } from "jsonc-parser"
+import { parse as parseToml, TomlError } from "smol-toml"
+import { isJsonObject } from "../protocol/JsonObjects.ts"
+import { type ForeignProgramName, foreignPrograms, type ForeignProgram, type Imported } from "./ForeignPrograms.ts"
+import { lineAndColumn } from "./JsonPosition.ts"
+
+/** The file is not of its program's syntax, or holds no servers. */
+export class ForeignSettingsUnreadable extends Schema.TaggedError<ForeignSettingsUnreadable>()(
+  "ForeignSettingsUnreadable",
+  { message: Schema.String }
+) {}
+
+const unreadable = (message: string) => new ForeignSettingsUnreadable({ message })
+
+const jsonOf = (text: string): Effect.Effect<unknown, ForeignSettingsUnreadable> =>
+  Effect.suspend(() => {
+    const errors: Array<ParseError> = []
+    const value: unknown = parseJsonc(text, errors, { allowTrailingComma: true })
+    const [first] = errors
+    return first === undefined
+      ? Effect.succeed(value)
+      : unreadable(`the file is not JSON from ${lineAndColumn(text, first.offset)} on`)
+  })
+
+const tomlOf = (text: string): Effect.Effect<unknown, ForeignSettingsUnreadable> =>
+  Effect.try({
+    try: (): unknown => parseToml(text),
+    catch: (cause) =>
+      unreadable(
+        cause instanceof TomlError
+          ? `the file is not TOML at line ${cause.line}, column ${cause.column}`
+          : "the file is not TOML"
+      )
+  })
+
+export const readForeignSettings = Effect.fnUntraced(function* (
+  program: ForeignProgramName,
+  text: string
+): Effect.fn.Return<Imported, ForeignSettingsUnreadable> {
+  const { read, syntax, title }: ForeignProgram = foreignPrograms[program]
+  const source = text.startsWith("\uFEFF") ? text.slice(1) : text
+  const document = yield* syntax === "toml" ? tomlOf(source) : jsonOf(source)
+  const imported = isJsonObject(document) ? read(document) : { servers: {}, problems: [] }
+  if (Object.keys(imported.servers).length === 0 && imported.problems.length === 0) {
+    return yield* unreadable(`it holds no MCP servers where ${title} keeps them`)
+  }
+  return imported
+})

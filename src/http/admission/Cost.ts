@@ -1,0 +1,62 @@
+/**
+ * The cost of a request to its user beyond the one unit of `FairShare` that every request has: as much as the hub works
+ * for it. A body is paid for before it is parsed, so that whoever is over their share waits with it unparsed; the
+ * messages of a batch before they are delivered.
+ */
+import type { BodyBytes } from "../../actors/limits/BodyBytes.ts"
+import type { FairShare } from "../../actors/limits/FairShare.ts"
+import type { UserId } from "../../domain/Ids.ts"
+import type { Wait, Way } from "../wire/Guard.ts"
+import type { WireReply } from "../wire/Wire.ts"
+import type { Messages } from "./PostBody.ts"
+
+/** Bodies up to here cost no more than their request. */
+const smallBody = 64 * 1024
+/** Bytes of a body whose parse takes as long as a small request. */
+const bytesPerUnit = 64 * 1024
+
+/** Events that are sent again in the time of a small request. */
+const eventsPerUnit = 64
+
+export const unitsOfBody = (bytes: number): number => (bytes <= smallBody ? 0 : bytes / bytesPerUnit)
+
+/** Beyond the one that is paid. */
+export const unitsOfMessages = (messages: Messages): number => (messages.kind === "one" ? 0 : messages.items.length - 1)
+
+/** A stream that goes on is paid for with what may have to be sent again. */
+export const unitsOfStream = (kept: { readonly events: number; readonly bytes: number }): number =>
+  1 + kept.events / eventsPerUnit + kept.bytes / bytesPerUnit
+
+/** Beyond the request that opens it: a session is written down, and opens connections of its own. */
+export const unitsOfSession = 8
+
+export interface Paying {
+  readonly share: FairShare["Service"]
+  readonly bodies: BodyBytes["Service"]
+}
+
+/** Waits until the user may go on. */
+const turn =
+  (share: FairShare["Service"], userId: UserId, units: number, reply: WireReply): Wait<undefined> =>
+  (resume) => {
+    const takeBack = share.spend(userId, units, () => resume(undefined))
+    if (takeBack === undefined) resume(undefined)
+    else reply.onAbort(takeBack)
+  }
+
+/** Pays for work; N bytes stay in the user's account for as long as that waits. False: there is no room for them. */
+export function* pay(
+  { bodies, share }: Paying,
+  userId: UserId,
+  units: number,
+  bytes: number,
+  reply: WireReply
+): Way<boolean> {
+  if (units === 0) return true
+  const room = bodies.arriving(userId)
+  if (!room.hold(bytes)) return false
+  reply.onEnd(room.end)
+  yield turn(share, userId, units, reply)
+  room.end()
+  return true
+}

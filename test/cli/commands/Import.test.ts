@@ -1,0 +1,157 @@
+/** `mcphub import`: other programs' settings, as their documents show them. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { assert, describe } from "@effect/vitest"
+import { Effect } from "effect"
+import { inFolder } from "../support/InFolder.ts"
+import { mcphub, program } from "../support/Program.ts"
+
+const put = (cwd: string, file: string, text: string | object): string => {
+  const path = join(cwd, file)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, typeof text === "string" ? text : JSON.stringify(text))
+  return path
+}
+
+const settingsOf = (cwd: string) => JSON.parse(readFileSync(join(cwd, "mcp_settings.json"), "utf8"))
+
+const url = "https://one.example/mcp"
+
+describe("field C1: import", () => {
+  inFolder("reads the servers of each program, in its place and its words", (cwd) =>
+    Effect.gen(function* () {
+      put(cwd, ".mcp.json", {
+        mcpServers: { claude: { type: "http", url, headers: { A: "${TOKEN:-none}", B: "${USER_B:-x}" } } }
+      })
+      put(cwd, ".cursor/mcp.json", { mcpServers: { cursor: { command: "npx", args: ["-y", "a"], disabled: true } } })
+      put(
+        cwd,
+        ".vscode/mcp.json",
+        `{ // asks for the key
+          "inputs": [{ "type": "promptString", "id": "api-key", "password": true }],
+          "servers": { "vscode": { "type": "http", "url": "${url}", "headers": { "A": "\${input:api-key}" } } },
+        }`
+      )
+      const windsurf = put(cwd, "windsurf.json", { mcpServers: { windsurf: { serverUrl: url } } })
+      const cline = put(cwd, "cline.json", {
+        mcpServers: { cline: { type: "streamableHttp", url, timeout: 30, autoApprove: ["read"] } }
+      })
+      put(cwd, ".gemini/settings.json", {
+        theme: "dark",
+        mcpServers: { gemini: { httpUrl: url, timeout: 5000, headers: { A: "Bearer $PATH", B: "${USER_B:-x}" } } }
+      })
+      put(cwd, "opencode.json", {
+        mcp: {
+          opencode: { type: "local", command: ["bun", "x", "it"], environment: { A: "{env:PATH}" }, enabled: true }
+        }
+      })
+      put(
+        cwd,
+        ".codex/config.toml",
+        `model = "x"\n[mcp_servers.codex]\nurl = "${url}"\nbearer_token_env_var = "PATH"\ntool_timeout_sec = 20\n`
+      )
+      put(cwd, "server.json", {
+        name: "com.example/registry",
+        packages: [
+          {
+            registryType: "npm",
+            identifier: "@example/weather",
+            version: "1.2.3",
+            transport: { type: "stdio" },
+            environmentVariables: [{ name: "API_KEY", isSecret: true, isRequired: true }]
+          }
+        ]
+      })
+      const sources = [
+        ["claude"],
+        ["cursor"],
+        ["vscode"],
+        ["windsurf", windsurf],
+        ["cline", cline],
+        ["gemini"],
+        ["opencode"],
+        ["codex"],
+        ["registry"]
+      ]
+      for (const [name, ...file] of sources) {
+        const done = yield* program(["import", "--from", name!, ...file], { cwd })
+        assert.strictEqual(done.code, 0, `${name}: ${done.stdout}${done.stderr}`)
+      }
+      assert.deepStrictEqual(settingsOf(cwd).mcpServers, {
+        claude: { type: "http", url, headers: { A: "${TOKEN:-none}", B: "${env:USER_B:-x}" } },
+        cursor: { command: "npx", args: ["-y", "a"], disabled: true },
+        vscode: { type: "http", url, headers: { A: "${USER_API_KEY}" } },
+        windsurf: { serverUrl: url },
+        cline: { type: "streamableHttp", url, autoApprove: ["read"], options: { timeout: 30_000 } },
+        gemini: { httpUrl: url, headers: { A: "Bearer ${PATH}", B: "${env:USER_B:-x}" }, options: { timeout: 5_000 } },
+        opencode: { type: "local", command: "bun", args: ["x", "it"], env: { A: "${env:PATH}" }, enabled: true },
+        codex: { url, headers: { Authorization: "Bearer ${env:PATH}" }, options: { timeout: 20_000 } },
+        registry: { command: "npx", args: ["-y", "@example/weather@1.2.3"], env: { API_KEY: "${USER_API_KEY}" } }
+      })
+      const checked = yield* mcphub(["config", "check"], { cwd })
+      assert.strictEqual(checked.code, 0, checked.stdout)
+    })
+  )
+
+  inFolder("refuses what the hub cannot do, with file, server, field and remedy, and writes nothing of it", (cwd) =>
+    Effect.gen(function* () {
+      const file = put(cwd, "mcp.json", {
+        mcpServers: {
+          good: { command: "tool" },
+          bad: { command: "tool", args: ["${workspaceFolder}/secret-canary"] }
+        }
+      })
+      const refused = yield* mcphub(["import", "--from", "cursor", file], { cwd })
+      assert.strictEqual(refused.code, 2)
+      assert.include(
+        refused.stdout,
+        `problem  ${file}: mcpServers.bad.args[0]: This is a placeholder of another program`
+      )
+      assert.notInclude(refused.stdout + refused.stderr, "secret-canary")
+      assert.isFalse(existsSync(join(cwd, "mcp_settings.json")))
+      const good = yield* mcphub(["import", "--from", "cursor", "--only", "good", file], { cwd })
+      assert.strictEqual(good.code, 0, good.stdout)
+      assert.deepStrictEqual(settingsOf(cwd), { mcpServers: { good: { command: "tool" } } })
+    })
+  )
+
+  inFolder("replaces no server unasked, and a dry run writes nothing", (cwd) =>
+    Effect.gen(function* () {
+      const before = { mcpServers: { one: { command: "mine" } }, groups: [{ name: "dev", servers: ["one"] }] }
+      put(cwd, "mcp_settings.json", before)
+      const file = put(cwd, "mcp.json", { mcpServers: { one: { command: "theirs" } } })
+      const taken = yield* mcphub(["import", "--from", "claude", file], { cwd })
+      assert.strictEqual(taken.code, 2)
+      assert.include(taken.stderr, "add --replace")
+      const dry = yield* mcphub(["import", "--from", "claude", "--replace", "--dry-run", file], { cwd })
+      assert.strictEqual(dry.code, 0)
+      assert.deepStrictEqual(settingsOf(cwd), before)
+      const replaced = yield* mcphub(["import", "--from", "claude", "--replace", file], { cwd })
+      assert.strictEqual(replaced.code, 0, replaced.stderr)
+      assert.deepStrictEqual(settingsOf(cwd), { ...before, mcpServers: { one: { command: "theirs" } } })
+    })
+  )
+
+  inFolder("names what is no settings file of that program, and quotes none of it", (cwd) =>
+    Effect.gen(function* () {
+      const broken = put(cwd, "broken.json", '{"mcpServers": {"a": {"env": {"K": "secret-canary"} }')
+      const toml = put(cwd, "broken.toml", 'model = "secret-canary\n')
+      const empty = put(cwd, "empty.json", { other: {} })
+      const said = yield* Effect.forEach(
+        [["claude", broken], ["codex", toml], ["vscode", empty], ["claude", join(cwd, "none.json")], ["cline"]],
+        ([name, ...file]) => mcphub(["import", "--from", name!, ...file], { cwd })
+      )
+      assert.deepStrictEqual(
+        said.map(({ code }) => code),
+        [2, 2, 2, 2, 2]
+      )
+      const text = said.map(({ stderr }) => stderr)
+      assert.match(text[0]!, /broken\.json: the file is not JSON from line 1, column/)
+      assert.match(text[1]!, /broken\.toml: the file is not TOML at line/)
+      assert.match(text[2]!, /empty\.json: it holds no MCP servers where Visual Studio Code keeps them/)
+      assert.match(text[3]!, /none\.json cannot be read/)
+      assert.match(text[4]!, /name the file: mcphub import --from cline FILE/)
+      assert.notInclude(text.join(), "secret-canary")
+    })
+  )
+})

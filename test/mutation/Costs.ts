@@ -1,0 +1,50 @@
+/** Rules about what a user's requests cost them. */
+import type { Mutation } from "./Mutation.ts"
+
+const cost = "src/http/admission/Cost.ts"
+const waiting = "test/http/mcp/sessions/FairShare.test.ts"
+
+export const costs: ReadonlyArray<Mutation> = [
+  {
+    wrong: "a process costs nothing to start",
+    file: "src/actors/upstream/stdio/UpstreamStdio.ts",
+    find: "    yield* turn(share, context.principal.userId, unitsOfStart)\n",
+    replace: "    void turn(share, context.principal.userId, unitsOfStart)\n",
+    tests: ["test/actors/upstream/stdio/UpstreamStdioStart.test.ts"]
+  },
+  {
+    wrong: "a large body costs no more than a small one",
+    file: cost,
+    find: "(bytes <= smallBody ? 0 : bytes / bytesPerUnit)",
+    replace: "(bytes <= smallBody ? 0 : 0)",
+    tests: [waiting]
+  },
+  {
+    wrong: "a body that waits for its turn counts for nobody",
+    file: cost,
+    find: "if (!room.hold(bytes)) return false",
+    replace: "if (!room.hold(0)) return false",
+    tests: [waiting]
+  },
+  {
+    wrong: "a batch costs no more than one message",
+    file: cost,
+    find: "messages.items.length - 1)",
+    replace: "0 * messages.items.length)",
+    tests: [waiting]
+  },
+  {
+    wrong: "a session costs no more than the request that opens it",
+    file: cost,
+    find: "export const unitsOfSession = 8",
+    replace: "export const unitsOfSession = 0",
+    tests: [waiting]
+  },
+  {
+    wrong: "what is sent again costs nothing",
+    file: cost,
+    find: "1 + kept.events / eventsPerUnit + kept.bytes / bytesPerUnit",
+    replace: "0 * kept.events",
+    tests: [waiting]
+  }
+]

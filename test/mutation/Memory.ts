@@ -1,0 +1,151 @@
+/** Rules about what one user, or one server, can make the hub keep in memory. */
+import type { Mutation } from "./Mutation.ts"
+
+const ledger = "src/actors/limits/Retained.ts"
+const lists = "src/actors/catalog/ServerLists.ts"
+const listed = "test/actors/catalog/ServerLists.test.ts"
+const replayed = "test/actors/streams/SessionReplay.test.ts"
+const wishes = "src/actors/session/SessionMemory.ts"
+const subscribed = "test/http/mcp/memory/Subscriptions.test.ts"
+const notified = "test/http/mcp/memory/Notifications.test.ts"
+const batches = "src/http/mcp/PostExchange.ts"
+const batched = "test/http/mcp/memory/Batches.test.ts"
+const counted = "test/actors/limits/Retained.test.ts"
+const onTheirWay = "test/http/mcp/calls/AnswerBytes.test.ts"
+const slowBodies = "test/http/admission/SlowBodies.test.ts"
+
+export const memoryRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "what is kept for all users shares one user's room",
+    file: ledger,
+    find: "return (account?.held[kind] ?? 0) + bytes <= bounds[kind]",
+    replace: "return total[kind] + bytes <= bounds[kind]",
+    tests: [counted, onTheirWay, slowBodies]
+  },
+  {
+    wrong: "each thing that is kept has its user's room to itself",
+    file: ledger,
+    find: "return (account?.held[kind] ?? 0) + bytes <= bounds[kind]",
+    replace: "return bytes <= bounds[kind]",
+    tests: [counted, onTheirWay]
+  },
+  {
+    wrong: "what is kept of all kinds has no bound together",
+    file: ledger,
+    find: " && (account?.all ?? 0) + bytes <= config.maxMemoryPerUser",
+    replace: "",
+    tests: [counted]
+  },
+  {
+    wrong: "what was released of a user still fills the room of the other kinds",
+    file: ledger,
+    find: "    account.all += bytes\n",
+    replace: "    account.all += Math.max(0, bytes)\n",
+    tests: [counted]
+  },
+  {
+    wrong: "what a scope held is held after its end",
+    file: ledger,
+    find: "        add(userId, kind, -held)\n",
+    replace: "",
+    tests: [counted, listed]
+  },
+  {
+    wrong: "a list takes no room in its user's memory",
+    file: lists,
+    find: "if (!hold(weightOf(page.items)))",
+    replace: "if (!hold(0))",
+    tests: [listed]
+  },
+  {
+    wrong: "a list that was replaced or forgotten keeps its room",
+    file: lists,
+    find: "    room.release(cache.get(key)?.bytes ?? 0)\n",
+    replace: "",
+    tests: [listed]
+  },
+  {
+    wrong: "a list that was refused keeps the room of its first pages",
+    file: lists,
+    find: "Effect.sync(() => room.release(bytes))",
+    replace: "Effect.void",
+    tests: [listed]
+  },
+  {
+    wrong: "a list that is to be replaced leaves its successor no room",
+    file: lists,
+    find: "        // The list that this one is to replace makes room for it.\n        forget(key)\n",
+    replace: "",
+    tests: [listed]
+  },
+  {
+    wrong: "kept events take no room in their user's memory",
+    file: "src/actors/streams/SessionReplay.ts",
+    find: "while (!memory.hold(size))",
+    replace: "while (!memory.hold(0))",
+    tests: [replayed]
+  },
+  {
+    wrong: "a session may subscribe to any number of resources",
+    file: wishes,
+    find: "if (count >= maxSubscriptions || ",
+    replace: "if (",
+    tests: [subscribed]
+  },
+  {
+    wrong: "a session may subscribe by addresses of any length",
+    file: wishes,
+    find: "    if (uri.length > maxUriLength) return tooLong\n",
+    replace: "",
+    tests: [subscribed]
+  },
+  {
+    wrong: "subscriptions take no room in their user's memory",
+    file: wishes,
+    find: "room.hold(length)",
+    replace: "room.hold(0)",
+    tests: [subscribed]
+  },
+  {
+    wrong: "a subscription that was given up counts on",
+    file: wishes,
+    find: "        count--\n",
+    replace: "",
+    tests: [subscribed]
+  },
+  {
+    wrong: "any number of notifications may be on their way to servers",
+    file: "src/actors/session/SessionNotifications.ts",
+    find: "    if (onTheirWay + forServers.length > maxOnTheirWay) return tooMany\n",
+    replace: "",
+    tests: [notified]
+  },
+  {
+    wrong: "notifications on their way to servers take no room in their user's memory",
+    file: "src/actors/session/SessionNotifications.ts",
+    find: "weightOf(params) * (1 + [...links.live()].length)",
+    replace: "weightOf(params) * 0",
+    tests: [notified]
+  },
+  {
+    wrong: "a notification that a server has accepted keeps its room",
+    file: "src/actors/session/SessionNotifications.ts",
+    find: "      onTheirWay--\n      room.release(bytes)\n",
+    replace: "      onTheirWay--\n",
+    tests: [notified]
+  },
+  {
+    wrong: "answers that wait for the rest of their batch take no room",
+    file: batches,
+    find: "room?.hold(bytes) === false",
+    replace: "room?.hold(0) === false",
+    tests: [batched]
+  },
+  {
+    wrong: "a batch keeps its room when its answers have left",
+    file: batches,
+    find: "    this.options.room?.release(this.held)\n",
+    replace: "",
+    tests: [batched]
+  }
+]
