@@ -208,8 +208,8 @@ export const accessRules: ReadonlyArray<Mutation> = [
   {
     wrong: "everybody reaches what the first user to be decided for reaches",
     file: "src/actors/session/SessionAccess.ts",
-    find: "  return ({ groups }) => {\n",
-    replace: "  return ({ groups }) => {\n    groups = (globalThis as any).everybodysGroups ??= groups\n",
+    find: "const { groups } = principal()\n",
+    replace: 'const groups = ((globalThis as any).everybodysGroups ??= principal().groups) as Principal["groups"]\n',
     tests: [targets]
   },
   {

@@ -123,8 +123,8 @@ const downstream: ReadonlyArray<Mutation> = [
   {
     wrong: "a session cancels another session's request by its id",
     file: intake,
-    find: "const running = new Map<RequestRecord, JsonRpcId>()",
-    replace: `const running: Map<RequestRecord, JsonRpcId> = ${everybodys("Requests")}`,
+    find: "const running = new Map<RequestRecord, JsonRpcRequest>()",
+    replace: `const running: Map<RequestRecord, JsonRpcRequest> = ${everybodys("Requests")}`,
     tests: [exchanges]
   },
   {

@@ -74,8 +74,8 @@ export const eventTransport: ReadonlyArray<Mutation> = [
   {
     wrong: "a stream takes no place until there is a session",
     file: registry,
-    find: "Effect.andThen(takePlace(principal))",
-    replace: "Effect.andThen(Effect.succeed(placeOf(principal.userId)))",
+    find: "return yield* takePlace(principal)\n  })\n\n  const open",
+    replace: "return placeOf(principal.userId)\n  })\n\n  const open",
     tests: [endings]
   },
   {

@@ -77,15 +77,15 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "answers from before a lost connection are still believed",
     file: cache,
-    find: "    this.generation++\n    this.#entries.clear()\n    this.#digests.clear()\n",
-    replace: "    this.generation++\n",
+    find: "    this.#entries.clear()\n    this.#digests.clear()\n",
+    replace: "",
     tests: [identity]
   },
   {
     wrong: "a read from before a lost connection is still believed",
     file: cache,
-    find: "    this.generation++\n    this.#entries.clear()\n",
-    replace: "    this.#entries.clear()\n",
+    find: "    this.generation++\n    for (const { state } of this.#all()) state.change()\n",
+    replace: "    for (const { state } of this.#all()) state.change()\n",
     tests: [identity]
   },
   {

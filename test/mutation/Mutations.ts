@@ -1,5 +1,6 @@
 /** Every mutation, in the order in which they are tried. */
 import { accessRules } from "./AccessRules.ts"
+import { authority } from "./Authority.ts"
 import { bulkheads } from "./Bulkheads.ts"
 import { callRules } from "./Calls.ts"
 import { costs } from "./Costs.ts"
@@ -20,6 +21,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...eventTransport,
   ...headerRules,
   ...accessRules,
+  ...authority,
   ...upstreamRules,
   ...bulkheads,
   ...sharedQueues,

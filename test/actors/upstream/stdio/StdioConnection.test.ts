@@ -51,6 +51,25 @@ describe("StdioConnection", () => {
     })
   )
 
+  it.effect(
+    "A53: gives what names no call to the only one in flight where one user has the connection, and never else",
+    () =>
+      Effect.gen(function* () {
+        const question = { jsonrpc: "2.0", id: "q", method: "elicitation/create", params: {} }
+        const line = { jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data: "of a call" } }
+        for (const severalUsers of [false, true]) {
+          const { outside, receive, sent, start } = talk({ severalUsers })
+          const inside: Array<UpstreamMessage> = []
+          yield* start("tools/call", (message) => void inside.push(message), "bo")
+          assert.lengthOf(sent, 1)
+          receive(question)
+          receive(line)
+          assert.lengthOf(severalUsers ? outside : inside, 2)
+          assert.lengthOf(severalUsers ? inside : outside, 0)
+        }
+      })
+  )
+
   it.effect("B43: an answer costs nothing, since its request has paid; whatever else the server says does", () =>
     Effect.gen(function* () {
       const { connection, receive, sent, start } = talk()
