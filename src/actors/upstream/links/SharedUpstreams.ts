@@ -105,8 +105,8 @@ export class SharedUpstreams extends Context.Service<
       const unattributed = (server: string, method: string): void => {
         const known = unattributedBy.get(server)
         if (known !== undefined) return known.increment()
-        const name = "mcphub_shared_unattributed_total"
-        const first = metrics.counter(name, "Messages of shared servers that nobody can be given", { server })
+        const about = "Messages of shared servers that nobody can be given"
+        const first = metrics.counter("mcphub_shared_unattributed_total", about, { server })
         first.increment()
         unattributedBy.set(server, first)
         runFork(
