@@ -60,7 +60,10 @@ export const make = Effect.fnUntraced(function* (options: AdmissionOptions) {
     const now = access()
     const ended = intake.endWhere(
       ({ server }, message) =>
-        server !== undefined && !admitsRequest(now, server, message.method, namesOf(server, message), nameSeparator),
+        server !== undefined &&
+        // What is in flight there ends with its connection, and says so.
+        !changed.includes(server) &&
+        !admitsRequest(now, server, message.method, namesOf(server, message), nameSeparator),
       reason
     )
     const left = [...links.linked()].filter((server) => !now.has(server))
