@@ -37,6 +37,9 @@ const provisioned = ({ id, key, name }: Person, { main, processes }: Servers.Ser
 }
 
 const env = {
+  // With room for gigabytes a runtime collects so rarely that growth could not be told from garbage.
+  NODE_OPTIONS: "--max-old-space-size=400",
+  DENO_V8_FLAGS: "--max-old-space-size=400",
   REQUEST_TIMEOUT: String(limitMs),
   MAX_REQUEST_TIMEOUT: String(2 * limitMs),
   LIST_TIMEOUT: String(limitMs),
