@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Effect, Fiber, Redacted, Stream } from "effect"
+import { Clock, Deferred, Effect, Fiber, Option, Redacted, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Groups } from "../../../src/domain/identity/Groups.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
@@ -258,6 +258,39 @@ describe("Principals", () => {
         yield* Deferred.succeed(lost, undefined)
         assert.strictEqual(yield* token(adas.key), `new of ${adas.row.userId}`)
         assert.strictEqual(yield* Fiber.join(beingRead), `new of ${bos.row.userId}`)
+      })
+    )
+  )
+
+  it.effect("A51: who looked a key up before hears what became of it, and of its own alone; age is no news", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { adas, bos } = yield* adaAndBo
+        const [principals, keys] = [yield* Principals, yield* HubKeys]
+        const [ada, bo] = yield* Effect.all([principals.authenticate(adas.key), principals.authenticate(bos.key)])
+        const states = () => [ada, bo].map(({ standing }) => [standing.isCurrent, standing.isRevoked])
+        yield* TestClock.adjust("2 minutes")
+        assert.deepStrictEqual(states(), [
+          [true, false],
+          [true, false]
+        ])
+        yield* keys.setTokens({ keyId: adas.row.id }, { GITHUB_TOKEN: Redacted.make("new") })
+        yield* settle
+        assert.deepStrictEqual(states(), [
+          [false, false],
+          [true, false]
+        ])
+        const renewed = Option.getOrThrow(yield* principals.renewed(ada))
+        assert.strictEqual(Redacted.value(renewed.serviceTokens.get("GITHUB_TOKEN")!), "new")
+        assert.deepStrictEqual([renewed.standing.isCurrent, ada.standing.isOlderThan(renewed.standing)], [true, true])
+        assert.isFalse(ada.standing.isOlderThan(bo.standing))
+        yield* reads.missed
+        yield* settle
+        assert.deepStrictEqual([...states(), renewed.standing.isCurrent], [[false, false], [false, false], false])
+        yield* keys.revoke(adas.row.id)
+        yield* settle
+        assert.deepStrictEqual([...states(), renewed.standing.isRevoked], [[false, true], [false, false], true])
+        assert.isTrue(Option.isNone(yield* principals.renewed(renewed)))
       })
     )
   )

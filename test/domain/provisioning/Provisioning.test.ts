@@ -1,5 +1,6 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Option, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { Groups } from "../../../src/domain/identity/Groups.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
@@ -132,6 +133,48 @@ for (const [place, store] of stores) {
           }
           const wrongId = { users: [{ username: `ada-${run}`, id: randomUUID() }] }
           assert.include((yield* Effect.flip(provisioning.apply(wrongId))).message, "users[0].id")
+        })
+      )
+
+      it.effect("A54: a name means the user whose username it is, and nobody where several only go by it", () =>
+        Effect.gen(function* () {
+          // Only tables that another hub has filled hold people without a username; in memory there are none.
+          const database = yield* Effect.serviceOption(SqlClient.SqlClient)
+          if (Option.isNone(database)) return
+          const sql = database.value
+          const run = ++runs
+          const [provisioning, users] = [yield* Provisioning, yield* Users]
+          const add = (column: "githubUsername" | "displayName", name: string) => {
+            const id = randomUUID()
+            return Effect.as(
+              sql`insert into "users" ("id", ${sql(column)}, "isAdmin", "isActive", "createdAt", "updatedAt")
+                select cast(${id} as ${sql.onDialectOrElse({ pg: () => sql.literal("uuid"), orElse: () => sql.literal("text") })}),
+                  ${name}, false, true, "createdAt", "updatedAt" from "users" where "username" = ${`ada-${run}`}`,
+              id
+            )
+          }
+          const [ada, bo] = [`ada-${run}`, `bo-${run}`]
+          const local: string = (yield* users.add({ username: ada })).id
+          const login = yield* add("githubUsername", ada)
+          yield* provisioning.apply({
+            users: [{ username: ada, admin: true, keys: [{ key: newKey() }], serviceTokens: { GITHUB_TOKEN: "t" } }]
+          })
+          const isAdmin = Effect.map(users.list, (all) =>
+            [local, login].map((id: string) => all.find((user) => user.id === id)!.isAdmin)
+          )
+          assert.deepStrictEqual(yield* isAdmin, [true, false])
+          // Nobody has the username: a GitHub name and a display name are worth the same.
+          const first = yield* add("githubUsername", bo)
+          yield* add("displayName", bo)
+          const error = yield* Effect.flip(provisioning.apply({ users: [{ username: bo, admin: true }] }))
+          assert.match(error.message, /users\[0\]\.username.*several users go by the name/)
+          const named = yield* provisioning.apply({ users: [{ username: bo, id: first, admin: true }] })
+          assert.deepStrictEqual(named.users, counts(0, 1, 0))
+          const admins = (yield* users.list).filter((user) => user.username === bo && user.isAdmin)
+          assert.deepStrictEqual(
+            admins.map(({ id }): string => id),
+            [first]
+          )
         })
       )
 

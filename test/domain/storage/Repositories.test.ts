@@ -72,7 +72,11 @@ for (const [place, store] of stores) {
           const bos = yield* keys.create({ userId: bo.id })
           yield* groups.create({ userId: ada.id, name: "work", servers: ["github"], tools: ["github-search"] })
           yield* groups.create({ userId: bo.id, name: "work", servers: ["jira"] })
+          for (const { key, row } of [adas, bos]) {
+            assert.deepStrictEqual(yield* keys.principalOf(row.id), yield* keys.principal(key))
+          }
           yield* users.remove(ada.id)
+          assert.isTrue(Option.isNone(yield* keys.principalOf(adas.row.id)))
           assert.strictEqual((yield* Effect.flip(users.byId(ada.id)))._tag, "UserNotFound")
           assert.isTrue(Option.isNone(yield* keys.principal(adas.key)))
           assert.deepStrictEqual(yield* keys.listByUser(ada.id), [])
