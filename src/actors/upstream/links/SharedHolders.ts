@@ -4,9 +4,9 @@
  * subscribed to the union of what they want, and a resource is given up when the last of them has no more use for it.
  *
  * A question that comes with no call is for one person, and whose call prompted it cannot be known: it is put to the only
- * session of the only user there can be, or to nobody, and then the server hears that. A log line on the one channel of
- * a child process may speak of any user's call: where several users hold it, nobody hears a line that names no call.
- * Over HTTP each call has a stream of its own, and what comes on another one is about the server.
+ * session of the only user there can be, or to nobody, and then the server hears that. A log line may speak of any user's
+ * call, over HTTP too, where the official SDK logs on the session's stream what a tool has to say: where several users
+ * hold the connection, nobody hears a line that names no call.
  */
 import { Effect, type Scope } from "effect"
 import { textOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
@@ -41,8 +41,6 @@ export interface SharedHolders {
 export interface HoldersOptions {
   /** Whether all holders are sessions of one user. */
   readonly oneUser: boolean
-  /** Whether calls and everything else come on one channel, as from a child process. */
-  readonly oneChannel: boolean
   /** Something for one user came, and nobody can know for which: nobody gets it. */
   readonly onUnattributed: (message: UpstreamMessage) => void
   /** Answers the server in the holders' place. */
@@ -63,7 +61,7 @@ const uriOf = (params: JsonObject | undefined): string => textOrEmpty(params?.["
 const aboutCalls: ReadonlySet<string> = new Set(["notifications/message", "notifications/elicitation/complete"])
 
 export const make = (options: HoldersOptions): SharedHolders => {
-  const { answer, onUnattributed, oneChannel, oneUser } = options
+  const { answer, onUnattributed, oneUser } = options
 
   const holders = new Set<Holder>()
 
@@ -79,7 +77,7 @@ export const make = (options: HoldersOptions): SharedHolders => {
       onUnattributed(message)
       return answer(failure(message.id, notAsked))
     }
-    if (oneChannel && !oneUser && aboutCalls.has(message.method)) return onUnattributed(message)
+    if (!oneUser && aboutCalls.has(message.method)) return onUnattributed(message)
     const isUpdate = message.method === "notifications/resources/updated"
     for (const holder of holders) {
       if (!isUpdate || holder.uris.has(uriOf(message.params))) holder.hear(message)

@@ -13,7 +13,7 @@ import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import type { Principal } from "../../../domain/identity/Principal.ts"
 import { Principals } from "../../../domain/identity/Principals.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
-import { type Isolation, serverType } from "../../../domain/servers/ServerConfig.ts"
+import type { Isolation } from "../../../domain/servers/ServerConfig.ts"
 import { type Counter, HubMetrics, methodLabel } from "../../observing/HubMetrics.ts"
 import * as SharedHolders from "./SharedHolders.ts"
 import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
@@ -122,7 +122,6 @@ export class SharedUpstreams extends Context.Service<
         const { context } = key.options
         const holders = SharedHolders.make({
           oneUser: key.owner !== undefined,
-          oneChannel: serverType(key.options.config) === "stdio",
           onUnattributed: ({ method }) => unattributed(key.options.name, method),
           answer: (response) =>
             void runFork(

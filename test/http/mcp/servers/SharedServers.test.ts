@@ -52,7 +52,7 @@ describe("a server that all users share", () => {
     })
   )
 
-  it.live("A53: over HTTP puts what it asks outside of calls to nobody; its log lines there are about the server", () =>
+  it.live("A53: over HTTP puts what it asks outside of calls to nobody, and tells nobody its log lines there", () =>
     Effect.gen(function* () {
       const { hold, upstream } = yield* holdingUpstream()
       const { ada, bo, streams, unattributed } = yield* start({ url: upstream.url, isolation: "shared" })
@@ -64,14 +64,18 @@ describe("a server that all users share", () => {
       assert.strictEqual((declined.body as any).error.code, -32601)
       assert.strictEqual(unattributed(), 1)
       const log = { method: "notifications/message", params: { level: "info", data: "maintenance" } }
+      // The official SDK logs on this stream also what a tool has to say.
       upstream.push({ jsonrpc: "2.0", ...log })
-      for (const stream of streams) assert.deepInclude(yield* stream.next, log)
+      const changed = { method: "notifications/prompts/list_changed" }
+      upstream.push({ jsonrpc: "2.0", ...changed })
+      for (const stream of streams) assert.deepInclude(yield* stream.next, changed)
+      assert.strictEqual(unattributed(), 2)
       // A late question of a call comes on that call's stream, which nobody reads any more.
       yield* ada.notify("notifications/cancelled", { requestId: 1 })
       yield* held.answer
       held.call.event({ jsonrpc: "2.0", id: "late", method: "elicitation/create", params: {} })
-      upstream.push({ jsonrpc: "2.0", ...log })
-      for (const stream of streams) assert.deepInclude(yield* stream.next, log)
+      upstream.push({ jsonrpc: "2.0", ...changed })
+      for (const stream of streams) assert.deepInclude(yield* stream.next, changed)
     })
   )
 })

@@ -31,7 +31,7 @@ const start = Effect.fnUntraced(function* (more: Partial<ServerConfig> = {}) {
   return { change, files, groups, hold, hub, id, mail, servers }
 })
 
-const say = (data: string) => ({ jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data } })
+const say = (data: string) => ({ jsonrpc: "2.0", method: "notifications/words", params: { data } })
 const changed = "notifications/tools/list_changed"
 
 describe("a server that a user's groups no longer admit", () => {
@@ -72,7 +72,7 @@ describe("a server that a user's groups no longer admit", () => {
           const heard = []
           for (next = yield* adas.next; next.params?.data !== "of mail"; next = yield* adas.next)
             heard.push(next.method)
-          assert.notInclude(heard, "notifications/message")
+          assert.notInclude(heard, "notifications/words")
           for (next = yield* bos.next; next.params?.data !== "of files";) next = yield* bos.next
           assert.strictEqual((yield* Effect.flip(ada.callTool("files-echo"))).code, -32602)
           assert.deepStrictEqual(yield* bo.callTool("files-echo", { n: 1 }), { n: 1 })
