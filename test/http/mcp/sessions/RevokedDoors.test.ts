@@ -241,7 +241,7 @@ describe("what waits when its key is revoked", () => {
       for (const client of [ada, bo]) yield* client.callTool("files-echo")
       yield* upstream.await(({ httpMethod }) => httpMethod === "GET")
       const say = (data: string) =>
-        upstream.push({ jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data } })
+        upstream.push({ jsonrpc: "2.0", method: "notifications/words", params: { data } })
       yield* eventually(
         Effect.sync(() => say("before")),
         (streams) => streams === 1,
