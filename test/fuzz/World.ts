@@ -113,18 +113,17 @@ export const make = (lanes: number): Effect.Effect<World, unknown, Scope.Scope> 
 
     const check = async (): Promise<void> => {
       alive()
-      const marker = `${markOf("bo")}${++checks}`
+      // Before anything is waited for: another lane may check meanwhile.
+      const id = ++checks
+      const marker = `${markOf("bo")}${id}`
       const headers = (await neighbour.session("/mcp"))!
       const params = { name: "http-stateful-echo", arguments: { marker } }
-      const body = JSON.stringify({ jsonrpc: "2.0", id: checks, method: "tools/call", params })
+      const body = JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params })
       const answer = await neighbour.exchange({ path: "/mcp", headers, body })
       alive()
       const result = answer?.status === 200 ? (JSON.parse(answer.text) as { result?: any; id: unknown }) : undefined
       const got = result?.result?.structuredContent
-      if (
-        result?.id !== Number(marker.slice(markOf("bo").length)) ||
-        JSON.stringify(got) !== JSON.stringify({ marker })
-      ) {
+      if (result?.id !== id || JSON.stringify(got) !== JSON.stringify({ marker })) {
         throw new Broken(`bo asked for ${marker} and got ${answer?.status} ${answer?.text}`)
       }
       if (/^data: ?\S/m.test(heard)) throw new Broken(`bo heard ${heard.slice(0, 500)}`)

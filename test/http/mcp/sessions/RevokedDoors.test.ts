@@ -240,8 +240,7 @@ describe("what waits when its key is revoked", () => {
       const [adas, bos] = yield* Effect.all([ada.stream, bo.stream])
       for (const client of [ada, bo]) yield* client.callTool("files-echo")
       yield* upstream.await(({ httpMethod }) => httpMethod === "GET")
-      const say = (data: string) =>
-        upstream.push({ jsonrpc: "2.0", method: "notifications/words", params: { data } })
+      const say = (data: string) => upstream.push({ jsonrpc: "2.0", method: "notifications/words", params: { data } })
       yield* eventually(
         Effect.sync(() => say("before")),
         (streams) => streams === 1,
