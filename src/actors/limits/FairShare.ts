@@ -165,10 +165,10 @@ const make = Effect.fnUntraced(function* () {
 
   /**
    * What is owed is bounded: who has worked alone for an hour must not pay for it for an hour. What one piece of work
-   * costs is owed in full, however much it is.
+   * costs is owed in full, however much it is, and nothing that follows takes a part of it off.
    */
   const charge = (account: Account, units: number): void => {
-    account.units = Math.max(-Math.max(burst, units), account.units - units)
+    account.units = Math.max(Math.min(-burst, -units, account.units), account.units - units)
   }
 
   const start = (account: Account, request: () => void): void => {
