@@ -44,6 +44,8 @@ const tasks = {
   "bench:call": program("bench/call/run.ts"),
   // Which test guards against which hazard, from the titles of the tests into docs/internals/hazards.md.
   hazards: program("test/docs/Hazards.ts"),
+  // The same for what servers and clients in use do, into docs/internals/field.md.
+  field: program("test/docs/Field.ts"),
   // Breaks each rule that keeps users apart, in a copy, and asks whether a test notices: half an hour, for the night.
   mutate: program("test/mutation/run.ts"),
   // What the database costs the hub's thread, or what is left of the embedded one after kills.

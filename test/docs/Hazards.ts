@@ -48,7 +48,7 @@ export const rowOf = (line: string): Row | undefined => {
 }
 
 /** The row as it has to be, given all titled tests. */
-const remade = ([code, what, required, tests, state]: Row, all: ReadonlyArray<Titled>): string => {
+export const remade = ([code, what, required, tests, state]: Row, all: ReadonlyArray<Titled>): string => {
   const found = all.filter((one) => one.code === code).map((one) => `\`${one.path} › ${one.title}\``)
   const byHand = tests
     .split("<br>")
@@ -71,4 +71,7 @@ export const remake = (text: string, all: ReadonlyArray<Titled> = titled()): str
     })
     .join("\n")
 
-if (process.argv[1]?.endsWith("Hazards.ts") === true) writeFileSync(join(root, page), remake(read(page)))
+/** Writes a page anew. */
+export const write = (path: string, text: string): void => writeFileSync(join(root, path), text)
+
+if (process.argv[1]?.endsWith("Hazards.ts") === true) write(page, remake(read(page)))

@@ -154,12 +154,10 @@ layer(Hub.layer, { timeout: patience, excludeTestServices: true })("a server tha
     })
   )
 
-  it.effect("B06: sends garbage among its events: what is garbage is skipped or refused, never delivered", () =>
+  it.effect("B06: sends garbage among its events: what is garbage is skipped, and the answer is delivered", () =>
     Effect.gen(function* () {
       const { ada } = yield* Hub
-      const answer = yield* Effect.exit(ada.callTool("web-garbledStream"))
-      if (answer._tag === "Success") assert.deepStrictEqual(answer.value, { after: "garbage" })
-      else assert.include(JSON.stringify(answer), "upstream_protocol")
+      assert.deepStrictEqual(yield* ada.callTool("web-garbledStream"), { after: "garbage" })
       assert.deepStrictEqual(yield* ada.callTool("web-echo", { next: 2 }), { next: 2 })
     })
   )

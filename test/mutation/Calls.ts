@@ -292,14 +292,14 @@ const upstream: ReadonlyArray<Mutation> = [
   {
     wrong: "the client's progress token leaves the hub",
     file: http,
-    find: "token === undefined ? params : withProgressToken(params!, id)",
+    find: "asks ? withProgressToken(params, id) : params",
     replace: "params",
     tests: [httpCalls]
   },
   {
     wrong: "progress comes under the hub's token",
     file: http,
-    find: "progressToken: pending.token } })",
+    find: "progressToken: token } })",
     replace: "} })",
     tests: [httpCalls]
   },
@@ -313,22 +313,15 @@ const upstream: ReadonlyArray<Mutation> = [
   {
     wrong: "an answer with another id is taken",
     file: http,
-    find: "          classified.message.id !== origin.id ||\n",
-    replace: "",
+    find: "!awaits(classified.message.id, origin) ||",
+    replace: "origin.response !== undefined ||",
     tests: [httpCalls]
   },
   {
     wrong: "a second answer replaces the first",
     file: http,
-    find: "          origin.response !== undefined ||\n",
-    replace: "",
-    tests: [httpCalls]
-  },
-  {
-    wrong: "progress without a token reaches the call that asked for none",
-    file: http,
-    find: "pending?.token === undefined || pending.response !== undefined",
-    replace: "pending === undefined || pending.response !== undefined",
+    find: "origin.response === undefined && isSameId(id, origin.id)",
+    replace: "isSameId(id, origin.id)",
     tests: [httpCalls]
   },
   {
@@ -383,8 +376,8 @@ const upstream: ReadonlyArray<Mutation> = [
   {
     wrong: "a child's answer is given twice",
     file: stdio,
-    find: "    pending.delete(response.id as number)\n",
-    replace: "",
+    find: "    pending.delete(id)\n    entry.resume(outcomeOf(",
+    replace: "    entry.resume(outcomeOf(",
     tests: [stdioCalls]
   }
 ]

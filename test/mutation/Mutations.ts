@@ -6,6 +6,7 @@ import { callRules } from "./Calls.ts"
 import { costs } from "./Costs.ts"
 import { doors } from "./Doors.ts"
 import { eventTransport } from "./EventTransport.ts"
+import { fieldRules } from "./Field.ts"
 import { floodRules } from "./Floods.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
@@ -26,6 +27,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...bulkheads,
   ...sharedQueues,
   ...floodRules,
+  ...fieldRules,
   ...memoryRules,
   ...callRules,
   ...keyRules,

@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto"
 import {
   failure,
   isFailure,
+  isSameId,
   type JsonObject,
   type JsonRpcErrorObject,
   type JsonRpcId,
@@ -103,7 +104,7 @@ export const make = (capabilities: JsonObject): ClientQuestions => {
 
   const withdraw: ClientQuestions["withdraw"] = (server, params) => {
     for (const [id, pending] of asked) {
-      if (pending.server !== server || pending.upstreamId !== params?.["requestId"]) continue
+      if (pending.server !== server || !isSameId(pending.upstreamId, params?.["requestId"])) continue
       forget(id, pending)
       pending.send(notification("notifications/cancelled", { ...params, requestId: id }))
     }

@@ -10,7 +10,7 @@
 import { randomUUID } from "node:crypto"
 import { Cause, Deferred, Effect, Exit, Fiber, FiberSet, Predicate } from "effect"
 import type { JsonObject, JsonRpcMessage, JsonRpcRequest, JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
-import { failure, success } from "../../domain/protocol/JsonRpc.ts"
+import { failure, isSameId, success } from "../../domain/protocol/JsonRpc.ts"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
 import { InvalidParams, type RequestError } from "../../domain/requests/RequestErrors.ts"
@@ -155,7 +155,7 @@ export const make = Effect.gen(function* () {
       )
     },
     withdraw: (upstreamId) => {
-      for (const [key, { message }] of job.questions) if (message.id === upstreamId) job.questions.delete(key)
+      for (const [key, { message }] of job.questions) if (isSameId(message.id, upstreamId)) job.questions.delete(key)
     },
     send: (message) => {
       if (job.exchange !== undefined) return job.exchange.send(message)

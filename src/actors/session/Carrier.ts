@@ -33,8 +33,6 @@ export interface Carrier {
   ) => Effect.Effect<UpstreamConnection, UpstreamError>
 }
 
-type OnMessage = Parameters<Send>[1]
-
 export interface CarrierOptions {
   readonly era: Era
   readonly access: AccessInForce
@@ -50,14 +48,6 @@ const patienceOf = (params: JsonObject | undefined): number | undefined => {
   const wanted = metaOf(params)?.["mcphub/timeoutMs"]
   return Predicate.isNumber(wanted) && wanted > 0 ? wanted : undefined
 }
-
-/** Progress shows that the server is at work: its time begins anew. */
-const extending =
-  ({ record }: Call, onMessage: OnMessage): OnMessage =>
-  (message) => {
-    if (message.method === "notifications/progress") record.touch()
-    onMessage(message)
-  }
 
 export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
   const { access, bridge, catalog, era, links, logLevel, messages } = options
@@ -129,7 +119,9 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
         context,
         raw: isStraight,
         logLevel: levelFor(call, connection),
-        onMessage: extend ? extending(call, onMessage) : onMessage
+        // Progress shows that the server is at work: its time begins anew.
+        onProgress: extend ? () => call.record.touch() : undefined,
+        onMessage
       })
     return telemetry.enabled ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => send(next, onMessage)) : send
   }

@@ -8,7 +8,7 @@ import { HubConfig } from "../../domain/config/HubConfig.ts"
 import type { RequestId, SessionId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
-import type { JsonObject, JsonRpcRequest } from "../../domain/protocol/JsonRpc.ts"
+import { isSameId, type JsonObject, type JsonRpcRequest } from "../../domain/protocol/JsonRpc.ts"
 import { Telemetry, type TracedRequest } from "../../domain/Telemetry.ts"
 import { AuditTrail } from "../observing/AuditTrail.ts"
 import type { Said } from "../calls/Call.ts"
@@ -154,7 +154,8 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
   }
 
   const cancel: SessionIntake["cancel"] = (params, principal) => {
-    const named = [...running].filter(([, { id }]) => id === params?.["requestId"])
+    const exact = [...running].filter(([, { id }]) => id === params?.["requestId"])
+    const named = exact.length > 0 ? exact : [...running].filter(([, { id }]) => isSameId(id, params?.["requestId"]))
     // An id in flight twice names nothing in particular; nothing is cancelled then.
     if (named.length !== 1) return audit.refused("cancel_ignored", principal, sessionId, "notifications/cancelled")
     for (const [record] of named)

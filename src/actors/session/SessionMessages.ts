@@ -3,7 +3,13 @@
  * stream, or, for a question, to the client and back to the very connection that asked.
  */
 import { Effect } from "effect"
-import { failure, type JsonObject, type JsonRpcRequest, type JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
+import {
+  failure,
+  type JsonObject,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  success
+} from "../../domain/protocol/JsonRpc.ts"
 import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { passes } from "../../domain/protocol/LogLevels.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
@@ -71,6 +77,8 @@ export const make = (options: MessageOptions): SessionMessages => {
   const ofSession: SessionMessages["ofSession"] = (server, message, context) => {
     if ("id" in message) {
       const way = answering(() => options.connection(server), context)
+      // Whether the hub is there is no question to the client, whose revision may know no ping.
+      if (message.method === "ping") return way.reply(success(message.id, {}))
       if (era === "stateless") {
         if (options.attribute(server, message)) return
         // Outside of a request there is no way to ask a stateless client.
@@ -101,6 +109,7 @@ export const make = (options: MessageOptions): SessionMessages => {
   const ofCall: SessionMessages["ofCall"] = (call, connection, message) => {
     if ("id" in message) {
       const way = answering(() => connection, call.context)
+      if (message.method === "ping") return way.reply(success(message.id, {}))
       // A stateless client is asked by `input_required` alone, see EraBridge.
       if (era === "stateless") return way.reply(failure(message.id, undeclared(message.method)))
       return questions.ask(connection.server, message, {

@@ -12,6 +12,7 @@ import { HubMetrics } from "../observing/HubMetrics.ts"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
 import { UserLimits } from "../limits/UserLimits.ts"
 import { ServerPlaces } from "./guards/ServerPlaces.ts"
+import * as Seldom from "./connection/Seldom.ts"
 import { UpstreamBreakers } from "./guards/UpstreamBreakers.ts"
 import {
   type CallContext,
@@ -61,6 +62,23 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const now = monotonicMillis(yield* Clock.Clock)
 
       const eras = yield* UpstreamEra.make
+      const noises = Seldom.make(now)
+      const services = yield* Effect.context<never>()
+
+      /** Counted for each server, and told of now and then. */
+      const noiseOf = (server: string) => {
+        const counted = metrics.counter(
+          "mcphub_server_noise_total",
+          "What servers sent that is no message of MCP, or belongs to nothing, and was skipped",
+          { server }
+        )
+        return () => {
+          counted.increment()
+          if (!noises.tell(server)) return
+          const line = "A server sends what is no message of MCP, or belongs to nothing; it is skipped"
+          Effect.runForkWith(services)(Effect.logWarning(line).pipe(Effect.annotateLogs({ server })))
+        }
+      }
 
       /** One of the user's places for child processes; that there is none left says nothing about the server. */
       const childPlace = ({ context, name }: ConnectOptions) => {
@@ -105,7 +123,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           Effect.sync(() => (scope.state._tag === "Closed" ? undefined : health.failed(name, reason)))
         const connection = yield* Effect.acquireUseRelease(
           Effect.sync(() => health.connecting(name)),
-          () => Effect.tapError(open(options), ({ message }) => failed(message)),
+          () => Effect.tapError(open({ ...options, onNoise: noiseOf(name) }), ({ message }) => failed(message)),
           () => Effect.sync(() => health.attempted(name))
         )
         yield* Effect.acquireRelease(

@@ -5,6 +5,7 @@
  * Source: JSON-RPC 2.0; MCP `basic/index` (ids are strings or integers, never null).
  */
 import { Predicate } from "effect"
+import { presentParams } from "./AbsentMembers.ts"
 
 export type JsonObject = { readonly [key: string]: unknown }
 export type JsonRpcId = string | number
@@ -51,6 +52,14 @@ export const isId = (value: unknown): value is JsonRpcId =>
     ? value.length <= maxIdLength
     : typeof value === "number" && Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER
 
+/** Whether two ids are one: some libraries write the number 7 as the text "7". */
+export const isSameId = (one: unknown, other: unknown): boolean =>
+  one === other || (typeof one !== typeof other && isId(one) && isId(other) && String(one) === String(other))
+
+/** The number that an id of the hub's own stands for, in whichever form it comes back. */
+export const numericId = (id: unknown): number =>
+  typeof id === "number" ? id : typeof id === "string" && /^[1-9]\d{0,14}$/.test(id) ? Number(id) : Number.NaN
+
 export type Classified =
   | { readonly kind: "request"; readonly message: JsonRpcRequest }
   | { readonly kind: "notification"; readonly message: JsonRpcNotification }
@@ -63,7 +72,18 @@ const invalid = (reason: string, id: unknown): Classified => ({
   id: isId(id) ? id : null
 })
 
-/** Sorts one parsed JSON value into the four kinds of message. The object itself stays as it is. */
+/** A request or notification in which what is null is absent; mostly the very same object. */
+const present = <A extends JsonRpcRequest | JsonRpcNotification>(value: A, params: unknown): A => {
+  if (params === undefined) return value
+  if (params === null) {
+    const { params: _, ...rest } = value
+    return rest as A
+  }
+  const said = presentParams(value.method, params as JsonObject)
+  return said === params ? value : { ...value, params: said }
+}
+
+/** Sorts one parsed JSON value into the four kinds of message. But for nulls that mean absence, the object stays as it is. */
 export const classify = (value: unknown): Classified => {
   if (!Predicate.isObject(value) || Array.isArray(value)) return invalid("The message is not a JSON object", null)
   const message = value as JsonObject
@@ -71,13 +91,15 @@ export const classify = (value: unknown): Classified => {
   if (message["jsonrpc"] !== "2.0") return invalid('The field "jsonrpc" must be "2.0"', id)
   if (typeof message["method"] === "string") {
     const params = message["params"]
-    if (params !== undefined && (!Predicate.isObject(params) || Array.isArray(params))) {
+    if (params !== undefined && params !== null && (!Predicate.isObject(params) || Array.isArray(params))) {
       return invalid('The field "params" must be an object', id)
     }
-    if (!("id" in message)) return { kind: "notification", message: value as unknown as JsonRpcNotification }
+    if (!("id" in message)) {
+      return { kind: "notification", message: present(value as unknown as JsonRpcNotification, params) }
+    }
     if (!isId(id))
       return invalid(`The field "id" must be a string of at most ${maxIdLength} characters or an integer`, id)
-    return { kind: "request", message: value as unknown as JsonRpcRequest }
+    return { kind: "request", message: present(value as unknown as JsonRpcRequest, params) }
   }
   if ("method" in message) return invalid('The field "method" must be a string', id)
   if (!("result" in message) && !("error" in message)) {

@@ -1,7 +1,8 @@
 /**
  * A server over stdio, as a program of its own, that says what it is told to: `say { line }` writes the line with `$ID`
- * as the call's id and nothing else, `say { base64 }` these bytes and then an answer (with `asks`, once a question in them
- * has been answered, or soon), `hold` waits for the next `release`, `who` tells whose call it is. It speaks both eras.
+ * as the call's id, `$TOKEN` as its progress token, and nothing else, `say { base64 }` these bytes and then an answer (with `asks`, once a question in them
+ * has been answered, or soon), `hold` waits for the next `release` while `beat` sends progress of the
+ * first of those that wait, and a log message after it, `who` tells whose call it is. It speaks both eras.
  */
 import process from "node:process"
 import { createInterface } from "node:readline"
@@ -30,13 +31,21 @@ interface Arguments {
   readonly line?: unknown
 }
 
+/** Progress under this token, and a log message of the same call. */
+export const beatOf = (progressToken: unknown) => [
+  { jsonrpc: "2.0", method: "notifications/progress", params: { progressToken, progress: 1 } },
+  { jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data: "beat", _meta: { progressToken } } }
+]
+
 /** Milliseconds after which an unanswered question holds up nothing. */
 const questionMs = 200
 
 const write = (text: string) => void process.stdout.write(`${text}\n`)
 
 const serve = (): void => {
-  const held: Array<unknown> = []
+  const held: Array<{ readonly id: unknown; readonly token: unknown }> = []
+  /** A release that came before what it was for. */
+  let isReleased = false
   const capabilities = { tools: {} }
   const answer = (id: unknown, result: object) =>
     write(JSON.stringify({ jsonrpc: "2.0", id, result: { resultType: "complete", ...result } }))
@@ -45,7 +54,7 @@ const serve = (): void => {
   /** What waits for the answer to a question. */
   let answered = () => {}
 
-  const call = (id: unknown, name: unknown, { asks, base64, line }: Arguments): void => {
+  const call = (id: unknown, name: unknown, token: unknown, { asks, base64, line }: Arguments): void => {
     if (base64 !== undefined) {
       process.stdout.write(Buffer.concat([withId(Buffer.from(base64, "base64"), id), Buffer.from("\n")]))
       if (asks !== true) return content(id, { name: "after" })
@@ -57,9 +66,20 @@ const serve = (): void => {
       const timer = setTimeout(answered, questionMs)
       return
     }
-    if (name === "say") return write(String(line).replaceAll("$ID", JSON.stringify(id)))
-    if (name === "hold") return void held.push(id)
-    if (name === "release") for (const one of held.splice(0)) content(one, { released: true })
+    if (name === "say") {
+      const text = String(line).replaceAll("$ID", JSON.stringify(id))
+      return write(text.replaceAll("$TOKEN", JSON.stringify(token ?? null)))
+    }
+    if (name === "hold" && !isReleased) return void held.push({ id, token })
+    if (name === "hold") {
+      isReleased = false
+      return content(id, { released: true })
+    }
+    if (name === "release") {
+      isReleased = held.length === 0
+      for (const one of held.splice(0)) content(one.id, { released: true })
+    }
+    if (name === "beat") for (const message of beatOf(held[0]?.token)) write(JSON.stringify(message))
     content(id, { name })
   }
 
@@ -70,10 +90,14 @@ const serve = (): void => {
         answer(id, { protocolVersion: params.protocolVersion, capabilities, serverInfo: { name: "saying" } })
       } else if (method === "server/discover") answer(id, { supportedVersions: ["2026-07-28"], capabilities })
       else if (method === "tools/list") {
-        const tools = ["say", "hold", "release", "who"].map((name) => ({ name, inputSchema: { type: "object" } }))
+        const tools = ["say", "hold", "release", "who", "beat"].map((name) => ({
+          name,
+          inputSchema: { type: "object" }
+        }))
         answer(id, { tools })
-      } else if (method === "tools/call") call(id, params.name, params.arguments ?? {})
-      else if (method === undefined) answered()
+      } else if (method === "tools/call") {
+        call(id, params.name, params._meta?.progressToken, params.arguments ?? {})
+      } else if (method === undefined) answered()
       else if (id !== undefined)
         write(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32601, message: "Unknown" } }))
     })

@@ -43,6 +43,8 @@ export interface UpstreamCall {
   readonly own?: boolean | undefined
   /** Bytes that its answer may have; absent: as many as any answer. */
   readonly maxBytes?: number | undefined
+  /** The hub itself wants to hear of progress: the server is given a token whether or not the client sent one. */
+  readonly onProgress?: (() => void) | undefined
   /** Notifications and requests of the upstream that belong to this call (progress, logging, elicitation, …). */
   readonly onMessage: (message: UpstreamMessage) => void
 }
@@ -97,6 +99,8 @@ export interface ConnectOptions {
   readonly context: CallContext
   /** Messages of the upstream that belong to no call. */
   readonly onMessage: (message: UpstreamMessage) => void
+  /** The upstream sent what is no message, or belongs to nothing; it was skipped. */
+  readonly onNoise?: (() => void) | undefined
   /**
    * The upstream forgot its session and a new one stands in its place: sets up again what the old one had been told (log
    * level, subscriptions), before any call goes on.

@@ -135,6 +135,7 @@ const connect = Effect.fnUntraced(function* (
         raw: call.raw === true,
         maxBytes: call.maxBytes,
         onMessage: (message) => calls.route(message, pending),
+        wasAwaited: (text) => calls.wasAnswer(text, pending),
         onLate,
         onSend: () => void (pending.sent = true)
       })

@@ -13,7 +13,7 @@ import {
   type JsonRpcResponse,
   type JsonRpcSuccess
 } from "../../../domain/protocol/JsonRpc.ts"
-import { maxBatch, readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
+import { readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import type { Era } from "../../../domain/protocol/Versions.ts"
 import { UpstreamErrorResponse, type UpstreamError, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
@@ -101,11 +101,9 @@ const readBody = (
     pending.response = value
     return undefined
   }
-  // Revision 2025-03-26 knows batches, and a server may answer with one.
-  const isMessage = Array.isArray(value)
-    ? value.length <= maxBatch && value.every((message) => calls.route(message, pending) !== "invalid")
-    : calls.route(value, pending) !== "invalid"
-  if (!isMessage) return instead(server, head, "sent an answer that is not a JSON-RPC message")
+  const routed = calls.route(value, pending)
+  if (routed === "invalid" || routed === "noise")
+    return instead(server, head, "sent an answer that is not a JSON-RPC message")
   return pending.response === undefined ? instead(server, head, "answered a request it was not asked") : undefined
 }
 
@@ -148,6 +146,7 @@ const resumeStream = Effect.fnUntraced(function* (
         lastEventId,
         raw: pending.call.raw === true,
         onMessage: (message) => calls.route(message, pending),
+        wasAwaited: (text) => calls.wasAnswer(text, pending),
         onLate
       })
       .pipe(

@@ -87,11 +87,18 @@ export interface ExchangeRequest {
   /** Where running exchanges are found when their connection closes. */
   readonly running: Set<Exchange>
   readonly onHead?: (head: ResponseHead) => void
-  /** A parsed JSON value of the event stream; `true` when it is the awaited answer, `"invalid"` when it is no message. */
-  readonly onMessage: (message: unknown) => boolean | "invalid"
+  /** A parsed JSON value of the event stream; `true` when it is the awaited answer. */
+  readonly onMessage: (message: unknown) => boolean | Unusable
+  /** Whether an event that nobody can read was to be the awaited answer. */
+  readonly wasAwaited?: (text: string) => boolean
+  /** What was neither a message nor to be the answer was skipped. */
+  readonly onNoise: () => void
   /** Something arrived that nobody waits for any more. */
   readonly onLate: () => void
 }
+
+/** No message: in place of the awaited answer, or something that only has to be skipped, such as a sign of life. */
+export type Unusable = "invalid" | "noise"
 
 type ExchangeError = UpstreamUnavailable | UpstreamFailed
 
@@ -325,15 +332,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
     // Priming events have no data; other event names are not MCP's.
     if (event.data === "" || event.event !== "message" || this.aborted) return messageUnits
     const read = event.answer === undefined ? readFromServer(event.data) : ({ ok: true, value: event.answer } as const)
-    const verdict = read.ok ? this.request.onMessage(read.value) : false
-    if (!read.ok) this.refuse(`sent an event that ${read.reason}; report this to its author`)
-    else if (verdict === "invalid")
-      this.refuse("sent an event that is not a JSON-RPC message; report this to its author")
-    else if (verdict) {
+    const verdict = read.ok ? this.request.onMessage(read.value) : this.unreadable(event.data)
+    if (verdict === true) {
       this.answered()
       return 0
     }
+    if (verdict === "noise") this.request.onNoise()
+    else if (verdict === "invalid") {
+      this.refuse(
+        `sent an event that ${read.ok ? "is not a JSON-RPC message" : read.reason}; report this to its author`
+      )
+    }
     return messageUnits
+  }
+
+  private unreadable(text: string): Unusable {
+    return this.request.wasAwaited?.(text) === true ? "invalid" : "noise"
   }
 
   private answered(): void {

@@ -104,6 +104,7 @@ export const make = Effect.fnUntraced(function* (
         initialize: true,
         maxBytes: firstAnswerBytes,
         onMessage: (message) => calls.route(message, pending),
+        wasAwaited: (text) => calls.wasAnswer(text, pending),
         onLate
       })
       .pipe(

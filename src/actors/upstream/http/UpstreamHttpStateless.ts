@@ -115,6 +115,7 @@ export const connect = Effect.fnUntraced(function* (
           abrupt: true,
           onHead: ({ status }) => void (sent.status = status),
           onMessage: (message) => calls.route(message, pending),
+          wasAwaited: (text) => calls.wasAnswer(text, pending),
           onLate
         })
         .pipe(

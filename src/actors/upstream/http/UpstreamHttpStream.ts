@@ -36,8 +36,9 @@ export const listen = Effect.fnUntraced(function* ({ wire, calls, context, onLat
         lastEventId,
         endless: true,
         onMessage: (message) => {
-          quiet = 0
-          return calls.route(message, undefined)
+          const routed = calls.route(message, undefined)
+          if (routed !== "noise") quiet = 0
+          return routed
         },
         onLate
       })

@@ -34,7 +34,7 @@ import { UserPools } from "./UserPools.ts"
 
 export type WireError = UpstreamUnavailable | UpstreamFailed | CredentialMissing
 
-export interface WireRequest extends Pick<ExchangeRequest, "method" | "onMessage" | "onLate"> {
+export interface WireRequest extends Pick<ExchangeRequest, "method" | "onMessage" | "wasAwaited" | "onLate"> {
   readonly context: CallContext
   readonly body?: string
   readonly lastEventId?: string | undefined
@@ -101,6 +101,7 @@ export const make = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const { maxUpstreamBytes, version } = yield* HubConfig
+  const onNoise = options.onNoise ?? (() => {})
   const templated = config.url?.includes("${") === true
 
   const locate = (context: CallContext) =>
@@ -195,6 +196,8 @@ export const make = Effect.fnUntraced(function* (
         running: wire.running,
         onHead: (head) => onHead(request, address.url, head),
         onMessage: request.onMessage,
+        ...(request.wasAwaited === undefined ? {} : { wasAwaited: request.wasAwaited }),
+        onNoise,
         onLate: request.onLate
       })
     })

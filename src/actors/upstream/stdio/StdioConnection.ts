@@ -21,6 +21,7 @@ import {
   classify,
   failure,
   isFailure,
+  isSameId,
   type JsonObject,
   type JsonRpcErrorObject,
   type JsonRpcId,
@@ -30,6 +31,7 @@ import {
   type JsonRpcResponse,
   type JsonRpcSuccess,
   notification,
+  numericId,
   request,
   success
 } from "../../../domain/protocol/JsonRpc.ts"
@@ -152,21 +154,23 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
     protocolError(server, "body", `sent an answer that ${reason}; report this to its author`)
 
   const answered = (response: JsonRpcResponse, length: number): number => {
-    const entry = typeof response.id === "number" ? pending.get(response.id) : undefined
+    const id = numericId(response.id)
+    const entry = pending.get(id)
     if (entry === undefined) {
       options.onLate()
       return messageUnits
     }
-    pending.delete(response.id as number)
+    pending.delete(id)
     entry.resume(outcomeOf(entry.call, response, length))
     return 0
   }
 
   /** A line that nobody can read as a message: at most the call it was to answer fails of it. */
-  const refused = (id: unknown, reason: string) => {
-    const entry = typeof id === "number" ? pending.get(id) : undefined
+  const refused = (written: unknown, reason: string) => {
+    const id = numericId(written)
+    const entry = pending.get(id)
     if (entry === undefined) return options.onNoise()
-    pending.delete(id as number)
+    pending.delete(id)
     entry.resume(Effect.fail(unreadable(reason)))
   }
 
@@ -187,7 +191,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
   }
 
   const subscriptionOf = (id: unknown): Pending | undefined => {
-    const entry = options.stateless !== undefined && typeof id === "number" ? pending.get(id) : undefined
+    const entry = options.stateless === undefined ? undefined : pending.get(numericId(id))
     return entry?.call.method === "subscriptions/listen" ? entry : undefined
   }
 
@@ -212,7 +216,11 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
       case "notifications/progress": {
         const entry = pending.get(tokenId(params?.["progressToken"]))
         // Progress of a call that has ended, or that asked for none.
-        if (entry === undefined || entry.clientToken === undefined) return options.onNoise()
+        if (entry === undefined || (entry.clientToken === undefined && entry.call.onProgress === undefined)) {
+          return options.onNoise()
+        }
+        entry.call.onProgress?.()
+        if (entry.clientToken === undefined) return
         return deliver(entry.call, { ...message, params: { ...params, progressToken: entry.clientToken } })
       }
       case "notifications/cancelled": {
@@ -220,11 +228,13 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
         const subscription = subscriptionOf(id)
         // The server ends a subscription the way a client does.
         if (subscription !== undefined) {
-          pending.delete(id as number)
+          pending.delete(numericId(id))
           return subscription.resume(Effect.succeed({}))
         }
-        const call = serverRequests.get(id)
-        if (!serverRequests.delete(id)) return options.onNoise()
+        const asked = serverRequests.has(id) ? id : [...serverRequests.keys()].find((one) => isSameId(one, id))
+        if (asked === undefined) return options.onNoise()
+        const call = serverRequests.get(asked)
+        serverRequests.delete(asked)
         return deliver(call, message)
       }
       case "notifications/message":
@@ -290,7 +300,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
       }
       // Batches exist in 2025-03-26.
       if (!Array.isArray(read.value)) return handle(read.value, line.length)
-      if (read.value.length > maxBatch) {
+      if (read.value.length === 0 || read.value.length > maxBatch) {
         options.onNoise()
         return messageUnits
       }
@@ -329,7 +339,7 @@ const outgoing = (call: UpstreamCall, sent: JsonObject | undefined, id: number, 
   const { progressToken: clientToken, [requestIdKey]: _, ...meta } = objectOrEmpty(given)
   const own = {
     ...meta,
-    ...(clientToken === undefined ? {} : { progressToken: `${tokenPrefix}${id}` }),
+    ...(clientToken === undefined && call.onProgress === undefined ? {} : { progressToken: `${tokenPrefix}${id}` }),
     ...(tag ? { [requestIdKey]: call.context.requestId } : {})
   }
   const params = given === undefined && Object.keys(own).length === 0 ? sent : { ...sent, _meta: own }

@@ -9,8 +9,7 @@
  * Spoken are the revisions that begin with `initialize`, and 2024-11-05, which many published servers still answer with
  * and which differs from 2025-03-26 in nothing this hub relies on; and, in a process started for it, revision 2026-07-28.
  */
-import { Clock, Context, Deferred, Effect, Exit, FileSystem, Layer, Option, Path, Scope } from "effect"
-import { monotonicMillis } from "../../../domain/Monotonic.ts"
+import { Context, Deferred, Effect, Exit, FileSystem, Layer, Option, Path, Scope } from "effect"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Era, isStateful, latestStateful, statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
@@ -71,8 +70,6 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
   const tracker = yield* RequestTracker
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-
-  const noises = seldom(monotonicMillis(yield* Clock.Clock))
 
   /** A folder of the connection's own. Removal is best effort: what a straggler still writes must not fail a close. */
   const folder = Effect.gen(function* () {
@@ -142,13 +139,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       onLate: () => tracker.lateResponse(name),
       onNoise: () => {
         children.countNoise()
-        if (noises.tell(name)) {
-          Effect.runForkWith(services)(
-            Effect.logWarning("A server sends what is no message of MCP, or belongs to nothing; it is dropped").pipe(
-              Effect.annotateLogs({ server: name })
-            )
-          )
-        }
+        options.onNoise?.()
       },
       onDefect: (cause) =>
         Effect.runForkWith(services)(Effect.logError("A receiver of an upstream's message failed", cause)),
@@ -241,22 +232,6 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
 
 /** What it takes to start a process, in small requests; what it does itself is not the hub's. */
 const unitsOfStart = 12
-
-/** Milliseconds between two log lines about what one server sends that nobody can use. */
-const noiseEveryMs = 60_000
-
-/** Whether it is time to tell of a server again. Servers come from the settings, so there are few. */
-const seldom = (now: () => number) => {
-  const told = new Map<string, number>()
-  return {
-    tell: (server: string): boolean => {
-      const at = told.get(server)
-      if (at !== undefined && now() - at < noiseEveryMs) return false
-      told.set(server, now())
-      return true
-    }
-  }
-}
 
 /** The revision that is asked for in this era. */
 const spoken = (era: Era, wanted: string): string =>

@@ -45,8 +45,8 @@ const quote = 0x22
 const backslash = 0x5c
 
 /**
- * The id of the request that an unreadable text was to answer: a number at its top level, beside a `result` or an
- * `error` and no `method`. The text may be cut off, nested too deep, or no JSON further in.
+ * The id of the request that an unreadable text was to answer: a number at its top level, or its text, beside a
+ * `result` or an `error` and no `method`. The text may be cut off, nested too deep, or no JSON further in.
  */
 export const answeredId = (text: string): number | undefined => {
   let id: number | undefined
@@ -88,6 +88,6 @@ const isName = (text: string, end: number): boolean => text[afterBlank(text, end
 
 const numberAt = (text: string, end: number): number | undefined => {
   const from = afterBlank(text, afterBlank(text, end + 1) + 1)
-  const digits = /^\d{1,15}/.exec(text.slice(from, from + 15))
-  return digits === null ? undefined : Number(digits[0])
+  const digits = /^"?(\d{1,15})/.exec(text.slice(from, from + 16))
+  return digits === null ? undefined : Number(digits[1])
 }

@@ -205,7 +205,7 @@ describe("calls over HTTP", () => {
         tools: {
           confused: (call) => {
             call.event({ jsonrpc: "2.0", id: 4711, result: { wrong: true } })
-            call.event({ jsonrpc: "2.0", id: String(call.id), result: { wrong: true } })
+            call.event({ jsonrpc: "2.0", id: `0${call.id}`, result: { wrong: true } })
             call.content({ right: true })
           }
         }

@@ -69,10 +69,19 @@ const cases: ReadonlyArray<readonly [title: string, Script, expected: Record<str
     failed("protocol")
   ],
   [
-    "B06: an event that is not JSON",
+    "B06: an event stream that ends after an event that is not JSON",
     (call) => {
       call.open()
       call.raw("data: {oops\n\n")
+      call.end()
+    },
+    failed("closed", "stream")
+  ],
+  [
+    "B06: an event in place of the answer that is not JSON",
+    (call) => {
+      call.open()
+      call.raw(`data: {"jsonrpc":"2.0","id":${call.id},"result":{oops\n\n`)
     },
     failed("protocol", "stream")
   ],
@@ -158,6 +167,7 @@ describe("faults of an HTTP upstream", () => {
             maxBytes: 1_000,
             running,
             onMessage: () => false,
+            onNoise: () => {},
             onLate: () => assert.fail("Nothing can come")
           })
         ),

@@ -61,6 +61,7 @@ const start = Effect.fnUntraced(function* (answer: Answer) {
       heard.push(message as object)
       return typeof message === "object" && message !== null && "result" in message
     },
+    onNoise: () => {},
     onLate: () => assert.fail("Nothing is late")
   })
   /** From now on pauses do not end; done at the first. */

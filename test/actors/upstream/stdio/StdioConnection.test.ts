@@ -152,7 +152,7 @@ describe("StdioConnection", () => {
       const seen: Array<UpstreamMessage> = []
       yield* start("tools/call", (message) => void seen.push(message))
       receive({ jsonrpc: "2.0", id: 77, result: {} })
-      receive({ jsonrpc: "2.0", id: "1", result: {} })
+      receive({ jsonrpc: "2.0", id: "01", result: {} })
       for (const progressToken of [1, "mcphub-1", "mcphub-77", null]) {
         receive({ jsonrpc: "2.0", method: "notifications/progress", params: { progressToken, progress: 1 } })
       }

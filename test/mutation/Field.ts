@@ -1,0 +1,90 @@
+/** What servers and clients in use do that no specification foresees. */
+import type { Mutation } from "./Mutation.ts"
+
+const httpCalls = "src/actors/upstream/http/UpstreamHttpCalls.ts"
+const stdio = "src/actors/upstream/stdio/StdioConnection.ts"
+const exchange = "src/actors/upstream/http/UpstreamHttpExchange.ts"
+const odd = "test/http/mcp/servers/OddMessages.test.ts"
+const progress = "test/http/mcp/calls/OwnProgress.test.ts"
+const nulls = "test/http/mcp/calls/NullMembers.test.ts"
+const pings = "test/http/mcp/servers/ServerPings.test.ts"
+
+export const fieldRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "the hub asks for no progress of its own over HTTP",
+    file: httpCalls,
+    find: "token !== undefined || call.onProgress !== undefined",
+    replace: "token !== undefined",
+    tests: [progress]
+  },
+  {
+    wrong: "the hub asks for no progress of its own over stdio",
+    file: stdio,
+    find: "clientToken === undefined && call.onProgress === undefined ? {}",
+    replace: "clientToken === undefined ? {}",
+    tests: [progress]
+  },
+  {
+    wrong: "a client hears of progress it has not asked for",
+    file: httpCalls,
+    find: "    if (token === undefined) return\n",
+    replace: "",
+    tests: [progress]
+  },
+  {
+    wrong: "an event that is no message loses the answer after it",
+    file: exchange,
+    find: '    if (verdict === "noise") this.request.onNoise()\n    else if (verdict === "invalid") {',
+    replace: '    if (verdict === "noise" || verdict === "invalid") {',
+    tests: [odd]
+  },
+  {
+    wrong: "an event in place of the answer is skipped",
+    file: exchange,
+    find: '    return this.request.wasAwaited?.(text) === true ? "invalid" : "noise"',
+    replace: '    return text === "" ? "invalid" : "noise"',
+    tests: [odd, "test/http/mcp/servers/ServerMessages.test.ts"]
+  },
+  {
+    wrong: "an id that is a text is nobody's",
+    file: "src/domain/protocol/JsonRpc.ts",
+    find: "(typeof one !== typeof other && isId(one) && isId(other) && String(one) === String(other))",
+    replace: "false",
+    tests: [odd]
+  },
+  {
+    wrong: "any text with the digits of an id is that id",
+    file: "src/domain/protocol/JsonRpc.ts",
+    find: "/^[1-9]\\d{0,14}$/.test(id)",
+    replace: "/^\\d{1,15}$/.test(id)",
+    tests: [odd]
+  },
+  {
+    wrong: "a ping outside of every call is put to a client that knows none",
+    file: "src/actors/session/SessionMessages.ts",
+    find: 'if (message.method === "ping") return way.reply(success(message.id, {}))\n      if (era === "stateless") {',
+    replace: 'if (era === "stateless") {',
+    tests: [pings]
+  },
+  {
+    wrong: "parameters that are null are refused",
+    file: "src/domain/protocol/JsonRpc.ts",
+    find: "params !== undefined && params !== null && (",
+    replace: "params !== undefined && (",
+    tests: [nulls]
+  },
+  {
+    wrong: "what is null goes on as null",
+    file: "src/domain/protocol/AbsentMembers.ts",
+    find: "if (!known.test(method)) return params",
+    replace: "if (known.test(method)) return params",
+    tests: [nulls]
+  },
+  {
+    wrong: "a log message that says null says nothing any more",
+    file: "src/domain/protocol/AbsentMembers.ts",
+    find: '["data", "requestState"]',
+    replace: '["requestState"]',
+    tests: [nulls]
+  }
+]
