@@ -4,12 +4,41 @@ import type { Mutation } from "./Mutation.ts"
 const httpCalls = "src/actors/upstream/http/UpstreamHttpCalls.ts"
 const stdio = "src/actors/upstream/stdio/StdioConnection.ts"
 const exchange = "src/actors/upstream/http/UpstreamHttpExchange.ts"
+const lists = "test/http/mcp/servers/OddLists.test.ts"
 const odd = "test/http/mcp/servers/OddMessages.test.ts"
 const progress = "test/http/mcp/calls/OwnProgress.test.ts"
 const nulls = "test/http/mcp/calls/NullMembers.test.ts"
 const pings = "test/http/mcp/servers/ServerPings.test.ts"
 
 export const fieldRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "a list goes on while its pages add nothing",
+    file: "src/actors/catalog/ServerLists.ts",
+    find: " || items.size === before ? undefined",
+    replace: " ? undefined",
+    tests: [lists]
+  },
+  {
+    wrong: "a page that fails takes the earlier ones away",
+    file: "src/actors/catalog/ServerLists.ts",
+    find: "fetched.pages > 0 &&",
+    replace: "fetched.pages < 0 &&",
+    tests: [lists]
+  },
+  {
+    wrong: "a list that was cut is not said to be",
+    file: "src/actors/catalog/Catalog.ts",
+    find: "if (origin.incomplete !== undefined) missing.push",
+    replace: "if (origin.incomplete === server) missing.push",
+    tests: [lists]
+  },
+  {
+    wrong: "what may stand on an unread page is unknown",
+    file: "src/actors/catalog/Catalog.ts",
+    find: "if (failed.length === 0 && cut !== undefined)",
+    replace: "if (failed.length === 0 && cut === null)",
+    tests: [lists]
+  },
   {
     wrong: "the hub asks for no progress of its own over HTTP",
     file: httpCalls,

@@ -84,6 +84,9 @@ const undecided = (name: string, server: string): UpstreamUnavailable =>
     retryAfterMs: 1_000
   })
 
+/** The reason for a list of which only the first pages could be had. */
+const incompletely = (reason: string): string => `Only the first pages of its list could be read: ${reason}`
+
 type Loaded = ReadonlyMap<string, Result.Result<Items, UpstreamError>>
 
 const isSwitchedOff = (config: ServerConfig | undefined, server: string, tool: string, separator: string): boolean =>
@@ -143,7 +146,9 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
         missing.push({ server, reason: result.failure.message })
         continue
       }
-      ttlMs = Math.min(ttlMs, lists.origin(server, kind).ttlMs)
+      const origin = lists.origin(server, kind)
+      ttlMs = Math.min(ttlMs, origin.ttlMs)
+      if (origin.incomplete !== undefined) missing.push({ server, reason: incompletely(origin.incomplete) })
       for (const [key, item] of result.success) {
         if (kind === "tools" && !mayUse(access, server, key)) continue
         const known = kind === "tools" ? translated(server, item) : item
@@ -195,6 +200,15 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
     return searched(kind, name, access, context, prefixed)
   }
 
+  /** Whether the server may have the name all the same: its list is missing, or ends before the name. */
+  const mayYetHave = (
+    kind: ListKind,
+    { name, server }: Route,
+    result: Result.Result<Items, UpstreamError> | undefined
+  ): boolean =>
+    result !== undefined &&
+    (Result.isFailure(result) || (!result.success.has(name) && lists.origin(server, kind).incomplete !== undefined))
+
   const searched = Effect.fnUntraced(function* (
     kind: "tools" | "prompts",
     name: string,
@@ -223,6 +237,8 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       return twin === undefined ? usable[0]! : yield* undecided(name, twin.route.server)
     }
     if (found.length > 0) return yield* unknown(kind, name)
+    const cut = prefixed.find((route) => mayYetHave(kind, route, byPrefix.get(route.server)))
+    if (failed.length === 0 && cut !== undefined) return yield* undecided(name, cut.server)
     if (failed.length === 1) return yield* failed[0]!.error
     const all = yield* load(kind, access.keys(), context)
     const routes = [...all].map(([server, result]) => ({ route: { server, name }, result }))
@@ -230,7 +246,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       ({ result, route }) => Result.isSuccess(result) && result.success.has(name) && permitted(kind, access, route)
     )
     if (bare.length !== 1) return yield* unknown(kind, name)
-    const twin = routes.find(({ result, route }) => Result.isFailure(result) && permitted(kind, access, route))
+    const twin = routes.find(({ result, route }) => mayYetHave(kind, route, result) && permitted(kind, access, route))
     return twin === undefined ? bare[0]!.route : yield* undecided(name, twin.route.server)
   })
 

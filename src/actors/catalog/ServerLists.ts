@@ -46,12 +46,15 @@ export interface ServerLists {
 export interface ListOrigin {
   readonly era: Era
   readonly ttlMs: number
+  /** Why pages are missing after those there are. */
+  readonly incomplete?: string | undefined
 }
 
 interface Fetched {
   readonly items: Items
   /** Milliseconds, as a stateless server says; the least of all pages. */
   readonly ttlMs: number | undefined
+  readonly incomplete?: string | undefined
 }
 
 interface Cached extends Fetched {
@@ -77,17 +80,44 @@ const announces = (connection: UpstreamConnection, kind: ListKind): boolean => {
   )
 }
 
-const fetchAll = Effect.fnUntraced(function* (
+const fetchAll = (
+  connection: UpstreamConnection,
+  kind: ListKind,
+  context: CallContext,
+  onMessage: (message: UpstreamMessage) => void,
+  hold: (bytes: number) => boolean,
+  patience: number
+): Effect.Effect<Fetched, UpstreamError> => {
+  const fetched: Progress = { items: new Map(), ttlMs: undefined, pages: 0 }
+  if (!(lists[kind].capability in connection.info.capabilities)) return Effect.succeed(fetched)
+  return fetchInto(fetched, connection, kind, context, onMessage, hold).pipe(
+    timeoutAwake(patience, () => late(connection.server, kind, patience)),
+    Effect.as(fetched),
+    // What a later page says or fails to say is no reason to hide the earlier ones; that there is no room for them is.
+    Effect.catchIf(
+      (error) => fetched.pages > 0 && error._tag !== "MemoryLimitReached",
+      ({ message }): Effect.Effect<Fetched> => Effect.succeed({ ...fetched, incomplete: message })
+    )
+  )
+}
+
+/** The pages so far. */
+interface Progress {
+  readonly items: Map<string, Item>
+  ttlMs: number | undefined
+  pages: number
+}
+
+const fetchInto = Effect.fnUntraced(function* (
+  fetched: Progress,
   connection: UpstreamConnection,
   kind: ListKind,
   context: CallContext,
   onMessage: (message: UpstreamMessage) => void,
   hold: (bytes: number) => boolean
-) {
-  const items = new Map<string, Item>()
-  if (!(lists[kind].capability in connection.info.capabilities)) return { items, ttlMs: undefined }
+): Effect.fn.Return<void, UpstreamError> {
   const { server } = connection
-  let ttlMs: number | undefined
+  const { items } = fetched
   const { method } = lists[kind]
   const cursors = new Set<string>()
   let cursor: string | undefined
@@ -98,20 +128,25 @@ const fetchAll = Effect.fnUntraced(function* (
     const read = readPage(kind, result)
     if (!read.ok) return yield* protocolError(server, "body", read.what)
     const page = read.value
+    if (items.size + page.items.length > maxItems) {
+      return yield* tooMany(server, `${method} with more than ${maxItems} entries`)
+    }
     if (!hold(weightOf(page.items))) return yield* noRoom(server, method)
+    const before = items.size
     for (const [key, item] of page.items) items.set(key, item)
-    if (items.size > maxItems) return yield* tooMany(server, `${method} with more than ${maxItems} entries`)
-    if (connection.era === "stateless") ttlMs = Math.min(ttlMs ?? Number.POSITIVE_INFINITY, lifeOf(page.ttlMs))
+    fetched.pages++
+    if (connection.era === "stateless") {
+      fetched.ttlMs = Math.min(fetched.ttlMs ?? Number.POSITIVE_INFINITY, lifeOf(page.ttlMs))
+    }
     const next = page.nextCursor
-    // A server that repeats a cursor would keep the hub reading for ever.
-    cursor = next === undefined || cursors.has(next) ? undefined : next
+    // A server that repeats a cursor, or has new ones for ever and nothing to add, would keep the hub reading.
+    cursor = next === undefined || cursors.has(next) || items.size === before ? undefined : next
     if (cursor === undefined) break
     cursors.add(cursor)
     if (cursors.size >= maxPages) return yield* tooMany(server, `${method} with more than ${maxPages} pages`)
     maxBytes -= JSON.stringify(page.items).length
     if (maxBytes <= 0) return yield* tooMany(server, `${method} with more than ${listBytes} bytes`)
   } while (true)
-  return { items, ttlMs }
 })
 
 const tooMany = (server: string, what: string): UpstreamFailed =>
@@ -181,20 +216,19 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onMessage, r
       return true
     }
     const told = (message: UpstreamMessage): void => onMessage(server, message, context)
-    const { items, ttlMs }: Fetched = yield* fetchAll(connection, kind, context, told, hold).pipe(
-      timeoutAwake(hub.requestTimeout, () => late(server, kind, hub.requestTimeout)),
+    const fetched = yield* fetchAll(connection, kind, context, told, hold, hub.requestTimeout).pipe(
       Effect.onError(() => Effect.sync(() => room.release(bytes)))
     )
     spoken.set(server, connection.era)
     if (isCurrent()) {
       const fetchedAt = now()
-      const freshUntil = fetchedAt + lifeFor(connection, kind, ttlMs)
+      const life = fetched.incomplete === undefined ? lifeFor(connection, kind, fetched.ttlMs) : unannouncedLife
       forget(key)
-      cache.set(key, { items, ttlMs, fetchedAt, freshUntil, bytes })
+      cache.set(key, { ...fetched, fetchedAt, freshUntil: fetchedAt + life, bytes })
     } else room.release(bytes)
-    if (kind === "tools") health.tools(server, items.size)
+    if (kind === "tools") health.tools(server, fetched.items.size)
     if (owed.delete(key)) announce(kind)
-    return items
+    return fetched.items
   })
 
   const get: ServerLists["get"] = (server, kind, context) =>
@@ -227,7 +261,7 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onMessage, r
     origin: (server, kind) => {
       const cached = cache.get(keyOf(server, kind))
       const left = (cached?.ttlMs ?? 0) - (now() - (cached?.fetchedAt ?? 0))
-      return { era: spoken.get(server) ?? "stateful", ttlMs: Math.max(0, left) }
+      return { era: spoken.get(server) ?? "stateful", ttlMs: Math.max(0, left), incomplete: cached?.incomplete }
     },
     invalidate: (server, kinds = listKinds) => {
       for (const kind of kinds) {
