@@ -16,6 +16,7 @@ import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
 import { unitsOfBytes } from "../../limits/FairShare.ts"
 import { large, ResponseScanner } from "../../../domain/protocol/json/ResponseScanner.ts"
 import { type Fork, Guard, type Subject } from "../../../domain/Guard.ts"
+import { headOf, type ResponseHead } from "./ResponseHead.ts"
 import * as SseDecoder from "./SseDecoder.ts"
 import {
   type UpstreamFailed,
@@ -34,16 +35,6 @@ const leastChunk = 1_024
 
 /** Milliseconds an exchange may take to end after nobody waits for it. */
 const graceMs = 1_000
-
-/** The only parts of a response's head that are looked at. */
-export interface ResponseHead {
-  readonly status: number
-  /** Lower case, without parameters; "" when absent. */
-  readonly contentType: string
-  readonly sessionId: string | undefined
-  readonly retryAfter: string | undefined
-  readonly setCookie: ReadonlyArray<string>
-}
 
 /** What an exchange came to. Only `answered` ends it before the response does. */
 export type ExchangeEnd =
@@ -111,15 +102,6 @@ export const exchange = (request: ExchangeRequest): Effect.Effect<ExchangeEnd, E
   })
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
-
-/** Lower case, without parameters. */
-const mediaType = (value: string | undefined): string => {
-  if (value === undefined || value === "application/json") return value ?? ""
-  return value.split(";", 1)[0]!.trim().toLowerCase()
-}
-
-const headerText = (value: string | Array<string> | undefined): string | undefined =>
-  Array.isArray(value) ? value[0] : value
 
 export class Exchange implements Dispatcher.DispatchHandler {
   private readonly request: ExchangeRequest
@@ -247,19 +229,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private begin(status: number, headers: Record<string, string | Array<string> | undefined>): void {
     // 1xx responses announce themselves and are followed by the real one.
     if (status < 200) return
-    const contentType = mediaType(headerText(headers["content-type"]))
-    const cookies = headers["set-cookie"]
-    this.head = {
-      status,
-      contentType,
-      sessionId: headerText(headers["mcp-session-id"]),
-      retryAfter: headerText(headers["retry-after"]),
-      setCookie: cookies === undefined ? [] : Array.isArray(cookies) ? cookies : [cookies]
-    }
+    this.head = headOf(status, headers)
     this.request.onHead?.(this.head)
     this.phase = "body"
     if (this.request.headOnly === true) return this.answered()
-    if (contentType === "text/event-stream" && status < 300) {
+    if (this.head.contentType === "text/event-stream" && status < 300) {
       this.phase = "stream"
       this.events = SseDecoder.make(this.request.maxBytes, (event) => this.reading.push(event), this.request.raw)
     }

@@ -23,13 +23,8 @@ import type { Principal } from "../../../domain/identity/Principal.ts"
 import type { Scrubber } from "../../../domain/Scrubber.ts"
 import { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
 import { sessionLost } from "./UpstreamHttpErrors.ts"
-import {
-  type Exchange,
-  exchange,
-  type ExchangeEnd,
-  type ExchangeRequest,
-  type ResponseHead
-} from "./UpstreamHttpExchange.ts"
+import { type Exchange, exchange, type ExchangeEnd, type ExchangeRequest } from "./UpstreamHttpExchange.ts"
+import type { ResponseHead } from "./ResponseHead.ts"
 import { UserPools } from "./UserPools.ts"
 
 export type WireError = UpstreamUnavailable | UpstreamFailed | CredentialMissing
