@@ -12,13 +12,13 @@
  * (`SessionRecovery`): a restart does not end a session, only its connections to servers.
  */
 import { randomUUID } from "node:crypto"
-import { Clock, Deferred, Effect, Exit, Fiber, Layer, Option, Schedule, Scope, Stream } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { SessionId, type UserId, WireSessionId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import * as SingleFlight from "../../domain/SingleFlight.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
-import { type IdentityUnavailable, Principals } from "../../domain/identity/Principals.ts"
+import { Principals } from "../../domain/identity/Principals.ts"
 import { sessionDigest } from "../../domain/records/SessionStore.ts"
 import { changedServers, Settings } from "../../domain/servers/Settings.ts"
 import { eraOf } from "../../domain/protocol/Versions.ts"
@@ -27,6 +27,7 @@ import { Pressure } from "../limits/Pressure.ts"
 import * as SessionActor from "../session/SessionActor.ts"
 import * as SessionJournal from "./SessionJournal.ts"
 import * as SessionRecovery from "./SessionRecovery.ts"
+import * as SessionRenewal from "./SessionRenewal.ts"
 import { Sessions } from "./Sessions.ts"
 import { UserLimits } from "../limits/UserLimits.ts"
 import type { OpenOptions, SessionPlace } from "../session/Session.ts"
@@ -93,6 +94,7 @@ const make = Effect.gen(function* () {
   let draining = false
   const leftBehind = metrics.counter("mcphub_sessions_left_behind_total", "Ended sessions of which something hangs")
   let recoveries = 0
+  const renew = yield* SessionRenewal.make
 
   const journal = yield* SessionJournal.make({
     live: function* () {
@@ -321,17 +323,6 @@ const make = Effect.gen(function* () {
       .filter(({ actor }) => !actor.inUse() && actor.quietMs() >= sheddableAfterMs)
       .sort((a, b) => b.actor.quietMs() - a.actor.quietMs())
       .slice(0, shedAtOnce)
-
-  const reading = SingleFlight.make<string, Option.Option<Principal>, IdentityUnavailable>(registry)
-
-  /** What a session may do after its user's groups or tokens changed: read once for all sessions of a key. */
-  const renew = (actor: SessionActor.SessionActor): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const stale = actor.principal()
-      if (stale.standing.isCurrent) return Effect.void
-      const read = reading.run(stale.keyId, () => principals.renewed(stale))
-      return Effect.flatMap(read, (found) => (Option.isSome(found) ? actor.renew(found.value) : Effect.void))
-    }).pipe(Effect.ignore)
 
   const watch = Effect.suspend(() => {
     const ends = pressure.memory() ? longestIdle().map((entry) => end(entry, "memory ran short")) : []
