@@ -10,7 +10,7 @@ import * as SessionRegistry from "./actors/registry/SessionRegistry.ts"
 import { AnswerBytes } from "./actors/limits/AnswerBytes.ts"
 import { AuditTrail } from "./actors/observing/AuditTrail.ts"
 import { BodyBytes } from "./actors/limits/BodyBytes.ts"
-import { FairShare } from "./actors/limits/FairShare.ts"
+import { FairShare, workKinds } from "./actors/limits/FairShare.ts"
 import { HubMetrics } from "./actors/observing/HubMetrics.ts"
 import { LogOutput } from "./actors/observing/LogOutput.ts"
 import * as LostRequests from "./actors/requests/LostRequests.ts"
@@ -97,6 +97,11 @@ const gauges = Layer.effectDiscard(
     const retained = yield* Retained
     yield* metrics.gauge("mcphub_requests_waiting", "Requests beyond their user's fair share", share.waiting)
     yield* metrics.total("mcphub_requests_waited_total", "Requests that had to wait for their share", share.waited)
+    yield* metrics.gauge("mcphub_users_over_share", "Users who have used up their fair share", share.overdrawn)
+    for (const kind of workKinds) {
+      const charged = () => share.charged(kind)
+      yield* metrics.total("mcphub_work_units_total", "Units of work charged to users", charged, { kind })
+    }
     for (const kind of retainedKinds) {
       const held = () => retained.held(kind)
       const refused = () => retained.refused(kind)

@@ -2,14 +2,17 @@
 import type { Mutation } from "./Mutation.ts"
 
 const cost = "src/http/admission/Cost.ts"
+const ledger = "src/actors/limits/FairShare.ts"
+const connector = "src/actors/upstream/UpstreamConnector.ts"
+const counted = "test/actors/limits/FairShare.test.ts"
 const waiting = "test/http/mcp/sessions/FairShare.test.ts"
 
 export const costs: ReadonlyArray<Mutation> = [
   {
     wrong: "a process costs nothing to start",
     file: "src/actors/upstream/stdio/UpstreamStdio.ts",
-    find: "    yield* turn(share, context.principal.userId, unitsOfStart)\n",
-    replace: "    void turn(share, context.principal.userId, unitsOfStart)\n",
+    find: '    yield* turn(share, context.principal.userId, "process", unitsOfStart)\n',
+    replace: '    void turn(share, context.principal.userId, "process", unitsOfStart)\n',
     tests: ["test/actors/upstream/stdio/UpstreamStdioStart.test.ts"]
   },
   {
@@ -17,6 +20,41 @@ export const costs: ReadonlyArray<Mutation> = [
     file: cost,
     find: "(bytes <= smallBody ? 0 : bytes / bytesPerUnit)",
     replace: "(bytes <= smallBody ? 0 : 0)",
+    tests: [waiting]
+  },
+  {
+    wrong: "many values in a small body cost no more than few",
+    file: "src/http/mcp/McpEndpoint.ts",
+    find: 'if (units > 0) share.charge(userId, "body", units)',
+    replace: "void units",
+    tests: [waiting]
+  },
+  {
+    wrong: "little work takes off what is owed for a large piece",
+    file: ledger,
+    find: "Math.min(account.units, Math.max(-most, account.units - units))",
+    replace: "Math.max(-most, account.units - units)",
+    tests: [counted]
+  },
+  {
+    wrong: "of a large piece of work no more is owed than of little ones",
+    file: ledger,
+    find: "? units : burst\n",
+    replace: "? burst : burst\n",
+    tests: [counted, waiting]
+  },
+  {
+    wrong: "what the hub itself asks of servers costs nothing",
+    file: connector,
+    find: 'share.charge(call.context.principal.userId, "server", 1)',
+    replace: "void share",
+    tests: [waiting]
+  },
+  {
+    wrong: "a notification costs the same however many servers hear it",
+    file: connector,
+    find: 'share.charge(context.principal.userId, "server", 1)\n            return',
+    replace: "return",
     tests: [waiting]
   },
   {

@@ -42,14 +42,14 @@ export const floodRules: ReadonlyArray<Mutation> = [
   {
     wrong: "reading an HTTP server costs its user nothing",
     file: "src/actors/upstream/http/UpstreamHttpWire.ts",
-    find: "share.spend(context.principal.userId, units, goOn)",
+    find: 'share.spend(context.principal.userId, "answer", units, goOn)',
     replace: "void goOn",
     tests: [floods]
   },
   {
     wrong: "reading a child process costs its user nothing",
     file: "src/actors/upstream/stdio/UpstreamStdio.ts",
-    find: "share.spend(context.principal.userId, units, goOn)",
+    find: 'share.spend(context.principal.userId, "answer", units, goOn)',
     replace: "void goOn",
     tests: [floods]
   },

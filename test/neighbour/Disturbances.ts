@@ -46,6 +46,8 @@ export const disturbances = {
   batches: { at: 16, tool: "theirs-echo" },
   /** Sessions that are opened, used once and ended, one after the other. */
   sessions: { at: 4, tool: "theirs-echo" },
+  /** The same with the server of a child process, which each session starts. */
+  children: { at: 8, tool: "child-echo" },
   /** An answer of five hundred events that is resumed from its beginning again and again. */
   replays: { at: 4, tool: "theirs-chatty" },
   /** A server that floods the event stream of the user's session with little notifications. */
@@ -69,10 +71,10 @@ const many = Array.from({ length: 98_000 }, (_, at) => [{}, "x".repeat(28 + (at 
 const batch = Array.from({ length: 100 }, () => ({ jsonrpc: "2.0", method: "notifications/roots/list_changed" }))
 
 /** One session after the other, each with a call. */
-const opening = (http: RawHttp.RawHttp, key: Redacted.Redacted<string>, at: number) =>
+const opening = (http: RawHttp.RawHttp, key: Redacted.Redacted<string>, at: number, tool: string) =>
   Effect.gen(function* () {
     const client = yield* McpClient.connect(http, { key })
-    yield* client.callTool("theirs-echo")
+    yield* client.callTool(tool)
     yield* client.end
   }).pipe(
     // A refusal says when to come back; whoever disturbs does not listen.
@@ -101,7 +103,7 @@ export const disturb = Effect.fnUntraced(function* (
   })
   yield* Effect.ignore(client.callTool("theirs-echo"))
   yield* begun
-  if (kind === "sessions") return yield* opening(http, key, at)
+  if (kind === "sessions" || kind === "children") return yield* opening(http, key, at, tool)
   const { headers } = client
   if (kind === "replays") {
     const answer = yield* client.open(callOf("theirs-chatty", {}))

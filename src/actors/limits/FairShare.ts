@@ -30,6 +30,24 @@ const mostHeard = 8
 /** Accounts remembered; beyond that those that owe and hold nothing are forgotten. */
 const maxAccounts = 10_000
 
+/**
+ * The kinds of work, for the metric: `request` and `body` of clients, further messages of a `batch`, `session`, resumed or
+ * opened `stream`, started `process`, `server` for requests that the hub itself makes to servers, `answer` for what
+ * servers say when they are asked and `news` for what they say otherwise.
+ */
+export const workKinds = [
+  "request",
+  "body",
+  "batch",
+  "session",
+  "stream",
+  "process",
+  "server",
+  "answer",
+  "news"
+] as const
+export type Work = (typeof workKinds)[number]
+
 /** What a request has come to: it runs, it waits (and may be taken back), or too many of its user wait already. */
 export type Admission = "runs" | "refused" | (() => void)
 
@@ -48,12 +66,16 @@ export class FairShare extends Context.Service<
      * Otherwise the rest waits until `goOn`, which never runs before this has returned; the function says that there is
      * no rest.
      */
-    readonly spend: (userId: UserId, units: number, goOn: () => void) => (() => void) | undefined
+    readonly spend: (userId: UserId, work: Work, units: number, goOn: () => void) => (() => void) | undefined
     /** Work has been done for the user that could not wait: what they do next waits for it. */
-    readonly charge: (userId: UserId, units: number) => void
+    readonly charge: (userId: UserId, work: Work, units: number) => void
     /** Requests that wait now, and that have ever waited. */
     readonly waiting: () => number
     readonly waited: () => number
+    /** Units charged since the start, over all users. */
+    readonly charged: (work: Work) => number
+    /** Users who have less left than anything costs. */
+    readonly overdrawn: () => number
     /** Nobody waits any more, now and from now on: the hub stops, and whoever waits must get an answer. */
     readonly release: Effect.Effect<void>
   }
@@ -65,14 +87,15 @@ export class FairShare extends Context.Service<
 }
 
 /** Pays for work before it is done, and ends when it may be; whoever stops waiting has paid all the same. */
-export const turn = (share: FairShare["Service"], userId: UserId, units: number): Effect.Effect<void> =>
+export const turn = (share: FairShare["Service"], userId: UserId, work: Work, units: number): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const noTurn = share.spend(userId, units, () => resume(Effect.void))
+    const noTurn = share.spend(userId, work, units, () => resume(Effect.void))
     if (noTurn === undefined) return void resume(Effect.void)
     return Effect.sync(noTurn)
   })
 
 interface Waiting {
+  readonly work: Work
   /** Units, charged when it goes on. */
   readonly cost: number
   readonly run: () => void
@@ -110,6 +133,7 @@ const make = Effect.fnUntraced(function* () {
   let isOff = fairShare === 0
   let waiting = 0
   let waited = 0
+  const charged = Object.fromEntries(workKinds.map((work) => [work, 0])) as Record<Work, number>
   // Those who asked little, the latest first: as many as it takes to find one who still does.
   const heard: Array<Account> = []
 
@@ -165,10 +189,12 @@ const make = Effect.fnUntraced(function* () {
 
   /**
    * What is owed is bounded: who has worked alone for an hour must not pay for it for an hour. What one piece of work
-   * costs is owed in full, however much it is, and nothing that follows takes a part of it off.
+   * costs beside others is owed in full, however much it is, and little ones after it take nothing off that.
    */
-  const charge = (account: Account, units: number): void => {
-    account.units = Math.max(Math.min(-burst, -units, account.units), account.units - units)
+  const charge = (account: Account, work: Work, units: number): void => {
+    charged[work] += units
+    const most = units > burst && isBesideOthers(account, account.at) ? units : burst
+    account.units = Math.min(account.units, Math.max(-most, account.units - units))
   }
 
   const start = (account: Account, request: () => void): void => {
@@ -198,8 +224,8 @@ const make = Effect.fnUntraced(function* () {
     for (const { userId } of waitingNow) {
       const account = accountOf(userId, moment)
       if (mayRun(account, moment)) {
-        const { cost, run } = takeNext(account)
-        charge(account, cost)
+        const { cost, run, work } = takeNext(account)
+        charge(account, work, cost)
         run()
         pause = 0
       } else pause = Math.min(pause, ((1 - account.units) / fairShare) * 1_000)
@@ -249,12 +275,12 @@ const make = Effect.fnUntraced(function* () {
       const { requests } = account
       const isOnlyOne = isAwaited && account.open === 0
       if (requests.size === 0 && (isOnlyOne || mayRun(account, moment))) {
-        charge(account, 1)
+        charge(account, "request", 1)
         start(account, request)
         return "runs"
       }
       if (requests.size >= mostWaiting) return "refused"
-      const one = { cost: 1, run: () => start(account, request) }
+      const one: Waiting = { work: "request", cost: 1, run: () => start(account, request) }
       waiting++
       waited++
       enqueue(account, requests, one)
@@ -264,23 +290,30 @@ const make = Effect.fnUntraced(function* () {
       ending.push(userId)
       if (ending.length === 1) soon.scheduleTask(endAll, 0)
     },
-    spend: (userId, cost, goOn) => {
+    spend: (userId, work, cost, goOn) => {
       if (isOff) return undefined
       const moment = now()
       const account = accountOf(userId, moment)
       if (!isBesideOthers(account, moment)) {
-        charge(account, cost)
+        charge(account, work, cost)
         return undefined
       }
-      const one = { cost, run: goOn }
+      const one: Waiting = { work, cost, run: goOn }
       enqueue(account, account.answers, one)
       return () => {
-        if (takeBack(account, account.answers, one)) charge(account, cost)
+        if (takeBack(account, account.answers, one)) charge(account, work, cost)
       }
     },
-    charge: (userId, units) => charge(accountOf(userId, now()), units),
+    charge: (userId, work, units) => charge(accountOf(userId, now()), work, units),
     waiting: () => waiting,
     waited: () => waited,
+    charged: (work) => charged[work],
+    overdrawn: () => {
+      const moment = now()
+      let count = 0
+      for (const account of accounts.values()) if (unitsAt(account, moment) < 1) count++
+      return count
+    },
     release: Effect.sync(() => {
       isOff = true
       while (queued.size > 0) turn()

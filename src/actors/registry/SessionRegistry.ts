@@ -27,19 +27,13 @@ import { Pressure } from "../limits/Pressure.ts"
 import * as SessionActor from "../session/SessionActor.ts"
 import * as SessionJournal from "./SessionJournal.ts"
 import * as SessionRecovery from "./SessionRecovery.ts"
+import { keyEnded, overloaded, stopping, tooManySessions } from "./SessionRefusals.ts"
 import * as SessionRenewal from "./SessionRenewal.ts"
 import { Sessions } from "./Sessions.ts"
 import { UserLimits } from "../limits/UserLimits.ts"
 import type { OpenOptions, SessionPlace } from "../session/Session.ts"
 import { type Target, targetText } from "../../domain/access/Target.ts"
-import {
-  HubDraining,
-  HubOverloaded,
-  KeyEnded,
-  SessionLimitReached,
-  SessionNotFound,
-  SessionRefused
-} from "../../domain/requests/SessionErrors.ts"
+import { SessionNotFound, type SessionRefused } from "../../domain/requests/SessionErrors.ts"
 
 interface Entry {
   readonly key: string
@@ -161,12 +155,7 @@ const make = Effect.gen(function* () {
       yield* Effect.ignore(close(evictable.actor.sessionId, "made room for a newer session of the same user"))
       if (limits.take(principal.userId, "sessions", hub.maxSessionsPerUser)) return placeOf(principal.userId)
     }
-    return yield* new SessionRefused({
-      reason: new SessionLimitReached({
-        message: `This user has ${hub.maxSessionsPerUser} sessions, as many as allowed; end one (DELETE) or wait until one is idle`,
-        retryAfterSeconds: Math.ceil(evictableAfterMs / 1_000)
-      })
-    })
+    return yield* tooManySessions(hub.maxSessionsPerUser, evictableAfterMs)
   })
 
   const placeOf = (user: UserId): SessionPlace => {
@@ -256,21 +245,8 @@ const make = Effect.gen(function* () {
       }).pipe(Effect.as(matching.length))
     })
 
-  const stopping = new SessionRefused({
-    reason: new HubDraining({ message: "The hub is stopping; connect again in a moment", retryAfterSeconds: 5 })
-  })
   const refuseDraining = Effect.suspend(() => (draining ? stopping : Effect.void))
 
-  const keyEnded = new SessionRefused({
-    reason: new KeyEnded({ message: "The MCPHub key of this request no longer opens the hub" })
-  })
-
-  const overloaded = new SessionRefused({
-    reason: new HubOverloaded({
-      message: "The hub is short of memory and takes no new sessions; try again in a moment",
-      retryAfterSeconds: 10
-    })
-  })
   const refuseOverloaded = Effect.suspend(() => (pressure.memory() ? overloaded : Effect.void))
 
   const reserve: Sessions["Service"]["reserve"] = Effect.fnUntraced(function* (principal) {

@@ -104,7 +104,7 @@ export const make = Effect.fnUntraced(function* ({ background, deliver, principa
   }
 
   const goOn = (server: string, message: UpstreamMessage): void => {
-    share.charge(principal().userId, newsUnits)
+    share.charge(principal().userId, "news", newsUnits)
     deliver(server, message)
   }
 

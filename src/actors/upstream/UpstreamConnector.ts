@@ -10,6 +10,7 @@ import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { type ServerConfig, serverType } from "../../domain/servers/ServerConfig.ts"
 import { HubMetrics } from "../observing/HubMetrics.ts"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
+import { FairShare } from "../limits/FairShare.ts"
 import { UserLimits } from "../limits/UserLimits.ts"
 import { ServerPlaces } from "./guards/ServerPlaces.ts"
 import * as Seldom from "./connection/Seldom.ts"
@@ -44,6 +45,9 @@ const kindOf = (exit: Exit.Exit<unknown, UpstreamError>): string | undefined => 
 const keyEnded = (server: string): NotAllowed =>
   new NotAllowed({ server, message: "The MCPHub key of this request no longer opens the hub; nothing was sent" })
 
+/** One request of a client may become several of these, one for each server or resource. */
+const isSpread = (method: string): boolean => method === "logging/setLevel" || method === "resources/subscribe"
+
 export class UpstreamConnector extends Context.Service<UpstreamConnector, { readonly connect: Connect }>()(
   "mcphub/actors/upstream/UpstreamConnector"
 ) {
@@ -57,6 +61,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const limits = yield* UserLimits
       const pauses = yield* UpstreamPauses
       const places = yield* ServerPlaces
+      const share = yield* FairShare
       const { maxChildrenPerUser } = yield* HubConfig
       const metrics = yield* HubMetrics
       const now = monotonicMillis(yield* Clock.Clock)
@@ -156,12 +161,15 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const paced = (connection: UpstreamConnection, config: ServerConfig): UpstreamConnection =>
         withParts(connection, {
           request: (call) => {
+            if (call.own === true || isSpread(call.method)) share.charge(call.context.principal.userId, "server", 1)
             const asking = { server: connection.server, config, context: call.context }
             const sent = pauses.respect(asking, call.method, measured(connection, call))
             return call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
           },
-          notify: (method, params, context) =>
-            Effect.andThen(allowed(connection.server, context), connection.notify(method, params, context)),
+          notify: (method, params, context) => {
+            share.charge(context.principal.userId, "server", 1)
+            return Effect.andThen(allowed(connection.server, context), connection.notify(method, params, context))
+          },
           respond: (response, context) =>
             Effect.andThen(allowed(connection.server, context), connection.respond(response, context))
         })

@@ -4,7 +4,7 @@
  * messages of a batch before they are delivered.
  */
 import type { BodyBytes } from "../../actors/limits/BodyBytes.ts"
-import type { FairShare } from "../../actors/limits/FairShare.ts"
+import type { FairShare, Work } from "../../actors/limits/FairShare.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { Wait, Way } from "../wire/Guard.ts"
 import type { WireReply } from "../wire/Wire.ts"
@@ -19,6 +19,18 @@ const bytesPerUnit = 64 * 1024
 const eventsPerUnit = 64
 
 export const unitsOfBody = (bytes: number): number => (bytes <= smallBody ? 0 : bytes / bytesPerUnit)
+
+/** Members of JSON that are parsed in the time of a small request. */
+export const membersPerUnit = 1_000
+/** Members whose parse stops the thread so long that it costs twice its time. */
+const membersOfStop = 10_000
+
+/**
+ * Beyond the first thousand, with the bytes of the body paid already. Nobody is served while a body is parsed, so many
+ * members at once cost more than the same in many bodies.
+ */
+export const unitsOfMembers = (members: number): number =>
+  members <= membersPerUnit ? 0 : (members / membersPerUnit) * (1 + members / membersOfStop)
 
 /** Beyond the one that is paid. */
 export const unitsOfMessages = (messages: Messages): number => (messages.kind === "one" ? 0 : messages.items.length - 1)
@@ -37,9 +49,9 @@ export interface Paying {
 
 /** Waits until the user may go on. */
 const turn =
-  (share: FairShare["Service"], userId: UserId, units: number, reply: WireReply): Wait<undefined> =>
+  (share: FairShare["Service"], userId: UserId, work: Work, units: number, reply: WireReply): Wait<undefined> =>
   (resume) => {
-    const takeBack = share.spend(userId, units, () => resume(undefined))
+    const takeBack = share.spend(userId, work, units, () => resume(undefined))
     if (takeBack === undefined) resume(undefined)
     else reply.onAbort(takeBack)
   }
@@ -48,15 +60,15 @@ const turn =
 export function* pay(
   { bodies, share }: Paying,
   userId: UserId,
+  work: Work,
   units: number,
   bytes: number,
   reply: WireReply
 ): Way<boolean> {
-  if (units === 0) return true
   const room = bodies.arriving(userId)
   if (!room.hold(bytes)) return false
   reply.onEnd(room.end)
-  yield turn(share, userId, units, reply)
+  yield turn(share, userId, work, units, reply)
   room.end()
   return true
 }

@@ -4,15 +4,17 @@
  *
  * Source: RFC 8259 §8.1 (UTF-8).
  */
-import { clientLimits, excess, type ReadJson, readMeasured } from "../../domain/protocol/json/JsonLimits.ts"
+import { clientLimits, membersWithin, type ReadJson, readMeasured } from "../../domain/protocol/json/JsonLimits.ts"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 const refused = (reason: string): ReadJson => ({ ok: false, reason: `The body ${reason}` })
 
-export const parse = (body: Uint8Array): ReadJson => {
-  const limit = excess(body, clientLimits)
-  if (limit !== undefined) return refused(limit)
+/** `weigh` hears the number of members before they are parsed, unless they are too many to be. */
+export const parse = (body: Uint8Array, weigh?: (members: number) => void): ReadJson => {
+  const measured = membersWithin(body, clientLimits)
+  if (typeof measured === "string") return refused(measured)
+  weigh?.(measured)
   let text: string
   try {
     text = utf8.decode(body)

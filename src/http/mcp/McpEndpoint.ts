@@ -271,12 +271,14 @@ const make = Effect.gen(function* () {
     const { userId } = principal
     const body = (yield bodyOf(request, principal)) as WireBody
     const bytes = typeof body === "string" ? 0 : body.byteLength
-    if (!(yield* Cost.pay(paying, userId, Cost.unitsOfBody(bytes), bytes, reply))) {
+    const forBody = Cost.unitsOfBody(bytes)
+    if (forBody > 0 && !(yield* Cost.pay(paying, userId, "body", forBody, bytes, reply))) {
       return void tooManyBodies(reply, bodies.max)
     }
-    const messages = messagesIn(body, reply)
+    const messages = messagesIn(body, userId, reply)
     if (messages === undefined) return undefined
-    if (yield* Cost.pay(paying, userId, Cost.unitsOfMessages(messages), bytes, reply)) return messages
+    const forMessages = Cost.unitsOfMessages(messages)
+    if (forMessages === 0 || (yield* Cost.pay(paying, userId, "batch", forMessages, bytes, reply))) return messages
     return void tooManyBodies(reply, bodies.max)
   }
 
@@ -288,7 +290,7 @@ const make = Effect.gen(function* () {
     }
 
   /** The messages in a body. Undefined: there are none to take, and that is answered. */
-  const messagesIn = (body: WireBody, reply: WireReply): PostBody.Messages | undefined => {
+  const messagesIn = (body: WireBody, userId: UserId, reply: WireReply): PostBody.Messages | undefined => {
     if (body === "aborted") return undefined
     if (body === "too-large") {
       const message = `The body is larger than ${hub.maxBodyBytes} bytes`
@@ -300,7 +302,15 @@ const make = Effect.gen(function* () {
     }
     if (body === "too-slow") return void bodyTooSlow(reply)
     if (body === "no-room") return void tooManyBodies(reply, bodies.max)
-    const parsed = JsonGuard.parse(body)
+    // A member has two bytes at least: where there cannot be many, nothing is weighed.
+    const weigh =
+      body.byteLength <= 2 * Cost.membersPerUnit
+        ? undefined
+        : (members: number): void => {
+            const units = Cost.unitsOfMembers(members)
+            if (units > 0) share.charge(userId, "body", units)
+          }
+    const parsed = JsonGuard.parse(body, weigh)
     if (!parsed.ok) return void refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)
     const messages = PostBody.read(parsed.value)
     return messages.kind === "invalid" ? void invalidRequest(reply, messages.id, messages.reason) : messages

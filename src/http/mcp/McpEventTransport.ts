@@ -22,6 +22,7 @@ import {
   negotiateOverEvents,
   type SessionVersion
 } from "../../domain/protocol/Versions.ts"
+import { FairShare } from "../../actors/limits/FairShare.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import type { EventWriter } from "../../actors/calls/ClientExchange.ts"
 import type { SessionActor } from "../../actors/session/SessionActor.ts"
@@ -30,6 +31,7 @@ import type { Admitted } from "../admission/Admitted.ts"
 import * as EventExchange from "./EventExchange.ts"
 import { acceptsEvents, type EventStream, EventStreams } from "../wire/EventStreams.ts"
 import { type OpenSession, orRefused } from "./OpenSession.ts"
+import { unitsOfSession } from "../admission/Cost.ts"
 import { OpenRate } from "../admission/OpenRate.ts"
 import type * as PostBody from "../admission/PostBody.ts"
 import type { Guard, Way } from "../wire/Guard.ts"
@@ -78,6 +80,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   const streams = yield* EventStreams
   const principals = yield* Principals
   const rate = yield* OpenRate
+  const share = yield* FairShare
   const metrics = yield* HubMetrics
   /** Every stream that stands, under its user, key and id. */
   const connections = new Map<string, Connection>()
@@ -105,6 +108,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   function* listen(admitted: Admitted, targetFor: Connection["targetFor"]): Way {
     const { principal, reply, request, target } = admitted
     if (!acceptsEvents(request, reply) || !rate.mayOpen(principal.userId, reply)) return
+    share.charge(principal.userId, "session", unitsOfSession)
     const { guard } = reply
     const lifetime = Scope.makeUnsafe()
     const end = (): void => guard.background(Scope.close(lifetime, Exit.void))

@@ -198,10 +198,10 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     reply.guard.subject.sessionId = actor.sessionId
     const lastEventId = request.header("last-event-id")
     // A stream that begins anew waits for nothing: servers may be about to ask on it.
-    if (lastEventId === undefined) paying.share.charge(principal.userId, 1)
+    if (lastEventId === undefined) paying.share.charge(principal.userId, "stream", 1)
     else {
       const units = Cost.unitsOfStream(actor.keptEvents())
-      if (!(yield* Cost.pay(paying, principal.userId, units, 0, reply))) return
+      if (!(yield* Cost.pay(paying, principal.userId, "stream", units, 0, reply))) return
     }
     const from: Resumption = lastEventId ? actor.resumption(lastEventId) : { kind: "fresh" }
     switch (from.kind) {

@@ -46,7 +46,7 @@ export const make: Effect.Effect<OpenSession, never, Sessions | FairShare> = Eff
       clientInfo: { ...unnamed, ...objectOrEmpty(params?.["clientInfo"]) }
     }),
     *open({ principal, reply, target }, client) {
-      share.charge(principal.userId, unitsOfSession)
+      share.charge(principal.userId, "session", unitsOfSession)
       return orRefused(reply, yield* reply.guard.resultOf(sessions.open({ principal, target, ...client })))
     },
     *recover({ principal, reply, target }, wireId) {

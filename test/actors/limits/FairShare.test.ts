@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { type Admission, FairShare, unitsOfBytes } from "../../../src/actors/limits/FairShare.ts"
+import { type Admission, FairShare, unitsOfBytes, type Work } from "../../../src/actors/limits/FairShare.ts"
 import { defaults, HubConfig } from "../../../src/domain/config/HubConfig.ts"
 import { UserId } from "../../../src/domain/Ids.ts"
 
@@ -37,7 +37,7 @@ const answer = (share: FairShare["Service"], user: UserId) => {
   let end: (() => void) | undefined
   const read = (): void => {
     pieces++
-    end = share.spend(user, unitsOfBytes(piece), read)
+    end = share.spend(user, "answer", unitsOfBytes(piece), read)
     assert.isDefined(end)
   }
   read()
@@ -50,7 +50,7 @@ describe("a user's fair share", () => {
       const { ran, send, share } = yield* requests
       for (let i = 0; i < 500; i++) assert.strictEqual(send(ada, String(i)), "runs")
       assert.strictEqual(ran.length, 500)
-      assert.isUndefined(share.spend(ada, unitsOfBytes(1e9), () => {}))
+      assert.isUndefined(share.spend(ada, "answer", unitsOfBytes(1e9), () => {}))
     }).pipe(Effect.provide(layer()))
   )
 
@@ -172,7 +172,7 @@ describe("a user's fair share", () => {
   it.effect("a large answer is read at its pace beside others, and all at once alone", () =>
     Effect.gen(function* () {
       const { share } = yield* requests
-      assert.isUndefined(share.spend(ada, unitsOfBytes(piece), () => {}))
+      assert.isUndefined(share.spend(ada, "answer", unitsOfBytes(piece), () => {}))
       brief(share, bo)
       const adas = answer(share, ada)
       // One and a half units are left, a piece is half of one, and it takes a whole one to go on.
@@ -236,6 +236,45 @@ describe("a user's fair share", () => {
     }).pipe(Effect.provide(layer()))
   )
 
+  it.effect(
+    "A56: one large piece of work is owed in full beside others, and little ones after it take nothing off",
+    () =>
+      Effect.gen(function* () {
+        const { ran, send, share } = yield* requests
+        brief(share, bo)
+        share.charge(ada, "body", 12)
+        for (let i = 0; i < 3; i++) share.charge(ada, "server", 1)
+        send(ada, "only")
+        send(ada, "next")
+        assert.deepStrictEqual(ran, ["only"])
+        // Ten units are owed, and it takes a whole one to go on.
+        yield* TestClock.adjust("1099 millis")
+        assert.deepStrictEqual(ran, ["only"])
+        yield* TestClock.adjust("1 millis")
+        assert.deepStrictEqual(ran, ["only", "next"])
+        assert.strictEqual(send(bo, "bo's"), "runs")
+      }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("A57: tells what has been charged by kind of work, and how many users have used up their share", () =>
+    Effect.gen(function* () {
+      const { send, share } = yield* requests
+      brief(share, bo)
+      assert.strictEqual(share.overdrawn(), 0)
+      for (const name of ["1", "2", "3"]) send(ada, name)
+      share.charge(ada, "server", 3)
+      share.spend(ada, "answer", 0.5, () => {})
+      assert.deepStrictEqual(
+        ["request", "server", "answer", "body"].map((work) => share.charged(work as Work)),
+        [3, 3, 0, 0]
+      )
+      assert.strictEqual(share.overdrawn(), 1)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([share.charged("request"), share.charged("answer")], [4, 0.5])
+      assert.strictEqual(share.overdrawn(), 0)
+    }).pipe(Effect.provide(layer()))
+  )
+
   it.effect("is over when the hub stops: whoever waits goes on, and nobody waits any more", () =>
     Effect.gen(function* () {
       const { ran, send, share } = yield* requests
@@ -253,7 +292,7 @@ describe("a user's fair share", () => {
       const { send, share } = yield* requests
       brief(share, bo)
       for (let i = 0; i < 100; i++) assert.strictEqual(send(ada, ""), "runs")
-      assert.isUndefined(share.spend(ada, unitsOfBytes(1e9), () => {}))
+      assert.isUndefined(share.spend(ada, "answer", unitsOfBytes(1e9), () => {}))
     }).pipe(Effect.provide(layer(0)))
   )
 })

@@ -24,7 +24,8 @@ const start = Effect.gen(function* () {
   const services = yield* Layer.build(layers)
   const charged = new Map<string, number>()
   Object.assign(Context.get(services, FairShare), {
-    charge: (userId: string, units: number) => void charged.set(userId, (charged.get(userId) ?? 0) + units)
+    charge: (userId: string, _work: string, units: number) =>
+      void charged.set(userId, (charged.get(userId) ?? 0) + units)
   })
   const open = Effect.fnUntraced(function* (who: typeof ada) {
     const heard: Array<readonly [server: string, message: UpstreamMessage]> = []

@@ -118,7 +118,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Bytes that what was read has cost, and those of it since the pace was looked at. */
   private cost = 0
   private uncounted = 0
-  private readonly reading: PacedReading<SseDecoder.SseEvent>
+  /** Of an event stream, or a large body. */
+  private reading: PacedReading<SseDecoder.SseEvent> | undefined
   private room: AnswerRoom | undefined
   private noGrace: (() => void) | undefined
   /** The whole response has arrived, though not all of it may have been dealt with. */
@@ -129,15 +130,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.request = request
     this.resume = resume
     this.guard = new Guard(request.fork, this, request.subject)
-    this.reading = new PacedReading({
+  }
+
+  private paced(): PacedReading<SseDecoder.SseEvent> {
+    return (this.reading ??= new PacedReading({
       handle: (event) => this.onEvent(event),
-      spend: (units, goOn) => request.spend(units, () => this.guard.run(goOn)),
+      spend: (units, goOn) => this.request.spend(units, () => this.guard.run(goOn)),
       pause: () => this.controller?.pause(),
       // A socket whose response has ended is another one's already.
       resume: () => {
         if (!this.hasEnded) this.controller?.resume()
       }
-    })
+    }))
   }
 
   /** A defect of the hub's own, found while it read the answer. */
@@ -218,12 +222,17 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.hasEnded = true
-    this.guard.run(() => this.reading.afterAll(() => this.end()))
+    this.afterAll(() => this.end())
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     this.hasEnded = true
-    this.guard.run(() => this.reading.afterAll(() => this.broken(error)))
+    this.afterAll(() => this.broken(error))
+  }
+
+  /** Runs the step once all that has arrived has been dealt with. */
+  private afterAll(step: () => void): void {
+    this.guard.run(() => (this.reading === undefined ? step() : this.reading.afterAll(step)))
   }
 
   private begin(status: number, headers: Record<string, string | Array<string> | undefined>): void {
@@ -235,7 +244,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.request.headOnly === true) return this.answered()
     if (this.head.contentType === "text/event-stream" && status < 300) {
       this.phase = "stream"
-      this.events = SseDecoder.make(this.request.maxBytes, (event) => this.reading.push(event), this.request.raw)
+      const reading = this.paced()
+      this.events = SseDecoder.make(this.request.maxBytes, (event) => reading.push(event), this.request.raw)
     }
   }
 
@@ -248,7 +258,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.cost <= large || this.uncounted < stepBytes || this.aborted) return
     const bytes = this.uncounted
     this.uncounted = 0
-    this.reading.owe(unitsOfBytes(bytes))
+    this.paced().owe(unitsOfBytes(bytes))
   }
 
   private take(chunk: Buffer): void {
@@ -371,14 +381,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private abort(): void {
     this.aborted = true
     this.forget()
-    this.reading.stop()
+    this.reading?.stop()
     if (this.controller === undefined) this.finish()
     else this.controller.abort(new Error("Given up"))
   }
 
   private finish(): void {
     this.noGrace?.()
-    this.reading.stop()
+    this.reading?.stop()
     this.room?.end()
     this.request.running.delete(this)
   }

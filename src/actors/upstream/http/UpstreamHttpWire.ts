@@ -180,7 +180,7 @@ export const make = Effect.fnUntraced(function* (
         headOnly: request.headOnly ?? false,
         raw: request.raw ?? false,
         room: () => answers.arriving(context.principal.userId),
-        spend: (units, goOn) => share.spend(context.principal.userId, units, goOn),
+        spend: (units, goOn) => share.spend(context.principal.userId, "answer", units, goOn),
         fork,
         subject: {
           server,

@@ -123,7 +123,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       protocolVersion: spoken(era, options.protocolVersion)
     })
     const scrubber = scrubberOf(config, context.principal, started)
-    yield* turn(share, context.principal.userId, unitsOfStart)
+    yield* turn(share, context.principal.userId, "process", unitsOfStart)
     const slot = yield* children.slot
     const folders = yield* Effect.mapError(folder, () =>
       unavailable("spawn", `No folder could be made for server "${name}"; check that the hub's TMPDIR is writable`)
@@ -167,7 +167,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       onAnswer: connection.receive,
       onOverflow: connection.overflow,
       // Whoever opened it: of a connection that several users share, they all hear what is read for one of them.
-      spend: (units, goOn) => share.spend(context.principal.userId, units, goOn)
+      spend: (units, goOn) => share.spend(context.principal.userId, "answer", units, goOn)
     }).pipe(Effect.mapError(({ code }) => unavailable("spawn", spawnMessage(name, code))))
     slot.fill(child.pid)
 
@@ -230,8 +230,8 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
   })
 })
 
-/** What it takes to start a process, in small requests; what it does itself is not the hub's. */
-const unitsOfStart = 12
+/** What it takes to start a process, in small requests: most of it is its own work, on processors that all share. */
+const unitsOfStart = 24
 
 /** The revision that is asked for in this era. */
 const spoken = (era: Era, wanted: string): string =>

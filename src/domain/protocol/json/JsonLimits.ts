@@ -36,6 +36,12 @@ const comma = 0x2c
 
 /** The limit that the text, or its bytes in UTF-8, exceeds. */
 export const excess = (source: string | Uint8Array, limits: JsonLimits): string | undefined => {
+  const measured = membersWithin(source, limits)
+  return typeof measured === "string" ? measured : undefined
+}
+
+/** The number of members; or the limit that is exceeded. */
+export const membersWithin = (source: string | Uint8Array, limits: JsonLimits): number | string => {
   const isText = typeof source === "string"
   let depth = 0
   let members = 0
@@ -54,7 +60,7 @@ export const excess = (source: string | Uint8Array, limits: JsonLimits): string 
     else if (code === colon && ++members > limits.members) return tooMany(limits.members, "members")
     else if (code === comma && ++values > limits.values) return tooMany(limits.values, "values")
   }
-  return undefined
+  return members
 }
 
 const spelled = (limit: number): string => (limit === 1_000 ? "a thousand" : String(limit))

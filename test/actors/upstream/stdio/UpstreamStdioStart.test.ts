@@ -41,7 +41,7 @@ describe("a user who starts processes without pause", () => {
       assert.isString((yield* callTool(theirs, bo, "cwd"))["cwd"])
       // It holds no place yet, which is the first thing that a start takes.
       assert.strictEqual((yield* StdioChildren).live(), 2)
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("2 seconds")
       yield* Fiber.join(second)
       assert.strictEqual((yield* StdioChildren).live(), 3)
     }).pipe(Effect.scoped, Effect.provide(layer({ config: { fairShare: 20 } })))

@@ -240,6 +240,50 @@ describe("a user who asks for much", () => {
     })
   )
 
+  it.effect("A56: pays for the many values of a small body, so that what follows waits, and holds up nobody else", () =>
+    Effect.gen(function* () {
+      const { ada, bo, flood, settled, share } = yield* start()
+      const values = Array.from({ length: 10_000 }, () => ({}))
+      const body = { ...call("echo", 1), params: { name: "files-brief", arguments: { values } } }
+      assert.isBelow(JSON.stringify(body).length, 64 * 1024)
+      assert.strictEqual((yield* ada.send(body)).status, 200)
+      assert.isAbove(share.charged("body"), 20)
+      const adas = yield* flood(ada, 2)
+      yield* settled(1)
+      for (let i = 0; i < 3; i++) assert.deepStrictEqual(yield* bo.callTool("files-echo", { i }), { i })
+      // All of it is owed: more than twice what a user may use at once.
+      yield* TestClock.adjust("700 millis")
+      assert.strictEqual(share.waiting(), 1)
+      yield* TestClock.adjust("1 second")
+      for (const { status } of yield* Fiber.join(adas)) assert.strictEqual(status, 200)
+    })
+  )
+
+  it.effect(
+    "A57: pays for what the hub sends to servers beside the request, and the other user for nothing of it",
+    () =>
+      Effect.gen(function* () {
+        const { ada, bo, flood, settled, share, upstream } = yield* start()
+        const lists = ["tools", "prompts", "resources", "resources/templates"]
+        const fetched = lists.reduce((sum, list) => sum + upstream.calls(`${list}/list`).length, 0)
+        assert.isAbove(fetched, 1)
+        assert.strictEqual(share.charged("server"), fetched)
+        const method = "notifications/roots/list_changed"
+        assert.strictEqual((yield* ada.send({ jsonrpc: "2.0", method })).status, 202)
+        yield* eventually(
+          Effect.sync(() => upstream.calls(method).length),
+          (count) => count === 1
+        )
+        assert.strictEqual(share.charged("server"), fetched + 1)
+        // Of four units two are left: the first two go, the third would have gone without the server's one.
+        const adas = yield* flood(ada, 3)
+        yield* settled(1)
+        for (let i = 0; i < 3; i++) assert.deepStrictEqual(yield* bo.callTool("files-echo", { i }), { i })
+        yield* TestClock.adjust("1 second")
+        for (const { status } of yield* Fiber.join(adas)) assert.strictEqual(status, 200)
+      })
+  )
+
   it.effect("A57: pays for each message of a batch, so that the next batch waits, and holds up nobody else", () =>
     Effect.gen(function* () {
       const { bo, hub, settled, share, upstream } = yield* start()
