@@ -26,6 +26,7 @@ import { StatusCommand } from "./commands/StatusCommand.ts"
 import { TokenCommand } from "./commands/TokenCommand.ts"
 import { UserCommand } from "./commands/UserCommand.ts"
 import { globalFlags } from "./terminal/GlobalFlags.ts"
+import { printable } from "./terminal/Output.ts"
 import { OperationRefused } from "../http/admin/operations/OperationRefused.ts"
 
 const mcphub = Command.make("mcphub").pipe(
@@ -96,7 +97,7 @@ const report =
     const failure = asFailure(error)
     const line = args.includes("--json")
       ? JSON.stringify({ error: { kind: failure.kind, message: failure.message } })
-      : `mcphub: ${failure.message}`
+      : printable(`mcphub: ${failure.message}`)
     return Effect.andThen(Console.error(line), Effect.fail(failure))
   }
 

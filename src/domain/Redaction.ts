@@ -3,11 +3,17 @@
  * brought it there. Secrets are `Redacted` values long before; this covers the case that one was not.
  */
 
-/** A key has 64 digits. Code that cuts text may leave a part of one, and 16 digits already count. */
-const keyShape = /mcphub_[0-9a-f]{16,}/gi
+/**
+ * A key that the hub made has 64 digits, one that an operator chose any letters and at least 16 of them. Code that cuts
+ * text may leave a part of one, and 16 already count.
+ */
+const madeKey = /mcphub_[0-9a-f]{16,}/gi
+const chosenKey = /mcphub_[A-Za-z0-9_-]{16,}/g
 
 export const scrub = (text: string): string =>
-  text.includes("cphub_") || text.includes("CPHUB_") ? text.replace(keyShape, "mcphub_<redacted>") : text
+  text.includes("cphub_") || text.includes("CPHUB_")
+    ? text.replace(madeKey, "mcphub_<redacted>").replace(chosenKey, "mcphub_<redacted>")
+    : text
 
 /** A client's text for a log line, a span or an id: without keys, and at most `length` characters. */
 export const excerpt = (text: string, length: number): string =>

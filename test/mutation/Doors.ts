@@ -16,6 +16,34 @@ const silentTest = "test/http/runtime/SilentSockets.test.ts"
 
 export const doors: ReadonlyArray<Mutation> = [
   {
+    wrong: "of two Authorization headers the first counts",
+    file: "src/http/admission/Authentication.ts",
+    find: 'request.disagrees("authorization") || ',
+    replace: "",
+    tests: ["test/http/admission/Keys.test.ts"]
+  },
+  {
+    wrong: "only keys that the hub made are redacted",
+    file: "src/domain/Redaction.ts",
+    find: '.replace(chosenKey, "mcphub_<redacted>")',
+    replace: "",
+    tests: ["test/domain/Redaction.test.ts"]
+  },
+  {
+    wrong: "lines that are no table draw on the terminal",
+    file: "src/cli/terminal/Output.ts",
+    find: 'text.replaceAll(drawing, (character) => (character === "\\n" ? "\\n" : "�"))',
+    replace: "text",
+    tests: ["test/cli/terminal/Output.test.ts"]
+  },
+  {
+    wrong: "a name that several users go by means any of them",
+    file: "src/domain/storage/sql/UsersSql.ts",
+    find: "if (goingBy.length > 1)",
+    replace: "if (goingBy.length > 2)",
+    tests: ["test/domain/storage/LegacyDatabase.test.ts"]
+  },
+  {
     wrong: "a connection may stay silent for ever before its first request",
     file: silent,
     find: "connection.hasAsked ? nextHeadMs : firstHeadMs",

@@ -5,7 +5,7 @@ import { auditOutcomes } from "../../domain/records/AuditEvent.ts"
 import { withAdmin } from "../admin/Admin.ts"
 import { JsonFlag } from "../terminal/GlobalFlags.ts"
 import type { AuditView } from "../../http/admin/operations/AuditOperations.ts"
-import { print, table } from "../terminal/Output.ts"
+import { print, printable, table } from "../terminal/Output.ts"
 import { onlyUser } from "../terminal/UserFlag.ts"
 
 const head = ["time", "user", "outcome", "method", "server", "target", "took", "error"]
@@ -106,7 +106,7 @@ const tail = Command.make(
         const show = (rows: ReadonlyArray<AuditView>, text: (rows: ReadonlyArray<AuditView>) => string) =>
           rows.length === 0
             ? Effect.void
-            : Console.log(json ? rows.map((row) => JSON.stringify(row)).join("\n") : text(rows))
+            : Console.log(json ? rows.map((row) => JSON.stringify(row)).join("\n") : printable(text(rows)))
         yield* show(rows, rowTable)
         let after = rows.at(-1)?.seq ?? 0
         while (true) {

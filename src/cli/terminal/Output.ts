@@ -7,13 +7,23 @@ import { JsonFlag } from "./GlobalFlags.ts"
 
 /** Prints the value for scripts, or the text for people. */
 export const print = Effect.fnUntraced(function* (value: unknown, human: () => string) {
-  const text = (yield* JsonFlag) ? JSON.stringify(value, null, 2) : human()
+  const text = (yield* JsonFlag) ? JSON.stringify(value, null, 2) : printable(human())
   if (text !== "") yield* Console.log(text)
 })
 
-/** Replaces control characters, with which a stored name could draw on the operator's terminal. */
+/**
+ * With these a stored name, or what a server says, could draw on the operator's terminal, or turn its text around
+ * (Unicode UAX #9).
+ */
 // oxlint-disable-next-line no-control-regex
-const visible = (text: string): string => text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "�")
+const drawing = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g
+
+/** One cell or value. */
+const visible = (text: string): string => text.replaceAll(drawing, "�")
+
+/** A whole text, whose lines stay. */
+export const printable = (text: string): string =>
+  text.replaceAll(drawing, (character) => (character === "\n" ? "\n" : "�"))
 
 /** Columns as wide as their widest cell, two spaces apart; `empty` when there is no row. */
 export const table = (

@@ -32,6 +32,12 @@ export class InvalidValue extends Schema.TaggedError<InvalidValue>()("InvalidVal
 export const userNotFound = (user: string): UserNotFound =>
   new UserNotFound({ message: `There is no user "${user}"; \`mcphub user ls\` lists them` })
 
+/** Several of an old hub's users may go by one GitHub or display name. */
+export const nameOfSeveral = (name: string): UserNotFound =>
+  new UserNotFound({
+    message: `Several users go by the name "${name}", and none has it as username; give the id of one`
+  })
+
 export const usernameTaken = (username: string): UsernameTaken =>
   new UsernameTaken({ message: `The user name "${username}" is taken; choose another` })
 

@@ -16,6 +16,7 @@ const bearer = /^Bearer[ \t]+(\S+)[ \t]*$/i
 
 /** `Authorization: Bearer`, `x-mcphub-key` or `?key=`; two different keys in one request are a conflict. */
 export const presentedKey = (request: WireRequest, allowQuery: boolean): Presented => {
+  if (request.disagrees("authorization") || request.disagrees("x-mcphub-key")) return { kind: "conflict" }
   const authorization = request.header("authorization")
   const byBearer = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
   const byHeader = request.header("x-mcphub-key")?.trim()

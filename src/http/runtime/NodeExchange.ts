@@ -25,6 +25,9 @@ import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 const lingerMs = 100
 const lingerBytes = 256 * 1024
 
+/** Two values of a header that holds a key: no key has a comma. */
+const severalKeys = /,\s*(?:Bearer\s|mcphub_)/i
+
 /** Hardly any name is asked for in another than its lower case. */
 const capital = /[A-Z]/
 
@@ -70,6 +73,20 @@ export class NodeExchange implements WireRequest, WireReply {
 
   get address(): string {
     return this.incoming.socket.remoteAddress ?? ""
+  }
+
+  disagrees(name: string): boolean {
+    const { rawHeaders } = this.incoming
+    let first: string | undefined
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      const header = rawHeaders[at]!
+      if (header.length !== name.length || header.toLowerCase() !== name) continue
+      const value = rawHeaders[at + 1]!
+      if (first !== undefined && value !== first) return true
+      first = value
+    }
+    // Deno joins them before anybody sees them.
+    return first !== undefined && severalKeys.test(first)
   }
 
   body(limits: BodyLimits, done: (body: WireBody) => void): void {

@@ -27,6 +27,8 @@ export interface WireRequest {
   readonly query: URLSearchParams
   /** By name in any case; several of one name joined by a comma. */
   readonly header: (name: string) => string | undefined
+  /** Whether a header that may stand once came with several values; `name` in lower case. Node keeps the first alone. */
+  readonly disagrees: (name: string) => boolean
   /** The address of whoever holds the other end of the connection: the client, or a proxy before it. */
   readonly address: string
   /** Calls back once. */

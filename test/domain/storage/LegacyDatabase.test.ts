@@ -141,6 +141,14 @@ for (const form of hasPostgres ? (["text", "text[]"] as const) : []) {
             assert.deepStrictEqual(summary.groups, { created: 0, updated: 1, unchanged: 0 })
             assert.deepStrictEqual((yield* groups.listByUser(adaId))[0]?.servers, ["one", "two"])
 
+            // "bo" is a GitHub login of one and a display name of another: a username comes before both.
+            yield* sql`insert into "users" ("displayName") values ('bo')`
+            assert.strictEqual((yield* Effect.flip(users.byName("bo")))._tag, "UserNotFound")
+            const own = yield* users.byName("ada")
+            yield* sql`insert into "users" ("displayName") values ('ada')`
+            assert.strictEqual((yield* users.byName("ada")).id, own.id)
+            yield* sql`delete from "users" where "displayName" in ('bo', 'ada') and "githubId" is null and "username" is null`
+
             yield* users.remove(adaId)
             assert.isTrue(Option.isNone(yield* keys.principal(Redacted.make(adaKey))))
             assert.isTrue(Option.isSome(yield* keys.principal(Redacted.make(boKey))))

@@ -2,7 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Redacted } from "effect"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
 import { Users } from "../../../src/domain/identity/Users.ts"
-import { addUser, McpClient, type RawHttp, ScriptedHttpUpstream, TestHub } from "../../../src/testkit/index.ts"
+import {
+  RudeClients,
+  addUser,
+  McpClient,
+  type RawHttp,
+  ScriptedHttpUpstream,
+  TestHub
+} from "../../../src/testkit/index.ts"
 
 const initialize = (id: string | number = 1) =>
   JSON.stringify({
@@ -97,6 +104,38 @@ describe("the key of a request", () => {
         assert.notInclude(JSON.stringify(seen), key)
         assert.notProperty(seen, "x-forwarded-user")
       }
+    })
+  )
+
+  it.live("A74: a header that holds a key and comes twice is refused where the two differ, whichever comes first", () =>
+    Effect.gen(function* () {
+      const hub = yield* TestHub.make()
+      const [ada, bo] = [Redacted.value(hub.ada.key), Redacted.value(hub.bo.key)]
+      const answerTo = Effect.fnUntraced(function* (...keys: ReadonlyArray<string>) {
+        const socket = yield* RudeClients.socketTo(new URL(hub.url).origin)
+        const body = initialize()
+        const lines = ["POST /mcp HTTP/1.1", "host: 127.0.0.1", "connection: close", "content-type: application/json"]
+        socket.write([...lines, ...keys, `content-length: ${body.length}`, "", body].join("\r\n"))
+        return yield* Effect.callback<string>((resume) => {
+          let text = ""
+          socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk))
+          socket.once("close", () => resume(Effect.succeed(text)))
+        })
+      })
+      for (const [one, other] of [
+        [ada, bo],
+        [bo, ada]
+      ]) {
+        for (const lines of [
+          [`Authorization: Bearer ${one}`, `authorization: Bearer ${other}`],
+          [`x-mcphub-key: ${one}`, `X-McpHub-Key: ${other}`]
+        ]) {
+          const text = yield* answerTo(...lines)
+          assert.match(text, /^HTTP\/1.1 400 [^]*"conflicting_keys"/)
+          assert.notMatch(text, /mcp-session-id/i)
+        }
+      }
+      assert.match(yield* answerTo(`Authorization: Bearer ${ada}`), /^HTTP\/1.1 200 /)
     })
   )
 

@@ -7,7 +7,13 @@ import { Clock, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import { isUuid, UserId } from "../../Ids.ts"
-import { InvalidValue, type UsernameTaken, usernameTaken, userNotFound } from "../../identity/IdentityErrors.ts"
+import {
+  InvalidValue,
+  nameOfSeveral,
+  type UsernameTaken,
+  usernameTaken,
+  userNotFound
+} from "../../identity/IdentityErrors.ts"
 import { check, idProblem, usernameProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
 import { User } from "../../identity/User.ts"
@@ -92,10 +98,12 @@ const make = Effect.gen(function* () {
     byId,
 
     byName: Effect.fn("Users.byName")(function* (name) {
-      const rows = yield* users(sql`
-        select ${columns} from "users" where ${username} = ${name}
-        order by "users"."username" = ${name} desc nulls last limit 1`)
-      return yield* first(rows, name)
+      const own = yield* users(sql`select ${columns} from "users" where "users"."username" = ${name}`)
+      if (own.length > 0) return yield* first(own, name)
+      const goingBy = yield* users(sql`select ${columns} from "users" where ${username} = ${name} limit 2`)
+      // What is meant for one of them must not become the other's.
+      if (goingBy.length > 1) return yield* nameOfSeveral(name)
+      return yield* first(goingBy, name)
     }, orUnavailable),
 
     list: users(sql`select ${columns} from "users" order by 2, 1`).pipe(orUnavailable, Effect.withSpan("Users.list")),
