@@ -2,7 +2,8 @@
 import { Console, Context, Effect, FileSystem, Layer, Logger, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { homedir } from "node:os"
-import { Environment } from "../../domain/config/Environment.ts"
+import { foreignNames } from "../../domain/servers/Expansion.ts"
+import { Environment, type EnvironmentRecord } from "../../domain/config/Environment.ts"
 import { readHubConfig } from "../../domain/config/HubConfig.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { foreignPrograms, type ForeignProgramName } from "../../domain/settings/ForeignPrograms.ts"
@@ -38,6 +39,13 @@ const readText = Effect.fnUntraced(function* (file: string) {
     failure(`${file} cannot be read (${reason._tag}); check that it exists and its permissions`)
   )
 })
+
+/** Every variable is set, to a text that can be part of an address, too. */
+const withAllSet = (environment: EnvironmentRecord): EnvironmentRecord =>
+  new Proxy(environment, {
+    get: (given, name) =>
+      Reflect.get(given, name) ?? (typeof name === "string" && !foreignNames.has(name) ? "x" : undefined)
+  })
 
 /** The settings file as it is written, so that what the hub does not change stays in the words of its author. */
 const present = Effect.fnUntraced(function* (file: string) {
@@ -101,28 +109,35 @@ export const ImportCommand = Command.make(
       )
     }
     const { nameSeparator } = yield* Effect.mapError(readHubConfig(), ({ message }) => failure(message))
-    const report = checkSettings({ mcpServers: servers }, yield* Environment, nameSeparator)
+    const environment = yield* Environment
+    const document = { ...before, mcpServers: { ...known, ...servers } }
+    const found = checkSettings({ mcpServers: servers }, environment, nameSeparator)
+    // The variables of the hub may be set only where it is started, and not in this shell.
+    const elsewhere = withAllSet(environment)
+    const report = checkSettings({ mcpServers: servers }, elsewhere, nameSeparator)
     const problems = [
       ...imported.problems.filter(({ path }) => only.length === 0 || only.some((name) => path.split(".")[1] === name)),
       ...report.problems
     ]
+    const unset = found.problems.filter(({ path }) => !report.problems.some((one) => one.path === path))
+    const warnings = [...report.warnings, ...unset]
     const names = Object.keys(servers)
     const ok = problems.length === 0
     if (ok && !dryRun) {
-      const document = { ...before, mcpServers: { ...known, ...servers } }
-      yield* Effect.mapError(write(settingsFile, document), ({ message }) => failure(message))
+      yield* write(settingsFile, document).pipe(
+        Effect.provideService(Environment, elsewhere),
+        Effect.mapError(({ message }) => failure(message))
+      )
     }
-    const done = dryRun ? "would be" : "are"
-    yield* print(
-      { ok, from, file: source, settingsFile, dryRun, problems, warnings: report.warnings, servers: names },
-      () =>
-        [
-          ...problems.map((one) => `problem  ${source}: ${one.path}: ${one.reason}`),
-          ...report.warnings.map((one) => `warning  ${source}: ${one.path}: ${one.reason}`),
-          ok
-            ? `${names.length} servers of ${foreignPrograms[from].title} ${done} in ${settingsFile}: ${names.join(", ")}`
-            : "Nothing was written; mend the file, or import the other servers with --only NAME"
-        ].join("\n")
+    const done = dryRun ? "would be" : names.length === 1 ? "is" : "are"
+    yield* print({ ok, from, file: source, settingsFile, dryRun, problems, warnings, servers: names }, () =>
+      [
+        ...problems.map((one) => `problem  ${source}: ${one.path}: ${one.reason}`),
+        ...warnings.map((one) => `warning  ${source}: ${one.path}: ${one.reason}`),
+        ok
+          ? `${names.length} server${names.length === 1 ? "" : "s"} of ${foreignPrograms[from].title} ${done} in ${settingsFile}: ${names.join(", ")}`
+          : "Nothing was written; mend the file, or import the other servers with --only NAME"
+      ].join("\n")
     )
     if (!ok) return yield* new CheckFailed()
     if (dryRun) return

@@ -34,7 +34,7 @@ const userTemplateStart = "${USER_"
 /** Placeholders of other programs: VS Code's, Cursor's and opencode's. A shell's `${X:0:3}` is none of them. */
 const foreign = /\$\{[A-Za-z]{1,40}:[A-Za-z.~/]|\{(?:env|file):/
 /** Names that VS Code and Cursor give a value; the hub has no workspace. */
-const foreignNames: ReadonlySet<string> = new Set([
+export const foreignNames: ReadonlySet<string> = new Set([
   "workspaceFolder",
   "workspaceFolderBasename",
   "userHome",

@@ -39,9 +39,20 @@ export const approvals: ReadonlySet<string> = new Set(["alwaysAllow", "autoAppro
 export const understoodServer = (
   entry: Entry
 ): { readonly entry: Entry; readonly problems: ReadonlyArray<SettingsFinding> } => {
-  const { disabled, disabledTools, excludeTools, httpUrl, includeTools, serverUrl, transport, ...own } = entry
+  const { disabled, disabledTools, environment, excludeTools, httpUrl, includeTools, serverUrl, transport, ...own } =
+    entry
   const problems: Array<SettingsFinding> = []
   const read: Record<string, unknown> = own
+
+  const { command } = own
+  if (Array.isArray(command)) {
+    const given: ReadonlyArray<unknown> = Array.isArray(own["args"]) ? own["args"] : []
+    read["command"] = command[0]
+    read["args"] = [...command.slice(1), ...given]
+  }
+  if (environment !== undefined && own["env"] !== undefined) {
+    problems.push({ path: "environment", reason: "The server has two environments; keep env and remove this one" })
+  } else if (environment !== undefined) read["env"] = environment
 
   const address = httpUrl ?? serverUrl
   if (address !== undefined) {

@@ -77,12 +77,8 @@ const fromGemini: Translate = (entry) => {
 }
 
 const fromOpencode: Translate = (entry, problem) => {
-  const { command, environment, ...rest } = withTimeout(entry, 1)
-  const read: Record<string, unknown> = { ...rest }
-  if (Array.isArray(command)) Object.assign(read, { command: command[0], args: command.slice(1) })
-  else if (command !== undefined) read["command"] = command
-  if (environment !== undefined) read["env"] = environment
-  if (rest["oauth"] !== undefined) problem("oauth", "The hub cannot sign in by OAuth yet; use a header with a token")
+  const read = withTimeout(entry, 1)
+  if (read["oauth"] !== undefined) problem("oauth", "The hub cannot sign in by OAuth yet; use a header with a token")
   return texts(without(read, "oauth"), (text) => text.replaceAll(/\{env:([A-Za-z_][A-Za-z0-9_]*)\}/g, "${env:$1}"))
 }
 

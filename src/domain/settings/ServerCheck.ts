@@ -50,6 +50,8 @@ export const checkServer = (name: string, config: ServerConfig, environment: Env
 
 type Report = (path: string, reason: string) => void
 
+const notConnected = "This version does not connect to servers of this type; its users are told that it is missing"
+
 const checkTransport = (config: ServerConfig, problem: Report, warning: Report): void => {
   const { command, openapi, url } = config
   if (config.type === undefined && !url && !command && openapi === undefined) {
@@ -70,9 +72,13 @@ const checkTransport = (config: ServerConfig, problem: Report, warning: Report):
       break
     case "sse":
     case "streamable-http":
+      if (transport === "sse" && config.enabled !== false) {
+        warning("type", `${notConnected}; if the server offers it, write "streamable-http" and the address for that`)
+      }
       if (!url) problem("url", `A server of type ${transport} needs a url`)
       break
     case "openapi": {
+      if (config.enabled !== false) warning("type", notConnected)
       const spec = openapi?.["url"]
       const schema = openapi?.["schema"]
       const isGiven = (typeof spec === "string" && spec !== "") || (typeof schema === "object" && schema !== null)

@@ -84,7 +84,7 @@ describe("field C1: import", () => {
         windsurf: { serverUrl: url },
         cline: { type: "streamableHttp", url, autoApprove: ["read"], options: { timeout: 30_000 } },
         gemini: { httpUrl: url, headers: { A: "Bearer ${PATH}", B: "${env:USER_B:-x}" }, options: { timeout: 5_000 } },
-        opencode: { type: "local", command: "bun", args: ["x", "it"], env: { A: "${env:PATH}" }, enabled: true },
+        opencode: { type: "local", command: ["bun", "x", "it"], environment: { A: "${env:PATH}" }, enabled: true },
         codex: { url, headers: { Authorization: "Bearer ${env:PATH}" }, options: { timeout: 20_000 } },
         registry: { command: "npx", args: ["-y", "@example/weather@1.2.3"], env: { API_KEY: "${USER_API_KEY}" } }
       })
@@ -113,6 +113,23 @@ describe("field C1: import", () => {
       assert.strictEqual(good.code, 0, good.stdout)
       assert.deepStrictEqual(settingsOf(cwd), { mcpServers: { good: { command: "tool" } } })
     })
+  )
+
+  inFolder(
+    "warns of variables that are set only where the hub is started, in what is imported and what is there",
+    (cwd) =>
+      Effect.gen(function* () {
+        const first = put(cwd, "one.json", {
+          mcpServers: { one: { command: "tool", env: { A: "${ONLY_ELSEWHERE}" } } }
+        })
+        const warned = yield* mcphub(["import", "--from", "claude", first], { cwd })
+        assert.strictEqual(warned.code, 0, warned.stdout)
+        assert.match(warned.stdout, /^warning {2}.*one\.json: mcpServers\.one\.env\.A: .*ONLY_ELSEWHERE is not set/m)
+        const second = put(cwd, "two.json", { mcpServers: { two: { command: "tool" } } })
+        const done = yield* mcphub(["import", "--from", "claude", second], { cwd })
+        assert.strictEqual(done.code, 0, done.stderr)
+        assert.deepStrictEqual(Object.keys(settingsOf(cwd).mcpServers), ["one", "two"])
+      })
   )
 
   inFolder("replaces no server unasked, and a dry run writes nothing", (cwd) =>

@@ -57,6 +57,24 @@ describe("Words of other programs' settings", () => {
     assert.match(problems({ command: "tool", excludeTools: "read" })[0]!, /^mcpServers\.one\.excludeTools: Expected/)
   })
 
+  it("C1: a command that is a list and an environment under its whole name are read, and nothing is lost", () => {
+    assert.deepStrictEqual(inForce({ type: "local", command: ["bun", "x"], environment: { A: "1" } }), {
+      type: "stdio",
+      command: "bun",
+      args: ["x"],
+      env: { A: "1" }
+    })
+    assert.deepStrictEqual(inForce({ command: ["bun", "x"], args: ["it"] }), { command: "bun", args: ["x", "it"] })
+    assert.match(problems({ command: "tool", env: {}, environment: {} })[0]!, /^mcpServers\.one\.environment: .*two/)
+  })
+
+  it("C4: a server that this version does not connect to is warned of, unless it is off", () => {
+    const entry = { type: "sse", url: "https://one.example/sse" }
+    assert.match(check(entry).warnings[0]!.reason, /does not connect .*streamable-http/)
+    assert.match(check({ openapi: { url: "https://one.example/s.json" } }).warnings[0]!.reason, /does not connect/)
+    assert.deepStrictEqual(check({ ...entry, enabled: false }).warnings, [])
+  })
+
   it("C1: what a client asks its user before a call is no setting of the hub, and no warning", () => {
     const { problems, warnings } = check({ command: "tool", alwaysAllow: ["read"], autoApprove: [], trust: true })
     assert.deepStrictEqual([problems, warnings], [[], []])

@@ -60,10 +60,14 @@ describe("SettingsCheck", () => {
     }
     const report = check(document)
     assert.deepStrictEqual(report.problems, [])
-    // The one thing that has become news to an operator.
+    // What has become news to an operator.
     assert.deepStrictEqual(
-      report.warnings.map(({ path, reason }) => [path, reason.includes('"sandboxed": true')]),
-      [["mcpServers.firecrawl", true]]
+      report.warnings.map(({ path, reason }) => [path, /"sandboxed": true|does not connect/.exec(reason)?.[0]]),
+      [
+        ["mcpServers.firecrawl", '"sandboxed": true'],
+        ["mcpServers.petstore.type", "does not connect"],
+        ["mcpServers.events.type", "does not connect"]
+      ]
     )
     assert.deepStrictEqual(JSON.parse(JSON.stringify(report.value)), document)
   })
