@@ -1,5 +1,5 @@
 /** `mcphub import --from PROGRAM [FILE]`: servers of another program's settings, into the hub's settings file. */
-import { Console, Context, Effect, FileSystem, Layer, Logger, Option, Path } from "effect"
+import { ByteSize, Console, Context, Effect, FileSystem, Layer, Logger, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { homedir } from "node:os"
 import { foreignNames } from "../../domain/servers/Expansion.ts"
@@ -33,8 +33,18 @@ const findFile = Effect.fnUntraced(function* (program: ForeignProgramName, given
   )
 })
 
+/** No program's settings come near it. */
+const largestFile = 16 * 1024 * 1024
+
 const readText = Effect.fnUntraced(function* (file: string) {
   const files = yield* FileSystem.FileSystem
+  // A pipe would be waited for without end.
+  const { size, type } = yield* Effect.mapError(files.stat(file), ({ reason }) =>
+    failure(`${file} cannot be read (${reason._tag}); check that it exists and its permissions`)
+  )
+  if (type !== "File") return yield* failure(`${file} is no file`)
+  if (ByteSize.toBigInt(size) > largestFile)
+    return yield* failure(`${file} is larger than 16 MiB; it is no settings file`)
   return yield* Effect.mapError(files.readFileString(file), ({ reason }) =>
     failure(`${file} cannot be read (${reason._tag}); check that it exists and its permissions`)
   )

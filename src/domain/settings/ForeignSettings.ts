@@ -9,6 +9,7 @@ import { type ParseError, parse as parseJsonc } from "jsonc-parser"
 import { parse as parseToml, TomlError } from "smol-toml"
 import { isJsonObject } from "../protocol/JsonObjects.ts"
 import { type ForeignProgramName, foreignPrograms, type ForeignProgram, type Imported } from "./ForeignPrograms.ts"
+import { excess } from "../protocol/json/JsonLimits.ts"
 import { lineAndColumn } from "./JsonPosition.ts"
 
 /** The file is not of its program's syntax, or holds no servers. */
@@ -19,8 +20,14 @@ export class ForeignSettingsUnreadable extends Schema.TaggedError<ForeignSetting
 
 const unreadable = (message: string) => new ForeignSettingsUnreadable({ message })
 
+/** Settings are read by functions that call themselves. */
+const deepest = 100
+
 const jsonOf = (text: string): Effect.Effect<unknown, ForeignSettingsUnreadable> =>
   Effect.suspend(() => {
+    if (excess(text, { depth: deepest, members: 100_000, values: 100_000 }) !== undefined) {
+      return unreadable(`it is nested deeper than ${deepest} levels, or has more members than any settings`)
+    }
     const errors: Array<ParseError> = []
     const value: unknown = parseJsonc(text, errors, { allowTrailingComma: true })
     const [first] = errors

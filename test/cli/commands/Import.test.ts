@@ -1,4 +1,5 @@
 /** `mcphub import`: other programs' settings, as their documents show them. */
+import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { assert, describe } from "@effect/vitest"
@@ -154,13 +155,24 @@ describe("field C1: import", () => {
       const broken = put(cwd, "broken.json", '{"mcpServers": {"a": {"env": {"K": "secret-canary"} }')
       const toml = put(cwd, "broken.toml", 'model = "secret-canary\n')
       const empty = put(cwd, "empty.json", { other: {} })
+      const deep = put(cwd, "deep.json", `{"mcpServers":{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}}`)
+      const pipe = join(cwd, "pipe")
+      execFileSync("mkfifo", [pipe])
       const said = yield* Effect.forEach(
-        [["claude", broken], ["codex", toml], ["vscode", empty], ["claude", join(cwd, "none.json")], ["cline"]],
+        [
+          ["claude", broken],
+          ["codex", toml],
+          ["vscode", empty],
+          ["claude", join(cwd, "none.json")],
+          ["cline"],
+          ["claude", deep],
+          ["claude", pipe]
+        ],
         ([name, ...file]) => mcphub(["import", "--from", name!, ...file], { cwd })
       )
       assert.deepStrictEqual(
         said.map(({ code }) => code),
-        [2, 2, 2, 2, 2]
+        [2, 2, 2, 2, 2, 2, 2]
       )
       const text = said.map(({ stderr }) => stderr)
       assert.match(text[0]!, /broken\.json: the file is not JSON from line 1, column/)
@@ -168,6 +180,8 @@ describe("field C1: import", () => {
       assert.match(text[2]!, /empty\.json: it holds no MCP servers where Visual Studio Code keeps them/)
       assert.match(text[3]!, /none\.json cannot be read/)
       assert.match(text[4]!, /name the file: mcphub import --from cline FILE/)
+      assert.match(text[5]!, /deep\.json: it is nested deeper than 100 levels/)
+      assert.match(text[6]!, /pipe is no file/)
       assert.notInclude(text.join(), "secret-canary")
     })
   )
