@@ -162,7 +162,8 @@ const make = Effect.fnUntraced(function* () {
 
   const forgetIdle = (moment: number): void => {
     for (const [userId, account] of accounts) {
-      if (account.open === 0 && !isQueued(account) && moment - account.at > activeMs) accounts.delete(userId)
+      const isIdle = account.open === 0 && !isQueued(account) && moment - account.at > activeMs
+      if (isIdle && unitsAt(account, moment) >= burst) accounts.delete(userId)
     }
   }
 

@@ -23,6 +23,8 @@ export interface JournalEntry {
   written?: { readonly activeAt: number; readonly revision: number } | undefined
 }
 
+type Written = NonNullable<JournalEntry["written"]>
+
 export interface SessionJournal {
   /** Resolves when the session is written, or after a second without it. */
   readonly opened: (entry: JournalEntry) => Effect.Effect<void>
@@ -51,6 +53,9 @@ const rememberEnds = 86_400_000
 /** A client that says more of itself than this, in characters of JSON, is not written down; subscriptions have bounds. */
 const maxClient = 64 * 1024
 
+const lastOf = <A extends object>(all: ReadonlyArray<A>, last: WeakSet<A>): ReadonlyArray<A> =>
+  [...all].sort((one, other) => Number(last.has(one)) - Number(last.has(other)))
+
 export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions) {
   const store = yield* SessionStore
   const hub = yield* HubConfig
@@ -65,6 +70,8 @@ export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions)
   const ends = new Map<string, "end" | "forget">()
   const fresh = new Set<JournalEntry>()
   const unwritten = new WeakSet<JournalEntry>()
+  /** Failed alone when nothing else was written either: they come last, so that those behind them are tried, too. */
+  const suspects = new WeakSet<JournalEntry>()
   let failing = false
 
   const activeAt = ({ actor }: JournalEntry, now: number): number => (actor.inUse() ? now : actor.lastActiveAt())
@@ -98,33 +105,55 @@ export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions)
 
   const save = Effect.fnUntraced(function* (entries: ReadonlyArray<JournalEntry>) {
     const now = clock.currentTimeMillisUnsafe()
-    const states = entries.map((entry) => ({ activeAt: activeAt(entry, now), revision: entry.actor.revision() }))
-    const rows = entries.map((entry, index) => ({ entry, row: rowOf(entry, states[index]!.activeAt) }))
-    const good = rows.flatMap(({ entry, row }) => (row === undefined ? [] : [{ entry, row }]))
-    const tooLarge = rows.flatMap(({ entry, row }) => (row === undefined ? [entry] : []))
-    yield* sayUnwritten(tooLarge, "its client says too much of itself")
-    const gone = yield* writeApart(
-      good,
-      (part) =>
-        store.save(
-          owner,
-          part.map(({ row }) => row)
-        ),
-      // Not the rows' fault where it is all of them.
-      (bad, cause) =>
-        bad.length > 1
-          ? Effect.failCause(cause)
-          : sayUnwritten(
-              bad.map(({ entry }) => entry),
-              "the database does not take it",
-              cause
-            )
-    )
-    entries.forEach((entry, index) => {
-      entry.written = states[index]
+    const written = (entry: JournalEntry, state: Written): void => {
+      entry.written = state
       fresh.delete(entry)
+    }
+    const rows = lastOf(entries, suspects).flatMap((entry) => {
+      const state = { activeAt: activeAt(entry, now), revision: entry.actor.revision() }
+      const row = rowOf(entry, state.activeAt)
+      if (row !== undefined) return [{ entry, state, row }]
+      written(entry, state)
+      return []
     })
+    yield* sayUnwritten(
+      entries.filter((entry) => !rows.some((one) => one.entry === entry)),
+      "its client says too much of itself"
+    )
+    const alone: Array<(typeof rows)[number] & { readonly cause: Cause.Cause<DatabaseUnavailable> }> = []
+    let done = 0
+    let rest: Cause.Cause<DatabaseUnavailable> | undefined
+    const gone = yield* writeApart(
+      rows,
+      (part) =>
+        Effect.tap(
+          store.save(
+            owner,
+            part.map(({ row }) => row)
+          ),
+          () =>
+            Effect.sync(() => {
+              done += part.length
+              for (const { entry, state } of part) written(entry, state)
+            })
+        ),
+      (bad, cause) =>
+        Effect.sync(() => {
+          // More than one are too many to be looked for at once: the next time.
+          if (bad.length > 1) rest = cause
+          else alone.push({ ...bad[0]!, cause })
+        })
+    )
     yield* letGo(gone.flat())
+    // Not the rows' fault where it is all of them.
+    if (rest !== undefined && done === 0) {
+      for (const { entry } of alone) suspects.add(entry)
+      return yield* Effect.failCause(rest)
+    }
+    for (const { cause, entry, state } of alone) {
+      written(entry, state)
+      yield* sayUnwritten([entry], "the database does not take it", cause)
+    }
   })
 
   const letGo = (digests: ReadonlyArray<string>) =>
@@ -157,7 +186,7 @@ export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions)
       const saved = entries()
       return saved.length === 0 && ends.size === 0
         ? Effect.void
-        : Effect.andThen(save(saved), saveEnds()).pipe(
+        : Effect.flatMap(Effect.exit(save(saved)), (exit) => Effect.andThen(saveEnds(), exit)).pipe(
             Effect.timeout(deadline),
             Effect.tap(() => (failing ? Effect.logInfo("Sessions are written to the database again") : Effect.void)),
             Effect.andThen(Effect.sync(() => void (failing = false))),

@@ -74,6 +74,9 @@ const deadline = 3_000
 /** Concurrent look-ups of unknown keys, so that guessing cannot take every database connection. */
 const concurrentLookups = 4
 
+/** Concurrent reads of what a session may do by now. */
+const concurrentRenewals = 2
+
 /** Keys checked in one statement. */
 const checkBatch = 5_000
 
@@ -96,6 +99,8 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
   const cache = new PrincipalCache()
   const lookups = SingleFlight.make<string, Principal, KeyRejected | IdentityUnavailable>(scope)
   const permits = yield* Semaphore.make(concurrentLookups)
+  /** Sessions of a thousand keys may be renewed at once: nobody who presents a key waits behind them. */
+  const renewals = yield* Semaphore.make(concurrentRenewals)
   const guard = yield* KeyGuard.make(keys)
   const changes = yield* PubSub.unbounded<KeyEvent>()
 
@@ -161,7 +166,7 @@ const make: Effect.Effect<Principals["Service"], never, HubKeys | KeyEvents | Sc
     Effect.suspend(() => {
       const { generation } = cache
       return Effect.flatMap(
-        Effect.mapError(permits.withPermit(keys.principalOf(stale.keyId)), () => unavailable),
+        Effect.mapError(renewals.withPermit(keys.principalOf(stale.keyId)), () => unavailable),
         (found): Effect.Effect<Option.Option<Principal>, IdentityUnavailable> => {
           if (cache.generation !== generation) return renewed(stale)
           if (Option.isSome(found)) return Effect.succeedSome(cache.principalOf(found.value))

@@ -125,6 +125,7 @@ const make = Effect.gen(function* () {
     if (principal === undefined) return
     const { userId } = principal
     reply.guard.subject.userId = userId
+    reply.recognized()
     reply.charge((bytes) => answers.leaving(userId, bytes))
 
     if (path.old !== undefined) return yield* serveOld(request, reply, principal, path, presented.key)

@@ -19,6 +19,7 @@ import {
 } from "../wire/Wire.ts"
 import { NodeBody } from "./NodeBody.ts"
 import { type Leaving, nodeStream, unreadMs, writeAll } from "./NodeStream.ts"
+import type { SilentSockets } from "./SilentSockets.ts"
 import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 
 /** The milliseconds for which, and the bytes up to which, a refused body is still taken in. */
@@ -43,6 +44,7 @@ export class NodeExchange implements WireRequest, WireReply {
   query = emptyQuery
   readonly header: WireRequest["header"]
   private readonly leaving: Leaving | undefined
+  private readonly sockets: Pick<SilentSockets, "known"> | undefined
   private extra: WireHeaders | undefined
   private charged: Charge | undefined
   private unsent: UnsentBytes | undefined
@@ -50,10 +52,17 @@ export class NodeExchange implements WireRequest, WireReply {
   private aborts: Array<() => void> | undefined
   private isWatching = false
 
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, fork: Fork, leaving?: Leaving) {
+  constructor(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    fork: Fork,
+    leaving?: Leaving,
+    sockets?: Pick<SilentSockets, "known">
+  ) {
     this.incoming = incoming
     this.outgoing = outgoing
     this.leaving = leaving
+    this.sockets = sockets
     this.method = incoming.method ?? "GET"
     const header = (name: string): string | undefined => {
       const { headers } = incoming
@@ -63,6 +72,10 @@ export class NodeExchange implements WireRequest, WireReply {
     this.header = header
     this.guard = new Guard(fork, this)
     this.guard.subject.method = this.method
+  }
+
+  recognized(): void {
+    this.sockets?.known(this.incoming.socket)
   }
 
   /** The address below the base path. */

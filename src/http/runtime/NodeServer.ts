@@ -137,10 +137,10 @@ const make = Effect.gen(function* () {
   }
 
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const exchange = new NodeExchange(incoming, outgoing, fork, leaving)
+    const exchange = new NodeExchange(incoming, outgoing, fork, leaving, silent)
     const { socket } = incoming
     silent.begun(socket)
-    exchange.onEnd(() => silent.ended(socket, exchange.guard.subject.userId !== undefined))
+    exchange.onEnd(() => silent.ended(socket))
     exchange.guard.run(serve, exchange)
   }
 

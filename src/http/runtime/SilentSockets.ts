@@ -31,8 +31,10 @@ export interface SilentSockets {
   readonly accept: (socket: Socket) => boolean
   /** The head of a request has come. */
   readonly begun: (socket: Socket) => void
-  /** It is answered; `isKnown`: its key was recognized. */
-  readonly ended: (socket: Socket, isKnown: boolean) => void
+  /** Its key was recognized: the connection is no stranger's any more. */
+  readonly known: (socket: Socket) => void
+  /** It is answered. */
+  readonly ended: (socket: Socket) => void
   readonly closed: (socket: Socket) => void
   /** Those that have been silent for too long, with a look at the time since the last look. */
   readonly overdue: () => ReadonlyArray<Socket>
@@ -64,14 +66,17 @@ export const make = (now: () => number, most: number): SilentSockets => {
       connection.hasAsked = true
       connection.running++
     },
-    ended: (socket, isKnown) => {
+    known: (socket) => {
+      const connection = connections.get(socket)
+      if (connection?.isStranger !== true) return
+      connection.isStranger = false
+      count(connection.address, -1)
+    },
+    ended: (socket) => {
       const connection = connections.get(socket)
       if (connection === undefined) return
       connection.running--
       connection.since = now()
-      if (!isKnown || !connection.isStranger) return
-      connection.isStranger = false
-      count(connection.address, -1)
     },
     closed: (socket) => {
       const connection = connections.get(socket)

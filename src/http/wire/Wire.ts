@@ -53,6 +53,8 @@ export type Charge = (bytes: number) => () => void
 
 export interface WireReply {
   readonly guard: Guard
+  /** The key of the request opens the hub: whoever holds its connection is no stranger. */
+  readonly recognized: () => void
   /** Every answer from here on gets these headers, too. */
   readonly always: (headers: WireHeaders) => void
   /** The client has gone before the answer was complete, or the guard has ended it. */

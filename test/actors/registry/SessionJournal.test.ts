@@ -105,4 +105,18 @@ describe("SessionJournal", () => {
       assert.strictEqual(text().split("cannot be written to the database").length - 1, 1)
     }).pipe(Effect.scoped)
   )
+
+  it.effect(
+    "B42: more rows than are looked for at once, which the database does not take, keep nobody else's from being written",
+    () =>
+      Effect.gen(function* () {
+        const bad = Array.from({ length: 12 }, (_, index) => entry(ada, `a${index}`, () => said))
+        const names = Array.from({ length: 9 }, (_, index) => `b${index}`)
+        const { saved } = yield* make([...bad, ...names.map((name) => entry(bo, name, () => said))], (digest) =>
+          digest.startsWith("a")
+        )
+        yield* TestClock.adjust("61 seconds")
+        assert.deepStrictEqual([...new Set(saved)].sort(), names)
+      }).pipe(Effect.scoped)
+  )
 })

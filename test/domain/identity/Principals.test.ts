@@ -427,4 +427,38 @@ describe("Principals", () => {
       assert.strictEqual((yield* keys.byId(row.id)).usageCount, 16)
     })
   )
+
+  it.effect("A72: bo's log-in does not wait behind the renewal of everybody's sessions", () =>
+    run((reads) =>
+      Effect.gen(function* () {
+        const { ada, bos } = yield* adaAndBo
+        const keys = yield* HubKeys
+        const principals = yield* Principals
+        const stale = []
+        for (let n = 0; n < 1_000; n++) {
+          const { key } = yield* keys.create({ userId: ada.id })
+          stale.push(yield* principals.authenticate(key))
+        }
+        // Each read takes 15 ms; what the registry does for each session after announcements were missed.
+        reads.before = Effect.sleep("15 millis")
+        yield* reads.missed
+        yield* settle
+        assert.isTrue(stale.every(({ standing }) => !standing.isCurrent))
+        yield* Effect.forkScoped(
+          Effect.forEach(stale, (one) => Effect.ignore(principals.renewed(one)), { concurrency: "unbounded" })
+        )
+        yield* settle
+        const login = yield* Effect.forkScoped(Effect.exit(principals.authenticate(bos.key)))
+        let waited = 0
+        while (login.pollUnsafe() === undefined && waited < 5_000) {
+          yield* TestClock.adjust("15 millis")
+          waited += 15
+        }
+        const exit = yield* Fiber.join(login)
+        for (let n = 0; n < 300; n++) yield* TestClock.adjust("15 millis")
+        reads.before = Effect.void
+        assert.include(String(exit), "Success")
+      })
+    )
+  )
 })

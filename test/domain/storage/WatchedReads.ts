@@ -37,6 +37,7 @@ const watched = (reads: Reads) =>
             reads.asked++
             return Effect.andThen(reads.before, keys.exist(asked))
           }),
+        principalOf: (keyId) => Effect.andThen(reads.before, keys.principalOf(keyId)),
         unusable: (asked) => Effect.andThen(reads.before, keys.unusable(asked)),
         recordUse: (uses) =>
           Effect.andThen(

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Socket } from "node:net"
+import { Measures } from "../../../src/actors/limits/Pressure.ts"
 import { firstHeadMs, lookEveryMs, make, nextHeadMs } from "../../../src/http/runtime/SilentSockets.ts"
 import { RudeClients, ScriptedHttpUpstream, TestHub } from "../../../src/testkit/index.ts"
+import { requestOf } from "../../http/support/StatelessClient.ts"
 
 const from = (address: string): Socket => Object.defineProperty(new Socket(), "remoteAddress", { value: address })
 
@@ -30,7 +32,7 @@ describe("connections that say nothing", () => {
     const [silent, served, busy] = [from("1"), from("2"), from("3")]
     for (const socket of [silent, served, busy]) sockets.accept(socket)
     sockets.begun(served)
-    sockets.ended(served, true)
+    sockets.ended(served)
     sockets.begun(busy)
     pass(firstHeadMs - lookEveryMs)
     assert.deepStrictEqual(closed, [])
@@ -40,7 +42,7 @@ describe("connections that say nothing", () => {
     assert.deepStrictEqual(closed, [silent, served])
     pass(10 * nextHeadMs)
     assert.deepStrictEqual(closed, [silent, served])
-    sockets.ended(busy, true)
+    sockets.ended(busy)
     pass(nextHeadMs)
     assert.deepStrictEqual(closed, [silent, served, busy])
   })
@@ -64,10 +66,11 @@ describe("connections that say nothing", () => {
     assert.isFalse(sockets.accept(third))
     assert.isTrue(sockets.accept(from("2")))
     sockets.begun(first)
-    sockets.ended(first, false)
+    sockets.ended(first)
     assert.isFalse(sockets.accept(third))
     sockets.begun(first)
-    sockets.ended(first, true)
+    sockets.known(first)
+    sockets.known(first)
     assert.isTrue(sockets.accept(third))
     sockets.closed(first)
     assert.isFalse(sockets.accept(from("1")))
@@ -97,6 +100,22 @@ describe("connections that say nothing", () => {
       for (let seconds = 0; seconds <= 20; seconds++) yield* TestClock.adjust("1 second")
       yield* Effect.promise(() => Promise.all(closed))
       assert.deepStrictEqual(yield* bo.callTool("files-echo", { bo: 2 }), { bo: 2 })
+    })
+  )
+
+  it.effect("A71: are nobody strange while the first answer to a recognized key, a stream, goes on", () =>
+    Effect.gen(function* () {
+      const upstream = yield* ScriptedHttpUpstream.make()
+      // Descriptors for some 300 connections, of which strangers of one address may have 100.
+      const hub = yield* TestHub.make({
+        servers: { files: { url: upstream.url } },
+        replace: Layer.succeed(Measures, { memory: () => 0.1, descriptors: () => ({ used: 20, limit: 400 }) })
+      })
+      const listen = requestOf(hub.bo, "subscriptions/listen", { notifications: { toolsListChanged: true } })
+      const streams = yield* Effect.forEach(Array.from({ length: 112 }), () => hub.http.open(listen))
+      assert.deepStrictEqual([...new Set(streams.map(({ status }) => status))], [200])
+      const ada = yield* hub.connect(hub.ada)
+      assert.deepStrictEqual(yield* ada.callTool("files-echo", { ada: 1 }), { ada: 1 })
     })
   )
 })

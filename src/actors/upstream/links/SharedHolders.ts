@@ -10,6 +10,7 @@
  */
 import { Effect, type Scope } from "effect"
 import { textOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
+import { Standing } from "../../../domain/identity/Standing.ts"
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
 import { failure, type JsonObject, type JsonRpcResponse, success } from "../../../domain/protocol/JsonRpc.ts"
 import {
@@ -37,6 +38,15 @@ export interface SharedHolders {
     context: CallContext
   ) => Effect.Effect<UpstreamConnection, never, Scope.Scope>
 }
+
+/**
+ * What the hub sends on its own account over a connection of several users goes on when the key of whoever opened it, or
+ * leaves it, has ended: it carries nothing of theirs (`context` is nobody's there).
+ */
+export const ofNoKey = (context: CallContext): CallContext => ({
+  ...context,
+  principal: { ...context.principal, standing: Standing.ofNoKey }
+})
 
 export interface HoldersOptions {
   /** Whether all holders are sessions of one user. */
@@ -135,7 +145,7 @@ export const make = (options: HoldersOptions): SharedHolders => {
     const holder: Holder = { hear, uris: new Set() }
     yield* Effect.acquireRelease(
       Effect.sync(() => void holders.add(holder)),
-      () => leave(connection, holder, context)
+      () => leave(connection, holder, options.oneUser ? context : ofNoKey(context))
     )
     const { listen } = connection
     return withParts(connection, {

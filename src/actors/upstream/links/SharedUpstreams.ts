@@ -119,7 +119,7 @@ export class SharedUpstreams extends Context.Service<
       const lookup = Effect.fnUntraced(function* (key: SharedKey) {
         const opened = yield* Deferred.make<UpstreamConnection>()
         const runFork = yield* FiberSet.makeRuntime<never>()
-        const { context } = key.options
+        const context = key.owner === undefined ? SharedHolders.ofNoKey(key.options.context) : key.options.context
         const holders = SharedHolders.make({
           oneUser: key.owner !== undefined,
           onUnattributed: ({ method }) => unattributed(key.options.name, method),

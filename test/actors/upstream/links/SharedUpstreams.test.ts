@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { SharedUpstreams } from "../../../../src/actors/upstream/links/SharedUpstreams.ts"
 import type { ConnectOptions, UpstreamMessage } from "../../../../src/actors/upstream/connection/UpstreamConnection.ts"
 import type { Isolation } from "../../../../src/domain/servers/ServerConfig.ts"
+import { KeyState, Standing } from "../../../../src/domain/identity/Standing.ts"
 import type { ScriptedCall } from "../../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../../src/testkit/ScriptedHttpUpstream.ts"
 import * as Heard from "../../../support/Heard.ts"
@@ -222,6 +223,37 @@ describe("a shared connection", () => {
           [0, 0, 1, 0]
         )
       }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
+  )
+
+  it.effect("A53: answers the server's pings for those who stay when the key of who opened it has ended", () =>
+    Effect.gen(function* () {
+      const streams = yield* Queue.unbounded<ScriptedCall>()
+      const server = yield* ScriptedHttpUpstream.make({
+        methods: {
+          GET: (call) => {
+            call.open()
+            Queue.offerUnsafe(streams, call)
+          }
+        }
+      })
+      const key = new KeyState()
+      const shared = yield* SharedUpstreams
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      const context = contextOf("ada")
+      const adas = { ...context, principal: { ...context.principal, standing: new Standing(key) } }
+      yield* shared
+        .acquire("shared", connectOptions({ url: server.url }, adas, { name: "notes", clientCapabilities: {} }))
+        .pipe(Scope.provide(scope))
+      yield* acquire("shared", server.url, "bo")
+      const stream = yield* Queue.take(streams)
+      key.revoke()
+      yield* Scope.close(scope, Exit.void)
+      stream.event({ jsonrpc: "2.0", id: "p-2", method: "ping" })
+      const answered = yield* server
+        .await(({ body }) => body?.id === "p-2")
+        .pipe(Effect.timeoutOption(2_000), TestClock.withLive)
+      assert.strictEqual(answered._tag, "Some")
+    }).pipe(Effect.provideServiceEffect(SharedUpstreams, fresh), Effect.scoped)
   )
 
   it.effect("that could not be opened is opened by the next who asks, not remembered as broken", () =>
