@@ -53,14 +53,17 @@ const starting = Effect.fnUntraced(function* (config: Partial<HubConfigShape>) {
 
 const start = starting({})
 
-/** Under the test clock: questions asked in one breath go out together, so somebody has to turn it. */
+/**
+ * Under the test clock: questions asked in one breath go out together, so somebody has to turn it, and so slowly that no
+ * deadline passes while a busy machine carries the call.
+ */
 const waits = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(effect)
     yield* Effect.forkChild(
       Effect.forever(
         Effect.andThen(
-          TestClock.adjust("20 millis"),
+          TestClock.adjust("1 millis"),
           Effect.promise(() => new Promise(setImmediate))
         )
       )
