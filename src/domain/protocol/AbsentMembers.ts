@@ -27,6 +27,22 @@ const without = (members: Members, counts: (key: string) => boolean): Members =>
     ? Object.fromEntries(Object.entries(members).filter(([key, value]) => value !== null || !counts(key)))
     : members
 
+const isEnvelopes = (key: string): boolean => key === "id" || key === "method" || key === "result" || key === "error"
+
+/**
+ * The message with the members of its own kind alone: some libraries write those of every kind, the others' as null. The
+ * only thing that a message says it keeps, null or not, and so does a request its id.
+ */
+export const presentEnvelope = (message: Members): Members => {
+  if (!holdsNull(message, isEnvelopes)) return message
+  const { error, id, method, result } = message
+  const isNotification = typeof method === "string" && method.startsWith("notifications/")
+  const isResult = (method ?? null) === null && (error ?? null) === null && result === null
+  return without(message, (key) =>
+    key === "id" ? id === null && isNotification : isEnvelopes(key) && !(key === "result" && isResult)
+  )
+}
+
 /** The members of the object that are not null; the same object where none is. */
 export const withoutNulls = (members: Members): Members => without(members, () => true)
 

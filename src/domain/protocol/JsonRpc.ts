@@ -5,7 +5,7 @@
  * Source: JSON-RPC 2.0; MCP `basic/index` (ids are strings or integers, never null).
  */
 import { Predicate } from "effect"
-import { presentParams } from "./AbsentMembers.ts"
+import { presentEnvelope, presentParams } from "./AbsentMembers.ts"
 
 export type JsonObject = { readonly [key: string]: unknown }
 export type JsonRpcId = string | number
@@ -86,7 +86,7 @@ const present = <A extends JsonRpcRequest | JsonRpcNotification>(value: A, param
 /** Sorts one parsed JSON value into the four kinds of message. But for nulls that mean absence, the object stays as it is. */
 export const classify = (value: unknown): Classified => {
   if (!Predicate.isObject(value) || Array.isArray(value)) return invalid("The message is not a JSON object", null)
-  const message = value as JsonObject
+  const message = presentEnvelope(value as JsonObject)
   const id = message["id"]
   if (message["jsonrpc"] !== "2.0") return invalid('The field "jsonrpc" must be "2.0"', id)
   if (typeof message["method"] === "string") {
@@ -95,11 +95,11 @@ export const classify = (value: unknown): Classified => {
       return invalid('The field "params" must be an object', id)
     }
     if (!("id" in message)) {
-      return { kind: "notification", message: present(value as unknown as JsonRpcNotification, params) }
+      return { kind: "notification", message: present(message as unknown as JsonRpcNotification, params) }
     }
     if (!isId(id))
       return invalid(`The field "id" must be a string of at most ${maxIdLength} characters or an integer`, id)
-    return { kind: "request", message: present(value as unknown as JsonRpcRequest, params) }
+    return { kind: "request", message: present(message as unknown as JsonRpcRequest, params) }
   }
   if ("method" in message) return invalid('The field "method" must be a string', id)
   if (!("result" in message) && !("error" in message)) {
@@ -110,8 +110,12 @@ export const classify = (value: unknown): Classified => {
     return invalid('The field "error" must be an object with an integer "code" and a text "message"', id)
   }
   if (!isId(id)) return invalid('A response needs the "id" of its request', id)
-  return { kind: "response", message: value as unknown as JsonRpcResponse }
+  return { kind: "response", message: message as unknown as JsonRpcResponse }
 }
+
+/** Whether what is no message was to be an answer. */
+export const wasToAnswer = (value: unknown): value is JsonObject =>
+  Predicate.isObject(value) && ("result" in value || "error" in value) && !("method" in value && value.method !== null)
 
 export const isErrorObject = (value: unknown): value is JsonRpcErrorObject =>
   Predicate.isObject(value) &&

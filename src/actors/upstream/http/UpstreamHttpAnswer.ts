@@ -110,7 +110,7 @@ const readBody = (
 
 /** A refusal before the server had read the id: the exchange itself says which request it answers. */
 const isAnonymousError = (value: unknown): value is JsonRpcFailure =>
-  isJsonObject(value) && isErrorObject(value["error"]) && !("result" in value) && (value["id"] ?? null) === null
+  isJsonObject(value) && isErrorObject(value["error"]) && (value["result"] ?? value["id"] ?? null) === null
 
 /** In the eras with sessions the status says it all, except where the error tells which era the server speaks instead. */
 const tellsEra = ({ message }: PendingCall, status: number, { error }: JsonRpcFailure): boolean =>

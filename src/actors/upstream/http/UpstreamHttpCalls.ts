@@ -14,10 +14,11 @@ import {
   type JsonRpcRequest,
   type JsonRpcResponse,
   numericId,
-  request
+  request,
+  wasToAnswer
 } from "../../../domain/protocol/JsonRpc.ts"
 import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
-import { isJsonObject, metaOf } from "../../../domain/protocol/JsonObjects.ts"
+import { metaOf } from "../../../domain/protocol/JsonObjects.ts"
 import { answeredId, maxBatch } from "../../../domain/protocol/json/ServerMessages.ts"
 import type { Unusable } from "./UpstreamHttpExchange.ts"
 
@@ -99,8 +100,7 @@ export const make = (
     const classified = classify(value)
     switch (classified.kind) {
       case "invalid": {
-        const answers = isJsonObject(value) && ("result" in value || "error" in value) && !("method" in value)
-        return answers && awaits(classified.id, origin) ? "invalid" : "noise"
+        return wasToAnswer(value) && awaits(classified.id, origin) ? "invalid" : "noise"
       }
       case "response": {
         if (origin === undefined || !awaits(classified.message.id, origin) || !calls.has(origin.id)) {

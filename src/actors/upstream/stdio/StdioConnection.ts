@@ -33,10 +33,11 @@ import {
   notification,
   numericId,
   request,
-  success
+  success,
+  wasToAnswer
 } from "../../../domain/protocol/JsonRpc.ts"
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
-import { isJsonObject, metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
+import { metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 import { answeredId, maxBatch, readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
 import { RawJson } from "../../../domain/protocol/json/RawJson.ts"
 import { metaKeys } from "../../../domain/protocol/eras/RequestMeta.ts"
@@ -256,9 +257,8 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
     if (classified.kind === "response") return answered(classified.message, length)
     if (classified.kind === "request") requested(classified.message)
     else if (classified.kind === "notification") notified(classified.message)
-    else if (isJsonObject(value) && ("result" in value || "error" in value) && !("method" in value)) {
-      refused(classified.id, "is not a JSON-RPC message")
-    } else options.onNoise()
+    else if (wasToAnswer(value)) refused(classified.id, "is not a JSON-RPC message")
+    else options.onNoise()
     return messageUnits
   }
 

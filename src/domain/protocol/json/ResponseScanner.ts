@@ -4,7 +4,7 @@
  *
  * The scanner checks every byte against the grammar of JSON and of UTF-8, strings and numbers included: it accepts only
  * what `JSON.parse` would accept. It understands an answer with exactly one `jsonrpc` "2.0", one `id` and one `result`
- * at the top, and nothing that would make it another kind of message. For everything else (errors, requests,
+ * at the top, and nothing but null that would make it another kind of message. For everything else (errors, requests,
  * notifications, batches, one of these named twice, a name with an escape, more than 16 members, nesting deeper than
  * 256, text that is no JSON) it gives up at the byte that shows it, and the caller parses as usual.
  *
@@ -60,7 +60,11 @@ const cutOff = (bytes: Uint8Array): number => {
   return 0
 }
 
-type Member = "jsonrpc" | "id" | "result"
+type Member = "jsonrpc" | "id" | "result" | Other
+
+/** A member of another kind of message, which some libraries write as null: it counts as absent then. */
+type Other = "error" | "method"
+const isOther = (member: string | undefined): member is Other => member === "error" || member === "method"
 
 interface Extent {
   readonly from: number
@@ -187,7 +191,10 @@ export class ResponseScanner {
   }
 
   private begin(byte: number, at: number): number {
-    if (this.open.length === 1) this.from = at
+    if (this.open.length === 1) {
+      this.from = at
+      if (isOther(this.member) && byte !== 0x6e) return lost
+    }
     if (byte === 0x7b) return this.enter(true)
     if (this.open.length === 0) return lost
     if (byte === 0x22) {
@@ -244,8 +251,7 @@ export class ResponseScanner {
     const length = at - this.from - 1
     if (length > "jsonrpc".length) return colon
     const name = this.textOf({ from: this.from + 1, to: at })
-    if (name === "error" || name === "method") return lost
-    if (name !== "jsonrpc" && name !== "id" && name !== "result") return colon
+    if (name !== "jsonrpc" && name !== "id" && name !== "result" && !isOther(name)) return colon
     this.member = name
     return this.found[name] === undefined ? colon : lost
   }

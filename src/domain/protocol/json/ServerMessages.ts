@@ -25,7 +25,7 @@ export const readFromServer = (text: string): ReadJson => {
 }
 
 const holdsError = (value: unknown): boolean =>
-  Array.isArray(value) ? value.some(holdsError) : isJsonObject(value) && "error" in value
+  Array.isArray(value) ? value.some(holdsError) : isJsonObject(value) && (value["error"] ?? null) !== null
 
 /** Members of `HubErrorData` that say whose error it is and what it means. */
 const hubMarks = ["origin", "kind", "requestId", "retryable"] as const

@@ -26,8 +26,8 @@ const isAnswer = (value: any): boolean =>
   value !== null &&
   value.jsonrpc === "2.0" &&
   "result" in value &&
-  !("error" in value) &&
-  !("method" in value) &&
+  (value.error ?? null) === null &&
+  (value.method ?? null) === null &&
   (typeof value.id === "number" || typeof value.id === "string")
 
 const cutAt = (whole: Uint8Array, cuts: ReadonlyArray<number>): ReadonlyArray<Uint8Array> => {
@@ -136,8 +136,12 @@ describe("an answer in its bytes", () => {
     const plain = '"jsonrpc":"2.0","id":1,"result":{}'
     assert.isDefined(scan([bytes(`{${plain}}`)]))
     assert.isDefined(scan([bytes(`{${members(13)}${plain}}`)]))
+    // Members of other kinds of message, which some libraries write as null.
+    assert.isDefined(scan([bytes(`{"method":null,${plain},"error": null }`)]))
     const others = [
       `{${plain},"error":{}}`,
+      `{${plain},"error":null,"error":null}`,
+      `{${plain},"error":"null"}`,
       `{${plain},"method":"x"}`,
       `{${plain},"result":1}`,
       `{${plain},"id":2}`,

@@ -4,7 +4,8 @@ import { Context, Effect, Fiber, Layer } from "effect"
 import { HubMetrics } from "../../../../src/actors/observing/HubMetrics.ts"
 import * as Logging from "../../../../src/actors/observing/Logging.ts"
 import { LogOutput, LogSink } from "../../../../src/actors/observing/LogOutput.ts"
-import { TestHub } from "../../../../src/testkit/index.ts"
+import { ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
+import type { JsonRpcRequest } from "../../../../src/domain/protocol/JsonRpc.ts"
 import * as Heard from "../../../support/Heard.ts"
 import * as OddServers from "../../support/OddServers.ts"
 
@@ -54,6 +55,63 @@ describe("a server that sends what is no message", () => {
         const { error } = yield* OddServers.call(hub, hub.ada, ada, "say", { line: noise.join("\n") })
         assert.deepStrictEqual([error?.code, error?.data?.kind], [1409, "outcome_unknown"])
       }
+    })
+  )
+})
+
+describe("a server that writes the members of other kinds of message as null", () => {
+  const full = (id: string, said: object) =>
+    `{"jsonrpc":"2.0","id":${id},${JSON.stringify({ method: null, params: null, result: null, error: null, ...said }).slice(1)}`
+  const result = (ok: unknown) => ({ resultType: "complete", content: [], structuredContent: { ok } })
+  const log = full("null", { method: "notifications/message", params: { level: "info", data: null } })
+
+  for (const [transport, era] of OddServers.everywhere) {
+    it.live(`field A1: is understood, over ${transport}, of a ${era} server`, () =>
+      Effect.gen(function* () {
+        const hub = yield* TestHub.make({ servers: { odd: yield* OddServers.start(transport, era) } })
+        const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+        const clients = [[ada, bo] as const, ["stateless", "stateless"] as const]
+        for (const [adas, bos] of clients) {
+          const holding = yield* Effect.forkChild(OddServers.call(hub, hub.bo, bos, "hold"), { startImmediately: true })
+          const meta = { "io.modelcontextprotocol/logLevel": "info" }
+          const say = (line: string) => OddServers.call(hub, hub.ada, adas, "say", { line }, meta)
+          const brief = yield* say(full("$ID", { result: result(1) }))
+          assert.deepStrictEqual(brief.result?.structuredContent, { ok: 1 }, JSON.stringify(brief.error))
+          // A large one is not parsed, and an error that is long for its nulls is none.
+          const large = "l".repeat(300_000)
+          const long = yield* say(full("$ID", { result: result(large) }))
+          assert.deepStrictEqual(long.result?.structuredContent, { ok: large }, JSON.stringify(long.error))
+          const failed = yield* say(full("$ID", { error: { code: 7, message: "seven", data: null } }))
+          assert.deepStrictEqual([failed.error?.code, failed.error?.message], [7, "seven"])
+          const told = yield* say(`${log}\n${full("$ID", { result: result(2) })}`)
+          assert.deepStrictEqual(told.result?.structuredContent, { ok: 2 })
+          for (const message of told.before) {
+            assert.deepStrictEqual(Object.keys(message).sort(), ["jsonrpc", "method", "params"])
+          }
+          yield* OddServers.call(hub, hub.ada, adas, "release")
+          const held = yield* Fiber.join(holding)
+          assert.deepStrictEqual([held.before, held.result.structuredContent], [[], { released: true }])
+        }
+      })
+    )
+  }
+
+  it.live("field A1: an answer of a client that does so reaches the server that asked", () =>
+    Effect.gen(function* () {
+      const upstream = yield* ScriptedHttpUpstream.make({
+        tools: { asks: (call) => call.event({ jsonrpc: "2.0", id: 1, method: "roots/list" }) }
+      })
+      const hub = yield* TestHub.make({ servers: { odd: { url: upstream.url } } })
+      const ada = yield* hub.connect(hub.ada, { capabilities: { roots: {} } })
+      const bo = yield* hub.connect(hub.bo, { capabilities: { roots: {} } })
+      const params = { name: "odd-asks", arguments: {} }
+      const { next } = yield* ada.open({ jsonrpc: "2.0", id: 1, method: "tools/call", params })
+      const { id } = (yield* next) as JsonRpcRequest
+      const answer = { jsonrpc: "2.0", id, method: null, params: null, result: { roots: [] }, error: null }
+      assert.strictEqual((yield* bo.send(answer)).status, 202)
+      assert.strictEqual((yield* ada.send(answer)).status, 202)
+      const { body } = yield* upstream.await(({ body }) => body?.method === undefined && body?.id === 1)
+      assert.deepStrictEqual(body, { jsonrpc: "2.0", id: 1, result: { roots: [] } })
     })
   )
 })

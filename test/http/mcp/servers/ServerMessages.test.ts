@@ -10,7 +10,7 @@ const nested = `${"[".repeat(20_000)}${"]".repeat(20_000)}`
 
 /** What a server may write in place of an answer; `$ID` is the id of the call. */
 const wrong: Readonly<Record<string, string>> = {
-  "a result and an empty error": '{"jsonrpc":"2.0","id":$ID,"result":{},"error":null}',
+  "an empty error alone": '{"jsonrpc":"2.0","id":$ID,"method":null,"error":null}',
   "a result and a proper error": '{"jsonrpc":"2.0","id":$ID,"result":{},"error":{"code":1,"message":"m"}}',
   "an error that is a text": '{"jsonrpc":"2.0","id":$ID,"error":"no"}',
   "a message that is an object": '{"jsonrpc":"2.0","id":$ID,"error":{"code":1,"message":{"toString":1}}}',
