@@ -27,6 +27,8 @@ export interface ScriptedHttpOptions {
   readonly protocolVersion?: string
   /** The number of received requests to keep, the newest ones; default: all. */
   readonly keep?: number
+  /** The answer to a request of a session that is not known; default: 404. */
+  readonly forgotten?: Script
   /** Scripts by tool name, in place of or besides the built-in ones. */
   readonly tools?: Readonly<Record<string, Script>>
   /** Scripts by JSON-RPC method, which take precedence. `GET` and `DELETE` stand for the HTTP methods. */
@@ -43,7 +45,7 @@ export interface ScriptedHttp {
   /** Received requests with this JSON-RPC method (or `GET`, `DELETE`). */
   readonly calls: (method: string) => ReadonlyArray<Received>
   readonly sessions: ReadonlyMap<string, ScriptedSession>
-  /** Forgets every session, as a restart does: their ids then get 404. */
+  /** Forgets every session, as a restart does: their ids then get 404, or what `forgotten` says. */
   readonly forgetSessions: () => void
   /** Replaces the script of a JSON-RPC method (or `GET`, `DELETE`) from now on. */
   readonly script: (method: string, script: Script) => void
@@ -136,7 +138,9 @@ const make = Effect.fnUntraced(function* (options: ScriptedHttpOptions) {
     const call = new ScriptedCall(one, response, session, options.answers ?? "json")
     const method = one.body === undefined ? one.httpMethod : one.body.method
     const wants = options.sessions !== false && method !== "initialize"
-    if (wants && session === undefined && sessionId !== undefined) return call.status(404)
+    if (wants && session === undefined && sessionId !== undefined) {
+      return await (options.forgotten ?? ((one: ScriptedCall) => one.status(404)))(call)
+    }
     if (wants && session === undefined && method !== "DELETE" && !scripts.has(method ?? "")) return call.status(400)
     const script = scripts.get(method ?? "") ?? defaults[method ?? ""]
     if (script !== undefined) return await script(call)

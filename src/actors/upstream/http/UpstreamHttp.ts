@@ -139,7 +139,7 @@ const connect = Effect.fnUntraced(function* (
         onLate,
         onSend: () => void (pending.sent = true)
       })
-      const answer = session.within(send, call.context, (end) => conclude(answers, pending, end))
+      const answer = session.within(send, call.context, (end) => conclude(answers, pending, end), pending.message)
       return Effect.onExitPrimitive(Effect.catchCause(answer, lostCause), (exit) => {
         calls.close(pending)
         const untold = pending.sent && pending.response === undefined && Exit.hasInterrupts(exit)

@@ -3,15 +3,23 @@
  *
  * A request is sent once. The one exception is proven harmless: an HTTP 404 under a session id says that the server has
  * forgotten the session and executed nothing, so the connection initializes again, once for all calls that meet the
- * 404, and sends each of them again, once.
+ * 404, and sends each of them again, once. Another refusal that a ping in the same session meets as well ends that
+ * session too (`SessionProbe`); then what is sent again is what was refused in the very words of the ping, or does no
+ * harm when it is executed twice.
  *
  * Source: MCP `basic/lifecycle` (initialization), `basic/transports` (session management).
  */
 import { Deferred, Effect, FiberHandle, type Scope } from "effect"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import * as SingleFlight from "../../../domain/SingleFlight.ts"
-import { type JsonRpcNotification, type JsonRpcResponse, notification } from "../../../domain/protocol/JsonRpc.ts"
+import {
+  type JsonRpcNotification,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  notification
+} from "../../../domain/protocol/JsonRpc.ts"
 import { firstAnswerBytes, readIntroduction } from "../../../domain/protocol/json/ServerResults.ts"
+import { isRepeatable } from "../../../domain/protocol/Methods.ts"
 import { statefulVersions } from "../../../domain/protocol/Versions.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import type { CallContext, ConnectOptions, UpstreamInfo } from "../connection/UpstreamConnection.ts"
@@ -25,6 +33,8 @@ import {
 import { type AnswerOptions, conclude } from "./UpstreamHttpAnswer.ts"
 import { connectionGone, sessionLost, statusError } from "./UpstreamHttpErrors.ts"
 import type { ExchangeEnd } from "./UpstreamHttpExchange.ts"
+import * as SessionProbe from "./SessionProbe.ts"
+import { isSame, refusalOf } from "./SessionRefusal.ts"
 import { retryAfterMs } from "./RetryAfter.ts"
 import { listen } from "./UpstreamHttpStream.ts"
 import type { WireError } from "./UpstreamHttpWire.ts"
@@ -36,7 +46,9 @@ export interface UpstreamHttpSession {
   readonly within: <A>(
     send: Effect.Effect<ExchangeEnd, WireError>,
     by: CallContext,
-    then: (end: ExchangeEnd) => Effect.Effect<A, UpstreamError>
+    then: (end: ExchangeEnd) => Effect.Effect<A, UpstreamError>,
+    /** The request that is sent; absent for a message that has no answer. */
+    request?: Pick<JsonRpcRequest, "id" | "method">
   ) => Effect.Effect<A, UpstreamError>
   /** Sends a message that has no answer. */
   readonly post: (
@@ -71,8 +83,9 @@ export const make = Effect.fnUntraced(function* (
   const wanted = wire.protocolVersion
   let context = options.context
   let info: UpstreamInfo = { protocolVersion: wanted, capabilities: {}, serverInfo: {} }
-  /** Counts the sessions: tells a call that meets a 404 whether another has dealt with it. */
+  /** Counts the sessions: tells a call that is refused in one whether another has dealt with it. */
   let generation = 0
+  const probe = SessionProbe.make({ answers, scope, patience: initTimeout, generation: () => generation })
   const renewals = SingleFlight.make<string, void, UpstreamError>(scope, () => connectionGone(server))
 
   const post: UpstreamHttpSession["post"] = (message, by) =>
@@ -143,7 +156,7 @@ export const make = Effect.fnUntraced(function* (
       )
     )
 
-  /** A new session after the 404 of generation `failed`, started by the first call that meets it and shared by all. */
+  /** A new session after the refusal in generation `failed`, started by the first call that meets it and shared by all. */
   const renew = (failed: number, by: CallContext): Effect.Effect<void, UpstreamError> =>
     Effect.suspend(() => {
       if (generation !== failed) return Effect.void
@@ -153,11 +166,22 @@ export const make = Effect.fnUntraced(function* (
       return renewals.run(server, () => Effect.andThen(options.mayRenew ?? Effect.void, opened))
     })
 
-  const within: UpstreamHttpSession["within"] = (send, by, then) => {
-    const first = wire.sessionId === undefined ? undefined : generation
-    return Effect.flatMap(send, (end) =>
-      end.head.status === 404 && first !== undefined ? Effect.flatMap(inNewSession(send, first, by), then) : then(end)
-    )
+  const within: UpstreamHttpSession["within"] = (send, by, then, request) => {
+    const first = generation
+    const hadId = wire.sessionId !== undefined
+    return Effect.flatMap(send, (end) => {
+      const refusal = end.head.status < 400 ? undefined : refusalOf(end, request?.id)
+      if (refusal === undefined) return then(end)
+      if (refusal.status === 404) return hadId ? Effect.flatMap(inNewSession(send, first, by), then) : then(end)
+      return Effect.flatMap(probe(first, by), (ping) => {
+        if (ping === undefined) return then(end)
+        const mayRepeat = request === undefined || isRepeatable(request.method)
+        if (mayRepeat || (ping !== "unheard" && isSame(refusal, ping))) {
+          return Effect.flatMap(inNewSession(send, first, by), then)
+        }
+        return Effect.andThen(renew(first, by), Effect.fail(sessionLost(server)))
+      })
+    })
   }
 
   const inNewSession = Effect.fnUntraced(function* (
