@@ -133,9 +133,9 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "what has left is given back twice",
-    file: bytes,
-    find: "        isHeld = false\n",
-    replace: "",
+    file: "src/actors/limits/Retained.ts",
+    find: "      add(userId, kind, bytes)\n      held += bytes\n",
+    replace: "      add(userId, kind, bytes)\n",
     tests: [summed]
   },
   {

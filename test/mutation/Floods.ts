@@ -84,7 +84,7 @@ export const floodRules: ReadonlyArray<Mutation> = [
   {
     wrong: "of what a server says again and again nothing goes on",
     file: news,
-    find: "    held.set(key, brief)\n",
+    find: "    held.set(key, { message: brief, bytes })\n",
     replace: "",
     tests: [heard]
   },

@@ -12,6 +12,8 @@ const batches = "src/http/mcp/PostExchange.ts"
 const batched = "test/http/mcp/memory/Batches.test.ts"
 const counted = "test/actors/limits/Retained.test.ts"
 const onTheirWay = "test/http/mcp/calls/AnswerBytes.test.ts"
+const parked = "src/actors/calls/ParkedCalls.ts"
+const asked = "test/actors/calls/ParkedCalls.test.ts"
 const slowBodies = "test/http/admission/SlowBodies.test.ts"
 
 export const memoryRules: ReadonlyArray<Mutation> = [
@@ -46,8 +48,8 @@ export const memoryRules: ReadonlyArray<Mutation> = [
   {
     wrong: "what a scope held is held after its end",
     file: ledger,
-    find: "        add(userId, kind, -held)\n",
-    replace: "",
+    find: "        count(-held)\n        hasEnded = true",
+    replace: "        hasEnded = true",
     tests: [counted, listed]
   },
   {
@@ -65,6 +67,13 @@ export const memoryRules: ReadonlyArray<Mutation> = [
     tests: [listed]
   },
   {
+    wrong: "a list for which there is no room takes the earlier one with it",
+    file: lists,
+    find: "        const earlier = isCurrent() ? cache.get(key) : undefined\n",
+    replace: "        const earlier = undefined as Cached | undefined\n",
+    tests: [listed]
+  },
+  {
     wrong: "a list that was refused keeps the room of its first pages",
     file: lists,
     find: "Effect.sync(() => room.release(bytes))",
@@ -74,8 +83,8 @@ export const memoryRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a list that is to be replaced leaves its successor no room",
     file: lists,
-    find: "        // The list that this one is to replace makes room for it.\n        forget(key)\n",
-    replace: "",
+    find: "room.hold(more, cache.get(key)?.bytes)",
+    replace: "room.hold(more)",
     tests: [listed]
   },
   {
@@ -144,8 +153,29 @@ export const memoryRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a batch keeps its room when its answers have left",
     file: batches,
-    find: "    this.options.room?.release(this.held)\n",
+    find: "    this.options.room?.end()\n",
     replace: "",
     tests: [batched]
+  },
+  {
+    wrong: "an answer that no request waits for takes no room in its user's memory",
+    file: parked,
+    find: "job.claim.hold(callBytes + weightOfExit(exit))",
+    replace: "job.claim.hold(0)",
+    tests: [asked]
+  },
+  {
+    wrong: "a parked call that has ended keeps its room",
+    file: parked,
+    find: "    job.claim.end()\n",
+    replace: "",
+    tests: [asked]
+  },
+  {
+    wrong: "what a server says too fast takes no room in its user's memory",
+    file: "src/actors/session/ServerNews.ts",
+    find: "!room.hold(bytes)",
+    replace: "!room.hold(0)",
+    tests: ["test/actors/session/ServerNews.test.ts"]
   }
 ]

@@ -5,15 +5,19 @@
  *
  * A round is the time a client's POST waits. Interrupting it (the client disconnected, the deadline passed) ends the
  * call; between rounds nobody waits and only the park limit, the session's end or the key's end it. Progress and log
- * messages that arrive between rounds wait for the next one, a bounded number of them.
+ * messages that arrive between rounds wait for the next one, a bounded number of them. Questions, such messages and an
+ * answer that nobody waited for are in the user's memory meanwhile.
  */
 import { randomUUID } from "node:crypto"
 import { Cause, Deferred, Effect, Exit, Fiber, FiberSet, Predicate } from "effect"
 import type { JsonObject, JsonRpcMessage, JsonRpcRequest, JsonRpcResponse } from "../../domain/protocol/JsonRpc.ts"
 import { failure, isSameId, success } from "../../domain/protocol/JsonRpc.ts"
+import { weightOf } from "../../domain/protocol/json/JsonWeight.ts"
+import { RawJson } from "../../domain/protocol/json/RawJson.ts"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
-import { InvalidParams, type RequestError } from "../../domain/requests/RequestErrors.ts"
+import { AnswerLost, InvalidParams, type RequestError } from "../../domain/requests/RequestErrors.ts"
+import type { Claim } from "../limits/Retained.ts"
 import { stateLifeMs } from "./RequestStates.ts"
 
 /** What a round came to. */
@@ -49,6 +53,7 @@ export interface ParkedCalls {
 }
 
 interface Question {
+  readonly bytes: number
   readonly message: JsonRpcRequest
   readonly reply: (response: JsonRpcResponse) => void
 }
@@ -56,6 +61,8 @@ interface Question {
 interface Job {
   readonly id: string
   readonly server: string
+  /** Of the user's memory: for its questions, its backlog and its exit. */
+  readonly claim: Claim
   readonly questions: Map<string, Question>
   fiber: Fiber.Fiber<unknown, RequestError> | undefined
   /** The waiting POST, if any. */
@@ -65,7 +72,8 @@ interface Job {
   exit: Exit.Exit<unknown, RequestError> | undefined
   asked: number
   /** What came while no POST waited. */
-  readonly backlog: Array<JsonRpcMessage>
+  backlog: Array<JsonRpcMessage>
+  backlogBytes: number
   parkedUntil: Fiber.Fiber<void> | undefined
 }
 
@@ -77,26 +85,65 @@ const breath = "20 millis"
 
 const maxBacklog = 256
 
+/** Of a call that has ended and waits to be fetched, beside its exit. */
+const callBytes = 1_024
+
 const tooMany = {
   code: rpcCodes.internal,
   message: "Too many questions of this call wait for an answer"
+}
+
+const noRoom = {
+  code: rpcCodes.internal,
+  message:
+    "There is no room for more that calls of this user keep until their clients ask for it (an eighth of MAX_MEMORY_PER_USER)"
+}
+
+/** In place of an answer that there was no room for. */
+const notKept = (server: string): AnswerLost =>
+  new AnswerLost({
+    server,
+    message: `Server ${server} answered while no request waited for it, and there was no room to keep the answer (an eighth of MAX_MEMORY_PER_USER is for calls that wait for their clients); what the call did is done`
+  })
+
+const weightOfExit = (exit: Exit.Exit<unknown, RequestError>): number => {
+  if (Exit.isFailure(exit)) {
+    const error = Cause.squash(exit.cause)
+    return Predicate.isTagged(error, "UpstreamErrorResponse")
+      ? weightOf((error as { readonly data?: unknown }).data)
+      : 0
+  }
+  return exit.value instanceof RawJson ? exit.value.byteLength : weightOf(exit.value)
 }
 
 const lost = new InvalidParams({
   message: "The call this requestState belongs to has ended; send the request anew without it"
 })
 
-export const make = Effect.gen(function* () {
+export interface ParkedOptions {
+  /** Makes room for one call in its user's memory. */
+  readonly claim: () => Claim
+}
+
+export const make = Effect.fnUntraced(function* ({ claim }: ParkedOptions) {
   const session = yield* Effect.scope
   const runFork = yield* FiberSet.makeRuntime<never, void>()
   const jobs = new Map<string, Job>()
 
-  const finish = (job: Job, exit: Exit.Exit<unknown, RequestError>): void => {
-    job.exit = exit
-    if (job.waiter === undefined) return
-    const waiter = job.waiter
-    job.waiter = undefined
+  /** Nothing of it is found or held any more. */
+  const drop = (job: Job): void => {
     jobs.delete(job.id)
+    job.claim.end()
+  }
+
+  const finish = (job: Job, exit: Exit.Exit<unknown, RequestError>): void => {
+    const { waiter } = job
+    if (waiter === undefined) {
+      job.exit = job.claim.hold(callBytes + weightOfExit(exit)) ? exit : Exit.fail(notKept(job.server))
+      return
+    }
+    job.waiter = undefined
+    drop(job)
     Deferred.doneUnsafe(
       waiter,
       Exit.map(exit, (result): Outcome => ({ kind: "result", result }))
@@ -117,7 +164,7 @@ export const make = Effect.gen(function* () {
 
   const kill = (job: Job): Effect.Effect<void> =>
     Effect.suspend(() => {
-      jobs.delete(job.id)
+      drop(job)
       return job.fiber === undefined ? Effect.void : Fiber.interrupt(job.fiber)
     })
 
@@ -126,7 +173,10 @@ export const make = Effect.gen(function* () {
     const waiter = Deferred.makeUnsafe<Outcome, RequestError>()
     job.exchange = exchange
     job.waiter = waiter
-    for (const message of job.backlog.splice(0)) exchange.send(message)
+    for (const message of job.backlog) exchange.send(message)
+    job.claim.release(job.backlogBytes)
+    job.backlog = []
+    job.backlogBytes = 0
     const exit = job.exit
     if (exit !== undefined) finish(job, exit)
     else tell(job)
@@ -141,11 +191,19 @@ export const make = Effect.gen(function* () {
   /** Whatever moment the POST is interrupted in, it takes its call with it: nobody else waits for it. */
   const owned = <A>(job: Job, effect: Effect.Effect<A, RequestError>) => Effect.onInterrupt(effect, () => kill(job))
 
+  /** The question is answered or taken back. */
+  const settle = (job: Job, key: string): void => {
+    job.claim.release(job.questions.get(key)?.bytes ?? 0)
+    job.questions.delete(key)
+  }
+
   const asking = (job: Job): Ask => ({
     question: (message, reply) => {
       if (job.questions.size >= maxQuestions) return reply(failure(message.id, tooMany))
+      const bytes = weightOf(message.params)
+      if (!job.claim.hold(bytes)) return reply(failure(message.id, noRoom))
       const key = `${message.method.split("/")[0]}-${++job.asked}`
-      job.questions.set(key, { message, reply })
+      job.questions.set(key, { bytes, message, reply })
       // Questions asked in one breath go out together; they may come in several packets.
       runFork(
         Effect.delay(
@@ -155,12 +213,14 @@ export const make = Effect.gen(function* () {
       )
     },
     withdraw: (upstreamId) => {
-      for (const [key, { message }] of job.questions) if (isSameId(message.id, upstreamId)) job.questions.delete(key)
+      for (const [key, { message }] of job.questions) if (isSameId(message.id, upstreamId)) settle(job, key)
     },
     send: (message) => {
       if (job.exchange !== undefined) return job.exchange.send(message)
-      if (job.backlog.length >= maxBacklog) return false
+      const bytes = weightOf(message)
+      if (job.backlog.length >= maxBacklog || !job.claim.hold(bytes)) return false
       job.backlog.push(message)
+      job.backlogBytes += bytes
       return true
     }
   })
@@ -170,6 +230,7 @@ export const make = Effect.gen(function* () {
       const job: Job = {
         id: randomUUID(),
         server,
+        claim: claim(),
         questions: new Map(),
         fiber: undefined,
         exchange,
@@ -177,6 +238,7 @@ export const make = Effect.gen(function* () {
         exit: undefined,
         asked: 0,
         backlog: [],
+        backlogBytes: 0,
         parkedUntil: undefined
       }
       jobs.set(job.id, job)
@@ -184,7 +246,7 @@ export const make = Effect.gen(function* () {
         Effect.onExit((exit) =>
           Effect.sync(() => {
             // The fiber's end between rounds waits here for the retry, up to the park limit.
-            if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) jobs.delete(job.id)
+            if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) drop(job)
             finish(job, exit)
           })
         ),
@@ -207,7 +269,7 @@ export const make = Effect.gen(function* () {
       for (const [key, answer] of Object.entries(inputResponses)) {
         const question = job.questions.get(key)
         if (question === undefined) continue
-        job.questions.delete(key)
+        settle(job, key)
         question.reply(response(question.message, answer))
       }
       return owned(job, Effect.andThen(stopClock, round(job, exchange)))

@@ -85,8 +85,6 @@ const undecided = (name: string, server: string): UpstreamUnavailable =>
   })
 
 /** The reason for a list of which only the first pages could be had. */
-const incompletely = (reason: string): string => `Only the first pages of its list could be read: ${reason}`
-
 type Loaded = ReadonlyMap<string, Result.Result<Items, UpstreamError>>
 
 const isSwitchedOff = (config: ServerConfig | undefined, server: string, tool: string, separator: string): boolean =>
@@ -148,7 +146,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       }
       const origin = lists.origin(server, kind)
       ttlMs = Math.min(ttlMs, origin.ttlMs)
-      if (origin.incomplete !== undefined) missing.push({ server, reason: incompletely(origin.incomplete) })
+      if (origin.incomplete !== undefined) missing.push({ server, reason: origin.incomplete })
       for (const [key, item] of result.success) {
         if (kind === "tools" && !mayUse(access, server, key)) continue
         const known = kind === "tools" ? translated(server, item) : item

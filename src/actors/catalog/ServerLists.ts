@@ -46,7 +46,7 @@ export interface ServerLists {
 export interface ListOrigin {
   readonly era: Era
   readonly ttlMs: number
-  /** Why pages are missing after those there are. */
+  /** Why it may not be the server's whole list of today. */
   readonly incomplete?: string | undefined
 }
 
@@ -96,7 +96,8 @@ const fetchAll = (
     // What a later page says or fails to say is no reason to hide the earlier ones; that there is no room for them is.
     Effect.catchIf(
       (error) => fetched.pages > 0 && error._tag !== "MemoryLimitReached",
-      ({ message }): Effect.Effect<Fetched> => Effect.succeed({ ...fetched, incomplete: message })
+      ({ message }): Effect.Effect<Fetched> =>
+        Effect.succeed({ ...fetched, incomplete: `Only the first pages of its list could be read: ${message}` })
     )
   )
 }
@@ -197,7 +198,7 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onMessage, r
     cache.delete(key)
   }
 
-  const load = Effect.fnUntraced(function* (
+  const loadAnew = Effect.fnUntraced(function* (
     server: string,
     kind: ListKind,
     context: CallContext,
@@ -207,11 +208,8 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onMessage, r
     const connection = yield* links.get(server, context)
     let bytes = 0
     const hold = (more: number): boolean => {
-      if (!room.hold(more)) {
-        // The list that this one is to replace makes room for it.
-        forget(key)
-        if (!room.hold(more)) return false
-      }
+      // The list that this one is to replace leaves its room to it, and stays until then.
+      if (!room.hold(more, cache.get(key)?.bytes)) return false
       bytes += more
       return true
     }
@@ -230,6 +228,20 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onMessage, r
     if (owed.delete(key)) announce(kind)
     return fetched.items
   })
+
+  /** The earlier list stays in use where there is no room for the new one. */
+  const load = (...of: Parameters<typeof loadAnew>): Effect.Effect<Items, UpstreamError> =>
+    loadAnew(...of).pipe(
+      Effect.catchTag("MemoryLimitReached", (error) => {
+        const [server, kind, , isCurrent] = of
+        const key = keyOf(server, kind)
+        const earlier = isCurrent() ? cache.get(key) : undefined
+        if (earlier === undefined) return error
+        const incomplete = `Its list is an earlier one: ${error.message}`
+        cache.set(key, { ...earlier, incomplete, freshUntil: now() + unannouncedLife })
+        return Effect.succeed(earlier.items)
+      })
+    )
 
   const get: ServerLists["get"] = (server, kind, context) =>
     Effect.suspend(() => {

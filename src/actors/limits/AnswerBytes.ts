@@ -46,35 +46,14 @@ const make = Effect.gen(function* () {
     held: () => retained.held("answers"),
     heldBy: (userId) => retained.heldBy(userId).answers,
     arriving: (userId) => {
-      let counted = 0
-      let hasEnded = false
-      const count = (bytes: number): void => {
-        if (bytes !== counted) retained.count(userId, "answers", bytes - counted)
-        counted = bytes
-      }
-      return {
-        hold: (bytes) => {
-          if (hasEnded) return true
-          const wanted = bytes < large ? 0 : bytes
-          if (wanted <= counted) count(wanted)
-          else if (!retained.hold(userId, "answers", wanted - counted)) return false
-          counted = wanted
-          return true
-        },
-        end: () => {
-          hasEnded = true
-          count(0)
-        }
-      }
+      const claim = retained.claim(userId, "answers")
+      return { hold: (bytes) => claim.set(bytes < large ? 0 : bytes), end: claim.end }
     },
     leaving: (userId, bytes) => {
       if (bytes < large) return nothing
-      retained.count(userId, "answers", bytes)
-      let isHeld = true
-      return () => {
-        if (isHeld) retained.release(userId, "answers", bytes)
-        isHeld = false
-      }
+      const claim = retained.claim(userId, "answers")
+      claim.count(bytes)
+      return claim.end
     }
   })
 })

@@ -32,18 +32,8 @@ export class BodyBytes extends Context.Service<
         max: retained.bounds.bodies,
         held: () => retained.held("bodies"),
         arriving: (userId) => {
-          let counted = 0
-          return {
-            hold: (bytes) => {
-              if (!retained.hold(userId, "bodies", bytes - counted)) return false
-              counted = bytes
-              return true
-            },
-            end: () => {
-              retained.release(userId, "bodies", counted)
-              counted = 0
-            }
-          }
+          const { end, set } = retained.claim(userId, "bodies")
+          return { hold: set, end }
         }
       })
     )

@@ -10,8 +10,9 @@ import type { UserId } from "../../domain/Ids.ts"
 
 /**
  * `answers`: large answers on their way. `batches`: answers that wait for the rest of their batch. `bodies`: of requests,
- * still arriving. `events`: kept for clients that come back. `lists`: of servers. `notifications`: that servers have not
- * accepted yet. `subscriptions`: to resources.
+ * still arriving. `events`: kept for clients that come back. `lists`: of servers. `news`: of servers that talk too much,
+ * until it is its turn. `notifications`: that servers have not accepted yet. `parked`: what a call has for its client
+ * while the client asks for nothing. `subscriptions`: to resources.
  */
 export const retainedKinds = [
   "answers",
@@ -19,7 +20,9 @@ export const retainedKinds = [
   "bodies",
   "events",
   "lists",
+  "news",
   "notifications",
+  "parked",
   "subscriptions"
 ] as const
 
@@ -41,16 +44,34 @@ const boundsOf = (config: HubConfigShape): RetainedBytes => {
     bodies: Math.min(Math.max(bodiesAtOnce * maxBodyBytes, leastBodyBytes), max),
     events: max / 4,
     lists: max / 2,
+    news: max / 16,
     notifications: max / 8,
+    parked: max / 8,
     subscriptions: max / 16
   }
 }
 
 /** The room that a user has for one kind of thing. */
 export interface Room {
-  /** Takes the bytes if there is room for them, in their kind and in all. */
-  readonly hold: (bytes: number) => boolean
+  /**
+   * Takes the bytes if there is room for them, in their kind and in all. `inPlaceOf` bytes are held already and are
+   * released when these are complete.
+   */
+  readonly hold: (bytes: number, inPlaceOf?: number) => boolean
   readonly release: (bytes: number) => void
+}
+
+/** What one thing takes of its user's room, which lives as long as the thing does. */
+export interface Claim extends Room {
+  /**
+   * N bytes are held now, whatever it was before. False: there is no room for more, and as much is held as before. After
+   * its end nothing is held, and that is no lack of room.
+   */
+  readonly set: (bytes: number) => boolean
+  /** Counts what is there already and cannot be refused. */
+  readonly count: (bytes: number) => void
+  /** Nothing is held, now and from now on. */
+  readonly end: () => void
 }
 
 export class Retained extends Context.Service<
@@ -63,6 +84,7 @@ export class Retained extends Context.Service<
     /** Counts what is there already and cannot be refused. */
     readonly count: (userId: UserId, kind: RetainedKind, bytes: number) => void
     readonly release: (userId: UserId, kind: RetainedKind, bytes: number) => void
+    readonly claim: (userId: UserId, kind: RetainedKind) => Claim
     /** For what belongs to the caller's scope: after its end there is no room, and nothing of it is held. */
     readonly room: (userId: UserId, kind: RetainedKind) => Effect.Effect<Room, never, Scope.Scope>
     readonly heldBy: (userId: UserId) => RetainedBytes
@@ -108,8 +130,8 @@ const make = Effect.gen(function* () {
     return (account?.held[kind] ?? 0) + bytes <= bounds[kind] && (account?.all ?? 0) + bytes <= config.maxMemoryPerUser
   }
 
-  const hold = (userId: UserId, kind: RetainedKind, bytes: number): boolean => {
-    if (!hasRoom(userId, kind, bytes)) {
+  const hold = (userId: UserId, kind: RetainedKind, bytes: number, inPlaceOf = 0): boolean => {
+    if (!hasRoom(userId, kind, bytes - inPlaceOf)) {
       refused[kind]++
       return false
     }
@@ -117,23 +139,31 @@ const make = Effect.gen(function* () {
     return true
   }
 
-  const roomOf = (userId: UserId, kind: RetainedKind): Room & { readonly end: () => void } => {
+  const claim = (userId: UserId, kind: RetainedKind): Claim => {
     let held = 0
     let hasEnded = false
+    const count = (bytes: number): void => {
+      if (hasEnded) return
+      add(userId, kind, bytes)
+      held += bytes
+    }
+    const take = (bytes: number, inPlaceOf?: number): boolean => {
+      if (hasEnded || !hold(userId, kind, bytes, inPlaceOf)) return false
+      held += bytes
+      return true
+    }
     return {
-      hold: (bytes) => {
-        if (hasEnded || !hold(userId, kind, bytes)) return false
-        held += bytes
+      hold: take,
+      count,
+      release: (bytes) => count(-bytes),
+      set: (bytes) => {
+        if (bytes > held && !hasEnded) return take(bytes - held)
+        count(bytes - held)
         return true
       },
-      release: (bytes) => {
-        if (hasEnded) return
-        held -= bytes
-        add(userId, kind, -bytes)
-      },
       end: () => {
+        count(-held)
         hasEnded = true
-        add(userId, kind, -held)
       }
     }
   }
@@ -143,9 +173,10 @@ const make = Effect.gen(function* () {
     hold,
     count: add,
     release: (userId, kind, bytes) => add(userId, kind, -bytes),
+    claim,
     room: (userId, kind) =>
       Effect.acquireRelease(
-        Effect.sync(() => roomOf(userId, kind)),
+        Effect.sync(() => claim(userId, kind)),
         ({ end }) => Effect.sync(end)
       ),
     heldBy: (userId) => users.get(userId)?.held ?? nothing,

@@ -7,6 +7,7 @@ import { Clock, Effect } from "effect"
 import type { AuditEvent } from "../../domain/records/AuditEvent.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
+import * as Seldom from "../../domain/Seldom.ts"
 
 interface Loss {
   readonly username: string
@@ -30,11 +31,10 @@ export interface AuditLosses {
 const everyMs = 10_000
 
 export const make: Effect.Effect<AuditLosses> = Effect.gen(function* () {
-  const now = monotonicMillis(yield* Clock.Clock)
+  const numbers = Seldom.make(monotonicMillis(yield* Clock.Clock), everyMs)
   const losses = new Map<UserId, Loss>()
   let total = 0
   let untold = 0
-  let saidAt = Number.NEGATIVE_INFINITY
 
   const sayBegun = Effect.suspend(() =>
     Effect.forEach(
@@ -50,8 +50,7 @@ export const make: Effect.Effect<AuditLosses> = Effect.gen(function* () {
   )
 
   const sayNumbers = Effect.suspend(() => {
-    if (untold === 0 || now() - saidAt < everyMs) return Effect.void
-    saidAt = now()
+    if (untold === 0 || !numbers.tell()) return Effect.void
     untold = 0
     const ended = [...losses]
     losses.clear()

@@ -3,17 +3,20 @@
  * request of its own to the tracker, the log and the audit trail, so a server that never stops talking must not fill
  * them, even where it has the hub to itself.
  *
- * Beyond the rate only the latest counts of those that say the same: that a list or a resource has changed. It goes on
- * as soon as the rate allows. Everything else is dropped, a server's request unanswered. Both are counted, and said once
- * a minute.
+ * Beyond the rate only the latest counts of those that say the same: that a list or a resource has changed. It waits in
+ * its user's memory and goes on as soon as the rate allows. Everything else is dropped, a server's request unanswered, as
+ * is what has no room there. Both are counted, and said once a minute.
  */
 import { Clock, Effect } from "effect"
 import type { SessionId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
+import * as Seldom from "../../domain/Seldom.ts"
 import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
+import { weightOf } from "../../domain/protocol/json/JsonWeight.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { TokenBucket } from "../../domain/TokenBucket.ts"
 import { FairShare } from "../limits/FairShare.ts"
+import type { Room } from "../limits/Retained.ts"
 import { type Counter, HubMetrics } from "../observing/HubMetrics.ts"
 import type { UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
@@ -24,6 +27,8 @@ export interface NewsOptions {
   readonly sessionId: SessionId
   /** The user as of the latest message. */
   readonly principal: () => Principal
+  /** Of the user's memory, for what waits. */
+  readonly room: Room
   readonly background: SessionBackground
   readonly deliver: Hear
 }
@@ -33,19 +38,22 @@ export const newsRate = { capacity: 500, perSecond: 50 }
 /** Different messages of one server that wait, and characters of what tells two apart. */
 const maxHeld = 1_024
 const maxName = 4_096
-const sayEveryMs = 60_000
 
 /** What a message costs that goes on, in requests: it is tracked, written twice and sent to the client. */
 const newsUnits = 1 / 4
 
+interface Held {
+  readonly message: UpstreamMessage
+  readonly bytes: number
+}
+
 interface News {
   readonly rate: TokenBucket
-  readonly held: Map<string, UpstreamMessage>
+  readonly held: Map<string, Held>
   readonly coalesced: Counter
   readonly dropped: Counter
   /** A fiber brings what waits. */
   isWaiting: boolean
-  saidAt: number
   /** Messages that did not go on, since a line said so. */
   left: number
 }
@@ -60,10 +68,11 @@ const briefly = (message: UpstreamMessage): readonly [key: string, message: Upst
   return [`${method} ${uri}`, { jsonrpc: "2.0", method, params: { uri } }]
 }
 
-export const make = Effect.fnUntraced(function* ({ background, deliver, principal, sessionId }: NewsOptions) {
+export const make = Effect.fnUntraced(function* ({ background, deliver, principal, room, sessionId }: NewsOptions) {
   const metrics = yield* HubMetrics
   const share = yield* FairShare
   const now = monotonicMillis(yield* Clock.Clock)
+  const floods = Seldom.make(now)
   const servers = new Map<string, News>()
 
   const newsOf = (server: string): News => {
@@ -83,7 +92,6 @@ export const make = Effect.fnUntraced(function* ({ background, deliver, principa
           { server }
         ),
         isWaiting: false,
-        saidAt: Number.NEGATIVE_INFINITY,
         left: 0
       }
       servers.set(server, news)
@@ -92,8 +100,7 @@ export const make = Effect.fnUntraced(function* ({ background, deliver, principa
   }
 
   const say = (server: string, news: News): void => {
-    if (now() - news.saidAt < sayEveryMs) return
-    news.saidAt = now()
+    if (!floods.tell(server)) return
     const { userId, username } = principal()
     background.run(
       Effect.logWarning("A server sends more than a session takes; of what says the same the latest goes on").pipe(
@@ -115,8 +122,10 @@ export const make = Effect.fnUntraced(function* ({ background, deliver, principa
         yield* Effect.sleep(rate.wait(now()))
         const [first] = held
         if (first === undefined || !rate.take(now())) continue
-        held.delete(first[0])
-        goOn(server, first[1])
+        const [key, { bytes, message }] = first
+        held.delete(key)
+        room.release(bytes)
+        goOn(server, message)
       }
       news.isWaiting = false
     })
@@ -128,9 +137,10 @@ export const make = Effect.fnUntraced(function* ({ background, deliver, principa
     if (said === undefined) return news.dropped.increment()
     const [key, brief] = said
     const { held } = news
-    if (held.has(key)) news.coalesced.increment()
-    else if (held.size >= maxHeld) return news.dropped.increment()
-    held.set(key, brief)
+    if (held.has(key)) return news.coalesced.increment()
+    const bytes = key.length + weightOf(brief)
+    if (held.size >= maxHeld || !room.hold(bytes)) return news.dropped.increment()
+    held.set(key, { message: brief, bytes })
     if (news.isWaiting) return
     news.isWaiting = true
     background.run(goOnLater(server, news))

@@ -97,6 +97,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const rooms = {
     events: yield* retained.room(userId, "events"),
     lists: yield* retained.room(userId, "lists"),
+    news: yield* retained.room(userId, "news"),
     notifications: yield* retained.room(userId, "notifications"),
     subscriptions: yield* retained.room(userId, "subscriptions")
   }
@@ -141,6 +142,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const hear = yield* ServerNews.make({
     sessionId,
     principal: activity.principal,
+    room: rooms.news,
     background,
     deliver: (server, message) =>
       background.track(activity.principal(), message.method, (context, record) =>
@@ -169,7 +171,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const catalog = yield* Catalog.make({ lists, era, direct: open.target.kind === "server" })
   const limits = yield* UserLimits
   const { maxInflightPerUser } = yield* HubConfig
-  const parked = yield* ParkedCalls.make
+  const parked = yield* ParkedCalls.make({ claim: () => retained.claim(userId, "parked") })
   const bridge: EraBridge.EraBridge = EraBridge.make({
     era,
     capabilities: open.capabilities,

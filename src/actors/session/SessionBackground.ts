@@ -10,18 +10,22 @@ import type { AuditPlaces } from "./AuditPlaces.ts"
 import { type RequestRecord, RequestTracker } from "../requests/RequestTracker.ts"
 import type { CallContext } from "../upstream/connection/UpstreamConnection.ts"
 
+type Notification = readonly [
+  principal: Principal,
+  method: string,
+  use: (context: CallContext, record: RequestRecord) => Effect.Effect<unknown, unknown>,
+  places?: AuditPlaces
+]
+
 export interface SessionBackground {
   readonly run: (effect: Effect.Effect<unknown, unknown>) => void
   /**
-   * The same as a notification the tracker knows, with the context upstream servers are to see. With `places` it is not
-   * done where it needs a place in the audit trail and there is none.
+   * A notification that the tracker knows, with the context upstream servers are to see. With `places` it is not done
+   * where it needs a place in the audit trail and there is none.
    */
-  readonly track: (
-    principal: Principal,
-    method: string,
-    use: (context: CallContext, record: RequestRecord) => Effect.Effect<unknown, unknown>,
-    places?: AuditPlaces
-  ) => void
+  readonly tracked: (...notification: Notification) => Effect.Effect<unknown, unknown>
+  /** Runs one. */
+  readonly track: (...notification: Notification) => void
   readonly contextOf: (principal: Principal, requestId: RequestId) => CallContext
 }
 
@@ -41,23 +45,24 @@ export const make = Effect.fnUntraced(function* (sessionId: SessionId, openedBy:
     requestId
   })
 
+  const tracked: SessionBackground["tracked"] = (principal, method, use, places) =>
+    Effect.suspend(() => {
+      const place = places?.take(principal)
+      if (place === "none") return Effect.void
+      const options = {
+        principal,
+        sessionId,
+        method,
+        kind: "notification",
+        hasAuditPlace: place === "reserved"
+      } as const
+      return tracker.track(options, (record) => use(contextOf(principal, record.requestId), record))
+    })
+
   return {
     run,
     contextOf,
-    track: (principal, method, use, places?: AuditPlaces) =>
-      run(
-        Effect.suspend(() => {
-          const place = places?.take(principal)
-          if (place === "none") return Effect.void
-          const options = {
-            principal,
-            sessionId,
-            method,
-            kind: "notification",
-            hasAuditPlace: place === "reserved"
-          } as const
-          return tracker.track(options, (record) => use(contextOf(principal, record.requestId), record))
-        })
-      )
+    tracked,
+    track: (...notification) => run(tracked(...notification))
   } satisfies SessionBackground
 })

@@ -74,18 +74,12 @@ export const make = ({
     const bytes = bytesOf(message)
     if (!room.hold(bytes)) return
     onTheirWay++
-    const accepted = (): void => {
+    const accepted = Effect.sync(() => {
       onTheirWay--
       room.release(bytes)
-    }
-    const take: AuditPlaces["take"] = (who) => {
-      const place = places.take(who)
-      if (place === "none") accepted()
-      return place
-    }
-    const done = Effect.sync(accepted)
-    const use = (context: CallContext) => Effect.ensuring(handle(message, context), done)
-    background.track(principal, message.method, use, { ...places, take })
+    })
+    const use = (context: CallContext) => handle(message, context)
+    background.run(Effect.ensuring(background.tracked(principal, message.method, use, places), accepted))
   }
 
   return {

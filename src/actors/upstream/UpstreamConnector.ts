@@ -13,7 +13,7 @@ import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
 import { FairShare } from "../limits/FairShare.ts"
 import { UserLimits } from "../limits/UserLimits.ts"
 import { ServerPlaces } from "./guards/ServerPlaces.ts"
-import * as Seldom from "./connection/Seldom.ts"
+import * as Seldom from "../../domain/Seldom.ts"
 import { UpstreamBreakers } from "./guards/UpstreamBreakers.ts"
 import {
   type CallContext,

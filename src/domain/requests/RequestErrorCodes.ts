@@ -44,6 +44,8 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(rpcCodes.invalidParams, "subscription_limit")
     case "UserOverloaded":
       return row(hubCodes.overloaded, "overloaded", true)
+    case "AnswerLost":
+      return row(hubCodes.outcomeUnknown, "answer_lost")
     case "AuditUnavailable":
       return row(hubCodes.upstreamUnavailable, "audit_unavailable", true)
     case "ServerOverloaded":

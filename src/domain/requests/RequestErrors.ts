@@ -34,6 +34,12 @@ export class UserOverloaded extends Schema.TaggedError<UserOverloaded>()("UserOv
   retryAfterSeconds: Schema.Number
 }) {}
 
+/** The request was executed and its answer was not kept: it was too large for where it had to wait. */
+export class AnswerLost extends Schema.TaggedError<AnswerLost>()("AnswerLost", {
+  server: Schema.String,
+  message: Schema.String
+}) {}
+
 /** A group of the user requires the audit trail, which has no place for this request now. */
 export class AuditUnavailable extends Schema.TaggedError<AuditUnavailable>()("AuditUnavailable", {
   message: Schema.String
@@ -59,6 +65,7 @@ export type RequestError =
   | RoutingError
   | SubscriptionRefused
   | UserOverloaded
+  | AnswerLost
   | AuditUnavailable
   | ClientCapabilityMissing
   | UpstreamError

@@ -19,7 +19,7 @@ import {
 } from "../../domain/protocol/Versions.ts"
 import { BodyBytes } from "../../actors/limits/BodyBytes.ts"
 import { FairShare } from "../../actors/limits/FairShare.ts"
-import { Retained, type Room } from "../../actors/limits/Retained.ts"
+import { Retained } from "../../actors/limits/Retained.ts"
 import type { SessionActor } from "../../actors/session/SessionActor.ts"
 import type { EventWriter } from "../../actors/calls/ClientExchange.ts"
 import type { SessionClosed } from "../../actors/requests/RequestTracker.ts"
@@ -158,18 +158,13 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
       {
         open: () => openAnswer(admitted, actor, ids),
         patience: mayTurnSlow(admitted, actor) ? streams : undefined,
-        room: body.kind === "batch" ? roomOfBatch(admitted) : undefined
+        room: body.kind === "batch" ? retained.claim(admitted.principal.userId, "batches") : undefined
       },
       ids.length,
       body.kind === "batch"
     )
     SessionDelivery.deliver(actor, admitted, body, (id) => answer.exchange(id))
   }
-
-  const roomOfBatch = ({ principal: { userId } }: Admitted): Room => ({
-    hold: (bytes) => retained.hold(userId, "batches", bytes),
-    release: (bytes) => retained.release(userId, "batches", bytes)
-  })
 
   /** Whether an answer that takes long may become a stream though no message precedes it. */
   const mayTurnSlow = ({ request }: Admitted, { protocolVersion }: SessionActor): boolean =>

@@ -10,7 +10,7 @@
  */
 import { Cause } from "effect"
 import type { ClientExchange } from "../../actors/calls/ClientExchange.ts"
-import type { Room } from "../../actors/limits/Retained.ts"
+import type { Claim } from "../../actors/limits/Retained.ts"
 import type { RequestId } from "../../domain/Ids.ts"
 import {
   failure,
@@ -42,7 +42,7 @@ export interface PostOptions {
   /** Given where a long wait makes the answer a stream. */
   readonly patience?: Pick<EventStreams["Service"], "whenSlow" | "takeBack"> | undefined
   /** Of the user's memory, for answers that wait for the rest of their batch. */
-  readonly room?: Room | undefined
+  readonly room?: Claim | undefined
   /** Sent with an answer in JSON (the session id after initialize). */
   readonly headers?: WireHeaders
   /** The answers that this request's era wants; as they are, under 200, when absent. */
@@ -62,7 +62,6 @@ export class PostExchange {
   private readonly isBatch: boolean
   private left: number
   private answers: Array<JsonRpcResponse> = []
-  private held = 0
   private stream: AnswerStream | undefined
   private readonly turnSlow: (() => void) | undefined
 
@@ -111,7 +110,6 @@ export class PostExchange {
     const bytes = sizeOf(encodeBody(response))
     this.answers.push(response)
     if (room?.hold(bytes) === false) return this.streamRest()
-    this.held += bytes
     if (this.left > 0) return
     this.reply.send(200, encodeBatch(this.answers), this.headers())
     this.release()
@@ -124,8 +122,7 @@ export class PostExchange {
 
   /** Nothing waits here any more. */
   private release(): void {
-    this.options.room?.release(this.held)
-    this.held = 0
+    this.options.room?.end()
     this.answers = []
   }
 

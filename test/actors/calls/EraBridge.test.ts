@@ -26,6 +26,7 @@ import type { Era } from "../../../src/domain/protocol/Versions.ts"
 import { credentials } from "../../support/Identity.ts"
 import { ada, test } from "../support/Requests.ts"
 import { post } from "../support/Streams.ts"
+import { claimOf } from "../support/Rooms.ts"
 import { contextOf } from "../upstream/support/HttpCalls.ts"
 
 /** A connection as the bridge sees it: its era, and where answers to its questions go. */
@@ -55,7 +56,7 @@ const session = Effect.fnUntraced(function* (
   const questions = ClientQuestions.make(capabilities)
   const runFork = yield* FiberSet.makeRuntime<never, unknown, unknown>()
   const passed: Array<UpstreamMessage> = []
-  const parked = yield* ParkedCalls.make
+  const parked = yield* ParkedCalls.make({ claim: claimOf })
   const bridge = EraBridge.make({
     era,
     capabilities,

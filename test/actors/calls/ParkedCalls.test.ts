@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { RawJson } from "../../../src/domain/protocol/json/RawJson.ts"
 import * as ParkedCalls from "../../../src/actors/calls/ParkedCalls.ts"
 import { InvalidParams, type RequestError } from "../../../src/domain/requests/RequestErrors.ts"
 import { failure, type JsonRpcResponse, notification, request, success } from "../../../src/domain/protocol/JsonRpc.ts"
 import { post } from "../support/Streams.ts"
+import { claimOf } from "../support/Rooms.ts"
 
 /** An upstream's call that asks what the test says and ends when the test says, and what became of it. */
 const upstreamCall = Effect.gen(function* () {
@@ -53,7 +55,7 @@ const lost = "The call this requestState belongs to has ended; send the request 
 describe("a call that asks nothing", () => {
   it.effect("answers its POST, and nothing of it stays", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const call = yield* upstreamCall
       yield* call.end({ fine: true })
       assert.deepStrictEqual(yield* calls.start("files", post(), call.run), { kind: "result", result: { fine: true } })
@@ -66,7 +68,7 @@ describe("a call that asks nothing", () => {
 
   it.effect("ends with its POST: who disconnects cancels it", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const [adas, bos] = [yield* upstreamCall, yield* upstreamCall]
       const [ada, bo] = [
         yield* Effect.forkChild(calls.start("files", post(), adas.run)),
@@ -85,7 +87,7 @@ describe("a call that asks nothing", () => {
 describe("a call that asks", () => {
   it.effect("is answered with its questions, all of one breath together, and goes on with the answers", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const call = yield* upstreamCall
       const first = yield* Effect.forkChild(calls.start("files", post(), call.run))
       yield* call.elicit(1, "Which?")
@@ -111,7 +113,7 @@ describe("a call that asks", () => {
 
   it.effect("may ask again after the answers, and asks again what was not answered", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const { call, inputRequests, job, key } = yield* parkedCall(calls)
       const again = yield* calls.resume(job, post(), {})
       assert.deepStrictEqual(again, { kind: "asked", inputRequests, job })
@@ -129,7 +131,7 @@ describe("a call that asks", () => {
 
   it.effect("is told of an answer that is none as of an error", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const { call, job, key } = yield* parkedCall(calls)
       yield* Effect.forkChild(calls.resume(job, post(), { [key]: "yes" }), { startImmediately: true })
       assert.deepStrictEqual(call.replies, [
@@ -140,7 +142,7 @@ describe("a call that asks", () => {
 
   it.effect("goes on without a question it has taken back", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const call = yield* upstreamCall
       const first = yield* Effect.forkChild(calls.start("files", post(), call.run))
       yield* call.elicit(1)
@@ -154,7 +156,7 @@ describe("a call that asks", () => {
 
   it.effect("asks a hundred questions at once and no more: the upstream hears that of the others", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const call = yield* upstreamCall
       const first = yield* Effect.forkChild(calls.start("files", post(), call.run))
       for (let id = 1; id <= 102; id++) yield* call.elicit(id)
@@ -172,7 +174,7 @@ describe("a call that asks", () => {
 
   it.effect("that ends between rounds keeps its outcome, good or bad, for the retry", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const [good, bad] = [yield* parkedCall(calls), yield* parkedCall(calls)]
       yield* good.call.end("impatient")
       yield* bad.call.fail(new InvalidParams({ message: "gone" }))
@@ -188,7 +190,7 @@ describe("a call that asks", () => {
 describe("a parked call", () => {
   it.effect("is resumed by one retry at a time, and by none after its end", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const { call, job, key } = yield* parkedCall(calls)
       const waiting = yield* Effect.forkChild(calls.resume(job, post(), { [key]: {} }), { startImmediately: true })
       assert.strictEqual((yield* Effect.flip(calls.resume(job, post(), { [key]: { other: true } }))).message, lost)
@@ -203,7 +205,7 @@ describe("a parked call", () => {
 
   it.effect("is given up ten minutes after it was parked; a retry starts that time anew", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const [left, kept] = [yield* parkedCall(calls), yield* parkedCall(calls)]
       yield* TestClock.adjust("9 minutes")
       assert.strictEqual((yield* calls.resume(kept.job, post(), {})).kind, "asked")
@@ -219,7 +221,7 @@ describe("a parked call", () => {
 
   it.effect("is not given up while a retry waits for it", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const { call, job, key } = yield* parkedCall(calls)
       const waiting = yield* Effect.forkChild(calls.resume(job, post(), { [key]: {} }), { startImmediately: true })
       yield* TestClock.adjust("20 minutes")
@@ -231,7 +233,7 @@ describe("a parked call", () => {
 
   it.effect("ends when its retry is given up", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const { call, job, key } = yield* parkedCall(calls)
       const waiting = yield* Effect.forkChild(calls.resume(job, post(), { [key]: {} }), { startImmediately: true })
       yield* Fiber.interrupt(waiting)
@@ -242,7 +244,7 @@ describe("a parked call", () => {
 
   it.effect("ends when its retry is given up while it is told what it missed", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const { call, job, key } = yield* parkedCall(calls)
       const ask = yield* call.ask
       ask.send(notification("notifications/message", { data: "meanwhile" }))
@@ -271,8 +273,8 @@ describe("a parked call", () => {
   it.effect("ends with its session, and another session's does not", () =>
     Effect.gen(function* () {
       const session = yield* Scope.make()
-      const adas = yield* Scope.provide(ParkedCalls.make, session)
-      const bos = yield* ParkedCalls.make
+      const adas = yield* Scope.provide(ParkedCalls.make({ claim: claimOf }), session)
+      const bos = yield* ParkedCalls.make({ claim: claimOf })
       const [ada, bo] = [yield* parkedCall(adas), yield* parkedCall(bos)]
       assert.strictEqual((yield* Effect.flip(bos.resume(ada.job, post(), {}))).message, lost)
       yield* Scope.close(session, Exit.void)
@@ -283,10 +285,76 @@ describe("a parked call", () => {
   )
 })
 
+/** A session's calls in this much memory, and what is held of it. */
+const callsWithin = Effect.fnUntraced(function* (bytes: number) {
+  const claims: Array<ReturnType<typeof claimOf>> = []
+  const claim = () => {
+    const one = claimOf(bytes)
+    claims.push(one)
+    return one
+  }
+  const calls = yield* ParkedCalls.make({ claim })
+  return { calls, held: () => claims.reduce((sum, one) => sum + one.held(), 0) }
+})
+
+describe("what a call keeps while nobody waits for it", () => {
+  it.effect("A85: counts for its user, from the question to the answer that is fetched", () =>
+    Effect.gen(function* () {
+      const { calls, held } = yield* callsWithin(100_000)
+      const { call, job, key } = yield* parkedCall(calls)
+      const asked = held()
+      assert.isAbove(asked, 0)
+      ;(yield* call.ask).send(notification("notifications/message", { data: "x".repeat(5_000) }))
+      assert.isAbove(held(), asked + 5_000)
+      assert.strictEqual((yield* calls.resume(job, post(), {})).kind, "asked")
+      assert.strictEqual(held(), asked)
+      yield* call.end({ text: "x".repeat(50_000) })
+      assert.isAbove(held(), asked + 50_000)
+      assert.strictEqual((yield* calls.resume(job, post(), { [key]: {} })).kind, "result")
+      assert.strictEqual(held(), 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("A85: takes no room once its question is taken back, and none once the call is given up", () =>
+    Effect.gen(function* () {
+      const { calls, held } = yield* callsWithin(100_000)
+      const [left, withdrawn] = [yield* parkedCall(calls), yield* upstreamCall]
+      const one = held()
+      const waiting = yield* Effect.forkChild(calls.start("files", post(), withdrawn.run))
+      yield* withdrawn.elicit(2)
+      assert.strictEqual(held(), 2 * one)
+      ;(yield* withdrawn.ask).withdraw(2)
+      assert.strictEqual(held(), one)
+      yield* TestClock.adjust("10 minutes")
+      yield* left.call.interrupted
+      assert.strictEqual(held(), 0)
+      yield* Fiber.interrupt(waiting)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "A85: is refused beyond its user's room: the server's question, a message, and the answer, which is said",
+    () =>
+      Effect.gen(function* () {
+        const { calls } = yield* callsWithin(10_000)
+        const { call, job } = yield* parkedCall(calls)
+        yield* call.elicit(2, "x".repeat(20_000))
+        assert.deepInclude(call.replies[0], { id: 2 })
+        assert.include(JSON.stringify(call.replies[0]), "MAX_MEMORY_PER_USER")
+        assert.isFalse((yield* call.ask).send(notification("notifications/message", { data: "x".repeat(20_000) })))
+        yield* call.end(new RawJson([Buffer.alloc(20_000, "7")]))
+        const error = yield* Effect.flip(calls.resume(job, post(), {}))
+        assert.strictEqual(error._tag, "AnswerLost")
+        assert.include(error.message, "what the call did is done")
+        assert.strictEqual(calls.parked(), 0)
+      }).pipe(Effect.scoped)
+  )
+})
+
 describe("what a call tells on the way", () => {
   it.effect("reaches the POST that waits, and between rounds the next one, the first 256 of it", () =>
     Effect.gen(function* () {
-      const calls = yield* ParkedCalls.make
+      const calls = yield* ParkedCalls.make({ claim: claimOf })
       const call = yield* upstreamCall
       const [first, second] = [post(), post()]
       const said = (index: number) => notification("notifications/message", { data: index })

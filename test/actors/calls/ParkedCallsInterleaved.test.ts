@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import type { JsonObject, JsonRpcResponse } from "../../../src/domain/protocol/JsonRpc.ts"
 import type { ClientExchange } from "../../../src/actors/calls/ClientExchange.ts"
 import * as ParkedCalls from "../../../src/actors/calls/ParkedCalls.ts"
+import { claimOf } from "../support/Rooms.ts"
 
 const exchange: ClientExchange = { send: () => true, succeed: () => {}, fail: () => {}, die: () => {} }
 
@@ -54,7 +55,10 @@ describe("parked calls", () => {
     ({ order, rounds }) =>
       Effect.gen(function* () {
         // An actor's calls are parked apart from another actor's; one user's calls share a place.
-        const places = { ada: yield* ParkedCalls.make, bo: yield* ParkedCalls.make }
+        const places = {
+          ada: yield* ParkedCalls.make({ claim: claimOf }),
+          bo: yield* ParkedCalls.make({ claim: claimOf })
+        }
         const talks: Array<Talk> = []
         for (const [index, count] of rounds.entries()) {
           const user = index % 2 === 0 ? "ada" : "bo"

@@ -111,6 +111,38 @@ describe("a server's list", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect(
+    "A60: stays in use where there is no room for the new one, which says so, and takes its place once there is",
+    () =>
+      Effect.gen(function* () {
+        let length = 100_000
+        const one = yield* server(
+          { tools: {} },
+          {
+            "tools/list": (call) =>
+              call.result({ tools: [{ name: `of-${length}`, description: "x".repeat(length), inputSchema: {} }] })
+          }
+        )
+        const hub = yield* upstreams({ notes: { url: one.url } }, { maxMemoryPerUser: 500_000 })
+        const [first, second] = yield* Effect.all([hub.session("ada"), hub.session("ada")])
+        yield* first.list("notes")
+        yield* second.list("notes")
+        const before = first.listBytes()
+        length = 200_000
+        yield* TestClock.adjust(10_000)
+        assert.deepStrictEqual(names(yield* first.list("notes")), ["of-100000"])
+        assert.include(first.lists.origin("notes", "tools").incomplete, "MAX_MEMORY_PER_USER")
+        assert.deepStrictEqual(names(first.lists.known("notes", "tools")!), ["of-100000"])
+        assert.strictEqual(first.listBytes(), before)
+        yield* second.end
+        yield* TestClock.adjust(10_000)
+        assert.deepStrictEqual(names(yield* first.list("notes")), ["of-200000"])
+        assert.isUndefined(first.lists.origin("notes", "tools").incomplete)
+        assert.isAbove(first.listBytes(), 200_000)
+        assert.isBelow(first.listBytes(), 210_000)
+      }).pipe(Effect.scoped)
+  )
+
   it.effect("leaves out what has no name, and is an error where it is no list at all", () =>
     Effect.gen(function* () {
       const one = yield* server(

@@ -63,6 +63,27 @@ describe("Retained", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("A64: what one thing claims is set to a total, kept where there is no room for more, and ends once", () =>
+    Effect.gen(function* () {
+      const retained = yield* Retained
+      const claim = retained.claim(ada, "lists")
+      assert.isTrue(claim.set(500))
+      assert.isTrue(claim.set(800))
+      assert.isFalse(claim.set(801))
+      assert.strictEqual(retained.heldBy(ada).lists, 800)
+      assert.isTrue(claim.set(200))
+      claim.count(1_000)
+      assert.strictEqual(retained.heldBy(ada).lists, 1_200)
+      assert.isTrue(claim.set(900), "less than before is no question of room")
+      claim.end()
+      claim.end()
+      assert.isTrue(claim.set(300))
+      assert.isFalse(claim.hold(300))
+      claim.count(300)
+      assert.deepStrictEqual([retained.held("lists"), retained.heldBy(ada).lists], [0, 0])
+    }).pipe(Effect.provide(layer))
+  )
+
   const Step = Schema.Struct({
     user: Schema.Literals([ada, bo]),
     kind: Schema.Literals(retainedKinds),

@@ -11,10 +11,11 @@ import * as SessionBackground from "../../../src/actors/session/SessionBackgroun
 import type { UpstreamMessage } from "../../../src/actors/upstream/connection/UpstreamConnection.ts"
 import { SessionId } from "../../../src/domain/Ids.ts"
 import { ada, bo } from "../support/Requests.ts"
+import { roomOf } from "../support/Rooms.ts"
 
 const { capacity, perSecond } = ServerNews.newsRate
 
-const start = Effect.gen(function* () {
+const start = Effect.fnUntraced(function* (roomBytes?: number) {
   const chunks: Array<string> = []
   const lines = Logging.layer({ level: "Info" }).pipe(
     Layer.provideMerge(LogOutput.layer),
@@ -30,13 +31,15 @@ const start = Effect.gen(function* () {
   const open = Effect.fnUntraced(function* (who: typeof ada) {
     const heard: Array<readonly [server: string, message: UpstreamMessage]> = []
     const sessionId = SessionId.make(`session-of-${who.username}`)
+    const room = roomOf(roomBytes)
     const hear = yield* ServerNews.make({
       sessionId,
       principal: () => who,
+      room,
       background: yield* SessionBackground.make(sessionId, who),
       deliver: (server, message) => void heard.push([server, message])
     })
-    return { hear, heard }
+    return { hear, heard, room }
   })
   const adas = yield* open(ada).pipe(Effect.provideContext(services))
   const bos = yield* open(bo).pipe(Effect.provideContext(services))
@@ -62,7 +65,7 @@ describe("what servers say beside any call", () => {
     "B44: goes on up to a rate; beyond it the latest of what says the same counts, and none of it is lost",
     () =>
       Effect.gen(function* () {
-        const { adas, bos, value } = yield* start
+        const { adas, bos, value } = yield* start()
         times(capacity, () => adas.hear("loud", list("tools")))
         assert.lengthOf(adas.heard, capacity)
         times(10_000, () => adas.hear("loud", list("tools")))
@@ -82,7 +85,7 @@ describe("what servers say beside any call", () => {
 
   it.effect("B44: drops what says nothing that a later one would say again, questions too, and counts it", () =>
     Effect.gen(function* () {
-      const { adas, value } = yield* start
+      const { adas, value } = yield* start()
       times(capacity + 300, () => adas.hear("loud", other))
       times(200, () => adas.hear("loud", question))
       assert.lengthOf(adas.heard, capacity)
@@ -96,7 +99,7 @@ describe("what servers say beside any call", () => {
 
   it.effect("B44: what waits is bounded, whatever the server names", () =>
     Effect.gen(function* () {
-      const { adas, value } = yield* start
+      const { adas, value } = yield* start()
       times(capacity, () => adas.hear("loud", other))
       let n = 0
       times(5_000, () => adas.hear("loud", changed(`file:///${n++}`)))
@@ -107,9 +110,29 @@ describe("what servers say beside any call", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect(
+    "A85: what waits is in its user's memory; what has no room there is dropped, and what goes on gives it back",
+    () =>
+      Effect.gen(function* () {
+        const { adas, bos, value } = yield* start(10_000)
+        times(capacity, () => adas.hear("loud", other))
+        let n = 0
+        times(1_000, () => adas.hear("loud", changed(`file:///${n++}`)))
+        assert.isAbove(adas.room.held(), 9_000)
+        const dropped = value("mcphub_server_messages_dropped_total") ?? 0
+        assert.isAbove(dropped, 900)
+        times(100, () => adas.hear("loud", changed("file:///0")))
+        assert.isAtMost(adas.room.held(), 10_000)
+        assert.strictEqual(bos.room.held(), 0)
+        yield* TestClock.adjust("60 seconds")
+        assert.lengthOf(adas.heard, capacity + 1_000 - dropped)
+        assert.strictEqual(adas.room.held(), 0)
+      }).pipe(Effect.scoped)
+  )
+
   it.effect("B44: one server's flood takes nothing of another server's, nor of the other user's session", () =>
     Effect.gen(function* () {
-      const { adas, bos, charged } = yield* start
+      const { adas, bos, charged } = yield* start()
       times(capacity + 5_000, () => adas.hear("loud", other))
       const before = charged.get(ada.userId)!
       adas.hear("quiet", other)
@@ -123,7 +146,7 @@ describe("what servers say beside any call", () => {
 
   it.effect("B44: is said once a minute, with whose session it is", () =>
     Effect.gen(function* () {
-      const { adas, text } = yield* start
+      const { adas, text } = yield* start()
       const lines = () => text().split("sends more than a session takes").length - 1
       times(capacity + 100, () => adas.hear("loud", other))
       yield* TestClock.adjust("1 second")
