@@ -68,8 +68,8 @@ const rows: ReadonlyArray<readonly [title: string, tool: keyof typeof tools, cod
   ["B06: ends its event stream within an event", "truncatedStream", 1409, "outcome_unknown"],
   ["B08: answers with more than the hub takes", "huge", 1502, "upstream_too_large"],
   ["B08: streams events without end", "endless", 1502, "upstream_too_large"],
-  ["B09: answers 401", "unauthorized", 1502, "upstream_status"],
-  ["B09: answers 403", "forbidden", 1502, "upstream_status"]
+  ["B09: answers 401", "unauthorized", 1502, "upstream_unauthorized"],
+  ["B09: answers 403", "forbidden", 1502, "upstream_unauthorized"]
 ]
 
 const phases: Readonly<Record<string, string>> = {

@@ -185,6 +185,8 @@ const failed = (record: RequestRecord, cause: Cause.Cause<RequestError>): Effect
     const { code, kind } = errorRow(error.value)
     record.errorCode = code
     record.errorKind = kind
+    // A request whose name could not be looked up, because its server is away, has not come as far as the server.
+    if ("server" in error.value) record.server ??= error.value.server
   }
   return Effect.failCause(cause)
 }

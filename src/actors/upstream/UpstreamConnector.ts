@@ -14,6 +14,8 @@ import { FairShare } from "../limits/FairShare.ts"
 import { UserLimits } from "../limits/UserLimits.ts"
 import { ServerPlaces } from "./guards/ServerPlaces.ts"
 import * as Seldom from "../../domain/Seldom.ts"
+import { ServerFigures } from "./guards/ServerFigures.ts"
+import { ServerStates } from "./guards/ServerStates.ts"
 import { UpstreamBreakers } from "./guards/UpstreamBreakers.ts"
 import {
   type CallContext,
@@ -24,6 +26,7 @@ import {
   withParts
 } from "./connection/UpstreamConnection.ts"
 import {
+  isUnauthorized,
   meaningFor,
   NotAllowed,
   type UpstreamError,
@@ -32,7 +35,7 @@ import {
 import * as UpstreamEra from "./era/UpstreamEra.ts"
 import { UpstreamHealth } from "./guards/UpstreamHealth.ts"
 import { UpstreamHttp } from "./http/UpstreamHttp.ts"
-import { UpstreamPauses } from "./guards/UpstreamPauses.ts"
+import { type Asking, UpstreamPauses } from "./guards/UpstreamPauses.ts"
 import { UpstreamStdio } from "./stdio/UpstreamStdio.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 
@@ -60,9 +63,10 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const breakers = yield* UpstreamBreakers
       const limits = yield* UserLimits
       const pauses = yield* UpstreamPauses
+      const states = yield* ServerStates
       const places = yield* ServerPlaces
       const share = yield* FairShare
-      const { maxChildrenPerUser } = yield* HubConfig
+      const { listTimeout, maxChildrenPerUser } = yield* HubConfig
       const metrics = yield* HubMetrics
       const now = monotonicMillis(yield* Clock.Clock)
 
@@ -143,8 +147,25 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const allowed = (server: string, { principal }: CallContext): Effect.Effect<void, NotAllowed> =>
         Effect.suspend(() => (principal.standing.isRevoked ? keyEnded(server) : Effect.void))
 
+      /** What the end of a request says of its server. Requests of clients that time out are seen by the tracker. */
+      const told = (asking: Asking, call: UpstreamCall, exit: Exit.Exit<unknown, UpstreamError>, tookMs: number) => {
+        if (Exit.isSuccess(exit)) return states.answered(asking)
+        const error = Exit.findErrorOption(exit)
+        if (Option.isNone(error)) {
+          if (call.own !== true || tookMs < listTimeout) return
+          const ms = Math.round(tookMs)
+          return states.changed(asking, "hung", `Server ${asking.server} did not answer ${call.method} within ${ms} ms`)
+        }
+        if (isUnauthorized(error.value)) states.changed(asking, "unauthorized", error.value.message)
+        else if (error.value._tag === "UpstreamErrorResponse") states.answered(asking)
+      }
+
       /** One request as sent, for `mcp.client.operation.duration`, whoever calls. */
-      const measured = (connection: UpstreamConnection, call: UpstreamCall): Effect.Effect<unknown, UpstreamError> =>
+      const measured = (
+        asking: Asking,
+        connection: UpstreamConnection,
+        call: UpstreamCall
+      ): Effect.Effect<unknown, UpstreamError> =>
         Effect.suspend((): Effect.Effect<unknown, UpstreamError> => {
           if (call.context.principal.standing.isRevoked) return keyEnded(connection.server)
           const started = now()
@@ -153,7 +174,9 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
             Effect.failCause(Cause.map(cause, (error) => meaningFor(method, error)))
           )
           return Effect.onExitPrimitive(sent, (exit) => {
-            metrics.upstreamCallEnded(method, kindOf(exit), now() - started)
+            const tookMs = now() - started
+            metrics.upstreamCallEnded(method, kindOf(exit), tookMs)
+            told(asking, call, exit, tookMs)
             return undefined
           })
         })
@@ -163,7 +186,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           request: (call) => {
             if (call.own === true || isSpread(call.method)) share.charge(call.context.principal.userId, "server", 1)
             const asking = { server: connection.server, config, context: call.context }
-            const sent = pauses.respect(asking, call.method, measured(connection, call))
+            const sent = pauses.respect(asking, call.method, measured(asking, connection, call))
             return call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
           },
           notify: (method, params, context) => {
@@ -176,5 +199,8 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
 
       return UpstreamConnector.of({ connect })
     })
-  ).pipe(Layer.provideMerge([UpstreamBreakers.layer, UpstreamPauses.layer, ServerPlaces.layer]))
+  ).pipe(
+    Layer.provideMerge([UpstreamBreakers.layer, UpstreamPauses.layer, ServerPlaces.layer, ServerFigures.layer]),
+    Layer.provideMerge(ServerStates.layer)
+  )
 }

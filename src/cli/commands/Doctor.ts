@@ -9,7 +9,7 @@ import { type HubConfigShape, readHubConfig } from "../../domain/config/HubConfi
 import { isDatabaseDamaged } from "../../domain/storage/sql/Damaged.ts"
 import { asCliFailure } from "../terminal/CliFailure.ts"
 import { withAdmin } from "../admin/Admin.ts"
-import type { ServerTestView } from "../../http/admin/operations/ServerOperations.ts"
+import type { ServerTestView, ServerView } from "../../http/admin/operations/ServerOperations.ts"
 import { databaseFile } from "../database/SqliteFile.ts"
 import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
 import { currentWorkspace } from "../workspace/Workspace.ts"
@@ -120,10 +120,43 @@ const serverFinding = (server: ServerTestView): Finding => {
   }
 }
 
+/** Failed requests are told of for this long. */
+const recentMs = 60 * 60_000
+
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`
+
+/** Errors that a working server does not cause: what its tools refuse and what clients get wrong is no finding. */
+const isTrouble = (kind: string): boolean =>
+  ["timeout", "server_overloaded", "outcome_unknown", "credential_missing"].includes(kind) ||
+  (kind.startsWith("upstream_") && kind !== "upstream_error")
+
+/** What a running hub has lately seen of a server, which a single connection of one's own does not show. */
+const seenFindings = ({ errors, name, troubles }: ServerView): ReadonlyArray<Finding> => [
+  ...troubles.slice(0, 5).map(({ forMs, reason, state, username }) => {
+    const who = username === null ? "all users" : username
+    return warn(`server ${name}`, `${state} for ${who}, for ${seconds(forMs)}: ${reason ?? "no reason known"}`)
+  }),
+  ...(troubles.length <= 5 ? [] : [warn(`server ${name}`, `and for ${troubles.length - 5} more users`)]),
+  ...errors
+    .filter(({ agoMs, kind }) => agoMs < recentMs && isTrouble(kind))
+    .map(({ agoMs, count, kind }) => {
+      const what = `${count} request${count === 1 ? "" : "s"} ended with ${kind}`
+      return warn(`server ${name}`, `${what} since the hub's start, the last ${seconds(agoMs)} ago`)
+    })
+]
+
 const serverFindings = Effect.fnUntraced(function* (admin: Admin) {
   const servers = yield* admin.serverList()
-  const tested = yield* Effect.forEach(servers, ({ name }) => admin.serverTest({ name, key: null }), { concurrency: 4 })
-  return tested.map(serverFinding)
+  const tested = yield* Effect.forEach(
+    servers,
+    (server) =>
+      Effect.map(admin.serverTest({ name: server.name, key: null }), (test) => [
+        serverFinding(test),
+        ...seenFindings(server)
+      ]),
+    { concurrency: 4 }
+  )
+  return tested.flat()
 })
 
 const isolationFindings = (admin: Admin) =>

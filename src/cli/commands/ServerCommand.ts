@@ -4,7 +4,7 @@ import { Argument, Command } from "effect/cli"
 import { withAdmin } from "../admin/Admin.ts"
 import { answer } from "../admin/Answer.ts"
 import { CheckFailed } from "../terminal/CliFailure.ts"
-import type { ServerTestView } from "../../http/admin/operations/ServerOperations.ts"
+import type { ServerTestView, ServerView } from "../../http/admin/operations/ServerOperations.ts"
 import { facts, print, table } from "../terminal/Output.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the server in the settings"))
@@ -18,20 +18,27 @@ const ownKey = Config.option(Config.Redacted("MCPHUB_KEY")).pipe(
   Effect.orDie
 )
 
+/** The users for whom a server does not work, as far as they fit. */
+const troubled = (troubles: ServerView["troubles"]): string => {
+  const named = troubles.slice(0, 3).map(({ state, username }) => `${username ?? "all"} ${state}`)
+  const more = troubles.length - named.length
+  return named.length === 0 ? "-" : `${named.join(", ")}${more === 0 ? "" : ` and ${more} more`}`
+}
+
 const ls = Command.make("ls", {}, () =>
   answer(
     (admin) => admin.serverList(),
     (servers) =>
       table(
-        ["name", "type", "state", "connections", "paused", "tools", "reason"],
+        ["name", "type", "state", "connections", "troubled", "tools", "reason"],
         servers.map((one) => [
           one.name,
           one.type,
           one.state,
           String(one.connections),
-          one.paused === 0 ? "-" : `${one.paused} user${one.paused === 1 ? "" : "s"}`,
+          troubled(one.troubles),
           one.tools === null ? "-" : String(one.tools),
-          one.reason ?? ""
+          one.reason ?? one.troubles[0]?.reason ?? ""
         ]),
         "No servers; add one to the settings file"
       )

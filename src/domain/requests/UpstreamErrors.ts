@@ -36,6 +36,7 @@ export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>()("Upstre
     "too-large",
     "redirect",
     "status",
+    "unauthorized",
     "session",
     "bad-header",
     "blocked"
@@ -117,6 +118,10 @@ export type UpstreamError =
   | NotAllowed
   | ServerOverloaded
   | MemoryLimitReached
+
+/** The user's credentials are missing, or the server does not take them. */
+export const isUnauthorized = (error: UpstreamError): boolean =>
+  error instanceof CredentialMissing || (error instanceof UpstreamFailed && error.reason === "unauthorized")
 
 /** Milliseconds for which a busy server wants no requests (HTTP 429 and 503 with Retry-After). */
 export const askedPause = (error: UpstreamError): number | undefined =>

@@ -40,3 +40,26 @@ export const changedServers = (before: SettingsValue, after: SettingsValue): Rea
   [...new Set([...Object.keys(before.mcpServers), ...Object.keys(after.mcpServers)])].filter(
     (name) => JSON.stringify(before.mcpServers[name]) !== JSON.stringify(after.mcpServers[name])
   )
+
+export interface SettingsChange {
+  readonly added: ReadonlyArray<string>
+  readonly removed: ReadonlyArray<string>
+  readonly changed: ReadonlyArray<string>
+  /** Sections other than the servers that differ. */
+  readonly sections: ReadonlyArray<string>
+}
+
+/** The difference in names: values may be secret. */
+export const changeOf = (before: SettingsValue, after: SettingsValue): SettingsChange => {
+  const differing = changedServers(before, after)
+  const had = (name: string): boolean => Object.hasOwn(before.mcpServers, name)
+  const has = (name: string): boolean => Object.hasOwn(after.mcpServers, name)
+  return {
+    added: differing.filter((name) => !had(name)),
+    removed: differing.filter((name) => !has(name)),
+    changed: differing.filter((name) => had(name) && has(name)),
+    sections: (["users", "groups", "systemConfig"] as const).filter(
+      (section) => JSON.stringify(before[section]) !== JSON.stringify(after[section])
+    )
+  }
+}

@@ -24,7 +24,7 @@ import {
 import { Environment } from "../config/Environment.ts"
 import { HubConfig } from "../config/HubConfig.ts"
 import { jsonErrorOffset, lineAndColumn } from "./JsonPosition.ts"
-import { fromRef, Settings, type SettingsValue } from "../servers/Settings.ts"
+import { changeOf, fromRef, Settings, type SettingsValue } from "../servers/Settings.ts"
 import { checkSettings } from "./SettingsCheck.ts"
 import type { SettingsFinding } from "./SettingsFinding.ts"
 
@@ -163,7 +163,8 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
     yield* logWarnings(warnings)
     if (JSON.stringify(before) !== JSON.stringify(value)) {
       yield* SubscriptionRef.set(ref, value)
-      yield* Effect.logInfo(`New settings are in force: ${file}`)
+      const line = Effect.logInfo(`New settings are in force: ${file}`)
+      yield* Effect.annotateLogs(line, { ...changeOf(before, value) })
     } else if (wasRejected) yield* Effect.logInfo(`The settings are right again, and as before: ${file}`)
     return SubscriptionRef.getUnsafe(ref)
   })

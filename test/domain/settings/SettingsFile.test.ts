@@ -1,6 +1,6 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, FileSystem, Layer, Logger, Path, Stream } from "effect"
+import { Effect, Exit, Fiber, FileSystem, Layer, Logger, Path, References, Stream } from "effect"
 import { Settings, type SettingsValue } from "../../../src/domain/servers/Settings.ts"
 import { SettingsFile, SettingsInvalid, SettingsUnavailable } from "../../../src/domain/settings/SettingsFile.ts"
 
@@ -46,7 +46,11 @@ const withFile = <A, E>(
     const file = path.join(yield* files.makeTempDirectoryScoped({ prefix: "mcphub-settings-" }), "mcp_settings.json")
     if (content !== undefined) yield* files.writeFileString(file, content)
     const log = makeLog()
-    const logger = Logger.layer([Logger.make(({ message }) => log.write(String(message)))])
+    const logger = Logger.layer([
+      Logger.make(({ fiber, message }) =>
+        log.write(`${String(message)} ${JSON.stringify(fiber.getRef(References.CurrentLogAnnotations))}`)
+      )
+    ])
     return yield* use({ file, files, log }).pipe(
       Effect.provide(SettingsFile.layer({ path: file, interval: "20 millis", ...options })),
       Effect.provide(logger)
@@ -87,6 +91,24 @@ describe("SettingsFile", () => {
           assert.strictEqual(yield* url, next)
         }
       })
+    )
+  )
+
+  it.live("field D2: names what a change has added, removed and changed, and none of its values", () =>
+    withFile(
+      JSON.stringify({
+        mcpServers: { one: { url: "https://a" }, two: { url: "https://b" }, same: { command: "cat" } }
+      }),
+      ({ file, files, log }) =>
+        Effect.gen(function* () {
+          const one = { url: "https://a", headers: { Authorization: "Bearer canary" } }
+          const next = { mcpServers: { one, same: { command: "cat" }, three: { url: "https://c" } }, groups: [] }
+          yield* files.writeFileString(file, JSON.stringify(next))
+          yield* log.until("New settings are in force")
+          const line = log.lines.find((line) => line.startsWith("New settings"))!
+          const names = { added: ["three"], removed: ["two"], changed: ["one"], sections: ["groups"] }
+          assert.strictEqual(line, `New settings are in force: ${file} ${JSON.stringify(names)}`)
+        })
     )
   )
 

@@ -25,6 +25,8 @@ export interface CircuitOptions {
   /** At least 1: what pauses are multiplied by, so that not all come back at the same moment. */
   readonly jitter: () => number
   readonly onOpened: () => void
+  /** After a pause an attempt begins. */
+  readonly onTried: () => void
 }
 
 interface Loss {
@@ -62,6 +64,7 @@ export class Circuit {
     if (this.remaining() > 0) return "refused"
     if (this.running >= this.places()) return Deferred.await(this.change)
     this.running++
+    if (this.retryAt !== undefined) this.options.onTried()
     return "go"
   }
 

@@ -15,6 +15,7 @@ import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { HubMetrics } from "../../observing/HubMetrics.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import { Circuit, type CircuitView } from "./Circuit.ts"
+import { ServerStates } from "./ServerStates.ts"
 import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
 import { type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
 
@@ -46,10 +47,11 @@ export class UpstreamBreakers extends Context.Service<
     readonly forget: (userId: UserId) => void
   }
 >()("mcphub/actors/upstream/guards/UpstreamBreakers") {
-  static readonly layer: Layer.Layer<UpstreamBreakers, never, HubMetrics | RequestTracker> = Layer.effect(
-    UpstreamBreakers,
-    Effect.suspend(() => make)
-  )
+  static readonly layer: Layer.Layer<UpstreamBreakers, never, HubMetrics | RequestTracker | ServerStates> =
+    Layer.effect(
+      UpstreamBreakers,
+      Effect.suspend(() => make)
+    )
 }
 
 const make = Effect.gen(function* () {
@@ -57,6 +59,7 @@ const make = Effect.gen(function* () {
   const random = yield* Random.Random
   const metrics = yield* HubMetrics
   const tracker = yield* RequestTracker
+  const states = yield* ServerStates
   const circuits = new Map<UserId, Map<string, Circuit>>()
 
   const all = function* () {
@@ -80,10 +83,15 @@ const make = Effect.gen(function* () {
     const opened = metrics.counter("mcphub_upstream_breaker_opened_total", "Times a circuit breaker opened", {
       server: name
     })
-    const circuit = new Circuit(settings, {
+    const whose = { server: name, config, context }
+    const circuit: Circuit = new Circuit(settings, {
       now,
       jitter: () => 1 + random.nextDoubleUnsafe() / 4,
-      onOpened: opened.increment
+      onOpened: () => {
+        opened.increment()
+        states.changed(whose, "paused", circuit.reason, circuit.remaining())
+      },
+      onTried: () => states.changed(whose, "trying", circuit.reason)
     })
     const servers = circuits.get(userId)
     if (servers === undefined) circuits.set(userId, new Map([[name, circuit]]))

@@ -3,7 +3,7 @@
  * `UpstreamConnector` writes it as connections come and go, `mcphub server ls` reads it.
  */
 import { Context, Effect, Layer } from "effect"
-import { type ServerType, serverType } from "../../../domain/servers/ServerConfig.ts"
+import { type ServerConfig, type ServerType, serverType } from "../../../domain/servers/ServerConfig.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 
 export interface ServerStatus {
@@ -43,9 +43,14 @@ export class UpstreamHealth extends Context.Service<
       const all = new Map<string, Seen>()
 
       const seen = (server: string): Seen => {
-        const known = all.get(server) ?? { attempts: 0, connections: 0, reason: undefined, tools: undefined }
-        all.set(server, known)
-        return known
+        const config = settings.current().mcpServers[server]
+        const known = all.get(server)
+        // What was learnt under other settings says nothing about the server that they name now.
+        if (known !== undefined && JSON.stringify(known.config) === JSON.stringify(config)) return known
+        const { attempts, connections } = known ?? { attempts: 0, connections: 0 }
+        const fresh: Seen = { attempts, connections, config, reason: undefined, tools: undefined }
+        all.set(server, fresh)
+        return fresh
       }
 
       return UpstreamHealth.of({
@@ -72,13 +77,14 @@ export class UpstreamHealth extends Context.Service<
 }
 
 interface Seen {
+  readonly config: ServerConfig | undefined
   attempts: number
   connections: number
   reason: string | undefined
   tools: number | undefined
 }
 
-const stateOf = ({ attempts, connections, reason }: Omit<Seen, "tools">): ServerStatus["state"] => {
+const stateOf = ({ attempts, connections, reason }: Omit<Seen, "tools" | "config">): ServerStatus["state"] => {
   if (connections > 0) return "connected"
   if (attempts > 0) return "connecting"
   return reason === undefined ? "unknown" : "failed"

@@ -127,7 +127,7 @@ export const statusError = (
   }
   return new UpstreamFailed({
     server,
-    reason: "status",
+    reason: status === 401 || status === 403 ? "unauthorized" : "status",
     phase: "headers",
     message: `Server ${server} ${statusMessage(status)}`
   })

@@ -14,6 +14,7 @@ import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import type { CircuitView } from "../guards/Circuit.ts"
+import { ServerStates } from "../guards/ServerStates.ts"
 import { SharedUpstreams } from "./SharedUpstreams.ts"
 import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
 import type {
@@ -99,6 +100,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const clock = yield* Clock.Clock
   const breakers = yield* UpstreamBreakers
   const pauses = yield* UpstreamPauses
+  const states = yield* ServerStates
   const now = monotonicMillis(clock)
 
   const open = new Map<string, Open>()
@@ -148,6 +150,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       },
       onRenew: options.onOpen
     }
+    const begun = now()
     const connecting = isolation === "session" ? connector.connect(request) : inferred(config, isolation, request)
     const connection = yield* connecting.pipe(
       Scope.provide(scope),
@@ -163,12 +166,15 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     )
     shared.observe(server, connection.stateful)
     yield* options.onOpen(connection, context)
+    const asking = { server, config, context }
+    yield* Scope.provide(states.opened(asking, now() - begun), scope)
     const entry: Open = { connection, scope }
     open.set(server, entry)
     yield* connection.closed.pipe(
-      Effect.andThen(
+      Effect.andThen((reason) =>
         Effect.suspend(() => {
           forget(server, entry)
+          states.changed(asking, "down", `The connection to server ${server} ended: ${reason}`)
           // Forked from the session: a scope cannot wait for a fiber of its own while it closes.
           return Effect.forkIn(Scope.close(scope, Exit.void), session)
         })
@@ -185,17 +191,29 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     )
   })
 
-  const remember = (server: string, exit: Exit.Exit<UpstreamConnection, UpstreamError>): void => {
+  const remember = (server: string, context: CallContext, exit: Exit.Exit<UpstreamConnection, UpstreamError>): void => {
     stale.delete(server)
     if (Exit.isSuccess(exit)) {
       failures.delete(server)
       return
     }
     const found = Exit.findError(exit)
-    if (found._tag === "Failure" || !deservesPause(found.success)) return
+    // What fails because its own session closes says nothing about the server.
+    if (found._tag === "Failure" || session.state._tag === "Closed") return
+    const pauseMs = note(server, found.success)
+    const config = settings.current().mcpServers[server]
+    // The circuit breaker has told of its own pause.
+    if (config === undefined || breakers.view(context.principal.userId, server) !== undefined) return
+    states.failed({ server, config, context }, found.success, pauseMs)
+  }
+
+  /** The milliseconds for which this session does not try the server again. */
+  const note = (server: string, error: UpstreamError): number | undefined => {
+    if (!deservesPause(error)) return undefined
     const pause = Math.min(longestPause, (failures.get(server)?.pause ?? firstPause / 2) * 2)
-    const asked = askedPause(found.success) !== undefined
-    failures.set(server, { error: found.success, pause, retryAt: asked ? now() : now() + pause })
+    const asked = askedPause(error)
+    failures.set(server, { error, pause, retryAt: asked === undefined ? now() + pause : now() })
+    return asked ?? pause
   }
 
   const unlessPaused = (server: string): Effect.Effect<void, UpstreamUnavailable> =>
@@ -232,7 +250,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
 
   const connect = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> => {
     tried.set(server, context.principal.userId)
-    return Effect.onExit(current(server, context), (exit) => Effect.sync(() => remember(server, exit)))
+    return Effect.onExit(current(server, context), (exit) => Effect.sync(() => remember(server, context, exit)))
   }
 
   const found = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>

@@ -5,6 +5,8 @@ import { Clock, Effect, Option, Predicate, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { CallContext, UpstreamConnection } from "../../../actors/upstream/connection/UpstreamConnection.ts"
 import { UpstreamBreakers } from "../../../actors/upstream/guards/UpstreamBreakers.ts"
+import { ServerFigures } from "../../../actors/upstream/guards/ServerFigures.ts"
+import { ServerStates } from "../../../actors/upstream/guards/ServerStates.ts"
 import { UpstreamConnector } from "../../../actors/upstream/UpstreamConnector.ts"
 import type { UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
 import { UpstreamHeaders } from "../../../actors/upstream/connection/UpstreamHeaders.ts"
@@ -78,6 +80,8 @@ export const ServerHandlers = ServerOperations.toLayer(
     const health = yield* UpstreamHealth
     const connector = yield* UpstreamConnector
     const breakers = yield* UpstreamBreakers
+    const states = yield* ServerStates
+    const figures = yield* ServerFigures
     const keys = yield* HubKeys
     const config = yield* HubConfig
     const headers = yield* UpstreamHeaders
@@ -123,17 +127,22 @@ export const ServerHandlers = ServerOperations.toLayer(
 
     return ServerOperations.of({
       serverList: () =>
-        Effect.map(health.status, (all) =>
-          all.map((one) => ({
+        Effect.map(health.status, (all) => {
+          const troubles = states.all().filter(({ state }) => state !== "up")
+          return all.map((one) => ({
             name: one.name,
             type: one.type,
             state: one.state,
             reason: one.reason ?? null,
             connections: one.connections,
             paused: breakers.paused(one.name),
-            tools: one.tools ?? null
+            tools: one.tools ?? null,
+            troubles: troubles.flatMap(({ forMs, reason, server, state, username }) =>
+              server === one.name ? [{ username: username ?? null, state, reason: reason ?? null, forMs }] : []
+            ),
+            errors: figures.errors(one.name)
           }))
-        ),
+        }),
       isolationCheck: () => checkIsolation(settings.current()).pipe(Effect.provideService(UpstreamHeaders, headers)),
       serverTest: Effect.fnUntraced(function* ({ key, name }) {
         const server = settings.current().mcpServers[name]

@@ -12,7 +12,19 @@ export const ServerView = Schema.Struct({
   connections: Schema.Number,
   /** Users whose circuit breaker pauses the server. */
   paused: Schema.Number,
-  tools: Schema.NullOr(Schema.Number)
+  tools: Schema.NullOr(Schema.Number),
+  /** The users for whom it does not work, and why. */
+  troubles: Schema.Array(
+    Schema.Struct({
+      /** `null` where all users share the server. */
+      username: Schema.NullOr(Schema.String),
+      state: Schema.String,
+      reason: Schema.NullOr(Schema.String),
+      forMs: Schema.Number
+    })
+  ),
+  /** Of what requests to it have failed, by kind, since the start. */
+  errors: Schema.Array(Schema.Struct({ kind: Schema.String, count: Schema.Number, agoMs: Schema.Number }))
 })
 export type ServerView = typeof ServerView.Type
 

@@ -9,6 +9,7 @@ import type { ScriptedCall } from "../../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../../src/testkit/ScriptedHttpUpstream.ts"
 import * as ScriptedStdioUpstream from "../../../../src/testkit/ScriptedStdioUpstream.ts"
 import { callTool, contentOf } from "../support/HttpCalls.ts"
+import * as StateLines from "../../../support/StateLines.ts"
 import { upstreams } from "../support/UpstreamSessions.ts"
 
 const introduce = (call: ScriptedCall): void =>
@@ -61,6 +62,38 @@ describe("the circuit of a user toward a server", () => {
         assert.deepStrictEqual(contentOf(yield* callTool(connection, bo.context(), "echo", { bo: 1 })), { bo: 1 })
         assert.isUndefined(breakers.view(userId("bo"), "notes"))
       }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "field D2: has a line of the log each time it opens, is tried and closes, with reason and next attempt",
+    () => {
+      const { lines, logger } = StateLines.make()
+      return Effect.gen(function* () {
+        const { adas, bo, server } = yield* refusingAda(12)
+        const tries = Effect.forEach(adas, (ada) => Effect.exit(ada.get("notes")), { concurrency: "unbounded" })
+        yield* tries
+        yield* bo.get("notes")
+        yield* TestClock.adjust("15 seconds")
+        yield* tries
+        yield* TestClock.adjust("60 seconds")
+        server.script("initialize", introduce)
+        yield* tries
+        const said = lines.map(({ state, user }) => `${user} ${state}`)
+        const adasLines = said.filter((line) => line.startsWith("ada"))
+        assert.deepStrictEqual(
+          adasLines.filter((line) => line !== "ada down"),
+          ["ada paused", "ada trying", "ada paused", "ada trying", "ada up"]
+        )
+        assert.isAtMost(adasLines.length, 6)
+        assert.deepStrictEqual(
+          said.filter((line) => line.startsWith("bo")),
+          ["bo up"]
+        )
+        const paused = lines.find(({ state }) => state === "paused")!
+        assert.include(paused.reason, "HTTP 500")
+        assert.isAbove(paused.retryAfterMs!, 0)
+      }).pipe(Effect.scoped, Effect.provide(logger))
+    }
   )
 
   it.effect("B04: is half open after its pause: one tries, all others wait for what becomes of it", () =>

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
+import { ServerStates } from "../../../../src/actors/upstream/guards/ServerStates.ts"
 import { UpstreamHealth } from "../../../../src/actors/upstream/guards/UpstreamHealth.ts"
 import { ScriptedHttpUpstream } from "../../../../src/testkit/ScriptedHttpUpstream.ts"
 import { config } from "../../../../src/testkit/ScriptedStdioUpstream.ts"
@@ -16,7 +17,8 @@ const hubWith = Effect.fnUntraced(function* (servers: Servers, initTimeout = 10_
       const { connections, reason, state } = all.find((one) => one.name === name)!
       return { connections, reason, state }
     })
-  return { session: hub.session, status }
+  const states = yield* Effect.provideContext(ServerStates, hub.services)
+  return { session: hub.session, status, states: states.all, change: hub.change, health }
 })
 
 describe("the state of a server", () => {
@@ -67,6 +69,21 @@ describe("the state of a server", () => {
       assert.deepStrictEqual(yield* hub.status("notes"), { connections: 0, reason: undefined, state: "connecting" })
       yield* ada.end
       assert.deepStrictEqual(yield* hub.status("notes"), { connections: 0, reason: undefined, state: "unknown" })
+      assert.deepStrictEqual(hub.states(), [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("field D2: knows nothing of what its name stood for before the settings changed", () =>
+    Effect.gen(function* () {
+      const hub = yield* hubWith({ notes: { url: "http://127.0.0.1:1/mcp" } })
+      const ada = yield* hub.session("ada")
+      yield* Effect.flip(ada.get("notes"))
+      hub.health.tools("notes", 12)
+      const before = (yield* hub.health.status)[0]!
+      assert.deepStrictEqual([before.state, before.tools], ["failed", 12])
+      yield* hub.change({ notes: config() })
+      const after = (yield* hub.health.status)[0]!
+      assert.deepStrictEqual([after.state, after.reason, after.tools], ["unknown", undefined, undefined])
     }).pipe(Effect.scoped)
   )
 

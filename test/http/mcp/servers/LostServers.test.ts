@@ -123,7 +123,7 @@ describe("a server that has forgotten its sessions", () => {
       yield* echo(ada, { n: 0 })
       yield* echo(bo, { n: 0 })
       const denied = yield* errorOf(ada.callTool("files-denies"))
-      assert.deepInclude(denied, { code: 1502, kind: "upstream_status", retryable: false })
+      assert.deepInclude(denied, { code: 1502, kind: "upstream_unauthorized", retryable: false })
       assert.strictEqual(countOf(upstream, "initialize", hub.ada), 1)
       const forgotten = yield* errorOf(ada.callTool("files-forgets"))
       assert.deepInclude(forgotten, { code: 1502, kind: "upstream_session", retryable: true })
