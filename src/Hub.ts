@@ -21,6 +21,7 @@ import { RequestTracker } from "./actors/requests/RequestTracker.ts"
 import { UserLimits } from "./actors/limits/UserLimits.ts"
 import { SharedUpstreams } from "./actors/upstream/links/SharedUpstreams.ts"
 import { StdioChildren } from "./actors/upstream/stdio/StdioChildren.ts"
+import { ChildPlaces } from "./actors/upstream/guards/ChildPlaces.ts"
 import { UpstreamConnector } from "./actors/upstream/UpstreamConnector.ts"
 import { UpstreamHeaders } from "./actors/upstream/connection/UpstreamHeaders.ts"
 import { UpstreamHealth } from "./actors/upstream/guards/UpstreamHealth.ts"
@@ -91,6 +92,7 @@ const gauges = Layer.effectDiscard(
   Effect.gen(function* () {
     const metrics = yield* HubMetrics
     const children = yield* StdioChildren
+    const places = yield* ChildPlaces
     const pools = yield* UserPools
     const streams = yield* EventStreams
     const share = yield* FairShare
@@ -109,6 +111,12 @@ const gauges = Layer.effectDiscard(
       yield* metrics.total("mcphub_retained_refused_total", "What users had no room left for", refused, { kind })
     }
     yield* metrics.gauge("mcphub_children", "Live child processes of stdio upstreams", children.live)
+    yield* metrics.total(
+      "mcphub_children_gave_way_total",
+      "Child processes that nobody used and that made room for others",
+      places.gaveWay
+    )
+    yield* metrics.total("mcphub_children_refused_total", "Child processes there was no place for", places.refused)
     yield* metrics.gauge("mcphub_upstream_sockets", "Open connections to HTTP upstreams", () => pools.stats().open)
     yield* metrics.total(
       "mcphub_upstream_connects_total",

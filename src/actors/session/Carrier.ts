@@ -21,7 +21,10 @@ import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
 import type { UpstreamConnection } from "../upstream/connection/UpstreamConnection.ts"
 import { NotAllowed, type UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
-import { metaOf, textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
+import { isJsonObject, metaOf, textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
+
+/** In the `_meta` of an answer: its server is not the process that the client called before. */
+const restartedKey = "mcphub/restarted"
 
 export interface Carrier {
   readonly carry: (call: Call, server: string, params: JsonObject | undefined) => Effect.Effect<unknown, RequestError>
@@ -77,9 +80,12 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
       record.limit(patience === undefined ? timeout : Math.min(patience, timeout), limits?.maxTotalTimeout)
     }
     const standing = links.standing(server)
-    if (standing !== undefined) return Effect.succeed(standing)
+    if (standing !== undefined) {
+      links.use(server)
+      return Effect.succeed(standing)
+    }
     const { context } = call
-    const opened = links.get(server, context)
+    const opened = Effect.tap(links.get(server, context), () => Effect.sync(() => links.use(server)))
     // A connection that takes long to open holds up as many requests as may be at the server, and no more.
     return config === undefined ? opened : places.within({ server, config, context }, opened)
   }
@@ -126,16 +132,40 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
     return telemetry.enabled ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => send(next, onMessage)) : send
   }
 
+  /**
+   * The client learns once that what its server kept for it is gone: it may have to log in, or select something, again.
+   */
+  const tellLoss = (call: Call, server: string, carried: Effect.Effect<unknown, RequestError>, reason: string) =>
+    Effect.suspend(() => {
+      const said = `Server ${server} was started anew: ${reason}. What it kept for this session is gone`
+      messages.say(call, "warning", said)
+      return Effect.map(carried, (result) =>
+        isJsonObject(result) ? { ...result, _meta: { ...metaOf(result), [restartedKey]: { server, reason } } } : result
+      )
+    })
+
   const carry: Carrier["carry"] = (call, server, params) =>
     Effect.flatMap(reach(call, server, params), (connection) => {
-      if (era === "stateful" && connection.era === "stateful") {
-        return sendOn(call, connection, true)(params, (message) => messages.ofCall(call, connection, message))
-      }
-      const send = translated(call, connection, params, sendOn(call, connection, false))
-      const carried = bridge.carry(call, connection, params, send)
-      const level = call.said?.logLevel
-      return level === undefined ? carried : Effect.andThen(logLevel.want(call, connection, level), carried)
+      const loss = links.takeLoss(server)
+      const carried = carryOn(call, connection, params, loss === undefined)
+      return loss === undefined ? carried : tellLoss(call, server, carried, loss)
     })
+
+  /** `isAsItIs`: nothing is to be added to the answer. */
+  const carryOn = (
+    call: Call,
+    connection: UpstreamConnection,
+    params: JsonObject | undefined,
+    isAsItIs: boolean
+  ): Effect.Effect<unknown, RequestError> => {
+    if (era === "stateful" && connection.era === "stateful") {
+      return sendOn(call, connection, isAsItIs)(params, (message) => messages.ofCall(call, connection, message))
+    }
+    const send = translated(call, connection, params, sendOn(call, connection, false))
+    const carried = bridge.carry(call, connection, params, send)
+    const level = call.said?.logLevel
+    return level === undefined ? carried : Effect.andThen(logLevel.want(call, connection, level), carried)
+  }
 
   return { carry, reach } satisfies Carrier
 })

@@ -132,6 +132,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     connection: (server) => [...links.live()].find((live) => live.server === server),
     attribute: (server, message) => bridge.attribute(server, message),
     invalidate: (server, kinds) => lists.invalidate(server, kinds),
+    logLevel: () => memory.logLevel(),
     resourceNames: (server, uri) => subscriptions.names(server, uri)
   })
   const onSessionMessage = messages.ofSession
@@ -157,6 +158,8 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     clientCapabilities: open.capabilities,
     clientInfo: open.clientInfo,
     admits: (server) => access().has(server),
+    isIdle: () => !inUse(),
+    listens: (server) => [...memory.urisOf(server)].length > 0,
     onMessage: hear,
     onOpen: (connection, context) =>
       Effect.andThen(logLevel.onOpen(connection, context), subscriptions.restore(connection, context)),

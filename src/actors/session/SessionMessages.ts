@@ -8,10 +8,11 @@ import {
   type JsonObject,
   type JsonRpcRequest,
   type JsonRpcResponse,
+  notification,
   success
 } from "../../domain/protocol/JsonRpc.ts"
 import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
-import { passes } from "../../domain/protocol/LogLevels.ts"
+import { isLogLevel, type LogLevel, passes } from "../../domain/protocol/LogLevels.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { Call } from "../calls/Call.ts"
@@ -25,6 +26,8 @@ export interface SessionMessages {
   readonly ofCall: (call: Call, connection: UpstreamConnection, message: UpstreamMessage) => void
   /** A message that concerns the session rather than one request. */
   readonly ofSession: (server: string, message: UpstreamMessage, context: CallContext) => void
+  /** The hub's own word to whoever made the call, where the client wants to hear of this level. */
+  readonly say: (call: Call, level: LogLevel, text: string) => void
   /** Tells the client that a list has changed. */
   readonly announce: (kind: ListKind) => void
 }
@@ -39,6 +42,8 @@ export interface MessageOptions {
   /** Lets a call in flight ask on behalf of the session, see `EraBridge.attribute`. */
   readonly attribute: (server: string, message: JsonRpcRequest) => boolean
   readonly invalidate: (server: string, kinds: ReadonlyArray<ListKind>) => void
+  /** What a stateful client has set. */
+  readonly logLevel: () => string | undefined
   /** What the client calls a resource it wants to hear of, see `ResourceSubscriptions`. */
   readonly resourceNames: (server: string, uri: string) => Iterable<string>
 }
@@ -129,9 +134,25 @@ export const make = (options: MessageOptions): SessionMessages => {
     ofSession(connection.server, message, call.context)
   }
 
+  /** A stateful client that has set no level leaves it to the hub. */
+  const wants = (call: Call, level: LogLevel): boolean => {
+    if (era === "stateless") return passes(level, call.said?.logLevel)
+    const chosen = options.logLevel()
+    return !isLogLevel(chosen) || passes(level, chosen)
+  }
+
+  const say: SessionMessages["say"] = (call, level, data) => {
+    if (!wants(call, level)) return
+    const message = notification("notifications/message", { level, logger: "mcphub", data })
+    // A stream that stands needs no other to be opened for it.
+    if (era === "stateless" || !events.attached()) call.exchange.send(message)
+    else events.publish(message)
+  }
+
   return {
     ofCall,
     ofSession,
+    say,
     announce: (kind) => events.publish({ jsonrpc: "2.0", method: lists[kind].changed })
   }
 }

@@ -1,9 +1,10 @@
 /**
  * Opens a connection to one upstream server over whatever transport its entry names and in the era that fits
  * (`UpstreamEra`) unless the circuit breaker forbids it (`UpstreamBreakers`), and keeps `UpstreamHealth` informed. The
- * session actor and the user's pool call it; the scope they pass is the connection's life. Whatever the transport, a
- * request takes one of its user's places at the server (`ServerPlaces`), waits while the server wants to be left alone
- * (`UpstreamPauses`), is measured, and fails with what losing its answer means.
+ * session actor and the user's pool call it; the scope they pass is the connection's life. A child process takes one of
+ * the places there are (`ChildPlaces`). Whatever the transport, a request takes one of its user's places at the server
+ * (`ServerPlaces`), waits while the server wants to be left alone (`UpstreamPauses`), is measured, and fails with what
+ * losing its answer means.
  */
 import { Cause, Clock, Context, Effect, Exit, Layer, Option } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
@@ -11,7 +12,7 @@ import { type ServerConfig, serverType } from "../../domain/servers/ServerConfig
 import { HubMetrics } from "../observing/HubMetrics.ts"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
 import { FairShare } from "../limits/FairShare.ts"
-import { UserLimits } from "../limits/UserLimits.ts"
+import { ChildPlaces } from "./guards/ChildPlaces.ts"
 import { ServerPlaces } from "./guards/ServerPlaces.ts"
 import * as Seldom from "../../domain/Seldom.ts"
 import { ServerFigures } from "./guards/ServerFigures.ts"
@@ -20,7 +21,6 @@ import { UpstreamBreakers } from "./guards/UpstreamBreakers.ts"
 import {
   type CallContext,
   type Connect,
-  type ConnectOptions,
   type UpstreamCall,
   type UpstreamConnection,
   withParts
@@ -61,12 +61,12 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       const stdio = yield* UpstreamStdio
       const health = yield* UpstreamHealth
       const breakers = yield* UpstreamBreakers
-      const limits = yield* UserLimits
+      const children = yield* ChildPlaces
       const pauses = yield* UpstreamPauses
       const states = yield* ServerStates
       const places = yield* ServerPlaces
       const share = yield* FairShare
-      const { listTimeout, maxChildrenPerUser } = yield* HubConfig
+      const { listTimeout } = yield* HubConfig
       const metrics = yield* HubMetrics
       const now = monotonicMillis(yield* Clock.Clock)
 
@@ -89,29 +89,11 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         }
       }
 
-      /** One of the user's places for child processes; that there is none left says nothing about the server. */
-      const childPlace = ({ context, name }: ConnectOptions) => {
-        const user = context.principal.userId
-        return Effect.acquireRelease(
-          Effect.suspend(() =>
-            limits.take(user, "children", maxChildrenPerUser)
-              ? Effect.void
-              : new UpstreamUnavailable({
-                  server: name,
-                  reason: "spawn",
-                  message: `Server ${name} was not started: ${maxChildrenPerUser} processes already run for this user; end a session or raise MAX_CHILDREN_PER_USER`,
-                  retryAfterMs: 5_000
-                })
-          ),
-          () => Effect.sync(() => limits.give(user, "children"))
-        )
-      }
-
       const open: Connect = (options) => {
         const type = serverType(options.config)
         if (type === "stdio") {
           const started = breakers.guard(options, (guarded) => eras.connect(guarded, stdio.open))
-          return Effect.andThen(childPlace(options), started)
+          return Effect.andThen(children.take(options.context.principal.userId, options.name), started)
         }
         if (type === "streamable-http") {
           return breakers.guard(options, (guarded) => eras.connect(guarded, http.open))
@@ -200,7 +182,13 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
       return UpstreamConnector.of({ connect })
     })
   ).pipe(
-    Layer.provideMerge([UpstreamBreakers.layer, UpstreamPauses.layer, ServerPlaces.layer, ServerFigures.layer]),
+    Layer.provideMerge([
+      UpstreamBreakers.layer,
+      UpstreamPauses.layer,
+      ServerPlaces.layer,
+      ServerFigures.layer,
+      ChildPlaces.layer
+    ]),
     Layer.provideMerge(ServerStates.layer)
   )
 }

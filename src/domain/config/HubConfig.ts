@@ -41,6 +41,8 @@ export interface HubConfigShape {
   /** Requests one user may have in flight at one server, unless the server's `options.maxInflight` says otherwise. */
   readonly maxInflightPerServer: number
   readonly maxChildrenPerUser: number
+  /** Child processes of all users together. */
+  readonly maxChildren: number
   /**
    * Requests per second, and as much work on large answers, that each user may cause before their requests yield to
    * those of other users; 0 switches this off.
@@ -88,6 +90,7 @@ export const defaults: HubConfigShape = {
   maxInflightPerUser: 256,
   maxInflightPerServer: 128,
   maxChildrenPerUser: 32,
+  maxChildren: 512,
   fairShare: 100,
   wrongKeysPerMinute: 60,
   maxBodyBytes: 4 * 1024 * 1024,
@@ -144,6 +147,7 @@ const variables = {
   maxInflightPerUser: integer("MAX_INFLIGHT_PER_USER", 1, 1_000_000, defaults.maxInflightPerUser),
   maxInflightPerServer: integer("MAX_INFLIGHT_PER_SERVER", 1, 1_000_000, defaults.maxInflightPerServer),
   maxChildrenPerUser: integer("MAX_CHILDREN_PER_USER", 0, 100_000, defaults.maxChildrenPerUser),
+  maxChildren: integer("MAX_CHILDREN", 0, 1_000_000, defaults.maxChildren),
   fairShare: integer("FAIR_SHARE", 0, 1_000_000, defaults.fairShare),
   wrongKeysPerMinute: integer("WRONG_KEYS_PER_MINUTE", 1, 1_000_000, defaults.wrongKeysPerMinute),
   maxBodyBytes: bytes("MAX_BODY_BYTES", 1_024, defaults.maxBodyBytes),

@@ -18,7 +18,8 @@ export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>
     "initialize",
     "backoff",
     "status",
-    "disabled"
+    "disabled",
+    "limit"
   ]),
   message: Schema.String,
   retryAfterMs: Schema.optional(Schema.Number)

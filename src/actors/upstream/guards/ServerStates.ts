@@ -72,12 +72,14 @@ export class ServerStates extends Context.Service<
   )
 }
 
+const noStates: ReadonlySet<string> = new Set(["disabled", "backoff", "limit"])
+
 /** What only a user's right or the hub's own doing keeps from a server is no state of it. */
 const isOfServer = (error: UpstreamError): boolean =>
   error._tag !== "NotAllowed" &&
   error._tag !== "ServerOverloaded" &&
   error._tag !== "MemoryLimitReached" &&
-  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff"))
+  !(error._tag === "UpstreamUnavailable" && noStates.has(error.reason))
 
 const make = Effect.gen(function* () {
   const now = monotonicMillis(yield* Clock.Clock)

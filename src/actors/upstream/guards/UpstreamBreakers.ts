@@ -29,7 +29,10 @@ const sweepEvery = "1 minute"
 const countable = (error: UpstreamError): boolean =>
   error._tag !== "CredentialMissing" &&
   error._tag !== "NotAllowed" &&
-  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff"))
+  !(
+    error._tag === "UpstreamUnavailable" &&
+    (error.reason === "disabled" || error.reason === "backoff" || error.reason === "limit")
+  )
 
 export class UpstreamBreakers extends Context.Service<
   UpstreamBreakers,

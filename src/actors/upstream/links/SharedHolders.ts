@@ -37,6 +37,7 @@ export interface SharedHolders {
     hear: Listener,
     context: CallContext
   ) => Effect.Effect<UpstreamConnection, never, Scope.Scope>
+  readonly count: () => number
 }
 
 /**
@@ -165,5 +166,5 @@ export const make = (options: HoldersOptions): SharedHolders => {
     })
   })
 
-  return { onMessage, hold }
+  return { onMessage, hold, count: () => holders.size }
 }

@@ -13,9 +13,10 @@ import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import type { Principal } from "../../../domain/identity/Principal.ts"
 import { Principals } from "../../../domain/identity/Principals.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
-import type { Isolation } from "../../../domain/servers/ServerConfig.ts"
+import { type Isolation, serverType } from "../../../domain/servers/ServerConfig.ts"
 import { type Counter, HubMetrics, methodLabel } from "../../observing/HubMetrics.ts"
 import * as SharedHolders from "./SharedHolders.ts"
+import { ChildPlaces } from "../guards/ChildPlaces.ts"
 import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
 import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
 import { UpstreamConnector } from "../UpstreamConnector.ts"
@@ -90,6 +91,7 @@ export class SharedUpstreams extends Context.Service<
       const connector = yield* UpstreamConnector
       const breakers = yield* UpstreamBreakers
       const pauses = yield* UpstreamPauses
+      const children = yield* ChildPlaces
       const principals = yield* Principals
       const settings = yield* Settings
       const monotonic = monotonicMillis(yield* Clock.Clock)
@@ -130,6 +132,17 @@ export class SharedUpstreams extends Context.Service<
         })
         const connection = yield* connector.connect({ ...key.options, onMessage: holders.onMessage })
         yield* Deferred.succeed(opened, connection)
+        if (serverType(key.options.config) === "stdio") {
+          yield* children.offer({
+            userId: key.options.context.principal.userId,
+            // While a session holds it, it may keep something for any of them.
+            isIdle: () => holders.count() === 0,
+            isBlank: () => true,
+            isListing: () => false,
+            usedAt: () => 0,
+            giveWay: Effect.suspend(() => RcMap.invalidate(map, key))
+          })
+        }
         yield* connection.closed.pipe(
           Effect.andThen(Effect.suspend(() => RcMap.invalidate(map, key))),
           Effect.forkScoped

@@ -3,8 +3,11 @@
  * the same time, each in a scope of its own below the session's. A connection that ends is forgotten and opened anew by
  * the next call; one that cannot be opened is not tried again before a growing pause has passed, or the one its server
  * asked for (`UpstreamPauses`).
+ *
+ * A child process that nobody uses may give way to another (`ChildPlaces`). What a child of which the client has made
+ * use kept for it is gone with it, for whatever reason it went: `takeLoss` says so, for the client to be told.
  */
-import { Clock, Deferred, Effect, Exit, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Isolation, type ServerConfig, serverType } from "../../../domain/servers/ServerConfig.ts"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
@@ -16,12 +19,14 @@ import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import type { CircuitView } from "../guards/Circuit.ts"
 import { ServerStates } from "../guards/ServerStates.ts"
 import { SharedUpstreams } from "./SharedUpstreams.ts"
+import { ChildPlaces } from "../guards/ChildPlaces.ts"
 import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
-import type {
-  CallContext,
-  ConnectOptions,
-  UpstreamConnection,
-  UpstreamMessage
+import {
+  type CallContext,
+  type ConnectOptions,
+  type UpstreamConnection,
+  type UpstreamMessage,
+  withParts
 } from "../connection/UpstreamConnection.ts"
 import { UpstreamConnector } from "../UpstreamConnector.ts"
 import {
@@ -40,6 +45,13 @@ export interface UpstreamLinks {
   /** Those that stand, of servers that are admitted. */
   readonly live: () => Iterable<UpstreamConnection>
   readonly summaries: () => ReadonlyArray<UpstreamSummary>
+  /** The connection is about to carry a request of the client: from now on its server may keep something for it. */
+  readonly use: (server: string) => void
+  /**
+   * Why the process of a server that the client has called is not the one it called before; once, since the client is
+   * told then.
+   */
+  readonly takeLoss: (server: string) => string | undefined
   /** Servers to which a connection stands or is being opened. */
   readonly linked: () => Iterable<string>
   /**
@@ -55,6 +67,10 @@ export interface LinkOptions {
   readonly clientInfo: JsonObject
   /** Whether the session may reach the server now. */
   readonly admits: (server: string) => boolean
+  /** Whether nobody would miss a child process at this moment: nothing is in flight, and no stream is open. */
+  readonly isIdle: () => boolean
+  /** Whether the client waits to hear of the server's resources. */
+  readonly listens: (server: string) => boolean
   readonly onMessage: (server: string, message: UpstreamMessage) => void
   /** Runs on every fresh connection before its first call (log level, subscriptions). */
   readonly onOpen: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
@@ -64,6 +80,13 @@ export interface LinkOptions {
 interface Open {
   readonly connection: UpstreamConnection
   readonly scope: Scope.Closeable
+  readonly isChild: boolean
+  /** What it was opened for has not come to its end. */
+  isNew: boolean
+  /** The client has called it. */
+  isUsed: boolean
+  usedAt: number
+  inFlight: number
 }
 
 interface Failure {
@@ -88,7 +111,10 @@ const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: 
 const deservesPause = (error: UpstreamError): boolean =>
   error._tag !== "CredentialMissing" &&
   error._tag !== "NotAllowed" &&
-  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff")) &&
+  !(
+    error._tag === "UpstreamUnavailable" &&
+    (error.reason === "disabled" || error.reason === "backoff" || error.reason === "limit")
+  ) &&
   !(error._tag === "UpstreamFailed" && error.reason === "blocked")
 
 export const make = Effect.fnUntraced(function* (options: LinkOptions) {
@@ -101,6 +127,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const breakers = yield* UpstreamBreakers
   const pauses = yield* UpstreamPauses
   const states = yield* ServerStates
+  const children = yield* ChildPlaces
   const now = monotonicMillis(clock)
 
   const open = new Map<string, Open>()
@@ -112,11 +139,53 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   /** Servers a connection was wanted to, and by whom last. */
   const tried = new Map<string, UserId>()
 
-  const forget = (server: string, entry: Open): void => {
+  /** By server: why a child process that the client has called is no more. */
+  const losses = new Map<string, string>()
+
+  const forget = (server: string, entry: Open, reason: string): void => {
     if (open.get(server) !== entry) return
     open.delete(server)
+    if (entry.isChild && entry.isUsed) losses.set(server, reason)
     options.onClosed(server)
   }
+
+  /** Forked from the session: a scope cannot wait for a fiber of its own while it closes. */
+  const close = ({ scope }: Open) => Effect.forkIn(Scope.close(scope, Exit.void), session)
+
+  /** A child of a session that is not in use can go, as can one that has done no more than list what it offers. */
+  const isIdle = (server: string, { inFlight, isNew, isUsed }: Open): boolean =>
+    inFlight === 0 && !options.listens(server) && ((!isUsed && !isNew) || options.isIdle())
+
+  const offer = (server: string, entry: Open, { context }: ConnectOptions) =>
+    children.offer({
+      userId: context.principal.userId,
+      isIdle: () => isIdle(server, entry),
+      isBlank: () => !entry.isUsed,
+      isListing: () => !entry.isUsed && (entry.isNew || entry.inFlight > 0),
+      usedAt: () => entry.usedAt,
+      giveWay: Effect.suspend(() => {
+        forget(server, entry, "it made room for other processes while nobody used this session")
+        return Effect.flatMap(close(entry), Fiber.await)
+      })
+    })
+
+  /** Knows what is in flight. */
+  const counting = (connection: UpstreamConnection, entryOf: () => Open | undefined): UpstreamConnection =>
+    withParts(connection, {
+      request: (call) =>
+        Effect.suspend(() => {
+          const entry = entryOf()
+          if (entry === undefined) return connection.request(call)
+          entry.inFlight++
+          return Effect.onExitPrimitive(connection.request(call), () => {
+            entry.inFlight--
+            entry.isNew = false
+            entry.usedAt = now()
+            children.look()
+            return undefined
+          })
+        })
+    })
 
   /**
    * Sharing that was only inferred ends when the server keeps state after all: the session gets a connection of its own,
@@ -152,7 +221,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     }
     const begun = now()
     const connecting = isolation === "session" ? connector.connect(request) : inferred(config, isolation, request)
-    const connection = yield* connecting.pipe(
+    const connected = yield* connecting.pipe(
       Scope.provide(scope),
       timeoutAwake(
         longestOpening * hub.initTimeout,
@@ -164,19 +233,23 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
           })
       )
     )
+    const isChild = serverType(config) === "stdio"
+    let entry: Open | undefined
+    const connection = isChild ? counting(connected, () => entry) : connected
     shared.observe(server, connection.stateful)
     yield* options.onOpen(connection, context)
     const asking = { server, config, context }
     yield* Scope.provide(states.opened(asking, now() - begun), scope)
-    const entry: Open = { connection, scope }
-    open.set(server, entry)
+    entry = { connection, scope, isChild, isNew: true, isUsed: false, usedAt: now(), inFlight: 0 }
+    const opened = entry
+    open.set(server, opened)
+    if (isChild && isolation === "session") yield* Scope.provide(offer(server, opened, request), scope)
     yield* connection.closed.pipe(
       Effect.andThen((reason) =>
         Effect.suspend(() => {
-          forget(server, entry)
+          forget(server, opened, reason)
           states.changed(asking, "down", `The connection to server ${server} ended: ${reason}`)
-          // Forked from the session: a scope cannot wait for a fiber of its own while it closes.
-          return Effect.forkIn(Scope.close(scope, Exit.void), session)
+          return close(opened)
         })
       ),
       Effect.forkIn(scope)
@@ -269,14 +342,14 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       return pauses.respect({ server, config, context }, "initialize", found(server, context))
     })
 
-  const drop: UpstreamLinks["drop"] = (server) =>
+  const drop: UpstreamLinks["drop"] = (server, reason) =>
     Effect.suspend(() => {
       failures.delete(server)
       const changed = stale.get(server)
       if (changed !== undefined) Deferred.doneUnsafe(changed, Exit.succeed(undefined))
       const entry = open.get(server)
       if (entry === undefined) return Effect.void
-      forget(server, entry)
+      forget(server, entry, reason)
       return Scope.close(entry.scope, Exit.void)
     })
 
@@ -303,6 +376,15 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   return {
     get,
     standing: (server) => open.get(server)?.connection,
+    use: (server) => {
+      const entry = open.get(server)
+      if (entry !== undefined) entry.isUsed = true
+    },
+    takeLoss: (server) => {
+      const loss = losses.get(server)
+      losses.delete(server)
+      return loss
+    },
     live: function* () {
       for (const [server, { connection }] of open) if (options.admits(server)) yield connection
     },

@@ -61,6 +61,7 @@ export interface SessionOptions {
   /** Service tokens of the user's key. */
   readonly tokens?: Record<string, string>
   readonly onOpen?: UpstreamLinks.LinkOptions["onOpen"]
+  readonly isIdle?: () => boolean
 }
 
 /** The upstream side of a hub with these servers; everything is gone when the scope closes. */
@@ -76,6 +77,8 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
     const announced = yield* Heard.make<ListKind>()
     const links = yield* UpstreamLinks.make({
       admits: () => true,
+      isIdle: options.isIdle ?? (() => true),
+      listens: () => false,
       protocolVersion: "2025-11-25",
       clientCapabilities: {},
       clientInfo: { name: "test", version: "1" },
