@@ -18,6 +18,7 @@ export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>
     "initialize",
     "backoff",
     "status",
+    "unauthorized",
     "disabled",
     "limit"
   ]),
@@ -122,7 +123,11 @@ export type UpstreamError =
 
 /** The user's credentials are missing, or the server does not take them. */
 export const isUnauthorized = (error: UpstreamError): boolean =>
-  error instanceof CredentialMissing || (error instanceof UpstreamFailed && error.reason === "unauthorized")
+  error instanceof CredentialMissing || ("reason" in error && error.reason === "unauthorized")
+
+/** A failure to open a connection, in terms of what cannot be reached. */
+export const reasonToOpen = ({ reason }: UpstreamFailed): UpstreamUnavailable["reason"] =>
+  reason === "status" || reason === "unauthorized" ? reason : "initialize"
 
 /** Milliseconds for which a busy server wants no requests (HTTP 429 and 503 with Retry-After). */
 export const askedPause = (error: UpstreamError): number | undefined =>

@@ -28,7 +28,8 @@ import {
   type EraNotSpoken,
   isForOperator,
   type UpstreamError,
-  UpstreamUnavailable
+  UpstreamUnavailable,
+  reasonToOpen
 } from "../../../domain/requests/UpstreamErrors.ts"
 import { type AnswerOptions, conclude } from "./UpstreamHttpAnswer.ts"
 import { connectionGone, sessionLost, statusError } from "./UpstreamHttpErrors.ts"
@@ -215,7 +216,7 @@ const unopened = (server: string, error: UpstreamError): UpstreamError | EraNotS
   if (error._tag !== "UpstreamFailed" || isForOperator(error)) return error
   return new UpstreamUnavailable({
     server,
-    reason: error.reason === "status" ? "status" : "initialize",
+    reason: reasonToOpen(error),
     message: error.message
   })
 }

@@ -44,7 +44,8 @@ import {
   eraNotSpoken,
   isForOperator,
   type UpstreamError,
-  UpstreamUnavailable
+  UpstreamUnavailable,
+  reasonToOpen
 } from "../../../domain/requests/UpstreamErrors.ts"
 import type { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
 import { conclude } from "./UpstreamHttpAnswer.ts"
@@ -267,7 +268,7 @@ const refused = (server: string, error: UpstreamError, status: number): Upstream
       const broken = error.reason === "status" && status >= 500
       const unavailable = new UpstreamUnavailable({
         server,
-        reason: error.reason === "status" ? "status" : "initialize",
+        reason: reasonToOpen(error),
         message: broken
           ? `${error.message}, or set its era to "stateful" if it fails over server/discover`
           : error.message

@@ -122,7 +122,7 @@ describe("opening a connection over HTTP", () => {
     Effect.gen(function* () {
       const server = yield* ScriptedHttpUpstream.make({ methods: { initialize: (call) => call.status(401) } })
       const unauthorized = (yield* failure(server.url)).error
-      assert.deepInclude(unauthorized, { _tag: "UpstreamUnavailable", reason: "status" })
+      assert.deepInclude(unauthorized, { _tag: "UpstreamUnavailable", reason: "unauthorized" })
       assert.include(unauthorized.message, "service token")
       server.script("initialize", (call) => call.status(503, { "retry-after": "7" }))
       assert.deepInclude((yield* failure(server.url)).error, {

@@ -31,8 +31,8 @@ const failed = (reason: string, phase?: string) => ({
 })
 
 const cases: ReadonlyArray<readonly [title: string, Script, expected: Record<string, unknown>]> = [
-  ["B09: HTTP 401 is not a lost session", (call) => call.status(401), failed("status")],
-  ["B09: HTTP 403", (call) => call.status(403), failed("status")],
+  ["B09: HTTP 401 is not a lost session", (call) => call.status(401), failed("unauthorized")],
+  ["B09: HTTP 403", (call) => call.status(403), failed("unauthorized")],
   ["HTTP 500", (call) => call.body(500, "text/plain", "boom"), failed("status")],
   [
     "B09: HTTP 429 says when to come back",

@@ -294,7 +294,7 @@ describe("a session with an HTTP upstream", () => {
       assert.strictEqual(server.calls("initialize").length, 2)
       server.script("notifications/other", (call) => call.status(403))
       const error = yield* Effect.flip(ada.notify("notifications/other", {}, contextOf("ada")))
-      assert.deepInclude(error, { _tag: "UpstreamFailed", reason: "status" })
+      assert.deepInclude(error, { _tag: "UpstreamFailed", reason: "unauthorized" })
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
 
