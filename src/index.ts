@@ -102,6 +102,7 @@ export {
 export type { Target } from "./domain/access/Target.ts"
 
 // Configuration.
+export { DataFolder } from "./domain/config/DataFolder.ts"
 export { defaults as hubDefaults, HubConfig, type HubConfigShape } from "./domain/config/HubConfig.ts"
 export { HubSecrets } from "./domain/config/HubSecrets.ts"
 export * as Migrations from "./domain/storage/migrations/Migrations.ts"

@@ -5,6 +5,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { Context, Effect, Layer, type Scope, SubscriptionRef } from "effect"
 import type { ServerConfig } from "../domain/servers/ServerConfig.ts"
+import { DataFolder } from "../domain/config/DataFolder.ts"
 import { defaults, HubConfig, type HubConfigShape } from "../domain/config/HubConfig.ts"
 import { fromRef, Settings, type SettingsValue } from "../domain/servers/Settings.ts"
 import { HubServer } from "../http/runtime/NodeServer.ts"
@@ -20,6 +21,8 @@ export interface TestHubOptions {
   readonly groups?: SettingsValue["groups"]
   /** Changes to the configuration; by default the port is a free one and requests are not logged. */
   readonly config?: Partial<HubConfigShape> | undefined
+  /** Where `${MCPHUB_USER_DIR}` lies; a hub without it has no folders for users. */
+  readonly dataFolder?: string | undefined
   readonly replace?: Hub.Replacements | undefined
 }
 
@@ -56,7 +59,13 @@ class ChangingSettings extends Context.Service<
 
 export class TestHub extends Context.Service<TestHub, RunningHub>()("mcphub/testkit/TestHub") {
   /** The running hub with all of its services. */
-  static readonly layer = ({ config, groups, replace = Layer.empty, servers = {} }: TestHubOptions = {}) => {
+  static readonly layer = ({
+    config,
+    dataFolder,
+    groups,
+    replace = Layer.empty,
+    servers = {}
+  }: TestHubOptions = {}) => {
     const settings: SettingsValue = { mcpServers: servers, ...(groups === undefined ? {} : { groups }) }
     const changing = ChangingSettings.layer(settings)
     // With a stopped clock a user's turn would never come: fair shares are on only where a test asks for them.
@@ -65,7 +74,11 @@ export class TestHub extends Context.Service<TestHub, RunningHub>()("mcphub/test
       Layer.provideMerge(TwoUsers.layer),
       Layer.provideMerge(Hub.layerMemory({ settings, replace: Layer.merge(changing, replace) })),
       Layer.provideMerge(changing),
-      Layer.provideMerge([NodeServices.layer, Layer.succeed(HubConfig, hubConfig)])
+      Layer.provideMerge([
+        NodeServices.layer,
+        Layer.succeed(HubConfig, hubConfig),
+        Layer.succeed(DataFolder, dataFolder)
+      ])
     )
   }
 

@@ -74,7 +74,7 @@ const downstream: ReadonlyArray<Mutation> = [
   {
     wrong: "the client is asked what it did not declare",
     file: questions,
-    find: "if (capability === undefined || !(capability in capabilities)) {",
+    find: "if (capability === undefined || !(capability in offered(server))) {",
     replace: "if (capability === undefined) {",
     tests: [asked]
   },

@@ -8,6 +8,7 @@ const lists = "test/http/mcp/servers/OddLists.test.ts"
 const odd = "test/http/mcp/servers/OddMessages.test.ts"
 const progress = "test/http/mcp/calls/OwnProgress.test.ts"
 const nulls = "test/http/mcp/calls/NullMembers.test.ts"
+const folders = "test/http/mcp/servers/UserFolders.test.ts"
 const pings = "test/http/mcp/servers/ServerPings.test.ts"
 
 export const fieldRules: ReadonlyArray<Mutation> = [
@@ -115,5 +116,47 @@ export const fieldRules: ReadonlyArray<Mutation> = [
     find: '["data", "requestState"]',
     replace: '["requestState"]',
     tests: [nulls]
+  },
+  {
+    wrong: "all users have one folder at a server",
+    file: "src/domain/context/UserFolders.ts",
+    find: "join(usersFolder(dataFolder), userId.toLowerCase())",
+    replace: 'join(usersFolder(dataFolder), "everybody")',
+    tests: [folders]
+  },
+  {
+    wrong: "a link leads from one user's folder to another's",
+    file: "src/actors/upstream/stdio/UserFolder.ts",
+    find: "real !== wanted",
+    replace: 'real === ""',
+    tests: [folders]
+  },
+  {
+    wrong: "a user's name is taken for a path or an option",
+    file: "src/actors/upstream/connection/UpstreamHeaders.ts",
+    find: "  if (isNameMisread) return",
+    replace: "  if (isNameMisread && cwd === args[0]) return",
+    tests: [folders]
+  },
+  {
+    wrong: "a shared server may name the user",
+    file: "src/domain/settings/ServerCheck.ts",
+    find: "if (isPerUser(parseTemplate(text))) problem(path, reason)",
+    replace: "if (userTokens(parseTemplate(text)).length > 0) problem(path, reason)",
+    tests: ["test/domain/settings/SettingsCheck.test.ts"]
+  },
+  {
+    wrong: "a server with a folder for each user may ask for the client's roots",
+    file: "src/actors/calls/OfferedCapabilities.ts",
+    find: "namesFolder(config) ? others : declared",
+    replace: "namesFolder(config) ? declared : others",
+    tests: [folders]
+  },
+  {
+    wrong: "a server with a folder for each user hears that roots have changed",
+    file: "src/actors/session/SessionNotifications.ts",
+    find: 'message.method !== rootsChanged || "roots" in offered(server)',
+    replace: "server !== message.method",
+    tests: [folders]
   }
 ]

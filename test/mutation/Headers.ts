@@ -72,8 +72,8 @@ const tokenRules: ReadonlyArray<Mutation> = [
   {
     wrong: "the first user's token goes into everybody's configured headers",
     file: headers,
-    find: "(name) => tokenOf(plan, principal, name), encode",
-    replace: "(name) => ((plan as any)[name] ??= tokenOf(plan, principal, name)), encode",
+    find: "return tokenOf(plan, principal, name)",
+    replace: "return ((plan as any)[name] ??= tokenOf(plan, principal, name))",
     tests: [built]
   },
   {
@@ -302,7 +302,7 @@ const childRules: ReadonlyArray<Mutation> = [
   {
     wrong: "children work in one folder",
     file: "src/actors/upstream/stdio/UpstreamStdio.ts",
-    find: "yield* workingFolder(name, started.cwd, folders.cwd)",
+    find: "yield* workingFolder(name, started.cwd, folders.cwd, started.userFolder)",
     replace: '"/tmp"',
     tests: [child]
   },

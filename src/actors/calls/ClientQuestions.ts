@@ -21,6 +21,7 @@ import {
 import { hubCodes, rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { clientCapability } from "../../domain/protocol/Methods.ts"
 import type { RequestRecord } from "../requests/RequestTracker.ts"
+import type { OfferedCapabilities } from "./OfferedCapabilities.ts"
 import { metaOf, textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 
 export interface Asking {
@@ -61,7 +62,7 @@ export const undeclared = (method: string): JsonRpcErrorObject => ({
   message: `The client did not declare what ${method} needs`
 })
 
-export const make = (capabilities: JsonObject): ClientQuestions => {
+export const make = (offered: OfferedCapabilities): ClientQuestions => {
   const asked = new Map<JsonRpcId, Pending>()
   const tokens = new Map<string, { readonly pending: Pending; readonly token: unknown }>()
 
@@ -74,7 +75,7 @@ export const make = (capabilities: JsonObject): ClientQuestions => {
   const ask: ClientQuestions["ask"] = (server, message, asking) => {
     if (message.method === "ping") return asking.reply(success(message.id, {}))
     const capability = clientCapability(message.method)
-    if (capability === undefined || !(capability in capabilities)) {
+    if (capability === undefined || !(capability in offered(server))) {
       return asking.reply(failure(message.id, undeclared(message.method)))
     }
     if (asked.size >= maxPending) {

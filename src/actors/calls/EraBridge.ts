@@ -18,6 +18,7 @@ import type { Call, Send } from "./Call.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
 import { type ClientQuestions, undeclared } from "./ClientQuestions.ts"
 import { admitQuestions, questionsOf } from "./InputQuestions.ts"
+import type { OfferedCapabilities } from "./OfferedCapabilities.ts"
 import type { Ask, Outcome, ParkedCalls } from "./ParkedCalls.ts"
 import { MethodNotSupported, type RequestError, UserOverloaded } from "../../domain/requests/RequestErrors.ts"
 import type { Content, RequestStates, Subject } from "./RequestStates.ts"
@@ -52,7 +53,7 @@ export interface EraBridge {
 
 export interface BridgeOptions {
   readonly era: Era
-  readonly capabilities: JsonObject
+  readonly offered: OfferedCapabilities
   readonly states: RequestStates
   readonly parked: ParkedCalls
   readonly questions: ClientQuestions
@@ -126,7 +127,7 @@ export const make = (options: BridgeOptions): EraBridge => {
         const { server } = error
         const visits = urlElicitations(error)
         if (visits === undefined) return yield* error
-        yield* admitQuestions(call.message.method, server, visits, options.capabilities)
+        yield* admitQuestions(call.message.method, server, visits, options.offered(server))
         return yield* sealed(call, visits, { upstream: { server } })
       })
     )
@@ -135,7 +136,7 @@ export const make = (options: BridgeOptions): EraBridge => {
     const reply = (response: JsonRpcResponse): void => background(connection.respond(response, call.context))
     const capability = clientCapability(message.method)
     if (message.method === "ping") return reply({ jsonrpc: "2.0", id: message.id, result: {} })
-    if (capability === undefined || !(capability in options.capabilities)) {
+    if (capability === undefined || !(capability in options.offered(connection.server))) {
       return reply(failure(message.id, undeclared(message.method)))
     }
     ask.question(message, reply)
@@ -181,7 +182,7 @@ export const make = (options: BridgeOptions): EraBridge => {
     const asking = questionsOf(result)
     if (asking === undefined) return result
     const { inputRequests, requestState } = asking
-    yield* admitQuestions(call.message.method, server, inputRequests, options.capabilities)
+    yield* admitQuestions(call.message.method, server, inputRequests, options.offered(server))
     const upstream = Predicate.isString(requestState) ? { server, state: requestState } : { server }
     const wrapped = yield* sealed(call, inputRequests, { upstream })
     return { ...(result as JsonObject), requestState: wrapped.requestState }

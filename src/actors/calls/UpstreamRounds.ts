@@ -11,12 +11,13 @@ import { isJsonObject, textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import type { Call, Send } from "./Call.ts"
 import type { ClientQuestions } from "./ClientQuestions.ts"
 import { admitQuestions, questionsOf } from "./InputQuestions.ts"
+import type { OfferedCapabilities } from "./OfferedCapabilities.ts"
 import { InvalidParams, type RequestError } from "../../domain/requests/RequestErrors.ts"
 import type { UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
 import { UpstreamErrorResponse, UpstreamFailed } from "../../domain/requests/UpstreamErrors.ts"
 
 export interface RoundsOptions {
-  readonly capabilities: JsonObject
+  readonly offered: OfferedCapabilities
   readonly questions: ClientQuestions
   /** On the session's own stream, where the call's is gone. */
   readonly sendNow: (message: JsonRpcRequest) => boolean
@@ -37,7 +38,7 @@ const maxRounds = 8
 const identified = (params: JsonObject): JsonObject =>
   params["mode"] === "url" ? { ...params, elicitationId: randomUUID() } : params
 
-export const make = ({ capabilities, onMessage, questions, sendNow }: RoundsOptions): Rounds => {
+export const make = ({ offered, onMessage, questions, sendNow }: RoundsOptions): Rounds => {
   const askClient = (call: Call, server: string, key: string, asked: JsonObject): Effect.Effect<JsonRpcResponse> =>
     Effect.callback((resume) => {
       const params = isJsonObject(asked["params"]) ? identified(asked["params"]) : undefined
@@ -83,7 +84,7 @@ export const make = ({ capabilities, onMessage, questions, sendNow }: RoundsOpti
       const result = yield* send(next, (message) => onMessage(call, connection, message))
       const asking = questionsOf(result)
       if (asking === undefined) return result
-      const asked = yield* admitQuestions(call.message.method, server, asking.inputRequests, capabilities)
+      const asked = yield* admitQuestions(call.message.method, server, asking.inputRequests, offered(server))
       const inputResponses = yield* answers(call, server, asked)
       const { requestState } = asking
       next = { ...params, inputResponses, ...(requestState === undefined ? {} : { requestState }) }

@@ -21,6 +21,7 @@ import * as AuditPlaces from "./AuditPlaces.ts"
 import * as Catalog from "../catalog/Catalog.ts"
 import * as ClientQuestions from "../calls/ClientQuestions.ts"
 import * as EraBridge from "../calls/EraBridge.ts"
+import * as OfferedCapabilities from "../calls/OfferedCapabilities.ts"
 import * as ParkedCalls from "../calls/ParkedCalls.ts"
 import { welcomeBack } from "./RecoveredSession.ts"
 import * as RequestStates from "../calls/RequestStates.ts"
@@ -120,7 +121,9 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const earlier = open.recovered?.session
   const activity = SessionActivity.make(open.principal, yield* Clock.Clock, earlier?.createdAt)
   const memory = SessionMemory.make(earlier?.client, rooms.subscriptions)
-  const questions = ClientQuestions.make(open.capabilities)
+  const settings = yield* Settings
+  const offered = OfferedCapabilities.make(open.capabilities, settings)
+  const questions = ClientQuestions.make(offered)
 
   // Servers speak to the session at any time, so their way in stands before the links to them, and looks up what is
   // made below only when a message comes.
@@ -138,7 +141,6 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const onSessionMessage = messages.ofSession
   const logLevel = SessionLogLevel.make({ memory, live: () => links.live(), onSessionMessage })
 
-  const settings = yield* Settings
   const access = SessionAccess.make(open.target, settings, activity.principal)
   const hear = yield* ServerNews.make({
     sessionId,
@@ -155,7 +157,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   })
   const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
     protocolVersion,
-    clientCapabilities: open.capabilities,
+    offered,
     clientInfo: open.clientInfo,
     admits: (server) => access().has(server),
     isIdle: () => !inUse(),
@@ -177,7 +179,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const parked = yield* ParkedCalls.make({ claim: () => retained.claim(userId, "parked") })
   const bridge: EraBridge.EraBridge = EraBridge.make({
     era,
-    capabilities: open.capabilities,
+    offered,
     states: yield* RequestStates.make,
     parked,
     openCalls: {
@@ -225,6 +227,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     background,
     intake,
     links,
+    offered,
     places,
     questions,
     room: rooms.notifications

@@ -7,6 +7,7 @@ import type { Principal } from "../../domain/identity/Principal.ts"
 import type { JsonRpcNotification } from "../../domain/protocol/JsonRpc.ts"
 import { weightOf } from "../../domain/protocol/json/JsonWeight.ts"
 import type { ClientQuestions } from "../calls/ClientQuestions.ts"
+import type { OfferedCapabilities } from "../calls/OfferedCapabilities.ts"
 import type { Room } from "../limits/Retained.ts"
 import type { AuditPlaces } from "./AuditPlaces.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
@@ -29,11 +30,14 @@ export interface NotificationOptions {
   readonly background: SessionBackground
   readonly intake: SessionIntake
   readonly links: UpstreamLinks
+  readonly offered: OfferedCapabilities
   readonly places: AuditPlaces
   /** Of the user's memory. */
   readonly room: Room
   readonly questions: ClientQuestions
 }
+
+const rootsChanged = "notifications/roots/list_changed"
 
 const isForServers = ({ method }: JsonRpcNotification): boolean =>
   method !== "notifications/cancelled" && method !== "notifications/progress" && method !== "notifications/initialized"
@@ -43,6 +47,7 @@ export const make = ({
   background,
   intake,
   links,
+  offered,
   places,
   questions,
   room
@@ -63,7 +68,7 @@ export const make = ({
       default:
         // Roots and whatever else concerns the session: every server of the session hears it.
         return Effect.forEach(
-          [...links.live()],
+          [...links.live()].filter(({ server }) => message.method !== rootsChanged || "roots" in offered(server)),
           (connection) => Effect.ignore(connection.notify(message.method, message.params, context)),
           { concurrency: "unbounded", discard: true }
         )

@@ -1,7 +1,10 @@
 /** `mcphub config …`: the configuration the hub would run with, checked without starting it. */
+import { join } from "node:path"
 import { Effect, Schema } from "effect"
 import { Command } from "effect/cli"
 import { readHubConfig } from "../../domain/config/HubConfig.ts"
+import { usersFolder } from "../../domain/context/UserFolders.ts"
+import { namesFolder } from "../../domain/servers/ServerTemplates.ts"
 import { serverType } from "../../domain/servers/ServerConfig.ts"
 import { SettingsValue } from "../../domain/servers/Settings.ts"
 import { CheckFailed, CliFailure } from "../terminal/CliFailure.ts"
@@ -17,17 +20,21 @@ const check = Command.make(
   "check",
   {},
   Effect.fnUntraced(function* () {
-    const { settingsFile } = yield* currentWorkspace
+    const { dataDir, settingsFile } = yield* currentWorkspace
     yield* hubConfig
     const { exists, problems, value, ...found } = yield* readSettingsDocument(settingsFile)
     const warnings = exists
       ? found.warnings
       : [{ path: "", reason: "There is no settings file; the hub starts with a sample server" }]
     const ok = problems.length === 0
-    yield* print({ ok, file: settingsFile, problems, warnings }, () =>
+    const userFolders = Object.entries(value?.mcpServers ?? {}).flatMap(([server, config]) =>
+      namesFolder(config) ? [{ server, folder: join(usersFolder(dataDir), "USER_ID", server) }] : []
+    )
+    yield* print({ ok, file: settingsFile, problems, warnings, userFolders }, () =>
       [
         ...problems.map((one) => `problem  ${one.path || "(file)"}: ${one.reason}`),
         ...warnings.map((one) => `warning  ${one.path || "(file)"}: ${one.reason}`),
+        ...userFolders.map(({ folder, server }) => `folder   ${server} has one for each user: ${folder}`),
         ok
           ? `${settingsFile} and the environment are good: ${Object.keys(value?.mcpServers ?? {}).length} servers`
           : `${settingsFile} cannot be used; the hub keeps the last good settings, or does not start`

@@ -55,7 +55,9 @@ const ls = Command.make("ls", {}, () =>
 const rm = Command.make("rm", { user }, ({ user }) =>
   answer(
     (admin) => admin.userRemove({ user }),
-    (gone) => `Removed ${gone.username} with all keys and groups`
+    ({ files, username }) =>
+      `Removed ${username} with all keys and groups` +
+      (files === null ? "" : `; what servers kept for them stays until you remove it: ${files}`)
   )
 ).pipe(Command.withDescription("Remove a user with all keys and groups; their sessions end"))
 

@@ -12,6 +12,7 @@ import { LogOutput } from "../../actors/observing/LogOutput.ts"
 import * as Logging from "../../actors/observing/Logging.ts"
 import type { Overrides } from "../../domain/config/ConfigVariables.ts"
 import { Credentials } from "../../domain/identity/Credentials.ts"
+import { DataFolder } from "../../domain/config/DataFolder.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { HubSecrets } from "../../domain/config/HubSecrets.ts"
 import * as Repositories from "../../domain/storage/Repositories.ts"
@@ -44,8 +45,9 @@ const foundation = Effect.fnUntraced(function* ({ overrides, workspace }: StartO
   yield* prepareDataDir(workspace.dataDir)
   const sealing = yield* credentialKey(workspace.dataDir, workspace.secrets.credentialKey)
   const signing = yield* jwtSecret(workspace.dataDir, workspace.secrets.jwtSecret)
-  const config = Layer.merge(
+  const config = Layer.mergeAll(
     HubConfig.layerWith(overrides),
+    Layer.succeed(DataFolder, workspace.dataDir),
     Layer.succeed(HubSecrets, { ...workspace.secrets, credentialKey: sealing.value, jwtSecret: signing.value })
   )
   const logging = Layer.unwrap(Effect.map(HubConfig, ({ logLevel }) => Logging.layer({ level: logLevel })))

@@ -12,6 +12,7 @@ import { UpstreamHeaders } from "../../actors/upstream/connection/UpstreamHeader
 import { UpstreamHealth } from "../../actors/upstream/guards/UpstreamHealth.ts"
 import { UpstreamHttp } from "../../actors/upstream/http/UpstreamHttp.ts"
 import { UpstreamStdio } from "../../actors/upstream/stdio/UpstreamStdio.ts"
+import { DataFolder } from "../../domain/config/DataFolder.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { HubSecrets } from "../../domain/config/HubSecrets.ts"
 import { SettingsFile } from "../../domain/settings/SettingsFile.ts"
@@ -22,7 +23,11 @@ export const upstreamServices = (workspace: Workspace) => {
   const settings = SettingsFile.layer({ path: workspace.settingsFile, sample: sampleSettings() }).pipe(
     Layer.provide(Logger.layer([]))
   )
-  const config = Layer.merge(HubConfig.layerEnv, Layer.succeed(HubSecrets, workspace.secrets))
+  const config = Layer.mergeAll(
+    HubConfig.layerEnv,
+    Layer.succeed(DataFolder, workspace.dataDir),
+    Layer.succeed(HubSecrets, workspace.secrets)
+  )
   const upstream = UpstreamConnector.layer.pipe(
     Layer.provide([UpstreamHttp.layer, UpstreamStdio.layer]),
     Layer.provideMerge(UpstreamHeaders.layer),

@@ -4,7 +4,7 @@
  * One walk serves the checks at load and the question which tokens the server is entitled to, so that the two cannot
  * disagree.
  */
-import { parseTemplate, userTokens } from "./Expansion.ts"
+import { contextNames, contextReferences, parseTemplate, userTokens } from "./Expansion.ts"
 import type { ServerConfig } from "./ServerConfig.ts"
 
 export interface TemplateField {
@@ -41,3 +41,7 @@ export const templateFields = (config: ServerConfig): ReadonlyArray<TemplateFiel
 /** The stored names of the user's tokens that the templates of a server refer to. */
 export const referencedTokens = (config: ServerConfig): ReadonlySet<string> =>
   new Set(templateFields(config).flatMap((field) => userTokens(parseTemplate(field.text))))
+
+/** Whether the server gets a folder for each user. */
+export const namesFolder = (config: ServerConfig): boolean =>
+  templateFields(config).some(({ text }) => contextReferences(parseTemplate(text)).includes(contextNames.folder))

@@ -3,11 +3,21 @@
  * credentials that the server may get.
  */
 import { type EnvironmentRecord, hubSecretNames } from "../config/Environment.ts"
-import { bindProblemText, bindTemplate, parseTemplate, type Template, userTokens } from "../servers/Expansion.ts"
+import {
+  bindProblemText,
+  bindTemplate,
+  contextNames,
+  contextReferences,
+  isPerUser,
+  parseTemplate,
+  type Template,
+  userTokens
+} from "../servers/Expansion.ts"
 import { type ServerConfig, serverType } from "../servers/ServerConfig.ts"
 import { type TemplateField, templateFields } from "../servers/ServerTemplates.ts"
 import { exposesTokens, serverTokenName } from "../context/TokenHeaders.ts"
 import { isHeaderValue, reservedHeaders } from "../context/UserContext.ts"
+import { filesForAll } from "./FileKeepers.ts"
 import type { SettingsFinding } from "./SettingsFinding.ts"
 
 interface Findings {
@@ -43,6 +53,8 @@ export const checkServer = (name: string, config: ServerConfig, environment: Env
   for (const key of Object.keys(config.env ?? {})) {
     if (key === "" || /[=\0]/.test(key)) problem(`env.${key}`, "A variable's name is not empty and holds no = or NUL")
   }
+  const keeps = config.enabled === false ? undefined : filesForAll(config)
+  if (keeps !== undefined) warning("", keeps)
   const report = config.enabled === false ? warning : problem
   for (const field of templateFields(config)) checkField(field, environment, problem, report, warning)
   return findings
@@ -117,11 +129,11 @@ const checkTokens = (config: ServerConfig, problem: Report): void => {
   })
   if (config.isolation !== "shared") return
   const reason =
-    'A server with isolation "shared" serves all users and can have no user\'s token; use "user" or "session"'
+    'A server with isolation "shared" serves all users and can have no user\'s token, name or folder; use "user" or "session"'
   if (config.context === "full") problem("context", reason)
   if (config.contextTokens !== undefined && config.contextTokens.length > 0) problem("contextTokens", reason)
   for (const { path, text } of templateFields(config)) {
-    if (userTokens(parseTemplate(text)).length > 0) problem(path, reason)
+    if (isPerUser(parseTemplate(text))) problem(path, reason)
   }
 }
 
@@ -137,8 +149,15 @@ const checkField = (
   for (const found of problems) (found.kind === "unset" ? report : problem)(path, bindProblemText(found))
   if (problems.length > 0) return
   const tokens = userTokens(parsed)
-  if (place === "command" && tokens.length > 0) {
-    problem(path, "A user's token cannot choose the program to run; put it into env")
+  if (place === "command" && isPerUser(parsed)) {
+    problem(path, "A user's token, name or folder cannot choose the program to run; put it into env")
+  }
+  const context = contextReferences(parsed)
+  if (context.includes(contextNames.folder) && (place === "url" || place === "headers" || place === "openapi")) {
+    problem(path, `\${${contextNames.folder}} is a folder on the hub's machine; only a stdio server can use it`)
+  }
+  if (place === "cwd" && context.includes(contextNames.name)) {
+    problem(path, `A name may be given to another user later; write \${${contextNames.folder}} for a user's own folder`)
   }
   if (place === "cwd" && tokens.length > 0) problem(path, "A user's token cannot choose a folder; put it into env")
   if (place === "args" && tokens.length > 0) {

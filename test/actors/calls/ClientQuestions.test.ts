@@ -38,7 +38,7 @@ const elicit = (id: number, params: JsonObject = { message: "Which?" }) => reque
 
 describe("a question of an upstream to the client", () => {
   it("goes out under an id of the hub, and its answer comes back under the upstream's own", () => {
-    const questions = make({ elicitation: {} })
+    const questions = make(() => ({ elicitation: {} }))
     const [notes, mail] = [asker(), asker()]
     questions.ask("notes", elicit(1), notes.asking)
     questions.ask("mail", elicit(1), mail.asking)
@@ -55,7 +55,7 @@ describe("a question of an upstream to the client", () => {
   })
 
   it("is refused where a thousand and more of the session wait for an answer, until one has got its own", () => {
-    const [adas, bos] = [make({ elicitation: {} }), make({ elicitation: {} })]
+    const [adas, bos] = [make(() => ({ elicitation: {} })), make(() => ({ elicitation: {} }))]
     const flood = asker()
     for (let id = 1; id <= 1025; id++) adas.ask("notes", elicit(id), flood.asking)
     assert.strictEqual(adas.pending(), 1024)
@@ -71,7 +71,7 @@ describe("a question of an upstream to the client", () => {
   })
 
   it("is answered once, and only in the session that was asked", () => {
-    const [adas, bos] = [make({ elicitation: {} }), make({ elicitation: {} })]
+    const [adas, bos] = [make(() => ({ elicitation: {} })), make(() => ({ elicitation: {} }))]
     const notes = asker()
     adas.ask("notes", elicit(1), notes.asking)
     const { id } = sentTo(notes.to)[0]!
@@ -85,7 +85,7 @@ describe("a question of an upstream to the client", () => {
   })
 
   it("is refused for the client where it did not declare what it takes, and a ping answered", () => {
-    const questions = make({ sampling: {} })
+    const questions = make(() => ({ sampling: {} }))
     const notes = asker()
     for (const method of ["elicitation/create", "roots/list", "no/such", "sampling/createMessage", "ping"]) {
       questions.ask("notes", request(method, method), notes.asking)
@@ -105,7 +105,7 @@ describe("a question of an upstream to the client", () => {
   })
 
   it("that no stream carries is answered at once", () => {
-    const questions = make({ elicitation: {} })
+    const questions = make(() => ({ elicitation: {} }))
     const notes = asker(stream(0))
     questions.ask("notes", elicit(1), notes.asking)
     assert.deepStrictEqual(notes.answers, [
@@ -115,7 +115,7 @@ describe("a question of an upstream to the client", () => {
   })
 
   it("carries a progress token of the hub, and the client's progress comes back with the upstream's", () => {
-    const questions = make({ sampling: {} })
+    const questions = make(() => ({ sampling: {} }))
     const [notes, mail] = [asker(), asker()]
     const sampling = request(1, "sampling/createMessage", {
       maxTokens: 1,
@@ -136,7 +136,7 @@ describe("a question of an upstream to the client", () => {
   })
 
   it("taken back by its server is cancelled at the client, and nobody else's of the same id", () => {
-    const questions = make({ elicitation: {} })
+    const questions = make(() => ({ elicitation: {} }))
     const [notes, mail] = [asker(), asker()]
     questions.ask("notes", elicit(1), notes.asking)
     questions.ask("mail", elicit(1), mail.asking)
@@ -158,7 +158,7 @@ describe("a question of an upstream to the client", () => {
 describe("a question on behalf of a request", () => {
   it.effect("stops the clock of that request until it is answered", () =>
     Effect.gen(function* () {
-      const questions = make({ elicitation: {} })
+      const questions = make(() => ({ elicitation: {} }))
       const mine = yield* hanging(call(ada, { timeoutMs: 1_000 }))
       const other = yield* hanging(call(ada, { timeoutMs: 1_000 }))
       const notes = asker(stream(), mine.record)
@@ -181,7 +181,7 @@ describe("a question on behalf of a request", () => {
 
   it.effect("that no stream carries does not stop it", () =>
     Effect.gen(function* () {
-      const questions = make({ elicitation: {} })
+      const questions = make(() => ({ elicitation: {} }))
       const { fiber, record } = yield* hanging(call(ada, { timeoutMs: 1_000 }))
       questions.ask("notes", elicit(1), asker(stream(0), record).asking)
       yield* TestClock.adjust(1_000)
@@ -191,7 +191,7 @@ describe("a question on behalf of a request", () => {
 
   it.effect("is cancelled at the client when the request ends; questions of other requests stay", () =>
     Effect.gen(function* () {
-      const questions = make({ elicitation: {} })
+      const questions = make(() => ({ elicitation: {} }))
       const tracker = yield* RequestTracker
       const mine = yield* hanging(call(ada))
       const other = yield* hanging(call(ada))

@@ -53,13 +53,13 @@ const session = Effect.fnUntraced(function* (
 ) {
   let open = 0
   const tracker = yield* RequestTracker
-  const questions = ClientQuestions.make(capabilities)
+  const questions = ClientQuestions.make(() => capabilities)
   const runFork = yield* FiberSet.makeRuntime<never, unknown, unknown>()
   const passed: Array<UpstreamMessage> = []
   const parked = yield* ParkedCalls.make({ claim: claimOf })
   const bridge = EraBridge.make({
     era,
-    capabilities,
+    offered: () => capabilities,
     states: yield* RequestStates.make,
     parked,
     openCalls: { take: () => open < allowed && ++open > 0, give: () => void open-- },

@@ -4,14 +4,15 @@ import { bindTemplate, parseTemplate, renderTemplate, userTokens } from "../../.
 
 const expand = (text: string, environment: Record<string, string>, tokens: Record<string, string>) => {
   const { problems, template } = bindTemplate(parseTemplate(text), environment)
-  return problems.length > 0 ? problems : renderTemplate(template, (name) => tokens[name])
+  return problems.length > 0 ? problems : renderTemplate(template, ({ name }) => tokens[name])
 }
 
 describe("Expansion", () => {
   it("${USER_X} is the user's token and never the process environment", () => {
     assert.strictEqual(expand("Bearer ${USER_GITHUB_TOKEN}", {}, { GITHUB_TOKEN: "t" }), "Bearer t")
     assert.deepStrictEqual(expand("${USER_GITHUB_TOKEN}", { USER_GITHUB_TOKEN: "env", GITHUB_TOKEN: "env" }, {}), {
-      missing: "GITHUB_TOKEN"
+      missing: "GITHUB_TOKEN",
+      scope: "user"
     })
   })
 
@@ -27,7 +28,7 @@ describe("Expansion", () => {
   })
 
   it("a blank token counts as not connected", () => {
-    assert.deepStrictEqual(expand("${USER_A}", {}, { A: "" }), { missing: "A" })
+    assert.deepStrictEqual(expand("${USER_A}", {}, { A: "" }), { missing: "A", scope: "user" })
   })
 
   it("$X without braces, and braces that are no reference, stay as they are", () => {

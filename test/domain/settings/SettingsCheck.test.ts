@@ -33,6 +33,61 @@ describe("SettingsCheck", () => {
     assert.deepStrictEqual(warned({ url: "https://one.example/mcp", headers: { A: "${USER_HELD}" } }), [])
   })
 
+  it("field A14: keeps users apart where the settings say so, and nothing of a user stands where all are served", () => {
+    const local = (more: object) => server({ command: "tool", ...more })
+    const places = ["${MCPHUB_USER_ID}", "${MCPHUB_USERNAME}", "x${MCPHUB_USER_DIR}/y"]
+    for (const text of places) {
+      assert.deepStrictEqual(local({ args: [text], env: { A: text } }), [])
+      // Never the environment's, whatever stands there.
+      assert.deepStrictEqual(server({ command: "tool", args: [text] }, { MCPHUB_USER_DIR: "${USER_A}" }), [])
+      const shared =
+        'mcpServers.one.args[0]: A server with isolation "shared" serves all users and can have no user\'s token, name or folder; use "user" or "session"'
+      assert.deepStrictEqual(local({ isolation: "shared", args: [text] }), [shared])
+      assert.lengthOf(server({ command: `${text}/bin` }), 1)
+      assert.lengthOf(local({ args: [text.replace("}", ":-x}")] }), 1)
+    }
+    assert.deepStrictEqual(local({ cwd: "${MCPHUB_USER_DIR}" }), [])
+    assert.deepStrictEqual(local({ cwd: "/srv/${MCPHUB_USER_ID}" }), [])
+    assert.lengthOf(local({ cwd: "/srv/${MCPHUB_USERNAME}" }), 1)
+    const remote = (url: string, headers = {}) => server({ url, headers })
+    assert.deepStrictEqual(remote("https://a.example/${MCPHUB_USER_ID}", { N: "${MCPHUB_USERNAME}" }), [])
+    assert.lengthOf(remote("https://${MCPHUB_USERNAME}.example"), 1)
+    assert.lengthOf(remote("https://a.example/${MCPHUB_USER_DIR}"), 1)
+    assert.lengthOf(remote("https://a.example", { N: "${MCPHUB_USER_DIR}" }), 1)
+    // Misspelt, it is a variable that is not set, and not text.
+    assert.lengthOf(local({ args: ["${MCPHUB_USER_FOLDER}"] }), 1)
+    assert.lengthOf(local({ args: ["${X:-$}{MCPHUB_USER_DIR}"] }), 1)
+  })
+
+  it("field A14: known to keep files in one place, is warned of until users have one each, or share on purpose", () => {
+    const warned = (config: object) =>
+      check({ mcpServers: { one: config } }).warnings.filter(({ reason }) => reason.includes("all users share")).length
+    const npx = (...args: ReadonlyArray<string>) => ({ command: "npx", args: ["-y", ...args] })
+    const memory = npx("@modelcontextprotocol/server-memory")
+    const keepers = [
+      memory,
+      { ...memory, env: { MEMORY_FILE_PATH: "/srv/memory.json" } },
+      npx("@modelcontextprotocol/server-memory@2026.1.1"),
+      { command: "node", args: ["./node_modules/@modelcontextprotocol/server-memory/dist/index.js"] },
+      { command: "docker", args: ["run", "-i", "-v", "mem:/app", "mcp/memory:latest"] },
+      { command: "/bin/sh", args: ["-c", "exec mcp-server-memory"] },
+      npx("@modelcontextprotocol/server-filesystem", "/srv/files"),
+      { command: "uvx", args: ["mcp-server-sqlite", "--db-path", "/srv/data.db"] },
+      npx("@playwright/mcp@latest")
+    ]
+    for (const config of keepers) {
+      assert.strictEqual(warned(config), 1, JSON.stringify(config))
+      assert.strictEqual(warned({ ...config, isolation: "shared" }), 0)
+      assert.strictEqual(warned({ ...config, enabled: false }), 0)
+      assert.strictEqual(warned({ ...config, args: [...config.args, "${MCPHUB_USER_DIR}"] }), 0)
+      assert.strictEqual(warned({ ...config, env: { MEMORY_FILE_PATH: "${USER_PLACE}/memory.json" } }), 0)
+    }
+    assert.strictEqual(warned(npx("@playwright/mcp", "--isolated")), 0)
+    assert.strictEqual(warned(npx("@modelcontextprotocol/server-everything")), 0)
+    assert.strictEqual(warned(npx("@somebody/server-memory-of-their-own")), 0)
+    assert.strictEqual(warned({ url: "https://a.example/@modelcontextprotocol/server-memory" }), 0)
+  })
+
   it("a file of the old hub is accepted as it is, keys it adds included", () => {
     const document = {
       mcpServers: {

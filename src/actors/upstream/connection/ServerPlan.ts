@@ -11,6 +11,7 @@ import {
   serverType,
   contextLevel
 } from "../../../domain/servers/ServerConfig.ts"
+import { namesFolder } from "../../../domain/servers/ServerTemplates.ts"
 import { type EntitledToken, entitledTokens } from "../../../domain/context/TokenHeaders.ts"
 import { reservedHeaders } from "../../../domain/context/UserContext.ts"
 
@@ -30,6 +31,8 @@ export interface ServerPlan {
   readonly args: ReadonlyArray<BoundTemplate>
   readonly cwd: BoundTemplate
   readonly env: ReadonlyArray<NamedTemplate>
+  /** Whether a template names the user's own folder, which then has to be there. */
+  readonly namesFolder: boolean
   /** The tokens the context may carry: those the server is entitled to, and none below `full`. */
   readonly tokens: ReadonlyArray<EntitledToken>
   /** Fields that cannot be expanded for anybody, e.g. because a variable is not set. */
@@ -80,6 +83,7 @@ export const serverPlan = (server: string, config: ServerConfig, environment: En
     args: (config.args ?? []).map((text, index) => bind(`args[${index}]`, text)),
     env: Object.entries(config.env ?? {}).map(([name, text]) => ({ name, template: bind(`env.${name}`, text) })),
     tokens: level === "full" ? entitledTokens(server, config) : [],
+    namesFolder: namesFolder(config),
     problems
   }
 }

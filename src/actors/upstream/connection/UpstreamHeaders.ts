@@ -7,13 +7,21 @@
 import { Clock, Context, Effect, Layer, Redacted } from "effect"
 import { sign, signatureHeader, type signedHeaders } from "../../../domain/context/ContextSignature.ts"
 import { childEnvironment, Environment, type EnvironmentRecord } from "../../../domain/config/Environment.ts"
-import { type BoundTemplate, bindProblemText, renderTemplate } from "../../../domain/servers/Expansion.ts"
+import {
+  type BoundTemplate,
+  bindProblemText,
+  contextNames,
+  type Reference,
+  renderTemplate
+} from "../../../domain/servers/Expansion.ts"
+import { DataFolder } from "../../../domain/config/DataFolder.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { HubSecrets } from "../../../domain/config/HubSecrets.ts"
 import type { Principal } from "../../../domain/identity/Principal.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 import { exposesTokens } from "../../../domain/context/TokenHeaders.ts"
-import { contextEnvironment, contextHeaders, isHeaderValue } from "../../../domain/context/UserContext.ts"
+import { contextEnvironment, contextHeaders, headerText, isHeaderValue } from "../../../domain/context/UserContext.ts"
+import { userFolder } from "../../../domain/context/UserFolders.ts"
 import { type ServerPlan, serverPlan } from "./ServerPlan.ts"
 import type { CallContext } from "./UpstreamConnection.ts"
 import { CredentialMissing, UpstreamFailed } from "../../../domain/requests/UpstreamErrors.ts"
@@ -28,6 +36,17 @@ export interface HeaderOptions {
   readonly body?: string | undefined
 }
 
+/** All that starts a child process. */
+export interface ChildStart {
+  readonly command: string
+  readonly args: ReadonlyArray<string>
+  /** Empty: a folder of its own. */
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  /** The user's folder for this server, where the settings name it; it may have to be made. */
+  readonly userFolder: string | undefined
+}
+
 export class UpstreamHeaders extends Context.Service<
   UpstreamHeaders,
   {
@@ -38,18 +57,11 @@ export class UpstreamHeaders extends Context.Service<
     /** The url with templates expanded. */
     readonly url: (options: Omit<HeaderOptions, "body">) => Effect.Effect<string, CredentialMissing | UpstreamFailed>
     /**
-     * Command, arguments, folder (empty: one of its own) and the complete environment of a child process: an allow-list
-     * plus the server's own.
+     * Command, arguments, folders and the complete environment of a child process: an allow-list plus the server's own.
      */
-    readonly child: (options: Omit<HeaderOptions, "body">) => Effect.Effect<
-      {
-        readonly command: string
-        readonly args: ReadonlyArray<string>
-        readonly cwd: string
-        readonly env: Readonly<Record<string, string>>
-      },
-      CredentialMissing | UpstreamFailed
-    >
+    readonly child: (
+      options: Omit<HeaderOptions, "body">
+    ) => Effect.Effect<ChildStart, CredentialMissing | UpstreamFailed>
   }
 >()("mcphub/actors/upstream/connection/UpstreamHeaders") {
   /** From the clock, the environment and the hub's signing key, if there is one. */
@@ -58,6 +70,7 @@ export class UpstreamHeaders extends Context.Service<
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
       const environment = yield* Environment
+      const dataFolder = yield* DataFolder
       const { contextSigningKey } = yield* HubSecrets
       const { stdioSharedUser } = yield* HubConfig
       const plans = new WeakMap<ServerConfig, ServerPlan>()
@@ -84,7 +97,7 @@ export class UpstreamHeaders extends Context.Service<
           run(options, (plan) =>
             stdioSharedUser === "refuse" && exposesTokens(options.config)
               ? unsandboxed(options.server)
-              : buildChild(plan, options, environment)
+              : buildChild(plan, options, environment, dataFolder)
           )
       })
     })
@@ -124,14 +137,30 @@ const tokenOf = (plan: ServerPlan, principal: Principal, name: string): string |
   return value === "" ? undefined : value
 }
 
+/** What a reference stands for; a shared server has no user. */
+const valueFor =
+  (plan: ServerPlan, principal: Principal, folder?: string) =>
+  ({ name, scope }: Reference): string | undefined => {
+    if (scope !== "context") return tokenOf(plan, principal, name)
+    const ids: Record<string, string> =
+      plan.isolation === "shared"
+        ? {}
+        : { [contextNames.id]: principal.userId, [contextNames.name]: principal.username }
+    return ids[name] ?? folder
+  }
+
 const render = (
   plan: ServerPlan,
   principal: Principal,
   template: BoundTemplate,
-  encode?: (value: string) => string
-): string | CredentialMissing => {
-  const text = renderTemplate(template, (name) => tokenOf(plan, principal, name), encode)
+  encode?: (value: string, reference: Reference) => string,
+  folder?: string
+): string | Refusal => {
+  const text = renderTemplate(template, valueFor(plan, principal, folder), encode)
   if (typeof text === "string") return text
+  if (text.scope === "context") {
+    return refused(plan.server, `${text.missing} has no value for server ${plan.server}; take it out of the settings`)
+  }
   return new CredentialMissing({
     server: plan.server,
     token: text.missing,
@@ -155,7 +184,7 @@ const buildHeaders = (
   if (isPlain && context !== undefined) return context
   const headers: Record<string, string> = {}
   for (const { name, template } of plan.headers) {
-    const value = render(plan, principal, template)
+    const value = render(plan, principal, template, inHeader)
     if (typeof value !== "string") return value
     if (!isHeaderValue(value)) return unsendable(plan.server, `header ${name}`)
     headers[name] = value
@@ -176,6 +205,9 @@ const buildHeaders = (
   }
   return headers
 }
+
+/** The hub's own values in the form of its own headers; a token has to be sent as it is or not at all. */
+const inHeader = (value: string, { scope }: Reference): string => (scope === "context" ? headerText(value) : value)
 
 type Signed = (typeof signedHeaders)[number]
 
@@ -202,35 +234,50 @@ const buildUrl = (plan: ServerPlan, principal: Principal): string | Refusal => {
   return dots ? unsendable(plan.server, "url") : text
 }
 
+/** A program would take such a name for a place or an option of its own. */
+const isMisread = (name: string): boolean => /^-|^\.{1,2}$|[\\/\0]/.test(name)
+
 const buildChild = (
   plan: ServerPlan,
   options: Omit<HeaderOptions, "body">,
-  environment: EnvironmentRecord
-):
-  | {
-      readonly command: string
-      readonly args: ReadonlyArray<string>
-      readonly cwd: string
-      readonly env: Readonly<Record<string, string>>
-    }
-  | Refusal => {
+  environment: EnvironmentRecord,
+  dataFolder: string | undefined
+): ChildStart | Refusal => {
   const { principal } = options.context
-  const command = render(plan, principal, plan.command)
+  const folder =
+    plan.namesFolder && plan.isolation !== "shared" && dataFolder !== undefined
+      ? userFolder(dataFolder, principal.userId, plan.server)
+      : undefined
+  if (plan.namesFolder && folder === undefined) return withoutFolder(plan.server)
+  let isNameMisread = false
+  const expand = (template: BoundTemplate) =>
+    render(
+      plan,
+      principal,
+      template,
+      (value, { name }) => {
+        isNameMisread ||= name === contextNames.name && isMisread(value)
+        return value
+      },
+      folder
+    )
+  const command = expand(plan.command)
   if (typeof command !== "string") return command
-  const cwd = render(plan, principal, plan.cwd)
+  const cwd = expand(plan.cwd)
   if (typeof cwd !== "string") return cwd
   const args: Array<string> = []
   for (const template of plan.args) {
-    const arg = render(plan, principal, template)
+    const arg = expand(template)
     if (typeof arg !== "string") return arg
     args.push(arg)
   }
   const env = childEnvironment(environment)
   for (const { name, template } of plan.env) {
-    const value = render(plan, principal, template)
+    const value = expand(template)
     if (typeof value !== "string") return value
     env[name] = value
   }
+  if (isNameMisread) return misreadName(plan.server)
   for (const { name } of plan.tokens) {
     const value = tokenOf(plan, principal, name)
     // A token never takes the place of a variable that is there: one named PATH would choose the program.
@@ -243,5 +290,17 @@ const buildChild = (
   for (const [name, value] of Object.entries(env)) {
     if (value.includes("\0")) return unsendable(plan.server, `environment variable ${name}`)
   }
-  return { command, args, cwd, env }
+  return { command, args, cwd, env, userFolder: folder }
 }
+
+const withoutFolder = (server: string): UpstreamFailed =>
+  refused(
+    server,
+    `Server ${server} needs a folder of this user (${contextNames.folder}), and gets none: this hub has no data folder, or all users share the server`
+  )
+
+const misreadName = (server: string): UpstreamFailed =>
+  refused(
+    server,
+    `The name of this user would be read as a path or an option by server ${server}; its operator can write ${contextNames.id} or ${contextNames.folder} in place of ${contextNames.name}`
+  )

@@ -6,6 +6,7 @@
 import { Redacted } from "effect"
 import type { Principal } from "../../../domain/identity/Principal.ts"
 import * as Scrubber from "../../../domain/Scrubber.ts"
+import { contextReferences, parseTemplate, type Template } from "../../../domain/servers/Expansion.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 
 /** What became of the settings' templates; each transport has its own. */
@@ -20,11 +21,13 @@ export interface Expanded {
 export const scrubberOf = (config: ServerConfig, principal: Principal, expanded: Expanded): Scrubber.Scrubber => {
   const secrets = Array.from(principal.serviceTokens.values(), Redacted.value)
   const add = (template: string | undefined, value: string | undefined): void => {
-    if (template?.includes("${") && value !== undefined) secrets.push(expansion(template, value))
+    if (template?.includes("${") && value !== undefined && !isContext(parseTemplate(template))) {
+      secrets.push(expansion(template, value))
+    }
   }
   for (const [name, template] of Object.entries(config.env ?? {})) {
     const value = expanded.env?.[name]
-    if (value === undefined) continue
+    if (value === undefined || isContext(parseTemplate(template))) continue
     secrets.push(value)
     add(template, value)
   }
@@ -33,6 +36,11 @@ export const scrubberOf = (config: ServerConfig, principal: Principal, expanded:
   add(config.url, expanded.url)
   return Scrubber.make(secrets)
 }
+
+/** Whether the text holds nothing of the environment or of the user's tokens, and says where, or who, the user is. */
+const isContext = (template: Template): boolean =>
+  contextReferences(template).length > 0 &&
+  template.every((part) => typeof part === "string" || part.scope === "context")
 
 /** The part of `value` that came out of the template's `${…}`, between its literal beginning and end. */
 const expansion = (template: string, value: string): string => {

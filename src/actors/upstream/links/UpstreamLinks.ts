@@ -63,7 +63,8 @@ export interface UpstreamLinks {
 
 export interface LinkOptions {
   readonly protocolVersion: string
-  readonly clientCapabilities: JsonObject
+  /** What of its capabilities a server may rely on. */
+  readonly offered: (server: string) => JsonObject
   readonly clientInfo: JsonObject
   /** Whether the session may reach the server now. */
   readonly admits: (server: string) => boolean
@@ -210,7 +211,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       name: server,
       config,
       protocolVersion: options.protocolVersion,
-      clientCapabilities: options.clientCapabilities,
+      clientCapabilities: options.offered(server),
       clientInfo: options.clientInfo,
       context,
       // A child that is told to end may go on speaking for a while.

@@ -10,6 +10,7 @@
  * and which differs from 2025-03-26 in nothing this hub relies on; and, in a process started for it, revision 2026-07-28.
  */
 import { Context, Deferred, Effect, Exit, FileSystem, Layer, Option, Path, Scope } from "effect"
+import { DataFolder } from "../../../domain/config/DataFolder.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Era, isStateful, latestStateful, statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
@@ -25,6 +26,7 @@ import * as StdioStateless from "./StdioStateless.ts"
 import type { ConnectOptions, OpenIn, UpstreamConnection } from "../connection/UpstreamConnection.ts"
 import { UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
 import { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
+import { makeUserFolder } from "./UserFolder.ts"
 
 export interface UpstreamStdioOptions {
   /** Milliseconds between SIGTERM and SIGKILL. */
@@ -63,6 +65,7 @@ export class UpstreamStdio extends Context.Service<
 
 const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
   const { initTimeout, maxUpstreamBytes } = yield* HubConfig
+  const dataFolder = yield* DataFolder
   const answers = yield* AnswerBytes
   const share = yield* FairShare
   const headers = yield* UpstreamHeaders
@@ -83,11 +86,13 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     return { cwd, tmp }
   })
 
-  /** The folder that the settings name, or the connection's own. */
-  const workingFolder = (server: string, wanted: string, own: string) => {
+  /** The folder that the settings name, or the connection's own. One in the user's folder is made. */
+  const workingFolder = (server: string, wanted: string, own: string, ofUser: string | undefined) => {
     if (wanted === "") return Effect.succeed(own)
     const named = path.resolve(wanted)
-    return fs.stat(named).pipe(
+    const isOfUser = ofUser !== undefined && named.startsWith(ofUser + path.sep)
+    const made = isOfUser ? Effect.ignore(fs.makeDirectory(named, { recursive: true, mode: 0o700 })) : Effect.void
+    return Effect.andThen(made, fs.stat(named)).pipe(
       Effect.option,
       Effect.flatMap((found) =>
         Option.isSome(found) && found.value.type === "Directory"
@@ -128,6 +133,12 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     const folders = yield* Effect.mapError(folder, () =>
       unavailable("spawn", `No folder could be made for server "${name}"; check that the hub's TMPDIR is writable`)
     )
+    if (started.userFolder !== undefined && dataFolder !== undefined) {
+      yield* makeUserFolder(name, started.userFolder, dataFolder).pipe(
+        Effect.provideService(FileSystem.FileSystem, fs),
+        Effect.provideService(Path.Path, path)
+      )
+    }
     const services = yield* Effect.context<never>()
     const closed = yield* Deferred.make<string>()
     // The two halves need each other: the child hears lines for the connection, which sends through the child.
@@ -158,7 +169,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       command: fromHub(started.command),
       args: started.args.map(fromHub),
       env: { ...started.env, TMPDIR: folders.tmp, TMP: folders.tmp, TEMP: folders.tmp },
-      cwd: yield* workingFolder(name, started.cwd, folders.cwd),
+      cwd: yield* workingFolder(name, started.cwd, folders.cwd, started.userFolder),
       maxLineBytes: maxUpstreamBytes,
       room,
       maxStdinBytes: settings.maxStdinBytes,

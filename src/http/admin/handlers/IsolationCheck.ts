@@ -39,11 +39,12 @@ const mayHave = (token: string, server: string, config: ServerConfig): boolean =
 const canary = (tokens: ReadonlyArray<string>) => {
   const userId = UserId.make(SecureRandom.uuidV4Unsafe())
   const sessionId = SessionId.make(SecureRandom.uuidV4Unsafe())
+  const username = `canary-${SecureRandom.uuidV4Unsafe()}`
   const values = new Map(tokens.map((name) => [name, `canary-${SecureRandom.uuidV4Unsafe()}`]))
   const context: CallContext = {
     principal: {
       userId,
-      username: "canary",
+      username,
       isAdmin: false,
       keyId: KeyId.make(SecureRandom.uuidV4Unsafe()),
       keyName: "canary",
@@ -56,7 +57,7 @@ const canary = (tokens: ReadonlyArray<string>) => {
     userSessionId: userSessionId(userId, sessionId),
     requestId: makeMint()(userId, sessionId, "tools/call", 0)
   }
-  return { context, values, marks: [userId, sessionId, context.userSessionId, ...values.values()] }
+  return { context, values, marks: [userId, username, sessionId, context.userSessionId, ...values.values()] }
 }
 
 type Canary = ReturnType<typeof canary>

@@ -1,5 +1,9 @@
 /** The operations on users, on the domain's services. */
+import { existsSync } from "node:fs"
 import { Effect } from "effect"
+import { DataFolder } from "../../../domain/config/DataFolder.ts"
+import { foldersOfUser } from "../../../domain/context/UserFolders.ts"
+import type { UserId } from "../../../domain/Ids.ts"
 import type { User } from "../../../domain/identity/User.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { asRefusal } from "../operations/OperationRefused.ts"
@@ -19,6 +23,11 @@ export const UserHandlers = UserOperations.toLayer(
   Effect.gen(function* () {
     const users = yield* Users
     const ends = yield* sessionEnds
+    const dataFolder = yield* DataFolder
+    const filesOf = (id: UserId): string | null => {
+      const folder = dataFolder === undefined ? undefined : foldersOfUser(dataFolder, id)
+      return folder !== undefined && existsSync(folder) ? folder : null
+    }
     return UserOperations.of({
       userAdd: ({ isAdmin, username }) => users.add({ username, isAdmin }).pipe(Effect.map(view), asRefusal),
       userList: () =>
@@ -30,7 +39,7 @@ export const UserHandlers = UserOperations.toLayer(
         findUser(users, user).pipe(
           Effect.tap((found) => users.remove(found.id)),
           Effect.tap((found) => ends.ofUser(found.id)),
-          Effect.map(view),
+          Effect.map((found) => ({ ...view(found), files: filesOf(found.id) })),
           asRefusal
         ),
       userSetActive: ({ isActive, user }) =>

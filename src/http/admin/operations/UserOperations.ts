@@ -13,6 +13,9 @@ export const UserView = Schema.Struct({
 })
 export type UserView = typeof UserView.Type
 
+/** A user who is gone, and the folder of what servers have kept for them: null where there is none. */
+const RemovedUser = Schema.Struct({ ...UserView.fields, files: Schema.NullOr(Schema.String) })
+
 const user = { user: Schema.String }
 
 export class UserOperations extends RpcGroup.make(
@@ -22,8 +25,8 @@ export class UserOperations extends RpcGroup.make(
     error: OperationRefused
   }),
   Rpc.make("userList", { success: Schema.Array(UserView), error: OperationRefused }),
-  /** Removes the user with all keys and groups, and ends their sessions. */
-  Rpc.make("userRemove", { payload: user, success: UserView, error: OperationRefused }),
+  /** Removes the user with all keys and groups, and ends their sessions; the files of their servers stay. */
+  Rpc.make("userRemove", { payload: user, success: RemovedUser, error: OperationRefused }),
   /** An inactive user keeps everything, but no key of theirs opens the hub; their sessions end. */
   Rpc.make("userSetActive", {
     payload: { ...user, isActive: Schema.Boolean },

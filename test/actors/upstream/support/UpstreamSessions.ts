@@ -80,7 +80,7 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       isIdle: options.isIdle ?? (() => true),
       listens: () => false,
       protocolVersion: "2025-11-25",
-      clientCapabilities: {},
+      offered: () => ({}),
       clientInfo: { name: "test", version: "1" },
       onMessage: (_, message) => messages.add(message),
       onOpen: options.onOpen ?? (() => Effect.void),
