@@ -25,7 +25,8 @@ const recordOf = ({ kind, method, principal, sessionId }: TrackOptions): Request
   touch: nothing,
   limit: nothing,
   pause: nothing,
-  resume: nothing
+  resume: nothing,
+  isPaused: false
 })
 
 /** What it does not have (statistics, requests tracked by hand) dies when it is asked for. */

@@ -131,7 +131,7 @@ export const accessRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a tool that is not granted can be called once it is known",
     file: catalog,
-    find: "return permitted(kind, access, only) ? Effect.succeed(only) : unknown(kind, name)",
+    find: "if (!permitted(kind, access, only)) return unknown(kind, name)\n",
     replace: "return Effect.succeed(only)",
     tests: [seen]
   },
@@ -199,6 +199,27 @@ export const accessRules: ReadonlyArray<Mutation> = [
     tests: [targets]
   },
   {
+    wrong: "a name leads where it led before the user's groups changed",
+    file: catalog,
+    find: "latest !== undefined && latest.access === access",
+    replace: "latest !== undefined",
+    tests: [seen, targets]
+  },
+  {
+    wrong: "a name leads where it led before the server's list changed",
+    file: catalog,
+    find: "forget: () => known.clear()",
+    replace: "forget: () => {}",
+    tests: [seen]
+  },
+  {
+    wrong: "a call whose name was looked up is not looked at again when the user's groups have changed meanwhile",
+    file: "src/actors/session/Carrier.ts",
+    find: "if (inForce === admittedBy) return true",
+    replace: "if (admittedBy !== undefined) return true",
+    tests: ["test/http/mcp/sessions/ChangedGroups.test.ts"]
+  },
+  {
     wrong: "a session keeps the settings it was opened with",
     file: "src/actors/session/SessionAccess.ts",
     find: " || decided.settings !== current",
@@ -217,7 +238,7 @@ export const accessRules: ReadonlyArray<Mutation> = [
     file: "src/http/mcp/McpEndpoint.ts",
     find: "resolveTarget(path.target, principal.groups, settings.current())",
     replace:
-      '(resolveTarget(path.target, principal.groups, settings.current()) ?? { kind: "server", name: path.target })',
+      '(resolveTarget(path.target, principal.groups, settings.current()) ?? { kind: "server", name: path.target, text: path.target })',
     tests: [targets]
   },
   {

@@ -18,8 +18,8 @@ export const doors: ReadonlyArray<Mutation> = [
   {
     wrong: "of two Authorization headers the first counts",
     file: "src/http/admission/Authentication.ts",
-    find: 'request.disagrees("authorization") || ',
-    replace: "",
+    find: 'authorization !== undefined && request.disagrees("authorization")',
+    replace: "false",
     tests: ["test/http/admission/Keys.test.ts"]
   },
   {

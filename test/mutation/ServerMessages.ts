@@ -111,10 +111,10 @@ export const serverMessages: ReadonlyArray<Mutation> = [
     tests: [callbacks]
   },
   {
-    wrong: "an exception in the end of a request ends the process",
+    wrong: "an exception in the end of a request is nobody's",
     file: "src/actors/requests/RequestTracker.ts",
-    find: "guarding(request).whenEnded(fiber, (exit) => finish(request, exit))",
-    replace: "fiber.addObserver((exit) => finish(request, exit))",
+    find: "guarding(request).fail(defect)",
+    replace: "throw defect",
     tests: [callbacks]
   }
 ]

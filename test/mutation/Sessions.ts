@@ -41,7 +41,7 @@ export const sessions: ReadonlyArray<Mutation> = [
   {
     wrong: "a session's key holds no target",
     file: registry,
-    find: "\\n${targetText(target)}",
+    find: "\\n${target.text}",
     replace: "",
     tests: [ownership]
   },

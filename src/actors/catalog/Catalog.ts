@@ -39,6 +39,8 @@ export interface Listing {
 }
 
 export interface Catalog {
+  /** A list is another one now. */
+  readonly forget: () => void
   readonly list: (kind: ListKind, access: Access, context: CallContext) => Effect.Effect<Listing>
   readonly tool: (
     name: string,
@@ -84,7 +86,15 @@ const undecided = (name: string, server: string): UpstreamUnavailable =>
     retryAfterMs: 1_000
   })
 
-/** The reason for a list of which only the first pages could be had. */
+/** A tool that was found without anybody being asked, and the access it was found with. */
+interface KnownTool {
+  readonly access: Access
+  readonly found: Effect.Effect<Route>
+}
+
+/** Names remembered; beyond that all are forgotten. */
+const mostKnown = 256
+
 type Loaded = ReadonlyMap<string, Result.Result<Items, UpstreamError>>
 
 const isSwitchedOff = (config: ServerConfig | undefined, server: string, tool: string, separator: string): boolean =>
@@ -104,6 +114,8 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
   const settings = yield* Settings
   const { nameSeparator: separator } = yield* HubConfig
 
+  const known = new Map<string, KnownTool>()
+
   const load = (kind: ListKind, servers: Iterable<string>, context: CallContext): Effect.Effect<Loaded> =>
     Effect.forEach(
       servers,
@@ -118,6 +130,14 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       grantsTool(grant, server, tool, separator) &&
       !isSwitchedOff(settings.current().mcpServers[server], server, tool, separator)
     )
+  }
+
+  /** What an access admits stays so: the session has another one when groups or settings change. */
+  const remembered = (name: string, access: Access, route: Route): Effect.Effect<Route> => {
+    const found = Effect.succeed(route)
+    if (known.size >= mostKnown) known.clear()
+    known.set(name, { access, found })
+    return found
   }
 
   const exposed = (kind: ListKind, server: string, key: string, item: Item): Item => {
@@ -193,7 +213,8 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
     // The usual case costs next to nothing: one server could have exposed the name, and its list is known to hold it.
     const only = prefixed.length === 1 ? prefixed[0]! : undefined
     if (only !== undefined && lists.known(only.server, kind)?.has(only.name)) {
-      return permitted(kind, access, only) ? Effect.succeed(only) : unknown(kind, name)
+      if (!permitted(kind, access, only)) return unknown(kind, name)
+      return kind === "tools" ? remembered(name, access, only) : Effect.succeed(only)
     }
     return searched(kind, name, access, context, prefixed)
   }
@@ -310,7 +331,12 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
 
   return {
     list,
-    tool: (name, access, context) => named("tools", name, access, context),
+    forget: () => known.clear(),
+    tool: (name, access, context) => {
+      const latest = known.get(name)
+      if (latest !== undefined && latest.access === access) return latest.found
+      return named("tools", name, access, context)
+    },
     toolOf: (route, context) =>
       Effect.suspend(() => {
         const known = lists.known(route.server, "tools")?.get(route.name)

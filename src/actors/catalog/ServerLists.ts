@@ -171,13 +171,15 @@ export interface ListOptions {
   /** Of the user's memory, for the lists that are kept. */
   readonly room: Room
   readonly links: UpstreamLinks
+  /** What a name leads to may be something else now. */
+  readonly onChange: () => void
   /** A list came after the client had been answered without it. */
   readonly announce: (kind: ListKind) => void
   /** What a server sends beside the answer to a list. */
   readonly onMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
 }
 
-export const make = Effect.fnUntraced(function* ({ announce, links, onMessage, room }: ListOptions) {
+export const make = Effect.fnUntraced(function* ({ announce, links, onChange, onMessage, room }: ListOptions) {
   const session = yield* Effect.scope
   const hub = yield* HubConfig
   const now = monotonicMillis(yield* Clock.Clock)
@@ -196,6 +198,7 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onMessage, r
   const forget = (key: string): void => {
     room.release(cache.get(key)?.bytes ?? 0)
     cache.delete(key)
+    onChange()
   }
 
   const loadAnew = Effect.fnUntraced(function* (

@@ -13,8 +13,11 @@ import { LogOutput } from "./LogOutput.ts"
 import type { EndedRequest, RequestOutcome } from "../../domain/requests/RequestRecord.ts"
 
 const maxText = 256
-/** Method and target come from the client, which may send megabytes. */
-const bounded = (text: string | undefined): string | null => (text === undefined ? null : excerpt(text, maxText))
+/** Method and target come from the client, which may send megabytes. The whole line is scrubbed; a cut key is not one. */
+const bounded = (text: string | undefined): string | null => {
+  if (text === undefined) return null
+  return text.length <= maxText ? text : excerpt(text, maxText)
+}
 
 const level = (outcome: RequestOutcome | "unknown"): string =>
   outcome === "completed" ? "info" : outcome === "failed" || outcome === "timedOut" ? "error" : "warn"

@@ -18,7 +18,7 @@ import { type Claim, sessionDigest, type StoredSession } from "../../domain/reco
 import { type Recovered } from "./Sessions.ts"
 import type { SessionActor } from "../session/SessionActor.ts"
 import type { OpenOptions } from "../session/Session.ts"
-import { type Target, targetText } from "../../domain/access/Target.ts"
+import type { Target } from "../../domain/access/Target.ts"
 import { SessionLimitReached, SessionRefused, SessionsUnavailable } from "../../domain/requests/SessionErrors.ts"
 
 export interface SessionRecovery {
@@ -105,7 +105,7 @@ export const make = Effect.fnUntraced(function* ({ claim, open }: RecoveryOption
 
   const recover: SessionRecovery["recover"] = (principal, target, wireId) =>
     Effect.suspend(() => {
-      const digest = sessionDigest(principal.userId, principal.keyId, targetText(target), wireId)
+      const digest = sessionDigest(principal.userId, principal.keyId, target.text, wireId)
       const looking = recoveries.run(digest, () => lookUp(principal, target, wireId, digest))
       if (recoveries.has(digest)) return looking
       const miss = misses.get(digest)

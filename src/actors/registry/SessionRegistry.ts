@@ -32,7 +32,7 @@ import * as SessionRenewal from "./SessionRenewal.ts"
 import { Sessions } from "./Sessions.ts"
 import { UserLimits } from "../limits/UserLimits.ts"
 import type { OpenOptions, SessionPlace } from "../session/Session.ts"
-import { type Target, targetText } from "../../domain/access/Target.ts"
+import type { Target } from "../../domain/access/Target.ts"
 import { SessionNotFound, type SessionRefused } from "../../domain/requests/SessionErrors.ts"
 
 interface Entry {
@@ -61,7 +61,7 @@ const watchEvery = "500 millis"
 const endedCapacity = 10_000
 
 const keyOf = (principal: Principal, target: Target, wireId: string): string =>
-  `${principal.userId}\n${principal.keyId}\n${targetText(target)}\n${wireId}`
+  `${principal.userId}\n${principal.keyId}\n${target.text}\n${wireId}`
 
 /** No header can hold this, so no `Mcp-Session-Id` names a session that lives on an event stream. */
 const streamedKeyOf = (principal: Principal, target: Target, wireId: string): string =>
@@ -130,7 +130,7 @@ const make = Effect.gen(function* () {
     // From the moment it is in the map, the end of its key ends it; before, nobody would.
     if (options.principal.standing.isRevoked) return yield* keyEnded
     const { userId, keyId } = options.principal
-    const digest = sessionDigest(userId, keyId, targetText(options.target), wireId)
+    const digest = sessionDigest(userId, keyId, options.target.text, wireId)
     const isStored = eraOf(options.protocolVersion) === "stateful" && options.streamed === undefined
     const entry: Entry = { key, actor, scope, gone, leave, journal: isStored ? { digest, actor } : undefined }
     entries.set(key, entry)

@@ -134,11 +134,14 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
       return new Guard(runFork, { breakOff }, { requestId, method, userId, sessionId })
     }
 
+    /** One for all fibers: a defect in the end of a request is that request's, see `finish`. */
+    const observing = new Guard(runFork, { breakOff: () => {} })
+
     const interrupt = (request: RunningRequest): void => {
       const fiber = request.fiber
       if (fiber === undefined || fiber.pollUnsafe() !== undefined) return
       finishing.add(request)
-      guarding(request).whenEnded(fiber, () => void finishing.delete(request))
+      observing.whenEnded(fiber, () => void finishing.delete(request))
       fiber.interruptUnsafe()
     }
 
@@ -172,12 +175,16 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
 
     /** The effect has ended; what ended it from outside has answered already. */
     const finish = (request: RunningRequest, exit: Exit.Exit<unknown, unknown>): void => {
-      const [outcome, errorKind] = outcomeOf(request, exit)
-      const isFirst = settle(request, outcome, errorKind)
-      // Taken first: once it has been called, it is not called again, even if it throws.
-      const { answer } = request
-      request.release()
-      if (isFirst) answer(exit)
+      try {
+        const [outcome, errorKind] = outcomeOf(request, exit)
+        const isFirst = settle(request, outcome, errorKind)
+        // Taken first: once it has been called, it is not called again, even if it throws.
+        const { answer } = request
+        request.release()
+        if (isFirst) answer(exit)
+      } catch (defect) {
+        guarding(request).fail(defect)
+      }
     }
 
     const start = (
@@ -191,7 +198,7 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
       request.answer = answer
       const fiber = fork(Effect.suspend(() => use(request)))
       request.fiber = fiber
-      guarding(request).whenEnded(fiber, (exit) => finish(request, exit))
+      observing.whenEnded(fiber, (exit) => finish(request, exit))
       // It was ended by its own first steps, when there was no fiber to interrupt yet.
       if (fiber.pollUnsafe() === undefined && !running.has(request.requestId)) interrupt(request)
       return request

@@ -120,6 +120,10 @@ export class RunningRequest implements RequestRecord, Deadlined {
     this.#update()
   }
 
+  get isPaused(): boolean {
+    return this.#pauses > 0
+  }
+
   pause(): void {
     if (this.#pauses++ > 0) return
     this.#pausedMono = this.#deadlines.now()

@@ -4,6 +4,7 @@
  */
 import { Effect, Predicate } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
+import type { Access } from "../../domain/access/Access.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { paramsToStateful } from "../../domain/protocol/eras/RequestMeta.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
@@ -27,12 +28,19 @@ import { isJsonObject, metaOf, textOrEmpty } from "../../domain/protocol/JsonObj
 const restartedKey = "mcphub/restarted"
 
 export interface Carrier {
-  readonly carry: (call: Call, server: string, params: JsonObject | undefined) => Effect.Effect<unknown, RequestError>
+  /** `admittedBy`: the access under which the call's name was looked up, where one was. */
+  readonly carry: (
+    call: Call,
+    server: string,
+    params: JsonObject | undefined,
+    admittedBy?: Access
+  ) => Effect.Effect<unknown, RequestError>
   /** The connection to the request's server, for what is not carried as it is. */
   readonly reach: (
     call: Call,
     server: string,
-    params: JsonObject | undefined
+    params: JsonObject | undefined,
+    admittedBy?: Access
   ) => Effect.Effect<UpstreamConnection, UpstreamError>
 }
 
@@ -65,10 +73,17 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
       next === undefined ? params : { ...params, _meta: next }
     )
 
-  const reach: Carrier["reach"] = (call, server, params) => {
-    const { message, record } = call
-    // Its name was looked up under the access of then. From here on `SessionAdmission` ends it, should that change.
-    if (!admitsRequest(access(), server, message.method, [textOrEmpty(params?.["name"])], hub.nameSeparator)) {
+  /** From here on `SessionAdmission` ends a request that is no longer admitted. */
+  const isAdmitted = (call: Call, server: string, params: JsonObject | undefined, admittedBy?: Access): boolean => {
+    const inForce = access()
+    // Its name may have waited for a list, and been looked up under the access of then.
+    if (inForce === admittedBy) return true
+    return admitsRequest(inForce, server, call.message.method, [textOrEmpty(params?.["name"])], hub.nameSeparator)
+  }
+
+  const reach: Carrier["reach"] = (call, server, params, admittedBy) => {
+    const { record } = call
+    if (!isAdmitted(call, server, params, admittedBy)) {
       return new NotAllowed({ server, message: `The user's groups no longer admit this request to server ${server}` })
     }
     record.server = server
@@ -115,10 +130,16 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
   }
 
   /** One exchange with the server; between sides with sessions nothing reads or changes its answer. */
-  const sendOn = (call: Call, connection: UpstreamConnection, isStraight: boolean): Send => {
+  const exchange = (
+    call: Call,
+    connection: UpstreamConnection,
+    isStraight: boolean,
+    params: JsonObject | undefined,
+    onMessage: Parameters<Send>[1]
+  ): Effect.Effect<unknown, UpstreamError> => {
     const { context, message } = call
     const extend = settings.current().mcpServers[connection.server]?.options?.resetTimeoutOnProgress === true
-    const send: Send = (sent, onMessage) =>
+    const send = (sent: JsonObject | undefined) =>
       connection.request({
         method: message.method,
         params: era === "stateless" && connection.era === "stateful" ? paramsToStateful(sent) : sent,
@@ -129,7 +150,7 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
         onProgress: extend ? () => call.record.touch() : undefined,
         onMessage
       })
-    return telemetry.enabled ? (sent, onMessage) => Effect.flatMap(traced(sent), (next) => send(next, onMessage)) : send
+    return telemetry.enabled ? Effect.flatMap(traced(params), send) : send(params)
   }
 
   /**
@@ -144,8 +165,8 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
       )
     })
 
-  const carry: Carrier["carry"] = (call, server, params) =>
-    Effect.flatMap(reach(call, server, params), (connection) => {
+  const carry: Carrier["carry"] = (call, server, params, admittedBy) =>
+    Effect.flatMap(reach(call, server, params, admittedBy), (connection) => {
       const loss = links.takeLoss(server)
       const carried = carryOn(call, connection, params, loss === undefined)
       return loss === undefined ? carried : tellLoss(call, server, carried, loss)
@@ -159,9 +180,11 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
     isAsItIs: boolean
   ): Effect.Effect<unknown, RequestError> => {
     if (era === "stateful" && connection.era === "stateful") {
-      return sendOn(call, connection, isAsItIs)(params, (message) => messages.ofCall(call, connection, message))
+      return exchange(call, connection, isAsItIs, params, (message) => messages.ofCall(call, connection, message))
     }
-    const send = translated(call, connection, params, sendOn(call, connection, false))
+    const send = translated(call, connection, params, (sent, onMessage) =>
+      exchange(call, connection, false, sent, onMessage)
+    )
     const carried = bridge.carry(call, connection, params, send)
     const level = call.said?.logLevel
     return level === undefined ? carried : Effect.andThen(logLevel.want(call, connection, level), carried)

@@ -17,7 +17,6 @@ import type { JsonObject, JsonRpcResponse } from "../../domain/protocol/JsonRpc.
 import { eraOf, primesStreams } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
 import { AuditTrail } from "../observing/AuditTrail.ts"
-import * as AuditPlaces from "./AuditPlaces.ts"
 import * as Catalog from "../catalog/Catalog.ts"
 import * as ClientQuestions from "../calls/ClientQuestions.ts"
 import * as EraBridge from "../calls/EraBridge.ts"
@@ -46,7 +45,6 @@ import * as SessionSubscriptions from "./SessionSubscriptions.ts"
 import * as UpstreamLinks from "../upstream/links/UpstreamLinks.ts"
 import { UserLimits } from "../limits/UserLimits.ts"
 import type { OpenOptions, SessionSummary } from "./Session.ts"
-import { targetText } from "../../domain/access/Target.ts"
 
 export interface SessionActor
   extends
@@ -60,6 +58,8 @@ export interface SessionActor
   readonly sessionId: SessionId
   readonly wireId: WireSessionId
   readonly protocolVersion: string
+  /** In its revision a stream may begin before there is a message for it. */
+  readonly primes: boolean
   /** The client answers a question of an upstream. */
   readonly answer: (response: JsonRpcResponse, principal: Principal) => void
   readonly summary: () => SessionSummary
@@ -90,6 +90,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const { open, sessionId, wireId } = options
   const { protocolVersion } = open
   const era = eraOf(protocolVersion)
+  const primes = primesStreams(protocolVersion)
   const tracker = yield* RequestTracker
 
   // What the session owns. Its scope closes these in the reverse order.
@@ -107,7 +108,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     Effect.sync(() =>
       SessionReplay.make({
         sessionId,
-        primes: primesStreams(protocolVersion),
+        primes,
         background: background.run,
         memory: rooms.events
       })
@@ -141,7 +142,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const onSessionMessage = messages.ofSession
   const logLevel = SessionLogLevel.make({ memory, live: () => links.live(), onSessionMessage })
 
-  const access = SessionAccess.make(open.target, settings, activity.principal)
+  const { access, places } = SessionAccess.make(open.target, settings, yield* AuditTrail, activity.principal)
   const hear = yield* ServerNews.make({
     sessionId,
     principal: activity.principal,
@@ -170,10 +171,11 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   const lists: ServerLists.ServerLists = yield* ServerLists.make({
     room: rooms.lists,
     links,
+    onChange: () => catalog.forget(),
     announce: messages.announce,
     onMessage: onSessionMessage
   })
-  const catalog = yield* Catalog.make({ lists, era, direct: open.target.kind === "server" })
+  const catalog: Catalog.Catalog = yield* Catalog.make({ lists, era, direct: open.target.kind === "server" })
   const limits = yield* UserLimits
   const { maxInflightPerUser } = yield* HubConfig
   const parked = yield* ParkedCalls.make({ claim: () => retained.claim(userId, "parked") })
@@ -193,7 +195,6 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
   })
 
   // What the client sends.
-  const places = AuditPlaces.make(open.target, settings, yield* AuditTrail)
   const subscriptions: SessionSubscriptions.SessionSubscriptions = yield* SessionSubscriptions.make({
     access,
     catalog,
@@ -244,7 +245,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
       username: principal.username,
       keyId: principal.keyId,
       keyName: principal.keyName,
-      target: targetText(open.target),
+      target: open.target.text,
       protocolVersion,
       client: { name: nameOf(open.clientInfo, "name"), version: nameOf(open.clientInfo, "version") },
       adopted: era === "stateful" && open.adopt !== undefined,
@@ -262,6 +263,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     sessionId,
     wireId,
     protocolVersion,
+    primes,
     ...streams,
     ...activity,
     ...notifications,

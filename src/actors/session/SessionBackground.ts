@@ -3,10 +3,10 @@
  * a fiber in the session's scope, so it ends with the session; how it ends concerns nobody.
  */
 import { Effect, FiberSet } from "effect"
-import type { RequestId, SessionId } from "../../domain/Ids.ts"
+import type { SessionId } from "../../domain/Ids.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { userSessionId } from "../../domain/context/UserSessionId.ts"
-import type { AuditPlaces } from "./AuditPlaces.ts"
+import type { AuditPlaces } from "./SessionAccess.ts"
 import { type RequestRecord, RequestTracker } from "../requests/RequestTracker.ts"
 import type { CallContext } from "../upstream/connection/UpstreamConnection.ts"
 
@@ -26,24 +26,18 @@ export interface SessionBackground {
   readonly tracked: (...notification: Notification) => Effect.Effect<unknown, unknown>
   /** Runs one. */
   readonly track: (...notification: Notification) => void
-  readonly contextOf: (principal: Principal, requestId: RequestId) => CallContext
+  /** What servers see of the session, whoever asks. */
+  readonly ids: Omit<CallContext, "principal" | "requestId">
 }
 
 export const make = Effect.fnUntraced(function* (sessionId: SessionId, openedBy: Principal) {
   const tracker = yield* RequestTracker
   const fork = yield* FiberSet.makeRuntime<never, unknown, unknown>()
-  const sessionKey = userSessionId(openedBy.userId, sessionId)
+  const ids = { sessionId, userSessionId: userSessionId(openedBy.userId, sessionId) }
 
   const run: SessionBackground["run"] = (effect) => {
     fork(Effect.ignore(effect))
   }
-
-  const contextOf: SessionBackground["contextOf"] = (principal, requestId) => ({
-    principal,
-    sessionId,
-    userSessionId: sessionKey,
-    requestId
-  })
 
   const tracked: SessionBackground["tracked"] = (principal, method, use, places) =>
     Effect.suspend(() => {
@@ -56,12 +50,12 @@ export const make = Effect.fnUntraced(function* (sessionId: SessionId, openedBy:
         kind: "notification",
         hasAuditPlace: place === "reserved"
       } as const
-      return tracker.track(options, (record) => use(contextOf(principal, record.requestId), record))
+      return tracker.track(options, (record) => use({ ...ids, principal, requestId: record.requestId }, record))
     })
 
   return {
     run,
-    contextOf,
+    ids,
     tracked,
     track: (...notification) => run(tracked(...notification))
   } satisfies SessionBackground

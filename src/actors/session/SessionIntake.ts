@@ -17,7 +17,7 @@ import type { ClientQuestions } from "../calls/ClientQuestions.ts"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
 import { AuditUnavailable, type RequestError, UserOverloaded } from "../../domain/requests/RequestErrors.ts"
 import { type RequestRecord, RequestTracker } from "../requests/RequestTracker.ts"
-import type { AuditPlaces } from "./AuditPlaces.ts"
+import type { AuditPlaces } from "./SessionAccess.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { SessionRequests } from "./SessionRequests.ts"
@@ -119,7 +119,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
     activity.requestStarted()
     const use = (record: RequestRecord): Effect.Effect<unknown, RequestError> => {
       running.set(record, message)
-      const context = background.contextOf(principal, record.requestId)
+      const context = { ...background.ids, principal, requestId: record.requestId }
       const call = { message, record, exchange, said, context }
       const answer = Effect.catchCause(requests.dispatch(call), (cause) => failed(record, cause))
       return telemetry.enabled ? telemetry.wrap(tracedRequest(message, protocolVersion), answer) : answer
@@ -132,7 +132,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       limits.give(principal.userId, "inFlight")
       try {
         running.delete(record)
-        questions.settle(record)
+        if (record.isPaused) questions.settle(record)
       } finally {
         settle(exit, exchange, record.requestId)
         activity.tellSettled()

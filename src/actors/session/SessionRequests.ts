@@ -3,6 +3,7 @@
  * server it names. One function per kind of method; the session actor gives it the request's record.
  */
 import { Effect, Predicate } from "effect"
+import type { Access } from "../../domain/access/Access.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { type ListKind, lists as listMethods } from "../../domain/protocol/Methods.ts"
 import * as ParamHeaders from "../../domain/protocol/eras/ParamHeaders.ts"
@@ -64,9 +65,10 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     return yield* new HeaderMismatch({ header, message: problem.message })
   })
 
-  const renamed = (call: Call, route: Route, field: string) => {
-    if (era === "stateful") return carry(call, route.server, withField(call.message.params, field, route.name))
-    const forward = (params: JsonObject | undefined) => carry(call, route.server, withField(params, field, route.name))
+  const renamed = (call: Call, route: Route, field: string, admittedBy?: Access) => {
+    const forward = (params: JsonObject | undefined) =>
+      carry(call, route.server, withField(params, field, route.name), admittedBy)
+    if (era === "stateful") return forward(call.message.params)
     return Effect.flatMap(bridge.retry(call), (retry): Effect.Effect<unknown, RequestError> => {
       if (retry.kind === "done") return Effect.succeed(retry.result)
       return retry.server === undefined || retry.server === route.server ? forward(retry.params) : stateElsewhere
@@ -132,10 +134,11 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
         const name = textOf(call, "name")
         if (name === undefined) return textMissing(call, "name")
         call.record.target = name
-        return Effect.flatMap(catalog.tool(name, access(), call.context), (route) =>
+        const admittedBy = access()
+        return Effect.flatMap(catalog.tool(name, admittedBy, call.context), (route) =>
           era === "stateful"
-            ? renamed(call, route, "name")
-            : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name"))
+            ? renamed(call, route, "name", admittedBy)
+            : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name", admittedBy))
         )
       }
       case "prompts/get": {

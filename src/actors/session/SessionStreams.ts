@@ -11,7 +11,7 @@ import type { JsonRpcId } from "../../domain/protocol/JsonRpc.ts"
 import type { EventSink, EventWriter } from "../calls/ClientExchange.ts"
 import type { ReplayStream } from "../streams/ReplayStream.ts"
 import { RequestTracker, type SessionClosed } from "../requests/RequestTracker.ts"
-import type { AuditPlaces } from "./AuditPlaces.ts"
+import type { AuditPlaces } from "./SessionAccess.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
 import type { SessionBackground } from "./SessionBackground.ts"
 import type { ListenFilter, SessionEvents } from "../streams/SessionEvents.ts"
@@ -77,7 +77,7 @@ export const make = Effect.fnUntraced(function* (options: StreamOptions) {
       const hasAuditPlace = place === "reserved"
       return tracker
         .track({ principal, sessionId, method: listenMethod, kind: "request", hasAuditPlace }, ({ requestId }) =>
-          subscriptions.subscribe(background.contextOf(principal, requestId), filter)
+          subscriptions.subscribe({ ...background.ids, principal, requestId }, filter)
         )
         .pipe(Effect.orElseSucceed(() => []))
     })

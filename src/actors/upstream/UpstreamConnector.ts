@@ -142,33 +142,34 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         else if (error.value._tag === "UpstreamErrorResponse") states.answered(asking)
       }
 
-      /** One request as sent, for `mcp.client.operation.duration`, whoever calls. */
+      /** One request, sent now, for `mcp.client.operation.duration`, whoever calls. */
       const measured = (
         asking: Asking,
         connection: UpstreamConnection,
         call: UpstreamCall
-      ): Effect.Effect<unknown, UpstreamError> =>
-        Effect.suspend((): Effect.Effect<unknown, UpstreamError> => {
-          if (call.context.principal.standing.isRevoked) return keyEnded(connection.server)
-          const started = now()
-          const { method } = call
-          const sent = Effect.catchCause(connection.request(call), (cause) =>
-            Effect.failCause(Cause.map(cause, (error) => meaningFor(method, error)))
-          )
-          return Effect.onExitPrimitive(sent, (exit) => {
-            const tookMs = now() - started
-            metrics.upstreamCallEnded(method, kindOf(exit), tookMs)
-            told(asking, call, exit, tookMs)
-            return undefined
-          })
+      ): Effect.Effect<unknown, UpstreamError> => {
+        if (call.context.principal.standing.isRevoked) return keyEnded(connection.server)
+        const started = now()
+        const { method } = call
+        const sent = Effect.catchCause(connection.request(call), (cause) =>
+          Effect.failCause(Cause.map(cause, (error) => meaningFor(method, error)))
+        )
+        return Effect.onExitPrimitive(sent, (exit) => {
+          const tookMs = now() - started
+          metrics.upstreamCallEnded(method, kindOf(exit), tookMs)
+          told(asking, call, exit, tookMs)
+          return undefined
         })
+      }
 
       const paced = (connection: UpstreamConnection, config: ServerConfig): UpstreamConnection =>
         withParts(connection, {
           request: (call) => {
             if (call.own === true || isSpread(call.method)) share.charge(call.context.principal.userId, "server", 1)
             const asking = { server: connection.server, config, context: call.context }
-            const sent = pauses.respect(asking, call.method, measured(asking, connection, call))
+            const sent = Effect.suspend(() =>
+              pauses.respect(asking, call.method, () => measured(asking, connection, call))
+            )
             return call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
           },
           notify: (method, params, context) => {

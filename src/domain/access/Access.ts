@@ -7,7 +7,7 @@
 import type { GroupGrant } from "../identity/Principal.ts"
 import type { SettingsValue } from "../servers/Settings.ts"
 import { settingsGroup } from "./SettingsGroups.ts"
-import type { Target } from "./Target.ts"
+import { type Target, targetNamed } from "./Target.ts"
 import { bothOf, eitherOf, grantOf, type NamedTools, type ToolGrant } from "./ToolGrant.ts"
 
 /** Admitted servers by name, in the order of the settings. */
@@ -81,8 +81,8 @@ export const resolveTarget = (
   groups: ReadonlyArray<GroupGrant>,
   settings: SettingsValue
 ): Target | undefined => {
-  const group: Target = { kind: "group", name }
+  const group = targetNamed("group", name)
   if (accessTo(group, groups, settings) !== undefined) return group
-  const server: Target = { kind: "server", name }
+  const server = targetNamed("server", name)
   return accessTo(server, groups, settings) !== undefined ? server : undefined
 }

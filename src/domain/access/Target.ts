@@ -1,7 +1,9 @@
 /** The target of a client, from `/mcp/:target`: everything the user may reach, one group of theirs, or one server. */
 export type Target =
-  | { readonly kind: "all" }
-  | { readonly kind: "group"; readonly name: string }
-  | { readonly kind: "server"; readonly name: string }
+  | { readonly kind: "all"; readonly text: string }
+  | { readonly kind: "group" | "server"; readonly name: string; readonly text: string }
 
-export const targetText = (target: Target): string => (target.kind === "all" ? "*" : `${target.kind}:${target.name}`)
+/** `text` tells targets apart: it is part of the name of every session. */
+export const everything: Target = { kind: "all", text: "*" }
+
+export const targetNamed = (kind: "group" | "server", name: string): Target => ({ kind, name, text: `${kind}:${name}` })

@@ -88,6 +88,8 @@ export interface RequestRecord {
    */
   readonly pause: () => void
   readonly resume: () => void
+  /** Somebody is being asked. */
+  readonly isPaused: boolean
 }
 
 export interface EndedRequest {

@@ -16,10 +16,13 @@ const bearer = /^Bearer[ \t]+(\S+)[ \t]*$/i
 
 /** `Authorization: Bearer`, `x-mcphub-key` or `?key=`; two different keys in one request are a conflict. */
 export const presentedKey = (request: WireRequest, allowQuery: boolean): Presented => {
-  if (request.disagrees("authorization") || request.disagrees("x-mcphub-key")) return { kind: "conflict" }
   const authorization = request.header("authorization")
+  const own = request.header("x-mcphub-key")
+  // A header that is not there does not disagree with itself.
+  if (authorization !== undefined && request.disagrees("authorization")) return { kind: "conflict" }
+  if (own !== undefined && request.disagrees("x-mcphub-key")) return { kind: "conflict" }
   const byBearer = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
-  const byHeader = request.header("x-mcphub-key")?.trim()
+  const byHeader = own?.trim()
   // The usual case, without a list of what else there is.
   if (byBearer !== undefined && byHeader === undefined && request.query.size === 0) {
     return { kind: "key", key: byBearer, byQuery: false }

@@ -8,17 +8,17 @@ import type { FairShare, Work } from "../../actors/limits/FairShare.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import type { Wait, Way } from "../wire/Guard.ts"
 import type { WireReply } from "../wire/Wire.ts"
-import type { Messages } from "./PostBody.ts"
 
 /** Bodies up to here cost no more than their request. */
-const smallBody = 64 * 1024
+export const smallBody = 64 * 1024
 /** Bytes of a body whose parse takes as long as a small request. */
 const bytesPerUnit = 64 * 1024
 
 /** Events that are sent again in the time of a small request. */
 const eventsPerUnit = 64
 
-export const unitsOfBody = (bytes: number): number => (bytes <= smallBody ? 0 : bytes / bytesPerUnit)
+/** Of a body that is no small one. */
+export const unitsOfBody = (bytes: number): number => bytes / bytesPerUnit
 
 /** Members of JSON that are parsed in the time of a small request. */
 export const membersPerUnit = 1_000
@@ -31,9 +31,6 @@ const membersOfStop = 10_000
  */
 export const unitsOfMembers = (members: number): number =>
   members <= membersPerUnit ? 0 : (members / membersPerUnit) * (1 + members / membersOfStop)
-
-/** Beyond the one that is paid. */
-export const unitsOfMessages = (messages: Messages): number => (messages.kind === "one" ? 0 : messages.items.length - 1)
 
 /** A stream that goes on is paid for with what may have to be sent again. */
 export const unitsOfStream = (kept: { readonly events: number; readonly bytes: number }): number =>

@@ -18,6 +18,7 @@ import type { Principal } from "../../domain/identity/Principal.ts"
 import { Principals } from "../../domain/identity/Principals.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
+import { clientLimits, readBytes } from "../../domain/protocol/json/JsonLimits.ts"
 import { messageEra } from "../../domain/protocol/eras/Admission.ts"
 import { assumedVersion, eraOf } from "../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../actors/limits/AnswerBytes.ts"
@@ -28,7 +29,6 @@ import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import type { Admitted } from "../admission/Admitted.ts"
 import { isForeignSite, presentedKey } from "../admission/Authentication.ts"
 import * as Cost from "../admission/Cost.ts"
-import * as JsonGuard from "../admission/JsonGuard.ts"
 import { matchPath, type McpPath } from "../admission/McpPaths.ts"
 import * as McpEventTransport from "./McpEventTransport.ts"
 import * as McpStateful from "./McpStateful.ts"
@@ -56,7 +56,7 @@ import {
 } from "../wire/Refusals.ts"
 import { maxBodyPieces, type WireBody, type WireHeaders, type WireReply, type WireRequest } from "../wire/Wire.ts"
 import * as WrongKeys from "../admission/WrongKeys.ts"
-import type { Target } from "../../domain/access/Target.ts"
+import { everything, type Target } from "../../domain/access/Target.ts"
 
 export class McpEndpoint extends Context.Service<
   McpEndpoint,
@@ -272,14 +272,14 @@ const make = Effect.gen(function* () {
     const { userId } = principal
     const body = (yield bodyOf(request, principal)) as WireBody
     const bytes = typeof body === "string" ? 0 : body.byteLength
-    const forBody = Cost.unitsOfBody(bytes)
-    if (forBody > 0 && !(yield* Cost.pay(paying, userId, "body", forBody, bytes, reply))) {
+    if (bytes > Cost.smallBody && !(yield* Cost.pay(paying, userId, "body", Cost.unitsOfBody(bytes), bytes, reply))) {
       return void tooManyBodies(reply, bodies.max)
     }
     const messages = messagesIn(body, userId, reply)
     if (messages === undefined) return undefined
-    const forMessages = Cost.unitsOfMessages(messages)
-    if (forMessages === 0 || (yield* Cost.pay(paying, userId, "batch", forMessages, bytes, reply))) return messages
+    // The first message is paid for with the request.
+    const others = messages.kind === "one" ? 0 : messages.items.length - 1
+    if (others === 0 || (yield* Cost.pay(paying, userId, "batch", others, bytes, reply))) return messages
     return void tooManyBodies(reply, bodies.max)
   }
 
@@ -311,8 +311,8 @@ const make = Effect.gen(function* () {
             const units = Cost.unitsOfMembers(members)
             if (units > 0) share.charge(userId, "body", units)
           }
-    const parsed = JsonGuard.parse(body, weigh)
-    if (!parsed.ok) return void refuse(reply, 400, rpcCodes.parse, "parse_error", parsed.reason)
+    const parsed = readBytes(body, clientLimits, weigh)
+    if (!parsed.ok) return void refuse(reply, 400, rpcCodes.parse, "parse_error", `The body ${parsed.reason}`)
     const messages = PostBody.read(parsed.value)
     return messages.kind === "invalid" ? void invalidRequest(reply, messages.id, messages.reason) : messages
   }
@@ -322,8 +322,6 @@ const make = Effect.gen(function* () {
 
 const namesStateless = (request: WireRequest): boolean =>
   eraOf(request.header("mcp-protocol-version") ?? assumedVersion) === "stateless"
-
-const everything: Target = { kind: "all" }
 
 /** The address held a key: nothing that follows from this answer may pass the address on. */
 const noReferrer: WireHeaders = { "referrer-policy": "no-referrer" }

@@ -39,7 +39,7 @@ import { invalidRequest, noSession, unauthorized } from "../wire/Refusals.ts"
 import * as SessionDelivery from "./SessionDelivery.ts"
 import type { WireHeaders } from "../wire/Wire.ts"
 import type { SessionPlace } from "../../actors/session/Session.ts"
-import { type Target, targetText } from "../../domain/access/Target.ts"
+import type { Target } from "../../domain/access/Target.ts"
 
 /** Since the day revision 2025-03-26 replaced the transport; on every answer of it. */
 export const deprecation: WireHeaders = { deprecation: "@1742947200" }
@@ -146,7 +146,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     const connection = connections.get(keyOf(principal, id))
     // The user's access can have changed since the stream was opened.
     const target = connection?.targetFor(principal)
-    if (connection === undefined || target === undefined || targetText(target) !== targetText(connection.target)) {
+    if (connection === undefined || target === undefined || target.text !== connection.target.text) {
       openSession.notTheirs(unaimed, id)
       return undefined
     }
@@ -177,7 +177,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     if (!SessionDelivery.mayDeliver(sessions, actor, admitted, body)) return
     guard.subject.sessionId = actor.sessionId
     const answer = EventExchange.make({ reply, guard, send: stream.send, isBatch: body.kind === "batch" })
-    SessionDelivery.deliver(actor, admitted, body, answer.exchange)
+    SessionDelivery.deliver(actor, admitted, body, answer)
     answer.accept()
   }
 

@@ -10,13 +10,7 @@ import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { isMinted, WireSessionId } from "../../domain/Ids.ts"
 import { hubCodes, rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { failure, type JsonRpcId, type JsonRpcRequest } from "../../domain/protocol/JsonRpc.ts"
-import {
-  assumedVersion,
-  isStateful,
-  negotiate,
-  primesStreams,
-  statefulVersions
-} from "../../domain/protocol/Versions.ts"
+import { assumedVersion, isStateful, negotiate, statefulVersions } from "../../domain/protocol/Versions.ts"
 import { BodyBytes } from "../../actors/limits/BodyBytes.ts"
 import { FairShare } from "../../actors/limits/FairShare.ts"
 import { Retained } from "../../actors/limits/Retained.ts"
@@ -65,24 +59,23 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
 
   function* post(admitted: Admitted, messages: PostBody.Messages): Way {
     const { principal, reply, request, target } = admitted
+    const id = request.header(sessionHeader)
+    const live = id === undefined ? undefined : sessions.find(principal, target, id)
     const version = request.header("mcp-protocol-version")
     if (version !== undefined && !isStateful(version)) {
       const spoken = `Unsupported protocol version; with sessions this endpoint speaks ${statefulVersions.join(", ")}`
       return refuse(reply, 400, rpcCodes.invalidRequest, "unsupported_version", spoken)
     }
     if (messages.kind === "one" && messages.item.kind === "request" && messages.item.message.method === "initialize") {
-      return yield* initialize(admitted, messages.item.message)
+      return yield* initialize(admitted, messages.item.message, live)
     }
-    const id = request.header(sessionHeader)
     if (id === undefined) return sessionRequired(reply, 400, "Mcp-Session-Id is needed; send initialize first")
-    const actor = sessions.find(principal, target, id) ?? (yield* recoveredOrAdopted(admitted, id))
+    const actor = live ?? (yield* recoveredOrAdopted(admitted, id))
     if (actor !== undefined) deliver(admitted, actor, messages)
   }
 
-  function* initialize(admitted: Admitted, message: JsonRpcRequest): Way {
-    const { request, reply, principal, target } = admitted
-    const existing = request.header(sessionHeader)
-    const live = existing === undefined ? undefined : sessions.find(principal, target, existing)
+  function* initialize(admitted: Admitted, message: JsonRpcRequest, live: SessionActor | undefined): Way {
+    const { reply, principal } = admitted
     if (live !== undefined) return invalidRequest(reply, message.id, "This session is initialized already")
     if (!rate.mayOpen(principal.userId, reply)) return
     const params = message.params ?? {}
@@ -163,12 +156,12 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
       ids.length,
       body.kind === "batch"
     )
-    SessionDelivery.deliver(actor, admitted, body, (id) => answer.exchange(id))
+    SessionDelivery.deliver(actor, admitted, body, answer)
   }
 
   /** Whether an answer that takes long may become a stream though no message precedes it. */
-  const mayTurnSlow = ({ request }: Admitted, { protocolVersion }: SessionActor): boolean =>
-    primesStreams(protocolVersion) && request.header("accept")?.includes("text/event-stream") === true
+  const mayTurnSlow = ({ request }: Admitted, { primes }: SessionActor): boolean =>
+    primes && request.header("accept")?.includes("text/event-stream") === true
 
   /** The answer as a stream that the session keeps; this reply is its first reader. */
   const openAnswer = ({ reply }: Admitted, actor: SessionActor, ids: ReadonlyArray<JsonRpcId>): AnswerStream => {
@@ -251,8 +244,10 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
 })
 
 /** No request, no answer. */
-const unanswered = (): never => {
-  throw new Error("A message that is no request has no answer")
+const unanswered: SessionDelivery.Answers = {
+  exchange: () => {
+    throw new Error("A message that is no request has no answer")
+  }
 }
 
 const sessionRequired = (reply: WireReply, status: number, message: string, headers?: WireHeaders): void =>

@@ -55,24 +55,24 @@ export const mayDeliver = (
   return true
 }
 
+/** Where the answers go, each to its request. */
+export interface Answers {
+  readonly exchange: (id: JsonRpcId) => ClientExchange
+}
+
 export const deliver = (
   actor: SessionActor,
   { principal, reply }: Admitted,
   body: Messages,
-  exchange: (id: JsonRpcId) => ClientExchange
+  answers: Answers
 ): void => {
   reply.guard.subject.sessionId = actor.sessionId
-  if (body.kind === "one") return deliverOne(actor, principal, body.item, exchange)
-  for (const item of body.items) deliverOne(actor, principal, item, exchange)
+  if (body.kind === "one") return deliverOne(actor, principal, body.item, answers)
+  for (const item of body.items) deliverOne(actor, principal, item, answers)
 }
 
-const deliverOne = (
-  actor: SessionActor,
-  principal: Principal,
-  item: Item,
-  exchange: (id: JsonRpcId) => ClientExchange
-): void => {
-  if (item.kind === "request") actor.request(item.message, principal, exchange(item.message.id))
+const deliverOne = (actor: SessionActor, principal: Principal, item: Item, answers: Answers): void => {
+  if (item.kind === "request") actor.request(item.message, principal, answers.exchange(item.message.id))
   else if (item.kind === "notification") actor.notify(item.message, principal)
   else actor.answer(item.message, principal)
 }

@@ -44,7 +44,7 @@ export class NodeExchange implements WireRequest, WireReply {
   query = emptyQuery
   readonly header: WireRequest["header"]
   private readonly leaving: Leaving | undefined
-  private readonly sockets: Pick<SilentSockets, "known"> | undefined
+  private readonly sockets: Pick<SilentSockets, "known" | "ended"> | undefined
   private extra: WireHeaders | undefined
   private charged: Charge | undefined
   private unsent: UnsentBytes | undefined
@@ -57,7 +57,7 @@ export class NodeExchange implements WireRequest, WireReply {
     outgoing: ServerResponse,
     fork: Fork,
     leaving?: Leaving,
-    sockets?: Pick<SilentSockets, "known">
+    sockets?: Pick<SilentSockets, "known" | "ended">
   ) {
     this.incoming = incoming
     this.outgoing = outgoing
@@ -72,6 +72,7 @@ export class NodeExchange implements WireRequest, WireReply {
     this.header = header
     this.guard = new Guard(fork, this)
     this.guard.subject.method = this.method
+    if (sockets !== undefined) this.watchEnd()
   }
 
   recognized(): void {
@@ -196,7 +197,8 @@ export class NodeExchange implements WireRequest, WireReply {
     if (this.isWatching) return
     this.isWatching = true
     this.guard.on(this.outgoing, "close", () => {
-      const { aborts, ends, guard } = this
+      const { aborts, ends, guard, incoming, sockets } = this
+      sockets?.ended(incoming.socket)
       // Each for itself: what one holds is given back though another fails.
       if (aborts !== undefined && this.isGone()) for (const run of aborts) guard.run(run)
       if (ends !== undefined) for (const run of ends) guard.run(run)

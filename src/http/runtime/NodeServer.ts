@@ -138,9 +138,7 @@ const make = Effect.gen(function* () {
 
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const exchange = new NodeExchange(incoming, outgoing, fork, leaving, silent)
-    const { socket } = incoming
-    silent.begun(socket)
-    exchange.onEnd(() => silent.ended(socket))
+    silent.begun(incoming.socket)
     exchange.guard.run(serve, exchange)
   }
 

@@ -68,6 +68,7 @@ const catalog = Effect.fnUntraced(function* (
     const own = yield* Catalog.make({ lists: session.lists, direct: options.direct ?? false, era: "stateful" }).pipe(
       Effect.provideContext(hub.services)
     )
+    session.onListChange(own.forget)
     const route = (kind: "tool" | "prompt" | "resource" | "template") => (name: string) =>
       Effect.suspend(() =>
         Effect.map(own[kind](name, access, session.context()), (found) => `${found.server}:${found.name}`)
@@ -85,6 +86,12 @@ const catalog = Effect.fnUntraced(function* (
         ),
       /** Where a name leads, `server:name`, or the error. */
       tool: route("tool"),
+      toolWith: (other: Access, name: string) =>
+        Effect.suspend(() => own.tool(name, other, session.context())).pipe(
+          Effect.map((found) => `${found.server}:${found.name}`),
+          Effect.catch((error) => Effect.succeed(`${error._tag}: ${error.message}`))
+        ),
+      invalidate: session.lists.invalidate,
       prompt: route("prompt"),
       resource: route("resource"),
       template: route("template"),
@@ -107,6 +114,29 @@ describe("names of tools and prompts", () => {
       assert.strictEqual(yield* ada.prompt("notes-greet"), "notes:greet")
       assert.strictEqual(yield* ada.prompt("greet"), "InvalidParams: Unknown prompt: greet")
       assert.strictEqual(yield* ada.tool("search"), unknownTool("search"))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("that led to a tool are looked for again with another access, and when a list is another one", () =>
+    Effect.gen(function* () {
+      const tools = ["search"]
+      const hub = yield* catalog({ notes: { offer: { tools } }, mail: { offer: { tools: ["send"] } } })
+      const [ada, bo] = [yield* hub.of("ada"), yield* hub.of("bo")]
+      yield* ada.shown("tools")
+      yield* bo.shown("tools")
+      assert.strictEqual(yield* ada.tool("notes-search"), "notes:search")
+      assert.strictEqual(yield* ada.toolWith(new Map([["mail", "all"]]), "notes-search"), unknownTool("notes-search"))
+      assert.strictEqual(
+        yield* ada.toolWith(new Map([["notes", new Set(["other"])]]), "notes-search"),
+        unknownTool("notes-search")
+      )
+      assert.strictEqual(yield* ada.tool("notes-search"), "notes:search")
+      tools[0] = "find"
+      ada.invalidate("notes")
+      assert.strictEqual(yield* ada.tool("notes-search"), unknownTool("notes-search"))
+      assert.strictEqual(yield* ada.tool("notes-find"), "notes:find")
+      // Bo's list is his own: nothing has changed in it yet.
+      assert.strictEqual(yield* bo.tool("notes-search"), "notes:search")
     }).pipe(Effect.scoped)
   )
 

@@ -5,9 +5,8 @@ import { KeyId, UserId, WireSessionId } from "../../../src/domain/Ids.ts"
 import type { Principal } from "../../../src/domain/identity/Principal.ts"
 import { Principals } from "../../../src/domain/identity/Principals.ts"
 import { TestHub } from "../../../src/testkit/index.ts"
-import type { Target } from "../../../src/domain/access/Target.ts"
+import { everything, type Target, targetNamed } from "../../../src/domain/access/Target.ts"
 
-const everything: Target = { kind: "all" }
 const label = WireSessionId.make("work")
 
 describe("a live session", () => {
@@ -20,8 +19,8 @@ describe("a live session", () => {
         // Keys belong to one user; a session would be safe though they did not.
         [{ ...principal, userId: UserId.make("bo") }, everything, label],
         [{ ...principal, keyId: KeyId.make("another key") }, everything, label],
-        [principal, { kind: "server", name: "work" }, label],
-        [principal, { kind: "group", name: "work" }, label],
+        [principal, targetNamed("server", "work"), label],
+        [principal, targetNamed("group", "work"), label],
         [principal, everything, WireSessionId.make("play")]
       ]
       const open = (who: Principal, target: Target, adopt: WireSessionId) =>

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import type { Target } from "../../../src/domain/access/Target.ts"
+import { everything, type Target, targetNamed } from "../../../src/domain/access/Target.ts"
 import { type Access, accessOf, accessOrNothing, accessTo, resolveTarget } from "../../../src/domain/access/Access.ts"
 import { grantsTool } from "../../../src/domain/access/ToolGrant.ts"
 import { GroupId } from "../../../src/domain/Ids.ts"
@@ -27,8 +27,8 @@ const settings: SettingsValue = {
 const plain = (access: Access | undefined) =>
   access && [...access].map(([server, grant]) => (grant === "all" || "both" in grant ? server : [server, ...grant]))
 
-const toServer = (name: string): Target => ({ kind: "server", name })
-const toGroup = (name: string): Target => ({ kind: "group", name })
+const toServer = (name: string): Target => targetNamed("server", name)
+const toGroup = (name: string): Target => targetNamed("group", name)
 
 describe("what a user may reach", () => {
   it("is every enabled server without groups, and nothing with groups none of which is active", () => {
@@ -185,7 +185,7 @@ describe("whatever groups and settings there are", () => {
     groups: shared
   })
   const allTargets: ReadonlyArray<Target> = [
-    { kind: "all" },
+    everything,
     ...Name.literals.flatMap((name) => [toGroup(name), toServer(name)]),
     ...Server.literals.map(toServer)
   ]

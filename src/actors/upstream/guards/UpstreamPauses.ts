@@ -39,11 +39,14 @@ const isSame = (one: ServerConfig, other: ServerConfig): boolean =>
 export class UpstreamPauses extends Context.Service<
   UpstreamPauses,
   {
-    /** Sends a request when its server's time has come, and again if it is repeatable and met with a new pause. */
+    /**
+     * Sends a request when its server's time has come, and again if it is repeatable and met with a new pause. Looks at
+     * the time when it is called.
+     */
     readonly respect: <A>(
       asking: Asking,
       method: string,
-      send: Effect.Effect<A, UpstreamError>
+      send: () => Effect.Effect<A, UpstreamError>
     ) => Effect.Effect<A, UpstreamError>
     /** The reason why the server is not asked within `patience` milliseconds; undefined when it may be. */
     readonly refusal: (asking: Asking, patience: number) => UpstreamUnavailable | undefined
@@ -127,16 +130,15 @@ const make = Effect.gen(function* () {
     return ms !== undefined
   }
 
-  const respect: UpstreamPauses["Service"]["respect"] = (asking, method, send) =>
-    Effect.suspend(() => {
-      const sent = Effect.catchCause(send, (cause) => {
-        const isPaused = noted(asking, cause)
-        if (!isPaused || !isRepeatable(method)) return Effect.failCause(cause)
-        const again = Effect.andThen(turn(asking), send)
-        return Effect.tapCause(again, (cause) => Effect.sync(() => noted(asking, cause)))
-      })
-      return remaining(asking) === 0 ? sent : Effect.andThen(turn(asking), sent)
+  const respect: UpstreamPauses["Service"]["respect"] = (asking, method, send) => {
+    const inTime = remaining(asking) === 0 ? send() : Effect.andThen(turn(asking), Effect.suspend(send))
+    return Effect.catchCause(inTime, (cause) => {
+      const isPaused = noted(asking, cause)
+      if (!isPaused || !isRepeatable(method)) return Effect.failCause(cause)
+      const again = Effect.andThen(turn(asking), Effect.suspend(send))
+      return Effect.tapCause(again, (cause) => Effect.sync(() => noted(asking, cause)))
     })
+  }
 
   return UpstreamPauses.of({ respect, refusal, forget: (userId) => void pauses.delete(userId) })
 })

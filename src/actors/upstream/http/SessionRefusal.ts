@@ -10,7 +10,7 @@ import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts
 import { isSameId, type JsonRpcId } from "../../../domain/protocol/JsonRpc.ts"
 import { isJsonObject, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 import { readFromServer } from "../../../domain/protocol/json/ServerMessages.ts"
-import type { ExchangeEnd } from "./UpstreamHttpExchange.ts"
+import type { ExchangeEnd } from "./ExchangeRequest.ts"
 
 export interface Refusal {
   readonly status: number

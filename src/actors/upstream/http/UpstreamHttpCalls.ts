@@ -20,7 +20,7 @@ import {
 import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
 import { metaOf } from "../../../domain/protocol/JsonObjects.ts"
 import { answeredId, maxBatch } from "../../../domain/protocol/json/ServerMessages.ts"
-import type { Unusable } from "./UpstreamHttpExchange.ts"
+import type { Unusable } from "./ExchangeRequest.ts"
 
 export interface PendingCall {
   readonly id: number

@@ -15,8 +15,9 @@ import { Pieces } from "../../../domain/protocol/json/Pieces.ts"
 import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
 import { unitsOfBytes } from "../../limits/FairShare.ts"
 import { large, ResponseScanner } from "../../../domain/protocol/json/ResponseScanner.ts"
-import { type Fork, Guard, type Subject } from "../../../domain/Guard.ts"
-import { headOf, type ResponseHead } from "./ResponseHead.ts"
+import { Guard } from "../../../domain/Guard.ts"
+import type { UserId } from "../../../domain/Ids.ts"
+import type { ExchangeEnd, ExchangeRequest, ResponseHead, RunningExchange, Unusable } from "./ExchangeRequest.ts"
 import * as SseDecoder from "./SseDecoder.ts"
 import {
   type UpstreamFailed,
@@ -26,7 +27,6 @@ import {
 import { tooLarge } from "../connection/AnswerLimits.ts"
 import { messageUnits, PacedReading } from "../connection/PacedReading.ts"
 import { closedError, connectionGone, type Phase, tooMuch, transportError } from "./UpstreamHttpErrors.ts"
-import type { UserPool } from "./UserPools.ts"
 
 /** Bytes after which the pace is looked at: what has been read beyond a pause is put together again, and copied. */
 const stepBytes = 256 * 1024
@@ -35,61 +35,6 @@ const leastChunk = 1_024
 
 /** Milliseconds an exchange may take to end after nobody waits for it. */
 const graceMs = 1_000
-
-/** What an exchange came to. Only `answered` ends it before the response does. */
-export type ExchangeEnd =
-  | { readonly kind: "answered"; readonly head: ResponseHead }
-  /** A text, or, where `raw` allows it, an answer whose result was not read. */
-  | { readonly kind: "body"; readonly head: ResponseHead; readonly body: string | JsonRpcSuccess }
-  | {
-      readonly kind: "stream"
-      readonly head: ResponseHead
-      readonly lastEventId: string | undefined
-      readonly retryMs: number | undefined
-      /** The connection broke, rather than being closed in order. */
-      readonly broken: boolean
-    }
-
-export interface ExchangeRequest {
-  readonly server: string
-  readonly pool: UserPool
-  readonly method: "POST" | "GET" | "DELETE"
-  readonly path: string
-  /** Name, value, name, value … */
-  readonly headers: Array<string>
-  readonly body: string | null
-  /** Bytes of a whole body or stream; of one event when `endless`. */
-  readonly maxBytes: number
-  /** The response is an event stream without an end. */
-  readonly endless?: boolean
-  /** Giving the exchange up ends it at once: closing the stream is what tells the server (revision 2026-07-28). */
-  readonly abrupt?: boolean
-  /** Only the status is of interest: whatever body follows is drained unread. */
-  readonly headOnly?: boolean
-  /** The result of a large answer may stay as it came, see `RawJson`. */
-  readonly raw?: boolean
-  /** What of its user's memory a large answer takes while it arrives; asked for with the first one. Absent: not counted. */
-  readonly room?: () => AnswerRoom
-  /** What reading it costs the user for whom it is read, see `FairShare.spend`. */
-  readonly spend: (units: number, goOn: () => void) => (() => void) | undefined
-  /** For the log of a defect, and whose exchange it is. */
-  readonly fork: Fork
-  readonly subject: Subject
-  /** Where running exchanges are found when their connection closes. */
-  readonly running: Set<Exchange>
-  readonly onHead?: (head: ResponseHead) => void
-  /** A parsed JSON value of the event stream; `true` when it is the awaited answer. */
-  readonly onMessage: (message: unknown) => boolean | Unusable
-  /** Whether an event that nobody can read was to be the awaited answer. */
-  readonly wasAwaited?: (text: string) => boolean
-  /** What was neither a message nor to be the answer was skipped. */
-  readonly onNoise: () => void
-  /** Something arrived that nobody waits for any more. */
-  readonly onLate: () => void
-}
-
-/** No message: in place of the awaited answer, or something that only has to be skipped, such as a sign of life. */
-export type Unusable = "invalid" | "noise"
 
 type ExchangeError = UpstreamUnavailable | UpstreamFailed
 
@@ -103,7 +48,27 @@ export const exchange = (request: ExchangeRequest): Effect.Effect<ExchangeEnd, E
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
-export class Exchange implements Dispatcher.DispatchHandler {
+/** Lower case, without parameters. */
+const mediaType = (value: string | undefined): string => {
+  if (value === undefined || value === "application/json") return value ?? ""
+  return value.split(";", 1)[0]!.trim().toLowerCase()
+}
+
+const first = (value: string | Array<string> | undefined): string | undefined =>
+  Array.isArray(value) ? value[0] : value
+
+const headOf = (status: number, headers: Record<string, string | Array<string> | undefined>): ResponseHead => {
+  const cookies = headers["set-cookie"]
+  return {
+    status,
+    contentType: mediaType(first(headers["content-type"])),
+    sessionId: first(headers["mcp-session-id"]),
+    retryAfter: first(headers["retry-after"]),
+    setCookie: cookies === undefined ? [] : Array.isArray(cookies) ? cookies : [cookies]
+  }
+}
+
+class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
   private readonly request: ExchangeRequest
   private readonly resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void
   private controller: Dispatcher.DispatchController | undefined
@@ -124,18 +89,29 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private noGrace: (() => void) | undefined
   /** The whole response has arrived, though not all of it may have been dealt with. */
   private hasEnded = false
-  private readonly guard: Guard
+  private ownGuard: Guard | undefined
 
   constructor(request: ExchangeRequest, resume: (effect: Effect.Effect<ExchangeEnd, ExchangeError>) => void) {
     this.request = request
     this.resume = resume
-    this.guard = new Guard(request.fork, this, request.subject)
+  }
+
+  /** Made when there is a defect or something to wait for: mostly there is neither. */
+  private get guard(): Guard {
+    if (this.ownGuard !== undefined) return this.ownGuard
+    const { context, fork, server } = this.request
+    const { principal, requestId, sessionId } = context
+    return (this.ownGuard = new Guard(fork, this, { server, userId: principal.userId, sessionId, requestId }))
+  }
+
+  private get userId(): UserId {
+    return this.request.context.principal.userId
   }
 
   private paced(): PacedReading<SseDecoder.SseEvent> {
     return (this.reading ??= new PacedReading({
       handle: (event) => this.onEvent(event),
-      spend: (units, goOn) => this.request.spend(units, () => this.guard.run(goOn)),
+      spend: (units, goOn) => this.request.spend(this.userId, units, () => this.guard.run(goOn)),
       pause: () => this.controller?.pause(),
       // A socket whose response has ended is another one's already.
       resume: () => {
@@ -172,12 +148,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     else this.drain()
   }
 
-  /** Waits for a status only: nothing of value is lost by letting it finish. */
   get brief(): boolean {
     return this.request.headOnly === true
   }
 
-  /** The connection closes: ends at once, whatever is under way. */
   close(): void {
     const { server } = this.request
     this.settle(
@@ -232,7 +206,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Runs the step once all that has arrived has been dealt with. */
   private afterAll(step: () => void): void {
-    this.guard.run(() => (this.reading === undefined ? step() : this.reading.afterAll(step)))
+    try {
+      if (this.reading === undefined) step()
+      else this.reading.afterAll(step)
+    } catch (defect) {
+      this.guard.fail(defect)
+    }
   }
 
   private begin(status: number, headers: Record<string, string | Array<string> | undefined>): void {
@@ -304,7 +283,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Counts what is in memory of the answer; false when that is too much, and the exchange has been ended for it. */
   private hold(bytes: number): boolean {
-    if (this.room === undefined && bytes >= large && !this.aborted) this.room = this.request.room?.()
+    if (this.room === undefined && bytes >= large && !this.aborted) this.room = this.request.room?.(this.userId)
     if (this.room === undefined || this.room.hold(bytes)) return true
     this.settle(Effect.fail(tooMuch(this.request.server, this.failedPhase())))
     this.abort()

@@ -33,7 +33,7 @@ import {
 } from "../../../domain/requests/UpstreamErrors.ts"
 import { type AnswerOptions, conclude } from "./UpstreamHttpAnswer.ts"
 import { connectionGone, sessionLost, statusError } from "./UpstreamHttpErrors.ts"
-import type { ExchangeEnd } from "./UpstreamHttpExchange.ts"
+import type { ExchangeEnd } from "./ExchangeRequest.ts"
 import * as SessionProbe from "./SessionProbe.ts"
 import { isSame, refusalOf } from "./SessionRefusal.ts"
 import { retryAfterMs } from "./RetryAfter.ts"

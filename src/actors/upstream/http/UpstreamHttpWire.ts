@@ -23,8 +23,8 @@ import type { Principal } from "../../../domain/identity/Principal.ts"
 import type { Scrubber } from "../../../domain/Scrubber.ts"
 import { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
 import { sessionLost } from "./UpstreamHttpErrors.ts"
-import { type Exchange, exchange, type ExchangeEnd, type ExchangeRequest } from "./UpstreamHttpExchange.ts"
-import type { ResponseHead } from "./ResponseHead.ts"
+import { exchange } from "./UpstreamHttpExchange.ts"
+import type { ExchangeEnd, ExchangeRequest, ResponseHead, RunningExchange } from "./ExchangeRequest.ts"
 import { UserPools } from "./UserPools.ts"
 
 export type WireError = UpstreamUnavailable | UpstreamFailed | CredentialMissing
@@ -53,7 +53,7 @@ export interface UpstreamHttpWire {
   /** Takes out what a request with this context gave the server to keep. */
   readonly scrubber: (context: CallContext) => Effect.Effect<Scrubber>
   /** Exchanges under way, for closing. */
-  readonly running: Set<Exchange>
+  readonly running: Set<RunningExchange>
   /** The session the upstream issued, if any. */
   sessionId: string | undefined
   /** The revision in use; what the client wants until the upstream has answered. */
@@ -97,6 +97,7 @@ export const make = Effect.fnUntraced(function* (
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const { maxUpstreamBytes, version } = yield* HubConfig
   const onNoise = options.onNoise ?? (() => {})
+  const spend: ExchangeRequest["spend"] = (userId, units, goOn) => share.spend(userId, "answer", units, goOn)
   const templated = config.url?.includes("${") === true
 
   const locate = (context: CallContext) =>
@@ -179,15 +180,10 @@ export const make = Effect.fnUntraced(function* (
         abrupt: request.abrupt ?? false,
         headOnly: request.headOnly ?? false,
         raw: request.raw ?? false,
-        room: () => answers.arriving(context.principal.userId),
-        spend: (units, goOn) => share.spend(context.principal.userId, "answer", units, goOn),
+        room: answers.arriving,
+        spend,
+        context,
         fork,
-        subject: {
-          server,
-          userId: context.principal.userId,
-          sessionId: context.sessionId,
-          requestId: context.requestId
-        },
         running: wire.running,
         onHead: (head) => onHead(request, address.url, head),
         onMessage: request.onMessage,

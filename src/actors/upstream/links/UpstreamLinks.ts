@@ -340,7 +340,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       const config = settings.current().mcpServers[server]
       // What stands is no opening: its requests wait by themselves.
       if (config === undefined || open.has(server)) return found(server, context)
-      return pauses.respect({ server, config, context }, "initialize", found(server, context))
+      return pauses.respect({ server, config, context }, "initialize", () => found(server, context))
     })
 
   const drop: UpstreamLinks["drop"] = (server, reason) =>

@@ -5,7 +5,7 @@
  * message from holding everybody else up; and `JSON.stringify`, unlike `JSON.parse`, overflows the stack at a depth of
  * some thousand levels.
  *
- * Source: RFC 8259 §9 (a parser may limit nesting).
+ * Source: RFC 8259 §8.1 (UTF-8), §9 (a parser may limit nesting).
  */
 import { parseJson } from "./JsonText.ts"
 
@@ -41,7 +41,7 @@ export const excess = (source: string | Uint8Array, limits: JsonLimits): string 
 }
 
 /** The number of members; or the limit that is exceeded. */
-export const membersWithin = (source: string | Uint8Array, limits: JsonLimits): number | string => {
+const membersWithin = (source: string | Uint8Array, limits: JsonLimits): number | string => {
   const isText = typeof source === "string"
   let depth = 0
   let members = 0
@@ -74,11 +74,14 @@ const spelt = (letter: string): string =>
 /** A member of this name in any spelling JSON allows, as a key begins: after a brace, a comma or white space. */
 const prototypeMember = new RegExp(`[{,\\s]"${Array.from("__proto__", spelt).join("")}"\\s*:`)
 
-/** The value of a text that is within the limits: for callers that have measured its bytes. */
-export const readMeasured = (text: string): ReadJson => {
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+/** The value of a text whose size is within the limits. */
+const valueOf = (text: string): ReadJson => {
   if (prototypeMember.test(text)) return { ok: false, reason: 'has a member named "__proto__"' }
   try {
-    return { ok: true, value: parseJson(text) }
+    // Only where there is a backslash can a name have an escape.
+    return { ok: true, value: text.includes("\\") ? parseJson(text) : JSON.parse(text) }
   } catch {
     return { ok: false, reason: "is not JSON" }
   }
@@ -87,5 +90,22 @@ export const readMeasured = (text: string): ReadJson => {
 export const readJson = (text: string, limits: JsonLimits): ReadJson => {
   // Shorter texts hold no more than is allowed of anything.
   const reason = text.length > 2 * limits.depth ? excess(text, limits) : undefined
-  return reason === undefined ? readMeasured(text) : { ok: false, reason }
+  return reason === undefined ? valueOf(text) : { ok: false, reason }
+}
+
+/**
+ * The same of bytes in UTF-8, which are measured before anything is decoded. `weigh` hears the number of members before
+ * they are parsed, unless they are too many to be.
+ */
+export const readBytes = (bytes: Uint8Array, limits: JsonLimits, weigh?: (members: number) => void): ReadJson => {
+  const measured = membersWithin(bytes, limits)
+  if (typeof measured === "string") return { ok: false, reason: measured }
+  weigh?.(measured)
+  let text: string
+  try {
+    text = utf8.decode(bytes)
+  } catch {
+    return { ok: false, reason: "is not valid JSON in UTF-8" }
+  }
+  return valueOf(text)
 }

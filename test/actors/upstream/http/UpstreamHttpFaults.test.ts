@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { Pool } from "undici"
-import { type Exchange, exchange } from "../../../../src/actors/upstream/http/UpstreamHttpExchange.ts"
+import type { RunningExchange } from "../../../../src/actors/upstream/http/ExchangeRequest.ts"
+import { exchange } from "../../../../src/actors/upstream/http/UpstreamHttpExchange.ts"
 import { ScriptedHttpUpstream } from "../../../../src/testkit/ScriptedHttpUpstream.ts"
 import { callTool, connect, contentOf, contextOf, layer } from "../support/HttpCalls.ts"
 import type { Script } from "../../../../src/testkit/ScriptedCall.ts"
@@ -149,13 +150,13 @@ describe("faults of an HTTP upstream", () => {
       // The socket never comes up.
       const sockets = new Pool("http://127.0.0.1:1", { connect: () => {} })
       yield* Effect.addFinalizer(() => Effect.promise(() => sockets.destroy()))
-      const running = new Set<Exchange>()
+      const running = new Set<RunningExchange>()
       const waiting = yield* Effect.forkChild(
         Effect.flip(
           exchange({
             server: "scripted",
             fork: Effect.runFork,
-            subject: {},
+            context: contextOf("ada"),
             pool: {
               dispatch: (options, handler) => void sockets.dispatch(options, handler)
             },

@@ -8,7 +8,10 @@ import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Pool } from "undici"
 import { unitsOfBytes } from "../../../../src/actors/limits/FairShare.ts"
-import { type Exchange, exchange } from "../../../../src/actors/upstream/http/UpstreamHttpExchange.ts"
+import type { RunningExchange } from "../../../../src/actors/upstream/http/ExchangeRequest.ts"
+import { exchange } from "../../../../src/actors/upstream/http/UpstreamHttpExchange.ts"
+import type { UserId } from "../../../../src/domain/Ids.ts"
+import { contextOf } from "../support/HttpCalls.ts"
 
 const size = 2_000_000
 /** Bytes between two pauses. */
@@ -31,13 +34,13 @@ const start = Effect.fnUntraced(function* (answer: Answer) {
       server.close()
     })
   )
-  const running = new Set<Exchange>()
+  const running = new Set<RunningExchange>()
   const heard: Array<object> = []
   const paused: Array<() => void> = []
   const counts = { pauses: 0, bytes: 0, takenBack: 0 }
   let goesOn = true
   let onPause = (): void => {}
-  const spend = (units: number, goOn: () => void): (() => void) => {
+  const spend = (_: UserId, units: number, goOn: () => void): (() => void) => {
     counts.pauses++
     counts.bytes += units / unitsOfBytes(1)
     if (goesOn) setImmediate(goOn)
@@ -48,7 +51,7 @@ const start = Effect.fnUntraced(function* (answer: Answer) {
   const read = exchange({
     server: "scripted",
     fork: Effect.runFork,
-    subject: {},
+    context: contextOf("ada"),
     pool: { dispatch: (options, handler) => void dispatcher.dispatch(options, handler) },
     spend,
     method: "POST",

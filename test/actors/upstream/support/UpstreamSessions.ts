@@ -87,11 +87,15 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       onClosed: (server) => closed.add(server)
     }).pipe(Scope.provide(scope))
     const retained = yield* Retained
+    const changes: Array<() => void> = []
     const { userId } = contextOf(username).principal
     const lists = yield* Effect.flatMap(retained.room(userId, "lists"), (room) =>
       ServerLists.make({
         room,
         links,
+        onChange: () => {
+          for (const tell of changes) tell()
+        },
         announce: (kind) => announced.add(kind),
         onMessage: (_, message) => messages.add(message)
       })
@@ -104,6 +108,8 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       lists,
       context,
       get: (server: string) => Effect.suspend(() => links.get(server, context())),
+      /** Calls back whenever a list becomes another one. */
+      onListChange: (tell: () => void) => void changes.push(tell),
       list: (server: string, kind: ListKind = "tools") => Effect.suspend(() => lists.get(server, kind, context())),
       /** Bytes that the lists of all of the user's sessions take. */
       listBytes: () => retained.heldBy(userId).lists,

@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Queue, Redacted } from "effect"
 import { Sessions } from "../../../../src/actors/registry/Sessions.ts"
+import { everything } from "../../../../src/domain/access/Target.ts"
 import { HubKeys } from "../../../../src/domain/identity/HubKeys.ts"
 import { Principals } from "../../../../src/domain/identity/Principals.ts"
 import { Users } from "../../../../src/domain/identity/Users.ts"
@@ -266,7 +267,7 @@ describe("what waits when its key is revoked", () => {
       yield* hub.connect(hub.bo)
       const principal = yield* principals.authenticate(hub.ada.key)
       yield* revoke
-      const options = { principal, target: { kind: "all" }, capabilities: {}, clientInfo: {} } as const
+      const options = { principal, target: everything, capabilities: {}, clientInfo: {} } as const
       const tries = [
         sessions.open({ ...options, protocolVersion: "2025-11-25" }),
         sessions.open({ ...options, protocolVersion: "2026-07-28" }),

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as JsonGuard from "../../../src/http/admission/JsonGuard.ts"
+import { clientLimits, readBytes } from "../../../../src/domain/protocol/json/JsonLimits.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -17,7 +17,9 @@ const counted = (text: string) => {
 
 const members = (count: number) => Array.from({ length: count }, (_, i) => `"${i}":0`).join(",")
 
-describe("JsonGuard", () => {
+const parse = (body: Uint8Array) => readBytes(body, clientLimits)
+
+describe("JsonLimits", () => {
   it("A21: gives up at the first limit, before anything is decoded or parsed, so that the work is bounded", () => {
     const hostile: Record<string, readonly [text: string, atMost: number]> = {
       deep: ["[".repeat(4_000_000), 300],
@@ -37,7 +39,7 @@ describe("JsonGuard", () => {
     try {
       for (const [name, [text, atMost]] of Object.entries(hostile)) {
         const { body, looked } = counted(text)
-        assert.isFalse(JsonGuard.parse(body).ok, name)
+        assert.isFalse(parse(body).ok, name)
         assert.isAtMost(looked.at, atMost, name)
       }
     } finally {
@@ -49,15 +51,15 @@ describe("JsonGuard", () => {
 
   it("A21: looks at each byte of an ordinary body once, and lets pass what is within the limits", () => {
     const text = `{"text":"a\\"[[[[,,,,::::","list":[${"1,".repeat(300_000)}1],"o":{${members(50_000)}}}`
-    assert.isTrue(JsonGuard.parse(bytes(text)).ok)
+    assert.isTrue(parse(bytes(text)).ok)
     // What counts the looks cannot be decoded, but that comes after them.
     const { body, looked } = counted(text)
-    JsonGuard.parse(body)
+    parse(body)
     assert.isAtMost(looked.at, text.length)
     assert.isAbove(looked.at, text.length / 2)
     const deep = `${"[".repeat(256)}${"]".repeat(256)}`
-    assert.isTrue(JsonGuard.parse(bytes(deep)).ok)
-    assert.isFalse(JsonGuard.parse(bytes(`[${deep}]`)).ok)
+    assert.isTrue(parse(bytes(deep)).ok)
+    assert.isFalse(parse(bytes(`[${deep}]`)).ok)
   })
 
   it("A21: finds a member named __proto__ however it is spelt, and nothing else", () => {
@@ -68,7 +70,7 @@ describe("JsonGuard", () => {
       '{"\\u005f_proto_\\u005F":1}',
       '[{"__pr\\u006fto__":{}}]'
     ]) {
-      assert.isFalse(JsonGuard.parse(bytes(text)).ok, text)
+      assert.isFalse(parse(bytes(text)).ok, text)
     }
     for (const text of [
       '{"a":"__proto__"}',
@@ -77,13 +79,13 @@ describe("JsonGuard", () => {
       '{"a":"{\\"__proto__\\":1}"}',
       '["__proto__"]'
     ]) {
-      assert.isTrue(JsonGuard.parse(bytes(text)).ok, text)
+      assert.isTrue(parse(bytes(text)).ok, text)
     }
   })
 
   it("A21: keeps the last of two members of one name, as JSON.parse does, and numbers beyond what fits as they come", () => {
-    assert.deepStrictEqual(JsonGuard.parse(bytes('{"a":1,"a":2}')), { ok: true, value: { a: 2 } })
-    assert.deepStrictEqual(JsonGuard.parse(bytes("[1e999,12345678901234567890]")), {
+    assert.deepStrictEqual(parse(bytes('{"a":1,"a":2}')), { ok: true, value: { a: 2 } })
+    assert.deepStrictEqual(parse(bytes("[1e999,12345678901234567890]")), {
       ok: true,
       value: [Infinity, 12345678901234567000]
     })
