@@ -18,7 +18,13 @@ const mcporter = (
   run(node, [
     program,
     command,
-    ...["--http-url", url, "--allow-http", "--name", "hub", "--header", `Authorization=Bearer ${key}`],
+    "--http-url",
+    url,
+    "--allow-http",
+    "--name",
+    "hub",
+    "--header",
+    `Authorization=Bearer ${key}`,
     ...args
   ])
 

@@ -84,7 +84,11 @@ class Published extends Context.Service<
                     command: node,
                     args: [
                       resolve("@playwright/mcp/package.json").replace(/package\.json$/, "cli.js"),
-                      ...["--headless", "--isolated", "--no-sandbox", "--executable-path", chromium]
+                      "--headless",
+                      "--isolated",
+                      "--no-sandbox",
+                      "--executable-path",
+                      chromium
                     ]
                   }
                 })

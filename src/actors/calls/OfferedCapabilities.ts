@@ -9,11 +9,14 @@ import type { Settings } from "../../domain/servers/Settings.ts"
 
 export type OfferedCapabilities = (server: string) => JsonObject
 
+/** Whether the server has a folder for each user, and so nothing to do with their roots. */
+export const withholdsRoots = (settings: Settings["Service"], server: string): boolean => {
+  const config = settings.current().mcpServers[server]
+  return config !== undefined && namesFolder(config)
+}
+
 export const make = (declared: JsonObject, settings: Settings["Service"]): OfferedCapabilities => {
   if (!("roots" in declared)) return () => declared
   const { roots: _, ...others } = declared
-  return (server) => {
-    const config = settings.current().mcpServers[server]
-    return config !== undefined && namesFolder(config) ? others : declared
-  }
+  return (server) => (withholdsRoots(settings, server) ? others : declared)
 }

@@ -1,5 +1,5 @@
 /**
- * What a session may do now: the servers and tools its user reaches through it, and whether what it asks has to leave a
+ * The rights of a session now: the servers and tools its user reaches through it, and whether what it asks has to leave a
  * row in the audit trail. Decided once, and anew when the user's groups or the settings change.
  */
 import { type Access, accessOrNothing } from "../../domain/access/Access.ts"

@@ -228,7 +228,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     background,
     intake,
     links,
-    offered,
+    hearsRoots: (server) => !OfferedCapabilities.withholdsRoots(settings, server),
     places,
     questions,
     room: rooms.notifications

@@ -7,7 +7,6 @@ import type { Principal } from "../../domain/identity/Principal.ts"
 import type { JsonRpcNotification } from "../../domain/protocol/JsonRpc.ts"
 import { weightOf } from "../../domain/protocol/json/JsonWeight.ts"
 import type { ClientQuestions } from "../calls/ClientQuestions.ts"
-import type { OfferedCapabilities } from "../calls/OfferedCapabilities.ts"
 import type { Room } from "../limits/Retained.ts"
 import type { AuditPlaces } from "./SessionAccess.ts"
 import type { SessionActivity } from "./SessionActivity.ts"
@@ -30,7 +29,8 @@ export interface NotificationOptions {
   readonly background: SessionBackground
   readonly intake: SessionIntake
   readonly links: UpstreamLinks
-  readonly offered: OfferedCapabilities
+  /** Whether the server may hear of the client's roots. */
+  readonly hearsRoots: (server: string) => boolean
   readonly places: AuditPlaces
   /** Of the user's memory. */
   readonly room: Room
@@ -47,7 +47,7 @@ export const make = ({
   background,
   intake,
   links,
-  offered,
+  hearsRoots,
   places,
   questions,
   room
@@ -68,7 +68,7 @@ export const make = ({
       default:
         // Roots and whatever else concerns the session: every server of the session hears it.
         return Effect.forEach(
-          [...links.live()].filter(({ server }) => message.method !== rootsChanged || "roots" in offered(server)),
+          [...links.live()].filter(({ server }) => message.method !== rootsChanged || hearsRoots(server)),
           (connection) => Effect.ignore(connection.notify(message.method, message.params, context)),
           { concurrency: "unbounded", discard: true }
         )
