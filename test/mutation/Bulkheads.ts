@@ -141,8 +141,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "an answer takes the room of whoever opened the connection it comes by",
     file: "src/actors/upstream/http/UpstreamHttpWire.ts",
-    find: "answers.arriving(context.principal.userId)",
-    replace: "answers.arriving(options.context.principal.userId)",
+    find: "room: answers.arriving",
+    replace: "room: () => answers.arriving(options.context.principal.userId)",
     tests: [onTheirWay]
   },
   {

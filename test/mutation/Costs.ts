@@ -66,9 +66,9 @@ export const costs: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a batch costs no more than one message",
-    file: cost,
-    find: "messages.items.length - 1)",
-    replace: "0 * messages.items.length)",
+    file: "src/http/mcp/McpEndpoint.ts",
+    find: "messages.items.length - 1",
+    replace: "0 * messages.items.length",
     tests: [waiting]
   },
   {

@@ -42,7 +42,7 @@ export const floodRules: ReadonlyArray<Mutation> = [
   {
     wrong: "reading an HTTP server costs its user nothing",
     file: "src/actors/upstream/http/UpstreamHttpWire.ts",
-    find: 'share.spend(context.principal.userId, "answer", units, goOn)',
+    find: 'share.spend(userId, "answer", units, goOn)',
     replace: "void goOn",
     tests: [floods]
   },

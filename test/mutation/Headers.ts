@@ -99,9 +99,9 @@ const tokenRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a session goes on with the tokens it was opened with",
-    file: "src/actors/session/SessionBackground.ts",
-    find: "(principal, requestId) => ({\n    principal,",
-    replace: "(_, requestId) => ({\n    principal: openedBy,",
+    file: "src/actors/session/SessionIntake.ts",
+    find: "{ ...background.ids, principal, ",
+    replace: "{ ...background.ids, principal: ((background as any).openedBy ??= principal), ",
     tests: ["test/http/mcp/sessions/Endings.test.ts"]
   },
   {

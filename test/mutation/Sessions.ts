@@ -55,8 +55,8 @@ export const sessions: ReadonlyArray<Mutation> = [
   {
     wrong: "POST finds another user's session by its id",
     file: stateful,
-    find: "sessions.find(principal, target, id) ?? (yield* recoveredOrAdopted",
-    replace: "sessions.find(principal, target, id) ?? (sessions as any).anyones(id) ?? (yield* recoveredOrAdopted",
+    find: "live ?? (yield* recoveredOrAdopted",
+    replace: "live ?? (sessions as any).anyones(id) ?? (yield* recoveredOrAdopted",
     also: [findable],
     tests: [ownership]
   },

@@ -1,6 +1,6 @@
 /**
- * The rights of a session now: the servers and tools its user reaches through it, and whether what it asks has to leave a
- * row in the audit trail. Decided once, and anew when the user's groups or the settings change.
+ * The rights of a session in force: the servers and tools its user reaches through it, and whether what it asks has to
+ * leave a row in the audit trail. Decided once, and anew when the user's groups or the settings change.
  */
 import { type Access, accessOrNothing } from "../../domain/access/Access.ts"
 import { auditRequired } from "../../domain/access/AuditPolicy.ts"
