@@ -79,7 +79,7 @@ const make = Effect.gen(function* () {
     )
 
   return AuditLog.of({
-    append: Effect.fn("AuditLog.append")(
+    append: Effect.fnUntraced(
       function* (events) {
         if (events.length === 0) return
         yield* days.prepare(events.map((event) => dayOf(event.time)))

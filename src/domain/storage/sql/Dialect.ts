@@ -160,6 +160,8 @@ const sqlite = (sql: SqlClient.SqlClient): Dialect => {
     const value = `json_extract(value, '$[${place}]')`
     return `${kind === "uuid" ? `lower(${value})` : value} as "${name}"`
   }
+  /** Columns that a repository names once are worked out once. */
+  const extracts = new WeakMap<object, Fragment>()
   const text = literal("text")
   const integer = literal("integer")
   return {
@@ -190,7 +192,11 @@ const sqlite = (sql: SqlClient.SqlClient): Dialect => {
     rows: (alias, values, columns, list) => {
       const names = Object.keys(columns)
       const lists = values.map(list ?? ((value) => names.map((name) => (value as Record<string, unknown>)[name])))
-      const extracted = literal(Object.entries(columns).map(columnOf).join(", "))
+      let extracted = extracts.get(columns)
+      if (extracted === undefined) {
+        extracted = literal(Object.entries(columns).map(columnOf).join(", "))
+        extracts.set(columns, extracted)
+      }
       return sql`(select ${extracted} from json_each(${JSON.stringify(lists)})) as ${literal(alias)}`
     },
     memberNames: (column) =>

@@ -20,6 +20,8 @@ import { ids, keysWithTokens, namesOfTokens, principals, storedKeys, values } fr
 import { orUnavailable } from "./Unavailable.ts"
 import { usernameColumn } from "./UsersSql.ts"
 
+const usedColumns = { keyId: "uuid", count: "integer", lastUsedAt: "time" } as const
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const events = yield* KeyEvents
@@ -60,12 +62,7 @@ const make = Effect.gen(function* () {
   /** The owner of the valid key that is meant. */
   const ownerOf = Effect.fnUntraced(function* (meant: Statement.Fragment) {
     const now = yield* Clock.currentTimeMillis
-    const rows = yield* principals(sql`
-      select cast("users"."id" as text) as "userId", ${sql.literal(usernameColumn)} as "username", "users"."isAdmin",
-        cast(${table}."id" as text) as "keyId", ${table}."name" as "keyName",
-        ${millis(`"mcphub_keys"."expiresAt"`)} as "expiresAt", cast(${table}."serviceTokens" as text) as "tokens",
-        ${grants} as "groups"
-      ${valid(now)} and ${meant} limit 1`)
+    const rows = yield* principals(sql`select ${ownerColumns} ${valid(now)} and ${meant} limit 1`)
     const row = rows[0]
     if (row === undefined) return Option.none()
     return Option.some({
@@ -161,6 +158,12 @@ const make = Effect.gen(function* () {
     from "user_groups" as g left join ${dialect.own("group_tools")} as t on t."groupId" = g."id"
     where g."userId" = "users"."id")`
 
+  const ownerColumns = sql`
+    cast("users"."id" as text) as "userId", ${sql.literal(usernameColumn)} as "username", "users"."isAdmin",
+    cast(${table}."id" as text) as "keyId", ${table}."name" as "keyName",
+    ${millis(`"mcphub_keys"."expiresAt"`)} as "expiresAt", cast(${table}."serviceTokens" as text) as "tokens",
+    ${grants} as "groups"`
+
   return HubKeys.of({
     create: Effect.fn("HubKeys.create")(
       function* (options) {
@@ -254,9 +257,9 @@ const make = Effect.gen(function* () {
       orUnavailable
     ),
 
-    recordUse: Effect.fn("HubKeys.recordUse")(function* (uses) {
+    recordUse: Effect.fnUntraced(function* (uses) {
       if (uses.length === 0) return
-      const used = dialect.rows("used", uses, { keyId: "uuid", count: "integer", lastUsedAt: "time" })
+      const used = dialect.rows("used", uses, usedColumns)
       const at = dialect.timeOf(`used."lastUsedAt"`)
       yield* sql`
         update ${table} set
@@ -265,10 +268,11 @@ const make = Effect.gen(function* () {
         from ${used} where ${table}."id" = used."keyId"`
     }, orUnavailable),
 
-    principal: Effect.fn("HubKeys.principal")((key) => {
+    principal: (key) => {
       const text = Redacted.value(key)
-      return isKeyText(text) ? ownerOf(sql`${table}."keyValue" in (${keyDigest(text)}, ${text})`) : Effect.succeedNone
-    }, orUnavailable),
+      if (!isKeyText(text)) return Effect.succeedNone
+      return orUnavailable(ownerOf(sql`${table}."keyValue" in (${keyDigest(text)}, ${text})`))
+    },
 
     principalOf: Effect.fn("HubKeys.principalOf")((id) => ownerOf(sql`${table}."id" = ${uuid(id)}`), orUnavailable),
 

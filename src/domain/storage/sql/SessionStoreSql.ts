@@ -51,7 +51,7 @@ const make = Effect.gen(function* () {
   const table = own("sessions")
 
   return SessionStore.of({
-    save: Effect.fn("SessionStore.save")(function* (owner, sessions) {
+    save: Effect.fnUntraced(function* (owner, sessions) {
       if (sessions.length === 0) return []
       const given = sessions.map((session) => ({ ...session, client: JSON.stringify(session.client) }))
       const saved = yield* digestsOf(sql`
