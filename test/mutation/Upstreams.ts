@@ -43,8 +43,8 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     also: [
       {
         file: pools,
-        find: 'import { buildConnector, Pool, type Dispatcher } from "undici"',
-        replace: 'import { Agent, interceptors, buildConnector, Pool, type Dispatcher } from "undici"'
+        find: 'import type { buildConnector, Dispatcher, Pool } from "undici"',
+        replace: 'import { Agent, interceptors, type buildConnector, type Dispatcher, type Pool } from "undici"'
       }
     ],
     tests: [canaries]

@@ -6,7 +6,7 @@
  * OpenTelemetry's MCP conventions where those have one (durations in seconds).
  */
 import { Clock, Context, Effect, Layer, Metric, type Scope } from "effect"
-import { PrometheusMetrics } from "effect/observability"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { Defects } from "./Defects.ts"
 import { requestMethods, taskMethods } from "../../domain/protocol/eras/Admission.ts"
 import type { RequestOutcome } from "../../domain/requests/RequestRecord.ts"

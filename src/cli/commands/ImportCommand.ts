@@ -7,7 +7,6 @@ import { Environment, type EnvironmentRecord } from "../../domain/config/Environ
 import { readHubConfig } from "../../domain/config/HubConfig.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { foreignPrograms, type ForeignProgramName } from "../../domain/settings/ForeignPrograms.ts"
-import { readForeignSettings } from "../../domain/settings/ForeignSettings.ts"
 import { isJsonObject, objectOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { checkSettings } from "../../domain/settings/SettingsCheck.ts"
 import { SettingsFile } from "../../domain/settings/SettingsFile.ts"
@@ -101,6 +100,7 @@ export const ImportCommand = Command.make(
   },
   Effect.fnUntraced(function* ({ dryRun, file: given, from, only, replace }) {
     const { settingsFile } = yield* currentWorkspace
+    const { readForeignSettings } = yield* Effect.promise(() => import("../../domain/settings/ForeignSettings.ts"))
     const source = yield* findFile(from, given)
     const imported = yield* Effect.mapError(readForeignSettings(from, yield* readText(source)), ({ message }) =>
       failure(`${source}: ${message}`)

@@ -4,13 +4,11 @@
  * Both come as a `SqlClient` with the `KeyEvents` that fit. A server that is down does not stop the start; statements
  * fail until it answers. Migrations are the caller's (`domain/storage/migrations/Migrations.ts`).
  */
-import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, type Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KeyEvents } from "../../domain/identity/KeyEvents.ts"
 import { LongReads } from "../../domain/storage/sql/LongReads.ts"
 import { type DataDirInUse, lockDataDir } from "./DataDirLock.ts"
-import * as KeyEventsPostgres from "./KeyEventsPostgres.ts"
 import * as KeyEventsSqlite from "./KeyEventsSqlite.ts"
 import { readingClient, writingClient } from "./SqliteClient.ts"
 import { type EmbeddedDatabaseFailed, prepareFile } from "./SqliteFile.ts"
@@ -49,15 +47,10 @@ export const layerPostgres = (
   url: Redacted.Redacted<string>,
   maxConnections = 10
 ): Layer.Layer<DatabaseServices, SqlError.SqlError> =>
-  KeyEventsPostgres.layer.pipe(
-    Layer.provideMerge(
-      PgClient.layer({
-        url,
-        maxConnections,
-        keepAlive: "10 seconds",
-        connectTimeout: "5 seconds",
-        applicationName: "mcphub"
-      })
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./Postgres.ts")),
+      (postgres) => postgres.layer(url, maxConnections)
     )
   )
 

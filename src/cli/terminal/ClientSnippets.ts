@@ -4,7 +4,7 @@
  * Links carry no key: a link ends up in browser histories and chat logs. VS Code asks for the key itself (a password
  * input); the others read it from the environment variable `MCPHUB_KEY`.
  */
-import { Base64 } from "effect/encoding"
+import * as Base64 from "effect/encoding/Base64"
 
 export const clients = {
   claude: "Claude Code",

@@ -6,7 +6,7 @@
  */
 import { Effect, Path, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
-import { Base64Url } from "effect/encoding"
+import * as Base64Url from "effect/encoding/Base64Url"
 import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { protectDataDir } from "../database/DataDirAccess.ts"
 import { cannotBeWritten, createWhole, removeUnchanged } from "../database/WholeFile.ts"

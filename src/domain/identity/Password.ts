@@ -8,7 +8,7 @@
 import { timingSafeEqual } from "node:crypto"
 import { Effect, Redacted, Result } from "effect"
 import { Digest, Kdf, SecureRandom } from "effect/crypto"
-import { Base64Url } from "effect/encoding"
+import * as Base64Url from "effect/encoding/Base64Url"
 
 const scheme = "pbkdf2-sha256"
 const iterations = 600_000

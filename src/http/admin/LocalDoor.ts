@@ -9,7 +9,7 @@
 import { timingSafeEqual } from "node:crypto"
 import { Effect, FileSystem, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
-import { Base64Url } from "effect/encoding"
+import * as Base64Url from "effect/encoding/Base64Url"
 import { HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { challengeHeader, hubFile, HubFileJson, proofHeader, proofOf } from "./HubFile.ts"
 

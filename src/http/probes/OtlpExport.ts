@@ -8,8 +8,6 @@
  * who wants them in the collector reads the log output.
  */
 import { Config, Effect, Layer, Schema } from "effect"
-import { FetchHttpClient } from "effect/http"
-import { OtlpMetrics, OtlpSerialization, OtlpTracer } from "effect/observability"
 import type { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { Telemetry } from "../../domain/Telemetry.ts"
@@ -34,6 +32,8 @@ export const layer: Layer.Layer<never, Config.ConfigError, HubMetrics> = Effect.
   const { disabled, endpoint, headers, metrics, ratio, serviceName, traces } = yield* settings
   const { version } = yield* HubConfig
   if (endpoint === undefined || disabled) return Telemetry.layerOff
+  const { OtlpMetrics, OtlpSerialization, OtlpTracer } = yield* Effect.promise(() => import("effect/observability"))
+  const { FetchHttpClient } = yield* Effect.promise(() => import("effect/http"))
   const url = (signal: string) => `${endpoint.href.replace(/\/$/, "")}/v1/${signal}`
   const resource = { serviceName, serviceVersion: version }
   const tracing = Layer.merge(OtlpTracer.layer({ url: url("traces"), resource, headers }), Telemetry.layerOn({ ratio }))

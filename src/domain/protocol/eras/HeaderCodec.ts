@@ -10,7 +10,7 @@
  * §4.
  */
 import { Result } from "effect"
-import { Base64 } from "effect/encoding"
+import * as Base64 from "effect/encoding/Base64"
 
 const prefix = "=?base64?"
 const suffix = "?="

@@ -3,7 +3,10 @@
  * same handlers run inside the command itself, on the opened database.
  */
 import { Schema } from "effect"
-import { Rpc, RpcGroup, type RpcClient, type RpcClientError } from "effect/rpc"
+import * as Rpc from "effect/rpc/Rpc"
+import type * as RpcClient from "effect/rpc/RpcClient"
+import type * as RpcClientError from "effect/rpc/RpcClientError"
+import * as RpcGroup from "effect/rpc/RpcGroup"
 import { AuditOperations } from "./AuditOperations.ts"
 import { GroupOperations } from "./GroupOperations.ts"
 import { KeyOperations, NewKey } from "./KeyOperations.ts"

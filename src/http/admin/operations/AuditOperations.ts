@@ -1,6 +1,7 @@
 /** The operations that read the audit trail. */
 import { Schema } from "effect"
-import { Rpc, RpcGroup } from "effect/rpc"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcGroup from "effect/rpc/RpcGroup"
 import { AuditEvent, AuditOutcome } from "../../../domain/records/AuditEvent.ts"
 import { OperationRefused } from "./OperationRefused.ts"
 

@@ -1,6 +1,7 @@
 /** The operations on a user's groups: the servers, and where given the tools, that the user may reach. */
 import { Schema } from "effect"
-import { Rpc, RpcGroup } from "effect/rpc"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcGroup from "effect/rpc/RpcGroup"
 import { OperationRefused } from "./OperationRefused.ts"
 
 export const GroupView = Schema.Struct({

@@ -1,6 +1,7 @@
 /** The operations on MCPHub keys and the service tokens bound to them. A key's id names it. */
 import { Schema } from "effect"
-import { Rpc, RpcGroup } from "effect/rpc"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcGroup from "effect/rpc/RpcGroup"
 import { OperationRefused } from "./OperationRefused.ts"
 
 export const KeyView = Schema.Struct({

@@ -1,6 +1,7 @@
 /** The operations that show and end things in a running hub: sessions, requests in flight, the hub itself. */
 import { Schema } from "effect"
-import { Rpc, RpcGroup } from "effect/rpc"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcGroup from "effect/rpc/RpcGroup"
 import { OperationRefused } from "./OperationRefused.ts"
 
 export const SessionView = Schema.Struct({

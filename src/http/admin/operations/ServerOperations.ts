@@ -1,6 +1,7 @@
 /** The operations that show the upstream servers and test one. */
 import { Schema } from "effect"
-import { Rpc, RpcGroup } from "effect/rpc"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcGroup from "effect/rpc/RpcGroup"
 import { OperationRefused } from "./OperationRefused.ts"
 
 export const ServerView = Schema.Struct({
