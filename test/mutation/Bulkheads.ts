@@ -134,15 +134,15 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "what has left is given back twice",
     file: "src/actors/limits/Retained.ts",
-    find: "      add(userId, kind, bytes)\n      held += bytes\n",
-    replace: "      add(userId, kind, bytes)\n",
+    find: "      add(payer, kind, bytes)\n      held += bytes\n",
+    replace: "      add(payer, kind, bytes)\n",
     tests: [summed]
   },
   {
     wrong: "an answer takes the room of whoever opened the connection it comes by",
     file: "src/actors/upstream/http/UpstreamHttpWire.ts",
-    find: "room: answers.arriving",
-    replace: "room: () => answers.arriving(options.context.principal.userId)",
+    find: "        payer,\n",
+    replace: "        payer: options.context.principal.userId,\n",
     tests: [onTheirWay]
   },
   {

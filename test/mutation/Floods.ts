@@ -12,6 +12,27 @@ const floods = "test/http/mcp/servers/Floods.test.ts"
 
 export const floodRules: ReadonlyArray<Mutation> = [
   {
+    wrong: "a shared server is read within the share of whoever opened it",
+    file: "src/actors/limits/Payer.ts",
+    find: 'isolation === "shared" ? `server:${server}` : openedBy',
+    replace: 'isolation === "shared" && server === "" ? `server:${server}` : openedBy',
+    tests: [floods]
+  },
+  {
+    wrong: "a shared server is never beside others",
+    file: "src/actors/limits/FairShare.ts",
+    find: "return one !== undefined && (another !== undefined || busy > (one.open > 0 ? 1 : 0))",
+    replace: "return one !== undefined && another !== undefined && busy < 0",
+    tests: ["test/actors/limits/FairShare.test.ts"]
+  },
+  {
+    wrong: "what a call makes a shared server say costs its user nothing",
+    file: stdio,
+    find: "    if (call !== undefined) options.onWork?.(call, messageUnits)\n",
+    replace: "",
+    tests: [lines]
+  },
+  {
     wrong: "what a server says costs nothing",
     file: reading,
     find: "this.owed += this.source.handle(message)",
@@ -42,14 +63,14 @@ export const floodRules: ReadonlyArray<Mutation> = [
   {
     wrong: "reading an HTTP server costs its user nothing",
     file: "src/actors/upstream/http/UpstreamHttpWire.ts",
-    find: 'share.spend(userId, "answer", units, goOn)',
+    find: 'share.spend(payer, "answer", units, goOn)',
     replace: "void goOn",
     tests: [floods]
   },
   {
     wrong: "reading a child process costs its user nothing",
     file: "src/actors/upstream/stdio/UpstreamStdio.ts",
-    find: 'share.spend(context.principal.userId, "answer", units, goOn)',
+    find: 'share.spend(payer, "answer", units, goOn)',
     replace: "void goOn",
     tests: [floods]
   },

@@ -9,6 +9,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
+import type { Payer } from "./Payer.ts"
 import { large } from "../../domain/protocol/json/ResponseScanner.ts"
 import { Retained } from "./Retained.ts"
 
@@ -23,7 +24,7 @@ export interface AnswerRoom {
 export class AnswerBytes extends Context.Service<
   AnswerBytes,
   {
-    readonly arriving: (userId: UserId) => AnswerRoom
+    readonly arriving: (payer: Payer) => AnswerRoom
     /** Counts N bytes until the result is called; calling it twice does no harm. */
     readonly leaving: (userId: UserId, bytes: number) => () => void
     /** Over all users. */
@@ -45,8 +46,8 @@ const make = Effect.gen(function* () {
   return AnswerBytes.of({
     held: () => retained.held("answers"),
     heldBy: (userId) => retained.heldBy(userId).answers,
-    arriving: (userId) => {
-      const claim = retained.claim(userId, "answers")
+    arriving: (payer) => {
+      const claim = retained.claim(payer, "answers")
       return { hold: (bytes) => claim.set(bytes < large ? 0 : bytes), end: claim.end }
     },
     leaving: (userId, bytes) => {

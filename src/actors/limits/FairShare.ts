@@ -9,11 +9,14 @@
  * held but the connection. Requests and the answers that are being read take turns, so that neither keeps the other
  * waiting. The only request of a user never waits: who awaits one answer before asking again leaves gaps by themselves.
  * Those that have arrived together are several, though each may be answered before the next one is looked at.
+ *
+ * A server that several users share has a bucket of its own, for what it says beside their calls (`Payer`).
  */
 import { Clock, Context, Effect, FiberHandle, Layer, Scheduler } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
+import { isServer, type Payer } from "./Payer.ts"
 
 /** Bytes of a large answer that cost as much as a request. */
 const unitBytes = 128 * 1024
@@ -66,9 +69,9 @@ export class FairShare extends Context.Service<
      * Otherwise the rest waits until `goOn`, which never runs before this has returned; the function says that there is
      * no rest.
      */
-    readonly spend: (userId: UserId, work: Work, units: number, goOn: () => void) => (() => void) | undefined
+    readonly spend: (payer: Payer, work: Work, units: number, goOn: () => void) => (() => void) | undefined
     /** Work has been done for the user that could not wait: what they do next waits for it. */
-    readonly charge: (userId: UserId, work: Work, units: number) => void
+    readonly charge: (payer: Payer, work: Work, units: number) => void
     /** Requests that wait now, and that have ever waited. */
     readonly waiting: () => number
     readonly waited: () => number
@@ -102,7 +105,7 @@ interface Waiting {
 }
 
 interface Account {
-  readonly userId: UserId
+  readonly payer: Payer
   /** Units left, less than none while the user is over their share. */
   units: number
   /** When they were counted. */
@@ -128,11 +131,13 @@ const make = Effect.fnUntraced(function* () {
   const run = yield* FiberHandle.makeRuntime<never>()
   const burst = Math.max(2, fairShare * burstSeconds)
   const mostWaiting = 2 * maxInflightPerUser
-  const accounts = new Map<UserId, Account>()
+  const accounts = new Map<Payer, Account>()
   const queued = new Set<Account>()
   let isOff = fairShare === 0
   let waiting = 0
   let waited = 0
+  /** Users of whom requests run. */
+  let busy = 0
   const charged = Object.fromEntries(workKinds.map((work) => [work, 0])) as Record<Work, number>
   // Those who asked little, the latest first: as many as it takes to find one who still does.
   const heard: Array<Account> = []
@@ -156,23 +161,31 @@ const make = Effect.fnUntraced(function* () {
     heard.unshift(account)
   }
 
-  /** Whether somebody else is active who asks little. */
-  const isBesideOthers = (account: Account, moment: number): boolean =>
-    heard.some((one) => one.userId !== account.userId && moment - one.heardAt <= activeMs && asksLittle(one, moment))
+  /**
+   * Whether somebody else is active who asks little. A server that is shared works for somebody: beside others it is
+   * where another user is active, too.
+   */
+  const isBesideOthers = (account: Account, moment: number): boolean => {
+    const isOther = (one: Account): boolean =>
+      one.payer !== account.payer && moment - one.heardAt <= activeMs && asksLittle(one, moment)
+    if (!isServer(account.payer)) return heard.some(isOther)
+    const [one, another] = heard.filter(isOther)
+    return one !== undefined && (another !== undefined || busy > (one.open > 0 ? 1 : 0))
+  }
 
   const forgetIdle = (moment: number): void => {
-    for (const [userId, account] of accounts) {
+    for (const [payer, account] of accounts) {
       const isIdle = account.open === 0 && !isQueued(account) && moment - account.at > activeMs
-      if (isIdle && unitsAt(account, moment) >= burst) accounts.delete(userId)
+      if (isIdle && unitsAt(account, moment) >= burst) accounts.delete(payer)
     }
   }
 
-  const accountOf = (userId: UserId, moment: number): Account => {
-    let account = accounts.get(userId)
+  const accountOf = (payer: Payer, moment: number): Account => {
+    let account = accounts.get(payer)
     if (account === undefined) {
       if (accounts.size >= maxAccounts) forgetIdle(moment)
       account = {
-        userId,
+        payer,
         units: burst,
         at: moment,
         heardAt: moment,
@@ -181,7 +194,7 @@ const make = Effect.fnUntraced(function* () {
         answers: new Set(),
         isAnswersTurn: false
       }
-      accounts.set(userId, account)
+      accounts.set(payer, account)
     }
     account.units = unitsAt(account, moment)
     account.at = moment
@@ -200,7 +213,7 @@ const make = Effect.fnUntraced(function* () {
 
   const start = (account: Account, request: () => void): void => {
     if (asksLittle(account, account.at)) heardOf(account, account.at)
-    account.open++
+    if (account.open++ === 0) busy++
     request()
   }
 
@@ -222,8 +235,8 @@ const make = Effect.fnUntraced(function* () {
     let pause = Number.POSITIVE_INFINITY
     // Who goes on may wait again at once, for the next turn.
     const waitingNow = [...queued]
-    for (const { userId } of waitingNow) {
-      const account = accountOf(userId, moment)
+    for (const { payer } of waitingNow) {
+      const account = accountOf(payer, moment)
       if (mayRun(account, moment)) {
         const { cost, run, work } = takeNext(account)
         charge(account, work, cost)
@@ -253,7 +266,7 @@ const make = Effect.fnUntraced(function* () {
   const endAll = (): void => {
     for (const userId of ending) {
       const account = accounts.get(userId)
-      if (account !== undefined && account.open > 0) account.open--
+      if (account !== undefined && account.open > 0 && --account.open === 0) busy--
     }
     ending.length = 0
   }
@@ -291,10 +304,10 @@ const make = Effect.fnUntraced(function* () {
       ending.push(userId)
       if (ending.length === 1) soon.scheduleTask(endAll, 0)
     },
-    spend: (userId, work, cost, goOn) => {
+    spend: (payer, work, cost, goOn) => {
       if (isOff) return undefined
       const moment = now()
-      const account = accountOf(userId, moment)
+      const account = accountOf(payer, moment)
       if (!isBesideOthers(account, moment)) {
         charge(account, work, cost)
         return undefined
@@ -305,14 +318,16 @@ const make = Effect.fnUntraced(function* () {
         if (takeBack(account, account.answers, one)) charge(account, work, cost)
       }
     },
-    charge: (userId, work, units) => charge(accountOf(userId, now()), work, units),
+    charge: (payer, work, units) => charge(accountOf(payer, now()), work, units),
     waiting: () => waiting,
     waited: () => waited,
     charged: (work) => charged[work],
     overdrawn: () => {
       const moment = now()
       let count = 0
-      for (const account of accounts.values()) if (unitsAt(account, moment) < 1) count++
+      for (const account of accounts.values()) {
+        if (!isServer(account.payer) && unitsAt(account, moment) < 1) count++
+      }
       return count
     },
     release: Effect.sync(() => {

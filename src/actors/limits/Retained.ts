@@ -1,12 +1,13 @@
 /**
- * The ledger of what the hub keeps in memory for each user beyond the moment: one account a user, in bytes and by kind.
+ * The ledger of what the hub keeps in memory for each user beyond the moment: one account a user, in bytes and by kind,
+ * and one for each server that several users share (`Payer`).
  * Each kind has a bound of its own, so that none takes the room of the others, and all of them have one together
  * (`MAX_MEMORY_PER_USER`). Counting is exact and synchronous; whoever holds bytes releases as many, and what a scope
  * still holds is released at its end.
  */
 import { Context, Effect, Layer, type Scope } from "effect"
 import { HubConfig, type HubConfigShape } from "../../domain/config/HubConfig.ts"
-import type { UserId } from "../../domain/Ids.ts"
+import type { Payer } from "./Payer.ts"
 
 /**
  * `answers`: large answers on their way. `batches`: answers that wait for the rest of their batch. `bodies`: of requests,
@@ -80,14 +81,14 @@ export class Retained extends Context.Service<
     /** Bytes that one user may have of each kind. */
     readonly bounds: RetainedBytes
     /** Takes the bytes if there is room for them, in their kind and in all. */
-    readonly hold: (userId: UserId, kind: RetainedKind, bytes: number) => boolean
+    readonly hold: (payer: Payer, kind: RetainedKind, bytes: number) => boolean
     /** Counts what is there already and cannot be refused. */
-    readonly count: (userId: UserId, kind: RetainedKind, bytes: number) => void
-    readonly release: (userId: UserId, kind: RetainedKind, bytes: number) => void
-    readonly claim: (userId: UserId, kind: RetainedKind) => Claim
+    readonly count: (payer: Payer, kind: RetainedKind, bytes: number) => void
+    readonly release: (payer: Payer, kind: RetainedKind, bytes: number) => void
+    readonly claim: (payer: Payer, kind: RetainedKind) => Claim
     /** For what belongs to the caller's scope: after its end there is no room, and nothing of it is held. */
-    readonly room: (userId: UserId, kind: RetainedKind) => Effect.Effect<Room, never, Scope.Scope>
-    readonly heldBy: (userId: UserId) => RetainedBytes
+    readonly room: (payer: Payer, kind: RetainedKind) => Effect.Effect<Room, never, Scope.Scope>
+    readonly heldBy: (payer: Payer) => RetainedBytes
     /** Over all users, for gauges. */
     readonly held: (kind: RetainedKind) => number
     readonly refused: (kind: RetainedKind) => number
@@ -112,43 +113,43 @@ interface Account {
 const make = Effect.gen(function* () {
   const config = yield* HubConfig
   const bounds = boundsOf(config)
-  const users = new Map<UserId, Account>()
+  const accounts = new Map<Payer, Account>()
   const total = { ...nothing }
   const refused = { ...nothing }
 
-  const add = (userId: UserId, kind: RetainedKind, bytes: number): void => {
-    let account = users.get(userId)
-    if (account === undefined) users.set(userId, (account = { held: { ...nothing }, all: 0 }))
+  const add = (payer: Payer, kind: RetainedKind, bytes: number): void => {
+    let account = accounts.get(payer)
+    if (account === undefined) accounts.set(payer, (account = { held: { ...nothing }, all: 0 }))
     account.held[kind] += bytes
     account.all += bytes
     total[kind] += bytes
-    if (account.all === 0) users.delete(userId)
+    if (account.all === 0) accounts.delete(payer)
   }
 
-  const hasRoom = (userId: UserId, kind: RetainedKind, bytes: number): boolean => {
-    const account = users.get(userId)
+  const hasRoom = (payer: Payer, kind: RetainedKind, bytes: number): boolean => {
+    const account = accounts.get(payer)
     return (account?.held[kind] ?? 0) + bytes <= bounds[kind] && (account?.all ?? 0) + bytes <= config.maxMemoryPerUser
   }
 
-  const hold = (userId: UserId, kind: RetainedKind, bytes: number, inPlaceOf = 0): boolean => {
-    if (!hasRoom(userId, kind, bytes - inPlaceOf)) {
+  const hold = (payer: Payer, kind: RetainedKind, bytes: number, inPlaceOf = 0): boolean => {
+    if (!hasRoom(payer, kind, bytes - inPlaceOf)) {
       refused[kind]++
       return false
     }
-    add(userId, kind, bytes)
+    add(payer, kind, bytes)
     return true
   }
 
-  const claim = (userId: UserId, kind: RetainedKind): Claim => {
+  const claim = (payer: Payer, kind: RetainedKind): Claim => {
     let held = 0
     let hasEnded = false
     const count = (bytes: number): void => {
       if (hasEnded) return
-      add(userId, kind, bytes)
+      add(payer, kind, bytes)
       held += bytes
     }
     const take = (bytes: number, inPlaceOf?: number): boolean => {
-      if (hasEnded || !hold(userId, kind, bytes, inPlaceOf)) return false
+      if (hasEnded || !hold(payer, kind, bytes, inPlaceOf)) return false
       held += bytes
       return true
     }
@@ -172,14 +173,14 @@ const make = Effect.gen(function* () {
     bounds,
     hold,
     count: add,
-    release: (userId, kind, bytes) => add(userId, kind, -bytes),
+    release: (payer, kind, bytes) => add(payer, kind, -bytes),
     claim,
-    room: (userId, kind) =>
+    room: (payer, kind) =>
       Effect.acquireRelease(
-        Effect.sync(() => claim(userId, kind)),
+        Effect.sync(() => claim(payer, kind)),
         ({ end }) => Effect.sync(end)
       ),
-    heldBy: (userId) => users.get(userId)?.held ?? nothing,
+    heldBy: (payer) => accounts.get(payer)?.held ?? nothing,
     held: (kind) => total[kind],
     refused: (kind) => refused[kind]
   })

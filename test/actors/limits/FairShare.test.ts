@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { type Admission, FairShare, unitsOfBytes, type Work } from "../../../src/actors/limits/FairShare.ts"
+import * as Payer from "../../../src/actors/limits/Payer.ts"
 import { defaults, HubConfig } from "../../../src/domain/config/HubConfig.ts"
 import { UserId } from "../../../src/domain/Ids.ts"
 
@@ -273,6 +274,33 @@ describe("a user's fair share", () => {
       assert.deepStrictEqual([share.charged("request"), share.charged("answer")], [4, 0.5])
       assert.strictEqual(share.overdrawn(), 0)
     }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect(
+    "B46: what a shared server says is held to a bucket of its own, whatever its users owe, and only beside two",
+    () =>
+      Effect.gen(function* () {
+        const { send, share } = yield* requests
+        const server = Payer.ofConnection("files", "shared", ada)
+        assert.strictEqual(Payer.ofConnection("files", "user", ada), ada)
+        let went = 0
+        const say = (units: number) => share.spend(server, "answer", units, () => went++)
+        brief(share, bo)
+        assert.isUndefined(say(1_000), "bo alone waits for nobody by waiting for it")
+        yield* TestClock.adjust("1 second")
+        send(ada, "runs on")
+        share.charge(ada, "answer", 10_000)
+        assert.isDefined(say(1))
+        // Ada's debt would take a quarter of an hour; the server's own is as old as it is.
+        yield* TestClock.adjust("200 millis")
+        assert.strictEqual(went, 1)
+        for (let n = 0; n < 5; n++) say(1)
+        assert.strictEqual(send(bo, "bo's"), "runs")
+        yield* TestClock.adjust("10 millis")
+        assert.isBelow(went, 4)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(went, 6)
+      }).pipe(Effect.provide(layer()))
   )
 
   it.effect("is over when the hub stops: whoever waits goes on, and nobody waits any more", () =>

@@ -1,8 +1,8 @@
 /** One HTTP request to a server as `UpstreamHttpExchange` carries it out, and what becomes of it. */
 import type { Fork } from "../../../domain/Guard.ts"
-import type { UserId } from "../../../domain/Ids.ts"
 import type { JsonRpcSuccess } from "../../../domain/protocol/JsonRpc.ts"
 import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
+import type { Payer } from "../../limits/Payer.ts"
 import type { CallContext } from "../connection/UpstreamConnection.ts"
 import type { UserPool } from "./UserPools.ts"
 
@@ -57,9 +57,11 @@ export interface ExchangeRequest {
   /** The result of a large answer may stay as it came, see `RawJson`. */
   readonly raw?: boolean
   /** What of its user's memory a large answer takes while it arrives; asked for with the first one. Absent: not counted. */
-  readonly room?: (userId: UserId) => AnswerRoom
-  /** What reading it costs the user for whom it is read, see `FairShare.spend`. */
-  readonly spend: (userId: UserId, units: number, goOn: () => void) => (() => void) | undefined
+  readonly room?: (payer: Payer) => AnswerRoom
+  /** What reading it costs whoever pays for it, see `FairShare.spend`. */
+  readonly spend: (payer: Payer, units: number, goOn: () => void) => (() => void) | undefined
+  /** The account that reading it is charged to. */
+  readonly payer: Payer
   /** Whose exchange it is. */
   readonly context: CallContext
   /** For the log of a defect. */

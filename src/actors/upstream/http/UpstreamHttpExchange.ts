@@ -16,7 +16,6 @@ import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
 import { unitsOfBytes } from "../../limits/FairShare.ts"
 import { large, ResponseScanner } from "../../../domain/protocol/json/ResponseScanner.ts"
 import { Guard } from "../../../domain/Guard.ts"
-import type { UserId } from "../../../domain/Ids.ts"
 import type { ExchangeEnd, ExchangeRequest, ResponseHead, RunningExchange, Unusable } from "./ExchangeRequest.ts"
 import * as SseDecoder from "./SseDecoder.ts"
 import {
@@ -104,14 +103,10 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
     return (this.ownGuard = new Guard(fork, this, { server, userId: principal.userId, sessionId, requestId }))
   }
 
-  private get userId(): UserId {
-    return this.request.context.principal.userId
-  }
-
   private paced(): PacedReading<SseDecoder.SseEvent> {
     return (this.reading ??= new PacedReading({
       handle: (event) => this.onEvent(event),
-      spend: (units, goOn) => this.request.spend(this.userId, units, () => this.guard.run(goOn)),
+      spend: (units, goOn) => this.request.spend(this.request.payer, units, () => this.guard.run(goOn)),
       pause: () => this.controller?.pause(),
       // A socket whose response has ended is another one's already.
       resume: () => {
@@ -283,7 +278,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   /** Counts what is in memory of the answer; false when that is too much, and the exchange has been ended for it. */
   private hold(bytes: number): boolean {
-    if (this.room === undefined && bytes >= large && !this.aborted) this.room = this.request.room?.(this.userId)
+    if (this.room === undefined && bytes >= large && !this.aborted) this.room = this.request.room?.(this.request.payer)
     if (this.room === undefined || this.room.hold(bytes)) return true
     this.settle(Effect.fail(tooMuch(this.request.server, this.failedPhase())))
     this.abort()

@@ -11,6 +11,7 @@ import * as Cookies from "effect/http/Cookies"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
 import { FairShare } from "../../limits/FairShare.ts"
+import * as Payer from "../../limits/Payer.ts"
 import { connectionHeaders } from "../connection/ServerPlan.ts"
 import type { CallContext, ConnectOptions } from "../connection/UpstreamConnection.ts"
 import {
@@ -97,7 +98,7 @@ export const make = Effect.fnUntraced(function* (
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   const { maxUpstreamBytes, version } = yield* HubConfig
   const onNoise = options.onNoise ?? (() => {})
-  const spend: ExchangeRequest["spend"] = (userId, units, goOn) => share.spend(userId, "answer", units, goOn)
+  const spend: ExchangeRequest["spend"] = (payer, units, goOn) => share.spend(payer, "answer", units, goOn)
   const templated = config.url?.includes("${") === true
 
   const locate = (context: CallContext) =>
@@ -164,7 +165,9 @@ export const make = Effect.fnUntraced(function* (
   const sendTo = (address: Address, request: WireRequest): Effect.Effect<ExchangeEnd, WireError> => {
     // The session belongs to the host that issued it.
     if (address.origin !== home.origin) return Effect.fail(sessionLost(server))
-    const { body, context } = request
+    const { body, context, endless = false } = request
+    const { userId } = context.principal
+    const payer = endless ? Payer.ofConnection(server, config.isolation, userId) : userId
     const wanted = upstreamHeaders.headers({ server, config, context, protocolVersion: wire.protocolVersion, body })
     return Effect.flatMap(wanted, (configured) => {
       request.onSend?.()
@@ -176,12 +179,13 @@ export const make = Effect.fnUntraced(function* (
         headers: headerList(request, configured, address.url),
         body: body ?? null,
         maxBytes: Math.min(request.maxBytes ?? maxUpstreamBytes, maxUpstreamBytes),
-        endless: request.endless ?? false,
+        endless,
         abrupt: request.abrupt ?? false,
         headOnly: request.headOnly ?? false,
         raw: request.raw ?? false,
         room: answers.arriving,
         spend,
+        payer,
         context,
         fork,
         running: wire.running,

@@ -67,6 +67,8 @@ export interface StdioConnectionOptions {
   readonly onDefect: (cause: unknown) => void
   /** What the server wrote about a failure, as it may be repeated: without the secrets it was started with. */
   readonly scrub: (error: JsonRpcErrorObject) => JsonRpcErrorObject
+  /** Reading a message of the call, other than its answer, has cost N units (`PacedReading`). */
+  readonly onWork?: (call: UpstreamCall, units: number) => void
   /** Several users' calls share the channel: what names no call belongs to none. */
   readonly severalUsers: boolean
   /** Whether requests carry the hub's request id (not with `context: "none"`). */
@@ -118,6 +120,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
       : new UpstreamUnavailable({ server, reason: "exited", message: ended })
 
   const deliver = (call: UpstreamCall | undefined, message: UpstreamMessage) => {
+    if (call !== undefined) options.onWork?.(call, messageUnits)
     try {
       if (call === undefined) options.onMessage(message)
       else call.onMessage(message)

@@ -15,6 +15,7 @@ import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Era, isStateful, latestStateful, statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
 import { FairShare, turn } from "../../limits/FairShare.ts"
+import * as Payer from "../../limits/Payer.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import { scrubberOf } from "../connection/UpstreamSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
@@ -141,6 +142,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     }
     const services = yield* Effect.context<never>()
     const closed = yield* Deferred.make<string>()
+    const payer = Payer.ofConnection(name, config.isolation, context.principal.userId)
     // The two halves need each other: the child hears lines for the connection, which sends through the child.
     let child: StdioChild.StdioChild | undefined
     const connection = StdioConnection.make({
@@ -156,12 +158,15 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
         Effect.runForkWith(services)(Effect.logError("A receiver of an upstream's message failed", cause)),
       scrub: scrubber.json,
       severalUsers: config.isolation === "shared",
+      onWork: ({ context: { principal } }, units) => {
+        if (principal.userId !== payer) share.charge(principal.userId, "answer", units)
+      },
       tag: config.context !== "none",
       ...(era === "stateless" ? { stateless: outgoing(options) } : {})
     })
-    // Whose answer a line is shows only when it is read: until then it is counted for whoever opened the connection.
+    // Whose answer a line is shows only when it is read.
     const room = yield* Effect.acquireRelease(
-      Effect.sync(() => answers.arriving(context.principal.userId)),
+      Effect.sync(() => answers.arriving(payer)),
       ({ end }) => Effect.sync(end)
     )
     child = yield* StdioChild.open({
@@ -177,8 +182,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       onLine: connection.receive,
       onAnswer: connection.receive,
       onOverflow: connection.overflow,
-      // Whoever opened it: of a connection that several users share, they all hear what is read for one of them.
-      spend: (units, goOn) => share.spend(context.principal.userId, "answer", units, goOn)
+      spend: (units, goOn) => share.spend(payer, "answer", units, goOn)
     }).pipe(Effect.mapError(({ code }) => unavailable("spawn", spawnMessage(name, code))))
     slot.fill(child.pid)
 

@@ -157,6 +157,7 @@ describe("faults of an HTTP upstream", () => {
             server: "scripted",
             fork: Effect.runFork,
             context: contextOf("ada"),
+            payer: contextOf("ada").principal.userId,
             pool: {
               dispatch: (options, handler) => void sockets.dispatch(options, handler)
             },

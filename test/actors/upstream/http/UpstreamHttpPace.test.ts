@@ -52,6 +52,7 @@ const start = Effect.fnUntraced(function* (answer: Answer) {
     server: "scripted",
     fork: Effect.runFork,
     context: contextOf("ada"),
+    payer: contextOf("ada").principal.userId,
     pool: { dispatch: (options, handler) => void dispatcher.dispatch(options, handler) },
     spend,
     method: "POST",

@@ -12,6 +12,7 @@ const talk = ({ severalUsers = false } = {}) => {
   const sent: Array<any> = []
   const outside: Array<UpstreamMessage> = []
   const counts = { late: 0, noise: 0 }
+  const worked: Array<readonly [username: string, units: number]> = []
   const connection = StdioConnection.make({
     server: "scripted",
     send: (line) => {
@@ -24,6 +25,7 @@ const talk = ({ severalUsers = false } = {}) => {
     onDefect: () => assert.fail("no receiver fails here"),
     scrub: (error) => error,
     severalUsers,
+    onWork: ({ context: { principal } }, units) => void worked.push([principal.username, units]),
     tag: true
   })
   const receive = (message: unknown) => connection.receive(JSON.stringify(message))
@@ -31,7 +33,7 @@ const talk = ({ severalUsers = false } = {}) => {
     Effect.forkChild(connection.request({ method, params: {}, context: contextOf(username), onMessage }), {
       startImmediately: true
     })
-  return { connection, counts, outside, receive, sent, start }
+  return { connection, counts, outside, receive, sent, start, worked }
 }
 
 describe("StdioConnection", () => {
@@ -80,6 +82,20 @@ describe("StdioConnection", () => {
       assert.strictEqual(receive([said, answer, said]), 2 * messageUnits)
       assert.strictEqual(receive(answer), messageUnits)
       assert.strictEqual(connection.receive("no JSON"), messageUnits)
+    })
+  )
+
+  it.effect("B46: says whose call a message belongs to, and nobody's what names none", () =>
+    Effect.gen(function* () {
+      const { receive, sent, start, worked } = talk({ severalUsers: true })
+      yield* start("tools/call", undefined, "ada")
+      yield* start("tools/call", undefined, "bo")
+      const of = ({ params: { _meta } }: any) =>
+        receive({ jsonrpc: "2.0", method: "notifications/message", params: { _meta } })
+      of(sent[1])
+      receive({ jsonrpc: "2.0", method: "shouts/x" })
+      receive({ jsonrpc: "2.0", id: sent[0].id, result: {} })
+      assert.deepStrictEqual(worked, [["bo", messageUnits]])
     })
   )
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { AuditTrail } from "../../../../src/actors/observing/AuditTrail.ts"
+import { FairShare } from "../../../../src/actors/limits/FairShare.ts"
 import { HubMetrics } from "../../../../src/actors/observing/HubMetrics.ts"
 import { RequestTracker } from "../../../../src/actors/requests/RequestTracker.ts"
 import { newsRate } from "../../../../src/actors/session/ServerNews.ts"
@@ -82,6 +83,27 @@ for (const kind of kinds) {
     )
   })
 }
+
+describe("a server that all users share", () => {
+  it.effect("B46: is read for bo though ada, who opened it, owes more than is read in an hour", () =>
+    Effect.gen(function* () {
+      const hub = yield* TestHub.make({
+        servers: { loud: { ...Programs.command("test/support/loud-stdio.ts"), isolation: "shared" } },
+        config: { fairShare: 100 }
+      })
+      const [ada, bo] = [yield* hub.connect(hub.ada), yield* hub.connect(hub.bo)]
+      const share = Context.get(hub.services, FairShare)
+      yield* ada.callTool("loud-echo")
+      yield* TestClock.adjust("2 seconds")
+      yield* bo.callTool("loud-echo")
+      share.charge(hub.ada.user.id, "request", 200_000)
+      // No time passes, in which ada's debt would shrink.
+      const text = "x".repeat(300_000)
+      assert.deepStrictEqual(yield* bo.callTool("loud-echo", { text }), { text })
+      assert.deepStrictEqual(yield* bo.callTool("loud-echo", { id: 2 }), { id: 2 })
+    })
+  )
+})
 
 describe("a server that asks without end and takes no answer", () => {
   it.live("B44: has a bounded number of answers under way, and the other user's calls go on", () =>
