@@ -31,6 +31,7 @@ import { UserPools } from "./actors/upstream/http/UserPools.ts"
 import { timeoutAwake } from "./domain/AwakeTimeout.ts"
 import { Credentials } from "./domain/identity/Credentials.ts"
 import * as Repositories from "./domain/storage/Repositories.ts"
+import { StorageCheck } from "./domain/storage/sql/StorageCheck.ts"
 import { Principals } from "./domain/identity/Principals.ts"
 import { Settings, type SettingsValue } from "./domain/servers/Settings.ts"
 import * as OtlpExport from "./http/probes/OtlpExport.ts"
@@ -151,9 +152,10 @@ const readinessOfDatabase = Layer.effect(
   Readiness,
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
+    const storage = yield* StorageCheck
     return Readiness.of({
       check: sql`SELECT 1`.pipe(
-        Effect.as(undefined),
+        Effect.andThen(storage),
         timeoutAwake(3_000, () => Effect.succeed("the database does not answer")),
         Effect.orElseSucceed(() => "the database does not answer")
       )

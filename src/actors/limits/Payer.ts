@@ -1,5 +1,5 @@
 /**
- * Who pays for work and memory: a user, or a server that several users share, for what it says that belongs to no call.
+ * The payer of work and memory: a user, or a server that several users share, for what it says that belongs to no call.
  * Whoever opened the connection to such a server has no more to do with that than the others, and their debt must not
  * keep the others waiting.
  */

@@ -8,7 +8,9 @@ import { Effect, Layer, type Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KeyEvents } from "../../domain/identity/KeyEvents.ts"
 import { LongReads } from "../../domain/storage/sql/LongReads.ts"
+import { StorageCheck } from "../../domain/storage/sql/StorageCheck.ts"
 import { type DataDirInUse, lockDataDir } from "./DataDirLock.ts"
+import * as FileIdentity from "./FileIdentity.ts"
 import * as KeyEventsSqlite from "./KeyEventsSqlite.ts"
 import { readingClient, writingClient } from "./SqliteClient.ts"
 import { type EmbeddedDatabaseFailed, prepareFile } from "./SqliteFile.ts"
@@ -24,9 +26,20 @@ export interface DatabaseOptions {
 
 export type DatabaseServices = SqlClient.SqlClient | KeyEvents
 
+/** Runs after the file has been opened. */
+const checkOf = Effect.fnUntraced(function* (file: string) {
+  const problem = FileIdentity.since(file)
+  yield* Effect.forkScoped(FileIdentity.watch(file, problem))
+  return Effect.sync(() => {
+    const found = problem()
+    return found === undefined ? undefined : `the file of the database was ${found} while the hub runs`
+  })
+})
+
 /** An SQLite file that is there, in whatever folder. The connection that writes closes last and leaves the file alone. */
 export const layerFile = (file: string): Layer.Layer<DatabaseServices, SqlError.SqlError> =>
   KeyEventsSqlite.layer.pipe(
+    Layer.provideMerge(Layer.effect(StorageCheck, checkOf(file))),
     Layer.provideMerge(Layer.effect(LongReads, readingClient(file))),
     Layer.provideMerge(Layer.effect(SqlClient.SqlClient, writingClient(file)))
   )

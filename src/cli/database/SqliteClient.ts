@@ -2,10 +2,11 @@
  * The `SqlClient` of a SQLite file: one connection that writes and reads, and for `LongReads` another that only reads, so
  * that whoever reads the audit log holds up nobody's key look-up. The second one opens when it is first needed.
  */
-import { Effect, Scope, Semaphore } from "effect"
+import { Effect, Semaphore } from "effect"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import { SqlClient, type SqlError, Statement } from "effect/sql"
-import { openConnection, type SqliteConnection } from "./SqliteConnection.ts"
+import type { SqliteConnection } from "./SqliteConnection.ts"
+import * as SqliteThread from "./SqliteThread.ts"
 
 /** How long a statement waits while another process writes. */
 const patienceMs = 5_000
@@ -44,17 +45,12 @@ const clientOf = Effect.fnUntraced(function* (connection: Effect.Effect<SqliteCo
 
 /** A client that only reads, on a connection that opens with its first statement. */
 export const readingClient = Effect.fnUntraced(function* (file: string) {
-  const scope = yield* Effect.scope
-  let opened: SqliteConnection | undefined
-  const open = Effect.tap(
-    Scope.provide(openConnection({ file, readOnly: true, pragmas: reading }), scope),
-    (connection) => Effect.sync(() => (opened = connection))
-  )
-  return yield* clientOf(Effect.suspend(() => (opened === undefined ? open : Effect.succeed(opened))))
+  return yield* clientOf(yield* SqliteThread.make({ file, readOnly: true, pragmas: reading }))
 })
 
 /** The client that writes. */
 export const writingClient = Effect.fnUntraced(function* (file: string) {
-  const connection = yield* openConnection({ file, readOnly: false, pragmas: writing })
-  return yield* clientOf(Effect.succeed(connection))
+  const connection = yield* SqliteThread.make({ file, readOnly: false, pragmas: writing })
+  yield* connection
+  return yield* clientOf(connection)
 })

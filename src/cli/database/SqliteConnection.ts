@@ -1,6 +1,7 @@
 /**
  * One connection to a SQLite file, in a thread of its own, as `effect/sql` knows connections. Statements run in the order
- * they are given; whoever stops waiting for one does not stop it.
+ * they are given; whoever stops waiting for one does not stop it. When its thread ends, all that waits fails, and so does
+ * whatever comes: `SqliteThread` has another one.
  */
 import { Effect, type Scope, Stream } from "effect"
 import { SqlError, type SqlConnection } from "effect/sql"
@@ -10,6 +11,8 @@ import type { FromConnection, OpenConnection, SqliteFailure, SqliteValue, ToConn
 
 export interface SqliteConnection extends SqlConnection.Connection {
   readonly isTransaction: () => boolean
+  /** Whether its thread lives. */
+  readonly isOpen: () => boolean
 }
 
 type Answer = (answer: Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.SqlError>) => void
@@ -30,13 +33,16 @@ const errorOf = (file: string, failure: SqliteFailure): SqlError.SqlError => {
   return new SqlError.SqlError({ reason })
 }
 
+/** The file cannot be reached at the moment. */
+export const connectionFailed = (file: string, message: string): SqlError.SqlError =>
+  errorOf(file, { code: 14, message })
+
 const bound = (value: unknown): SqliteValue =>
   value === undefined ? null : typeof value === "boolean" ? Number(value) : (value as SqliteValue)
 
 const program = new URL(`./sqlite-connection.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url)
 
-/** The thread is gone, which only a defect of the runtime or a want of memory can do. */
-const ended: SqliteFailure = { code: 14, message: "The thread of the database has ended; restart the hub" }
+const ended: SqliteFailure = { code: 14, message: "The thread of the database has ended" }
 
 const start = (options: OpenConnection): Effect.Effect<Worker, SqlError.SqlError> =>
   Effect.callback<Worker, SqlError.SqlError>((resume) => {
@@ -86,6 +92,7 @@ export const openConnection = Effect.fnUntraced(function* (
   worker.on("error", () => {})
   worker.on("exit", () => {
     isOpen = false
+    isTransaction = false
     for (const answer of waiting.values()) answer(Effect.fail(errorOf(options.file, ended)))
     waiting.clear()
   })
@@ -105,6 +112,7 @@ export const openConnection = Effect.fnUntraced(function* (
 
   return {
     isTransaction: () => isTransaction,
+    isOpen: () => isOpen,
     execute: rows,
     executeUnprepared: rows,
     executeRaw: run,

@@ -10,7 +10,7 @@ import { Pool } from "undici"
 import { unitsOfBytes } from "../../../../src/actors/limits/FairShare.ts"
 import type { RunningExchange } from "../../../../src/actors/upstream/http/ExchangeRequest.ts"
 import { exchange } from "../../../../src/actors/upstream/http/UpstreamHttpExchange.ts"
-import type { UserId } from "../../../../src/domain/Ids.ts"
+import type { Payer } from "../../../../src/actors/limits/Payer.ts"
 import { contextOf } from "../support/HttpCalls.ts"
 
 const size = 2_000_000
@@ -40,7 +40,7 @@ const start = Effect.fnUntraced(function* (answer: Answer) {
   const counts = { pauses: 0, bytes: 0, takenBack: 0 }
   let goesOn = true
   let onPause = (): void => {}
-  const spend = (_: UserId, units: number, goOn: () => void): (() => void) => {
+  const spend = (_: Payer, units: number, goOn: () => void): (() => void) => {
     counts.pauses++
     counts.bytes += units / unitsOfBytes(1)
     if (goesOn) setImmediate(goOn)
