@@ -23,6 +23,27 @@ export const doors: ReadonlyArray<Mutation> = [
     tests: ["test/http/admission/Keys.test.ts"]
   },
   {
+    wrong: "a token of somebody else's counts as a key",
+    file: "src/http/admission/Authentication.ts",
+    find: "if (!looksLikeKey(candidate)) {",
+    replace: 'if (candidate === "no key") {',
+    tests: ["test/http/admission/Keys.test.ts"]
+  },
+  {
+    wrong: "a page of any origin may read answers",
+    file: "src/http/admission/Sites.ts",
+    find: "if (!isAllowedOrigin(origin, host, config)) {",
+    replace: "if (host === origin && !isAllowedOrigin(origin, host, config)) {",
+    tests: ["test/http/admission/Browsers.test.ts"]
+  },
+  {
+    wrong: "an origin that begins like an allowed one is allowed",
+    file: "src/http/admission/Sites.ts",
+    find: "config.allowedOrigins.includes(origin.toLowerCase())",
+    replace: "config.allowedOrigins.some((one) => origin.toLowerCase().startsWith(one))",
+    tests: ["test/http/admission/Browsers.test.ts"]
+  },
+  {
     wrong: "only keys that the hub made are redacted",
     file: "src/domain/Redaction.ts",
     find: '.replace(chosenKey, "mcphub_<redacted>")',

@@ -184,7 +184,7 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a foreign Host or Origin is served",
     file: endpoint,
-    find: "if (isForeignSite(request, hub)) return foreignSite(reply)",
+    find: "if (!admitSite(request, reply, hub)) return",
     replace: "",
     tests: ["test/http/admission/Keys.test.ts"]
   },

@@ -67,6 +67,8 @@ export interface HubConfigShape {
   readonly nameSeparator: string
   /** Extra `Host` / `Origin` host names accepted besides loopback and the bound address. */
   readonly allowedHosts: ReadonlyArray<string>
+  /** Origins of web pages and browser extensions that may use the hub, as a browser writes them. */
+  readonly allowedOrigins: ReadonlyArray<string>
   /** Networks that upstreams may resolve into although the host name in their url is a public one. */
   readonly allowedNetworks: ReadonlyArray<IpNetwork.IpNetwork>
   /** Whether the hub starts a stdio server that holds users' tokens without a sandbox. */
@@ -104,6 +106,7 @@ export const defaults: HubConfigShape = {
   auditRetentionDays: 90,
   nameSeparator: "-",
   allowedHosts: [],
+  allowedOrigins: [],
   allowedNetworks: [],
   stdioSharedUser: "allow",
   version: "3.0.0-alpha.1"
@@ -124,6 +127,24 @@ const hostNames = (text: string): ReadonlyArray<string> | undefined => {
     .map((name) => name.trim().toLowerCase())
     .filter((name) => name !== "")
   return names.every((name) => hostName.test(name)) ? names : undefined
+}
+
+/** An origin as a browser writes it, or what people write for one. Extensions and apps have schemes of their own. */
+const origin = (text: string): string | undefined => {
+  const url = URL.parse(text)
+  if (url === null || url.pathname.length > 1 || url.search + url.hash + url.username + url.password !== "")
+    return undefined
+  if (url.protocol === "http:" || url.protocol === "https:") return url.origin
+  return /^[a-z][a-z0-9+.-]*:\/\/[^/]+$/.test(text.toLowerCase()) ? text.toLowerCase() : undefined
+}
+
+const origins = (text: string): ReadonlyArray<string> | undefined => {
+  const found = text
+    .split(",")
+    .map((one) => one.trim())
+    .filter((one) => one !== "")
+    .map(origin)
+  return found.every((one) => one !== undefined) ? found : undefined
 }
 
 const variables = {
@@ -170,6 +191,12 @@ const variables = {
     "host names or IP addresses, separated by commas",
     hostNames,
     defaults.allowedHosts
+  ),
+  allowedOrigins: parsed(
+    "ALLOWED_ORIGINS",
+    "origins such as https://app.example.com or chrome-extension://id, separated by commas",
+    origins,
+    defaults.allowedOrigins
   ),
   allowedNetworks: parsed(
     "ALLOWED_NETWORKS",

@@ -33,6 +33,9 @@ export const millisPerDay = 86_400_000
 
 const keyText = /^mcphub_[A-Za-z0-9_-]{16,200}$/
 
+/** Whether a text is meant as a key of a hub, right or wrong. */
+export const looksLikeKey = (text: string): boolean => text.startsWith("mcphub_")
+
 /**
  * Whether a text has the form of a key. Checked before any look-up, so that a digest read from a stolen database, which
  * is a stored text too, never opens the hub.

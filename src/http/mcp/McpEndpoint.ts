@@ -27,7 +27,8 @@ import { AuditTrail } from "../../actors/observing/AuditTrail.ts"
 import { FairShare } from "../../actors/limits/FairShare.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import type { Admitted } from "../admission/Admitted.ts"
-import { isForeignSite, presentedKey } from "../admission/Authentication.ts"
+import { presentedKey } from "../admission/Authentication.ts"
+import { admitSite } from "../admission/Sites.ts"
 import * as Cost from "../admission/Cost.ts"
 import { matchPath, type McpPath } from "../admission/McpPaths.ts"
 import * as McpEventTransport from "./McpEventTransport.ts"
@@ -36,11 +37,11 @@ import * as McpStateless from "./McpStateless.ts"
 import * as OpenSession from "./OpenSession.ts"
 import { OpenRate } from "../admission/OpenRate.ts"
 import * as PostBody from "../admission/PostBody.ts"
+import * as Signposts from "../admission/Signposts.ts"
 import type { Wait, Way } from "../wire/Guard.ts"
 import {
   bodyTooSlow,
   conflictingKeys,
-  foreignSite,
   invalidRequest,
   methodNotAllowed,
   noEventTransport,
@@ -100,6 +101,13 @@ const make = Effect.gen(function* () {
     else tooManyWrongKeys(reply, waitSeconds)
   }
 
+  /** A person who follows the address that the hub has printed meets a page. */
+  const rejectNone = (request: WireRequest, reply: WireReply): void => {
+    if (!Signposts.wantsPage(request)) return rejectKey(reply)
+    rejections.increment()
+    Signposts.sendPage(reply, 401, hub.basePath)
+  }
+
   const handle = (request: WireRequest, reply: WireReply): boolean => {
     const path = matchPath(request.path)
     if (path === undefined) return false
@@ -109,9 +117,9 @@ const make = Effect.gen(function* () {
   }
 
   function* serve(request: WireRequest, reply: WireReply, path: McpPath): Way {
-    if (isForeignSite(request, hub)) return foreignSite(reply)
+    if (!admitSite(request, reply, hub)) return
     const presented = presentedKey(request, hub.allowQueryKey)
-    if (presented.kind === "none") return rejectKey(reply)
+    if (presented.kind === "none") return rejectNone(request, reply)
     if (presented.kind === "conflict") return conflictingKeys(reply)
     const known = principals.peek(presented.key)
     let principal = known

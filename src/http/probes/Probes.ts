@@ -23,6 +23,10 @@ export class Readiness extends Context.Service<
   static readonly layerAlways = Layer.succeed(Readiness, Readiness.of({ check: Effect.succeed(undefined) }))
 }
 
+const paths: ReadonlySet<string> = new Set(["/livez", "/readyz", "/health", "/api/health", "/metrics"])
+
+export const isProbe = (path: string): boolean => paths.has(path)
+
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const router = yield* HttpRouter.HttpRouter

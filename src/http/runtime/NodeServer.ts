@@ -24,6 +24,8 @@ import type { Leaving } from "./NodeStream.ts"
 import * as SilentSockets from "./SilentSockets.ts"
 import { unavailable } from "../wire/Refusals.ts"
 import * as Probes from "../probes/Probes.ts"
+import * as Signposts from "../admission/Signposts.ts"
+import { admitSite } from "../admission/Sites.ts"
 
 export class ListenFailed extends Schema.TaggedError<ListenFailed>()("ListenFailed", {
   message: Schema.String
@@ -124,7 +126,7 @@ const make = Effect.gen(function* () {
     let url = incoming.url ?? "/"
     if (hub.basePath !== "") {
       if (!url.startsWith(hub.basePath) || !/^[/?]?$/.test(url.charAt(hub.basePath.length))) {
-        return void outgoing.writeHead(404).end()
+        return signpost(exchange, url.split("?", 1)[0]!)
       }
       url = url.slice(hub.basePath.length)
       if (!url.startsWith("/")) url = `/${url}`
@@ -133,7 +135,13 @@ const make = Effect.gen(function* () {
     const mark = url.indexOf("?")
     if (mark === -1) exchange.at(url, "")
     else exchange.at(url.slice(0, mark), url.slice(mark + 1))
-    if (!endpoint.handle(exchange, exchange)) otherRoutes(incoming, outgoing)
+    if (endpoint.handle(exchange, exchange)) return
+    if (Probes.isProbe(exchange.path)) otherRoutes(incoming, outgoing)
+    else signpost(exchange, exchange.path)
+  }
+
+  const signpost = (exchange: NodeExchange, path: string): void => {
+    if (admitSite(exchange, exchange, hub)) Signposts.answer(exchange, exchange, path, hub.basePath)
   }
 
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {

@@ -4,6 +4,7 @@
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { failure, type JsonRpcFailure, type JsonRpcId } from "../../domain/protocol/JsonRpc.ts"
 import type { SessionRefused } from "../../domain/requests/SessionErrors.ts"
+import { excerpt } from "../../domain/Redaction.ts"
 import * as JsonRpcErrors from "./JsonRpcErrors.ts"
 import { jsonType, type WireHeaders, type WireReply } from "./Wire.ts"
 
@@ -150,14 +151,22 @@ export const noEventTransport = (reply: WireReply): void =>
 export const noTarget = (reply: WireReply): void =>
   refuse(reply, 404, rpcCodes.invalidRequest, "target_not_found", "No group or server of this user has that name")
 
-export const foreignSite = (reply: WireReply): void =>
+export const foreignHost = (reply: WireReply): void =>
   refuse(
     reply,
     403,
     rpcCodes.invalidRequest,
-    "forbidden_origin",
-    "This Host or Origin is not allowed; add it to ALLOWED_HOSTS"
+    "forbidden_host",
+    "The host name in this address is not allowed; add it to the hub's ALLOWED_HOSTS"
   )
+
+/** For a web page or a browser extension; the remedy is the text that the operator has to enter. */
+export const foreignOrigin = (reply: WireReply, origin: string): void => {
+  // What a browser writes for pages without an origin, such as files: they cannot be told apart.
+  const isNone = origin === "null"
+  const remedy = isNone ? "serve it from an address" : `add ${excerpt(origin, 200)} to the hub's ALLOWED_ORIGINS`
+  refuse(reply, 403, rpcCodes.invalidRequest, "forbidden_origin", `This page or extension is not allowed; ${remedy}`)
+}
 
 export const conflictingKeys = (reply: WireReply): void =>
   refuse(reply, 400, rpcCodes.invalidRequest, "conflicting_keys", "The request carries two different keys; send one")

@@ -50,6 +50,7 @@ describe("HubConfig", () => {
         NAME_SEPARATOR: "__",
         WRONG_KEYS_PER_MINUTE: "10",
         ALLOWED_HOSTS: "hub.example, HUB.internal",
+        ALLOWED_ORIGINS: "https://App.example:443/, chrome-extension://abcdef",
         ALLOWED_NETWORKS: "10.0.0.0/8, fd12::1",
         STDIO_SHARED_USER: "refuse"
       })
@@ -83,6 +84,7 @@ describe("HubConfig", () => {
         nameSeparator: "__",
         wrongKeysPerMinute: 10,
         allowedHosts: ["hub.example", "hub.internal"],
+        allowedOrigins: ["https://app.example", "chrome-extension://abcdef"],
         allowedNetworks: ["10.0.0.0/8", "fd12::1/128"].map(IpNetwork.fromStringUnsafe),
         stdioSharedUser: "refuse",
         version: defaults.version

@@ -163,6 +163,50 @@ describe("the key of a request", () => {
     })
   )
 
+  it.live("field B3: stands beside a foreign token, which is nobody's key wherever it stands", () =>
+    Effect.gen(function* () {
+      const upstream = yield* ScriptedHttpUpstream.make()
+      const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
+      const [ada, bo] = [Redacted.value(hub.ada.key), Redacted.value(hub.bo.key)]
+      const foreign = ["eyJhbGciOiJub25lIn0.e30.", "ghp_0123456789", "xmcphub_0123456789abcdef", "MCPHUB"]
+      for (const token of foreign) {
+        for (const [path, headers] of [
+          ["/mcp", { authorization: `Bearer ${token}`, "x-mcphub-key": ada }],
+          ["/mcp", { authorization: `Bearer ${ada}`, "x-mcphub-key": token }],
+          [`/mcp?key=${ada}`, { authorization: `Bearer ${token}`, "x-mcphub-key": `${token}x` }],
+          [`/mcp?key=${token}`, { authorization: `Bearer ${ada}` }]
+        ] as const) {
+          const all = { ...json, ...headers }
+          const opened = yield* hub.http.send({ path, headers: all, body: initialize() })
+          assert.strictEqual(opened.status, 200, token)
+          const answer = yield* hub.http.send({
+            path,
+            headers: { ...all, "mcp-session-id": opened.headers["mcp-session-id"]! },
+            body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"files-whoami","arguments":{}}}'
+          })
+          const seen = (yield* McpClient.resultOf(answer))["structuredContent"] as Record<string, string>
+          assert.strictEqual(seen["x-mcphub-user-id"], hub.ada.user.id)
+          assert.notInclude(JSON.stringify(seen), token)
+        }
+        const alone = yield* hub.http.send({
+          path: "/mcp",
+          headers: { ...json, authorization: `Bearer ${token}`, "x-mcphub-key": `${token}x` },
+          body: initialize()
+        })
+        assert.strictEqual(alone.status, 401)
+      }
+      // Whatever is meant as a key counts as one: a wrong one is not passed over for another's.
+      for (const wrong of [bo, "mcphub_", `mcphub_${"0".repeat(64)}`]) {
+        const answer = yield* hub.http.send({
+          path: "/mcp",
+          headers: { ...json, authorization: `Bearer ${wrong}`, "x-mcphub-key": ada },
+          body: initialize()
+        })
+        assert.strictEqual(answer.status, 400)
+      }
+    })
+  )
+
   it.live("A02: a key in the query asks for no referrer, and ALLOW_QUERY_KEY=false ignores it", () =>
     Effect.gen(function* () {
       const open = yield* TestHub.make()
