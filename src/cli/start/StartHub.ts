@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs"
 import process from "node:process"
-import { Console, Context, Effect, Layer, Option, Scope } from "effect"
+import { Console, Context, Effect, Layer, Scope } from "effect"
 import { SettingsFile } from "../../domain/settings/SettingsFile.ts"
 import { LogOutput } from "../../actors/observing/LogOutput.ts"
 import * as Logging from "../../actors/observing/Logging.ts"
@@ -25,8 +25,9 @@ import { applyProvisioning } from "../../http/admin/handlers/ProvisionHandlers.t
 
 import type { Workspace } from "../workspace/Workspace.ts"
 import { untilThere } from "./DatabaseWait.ts"
+import { checkStart } from "./StartChecks.ts"
 import { openAdminDoor } from "../../http/admin/AdminDoor.ts"
-import { firstStart } from "./FirstStart.ts"
+import { type FirstStart, firstStart, followPassword, isFirstStart } from "./FirstStart.ts"
 import { collectLessOften } from "./Garbage.ts"
 import { untilDefect } from "./LastResort.ts"
 import { sampleSettings } from "../sample/SampleSettings.ts"
@@ -84,25 +85,26 @@ const logged = Effect.fnUntraced(function* (workspace: Workspace, url: string) {
 })
 
 /**
- * The hub, serving for as long as the scope lives. It prints what an operator must see of a first start before anything
- * else can fail; the result holds the address.
+ * The hub, serving for as long as the scope lives. It prints what an operator must see of a first start when nothing can
+ * fail any more; the result holds the address.
  */
 export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
-  const { workspace, provisionFile } = options
+  const { overrides, workspace, provisionFile } = options
   const file = provisionFile === undefined ? undefined : yield* readProvisionFile(provisionFile)
-  const base = yield* untilThere(options.overrides, (overrides) =>
+  yield* checkStart(workspace.dataDir, overrides)
+  const base = yield* untilThere(overrides, (overrides) =>
     Effect.flatMap(foundation({ ...options, overrides }), Layer.build)
   )
   const repositories = yield* Layer.build(Repositories.layerRepositories).pipe(Effect.provideContext(base))
-  const provision =
-    file === undefined || provisionFile === undefined
-      ? Effect.succeedNone
-      : Effect.asSome(applyProvisioning(provisionFile, file))
-  const { first, provisioned } = yield* firstStart(workspace.secrets.adminPassword, provision).pipe(
-    Effect.provideContext(repositories)
-  )
-  if (Option.isSome(first)) yield* Console.log(credentials(first.value))
-  if (Option.isSome(provisioned)) yield* Console.log(`${provisionReport(provisioned.value)}\n`)
+  const { adminPassword } = workspace.secrets
+  const isFirst = yield* Effect.provideContext(isFirstStart, repositories)
+  if (file !== undefined && provisionFile !== undefined) {
+    const provisioned = yield* Effect.provideContext(applyProvisioning(provisionFile, file), repositories)
+    yield* Console.log(`${provisionReport(provisioned)}\n`)
+  }
+  if (!isFirst && adminPassword !== undefined) {
+    yield* Effect.provideContext(followPassword(adminPassword), repositories)
+  }
 
   // Opened before the hub, so it closes after it: an operator still sees what a draining hub waits for.
   const doorScope = yield* Effect.acquireRelease(Scope.make(), Scope.close)
@@ -117,7 +119,10 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
     pid: process.pid
   }).pipe(Effect.provideContext(services), Scope.provide(doorScope))
   yield* logged(workspace, url).pipe(Effect.provideContext(base))
-  if (Option.isSome(first)) yield* Console.log(connecting(url))
+  if (isFirst) {
+    const show = (made: FirstStart) => Effect.andThen(Console.log(credentials(made)), Console.log(connecting(url)))
+    yield* Effect.provideContext(firstStart(adminPassword, show), repositories)
+  }
   return { url, services }
 }, Effect.mapError(asCliFailure))
 

@@ -188,7 +188,7 @@ describe("starting", () => {
     })
   )
 
-  inFolder("a port in use is named with the remedy", (cwd) =>
+  inFolder("a port in use is named with the remedy, by doctor, too", (cwd) =>
     Effect.gen(function* () {
       const port = yield* busyPort
       const ran = yield* program(["start", "--port", String(port)], { cwd })
