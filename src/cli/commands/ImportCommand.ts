@@ -1,6 +1,7 @@
 /** `mcphub import --from PROGRAM [FILE]`: servers of another program's settings, into the hub's settings file. */
 import { ByteSize, Console, Context, Effect, FileSystem, Layer, Logger, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { existsSync } from "node:fs"
 import { homedir } from "node:os"
 import { foreignNames } from "../../domain/servers/Expansion.ts"
 import { Environment, type EnvironmentRecord } from "../../domain/config/Environment.ts"
@@ -110,6 +111,7 @@ export const ImportCommand = Command.make(
     const servers = Object.fromEntries(
       Object.entries(imported.servers).filter(([name]) => only.length === 0 || only.includes(name))
     )
+    const isFirst = !existsSync(settingsFile)
     const before = yield* present(settingsFile)
     const known = isJsonObject(before["mcpServers"]) ? before["mcpServers"] : {}
     const taken = Object.keys(servers).filter((name) => Object.hasOwn(known, name))
@@ -151,6 +153,8 @@ export const ImportCommand = Command.make(
     )
     if (!ok) return yield* new CheckFailed()
     if (dryRun) return
+    if (isFirst)
+      yield* Console.error(`${settingsFile} is new: the hub's sample server is gone, as the file does not name it`)
     if (names.some((name) => /\$\{USER_/.test(JSON.stringify(servers[name])))) {
       yield* Console.error("Each user enters the tokens that these servers need: mcphub token set")
     }

@@ -145,7 +145,8 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
     Effect.orElseSucceed(files.exists(file), () => true),
     (exists) => !exists
   )
-  const initial = options.sample !== undefined && (yield* isMissing) ? yield* check(options.sample) : yield* read
+  let sample = (yield* isMissing) ? options.sample : undefined
+  const initial = sample === undefined ? yield* read : yield* check(sample)
   seenStamp = readStamp
   warnings = initial.warnings
   yield* logWarnings(warnings)
@@ -169,7 +170,17 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
     return SubscriptionRef.getUnsafe(ref)
   })
 
+  /** The file says all that there is: what was only there for want of one goes, and whoever used it wants to know why. */
+  const withoutSample = Effect.suspend(() => {
+    const present = SubscriptionRef.getUnsafe(ref).mcpServers
+    const gone = Object.keys(sample?.mcpServers ?? {}).filter((name) => !Object.hasOwn(present, name))
+    sample = undefined
+    if (gone.length === 0) return Effect.void
+    return Effect.logWarning(`${file} is there now and does not name the server ${gone.join(", ")}, which is gone`)
+  })
+
   const reload = Effect.flatMap(read, enforce).pipe(
+    Effect.tap(withoutSample),
     Effect.tapError((error) =>
       Effect.suspend(() => {
         rejection = error
@@ -202,7 +213,7 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
     const next = yield* check(document)
     yield* Effect.mapError(replace(`${JSON.stringify(document, null, 2)}\n`), unavailable(file, "written"))
     seenStamp = readStamp = yield* stamp
-    return yield* enforce(next)
+    return yield* Effect.tap(enforce(next), withoutSample)
   }, Effect.uninterruptible)
 
   const look = Effect.gen(function* () {
