@@ -113,7 +113,7 @@ describe("of anything at all", () => {
         for (const value of [...values, { [lists[kind].field]: [anything, message] }]) {
           const introduction = readIntroduction(value)
           if (introduction.ok) assert.isTrue(isJsonObject(introduction.value.capabilities))
-          const page = readPage(kind, value)
+          const page = readPage(kind, "stateful", value)
           if (!page.ok) continue
           assert.isTrue(["string", "undefined"].includes(typeof page.value.nextCursor))
           for (const [key, item] of page.value.items) {

@@ -27,12 +27,14 @@ export interface Route {
 
 export interface Missing {
   readonly server: string
+  /** The entry that is missing, as clients would call it; absent where it is the list, or the end of it. */
+  readonly name?: string
   readonly reason: string
 }
 
 export interface Listing {
   readonly items: ReadonlyArray<Item>
-  /** Servers whose part is missing, and why. */
+  /** Servers whose part is missing, entries that are left out of it, and why. */
   readonly missing: ReadonlyArray<Missing>
   /** Milliseconds for which all of it may be kept: the least that any server says. */
   readonly ttlMs: number
@@ -140,8 +142,13 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
     return found
   }
 
+  /** What clients call it, while no other server has a resource of the same URI. */
+  const nameOf = (kind: ListKind, server: string, key: string): string =>
+    kind === "resources" || kind === "templates" || direct ? key : expose(server, key, separator)
+
   const exposed = (kind: ListKind, server: string, key: string, item: Item): Item => {
-    const name = kind === "resources" || kind === "templates" || direct ? undefined : expose(server, key, separator)
+    const shown = nameOf(kind, server, key)
+    const name = shown === key ? undefined : shown
     const description =
       kind === "tools" ? describe(settings.current().mcpServers[server], server, key, separator) : undefined
     if (name === undefined && description === undefined) return item
@@ -154,9 +161,17 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
     return (era === "stateful" ? toolToStateful(item) : toolsToStateless([item])[0]) as Item | undefined
   }
 
+  /** Entries that clients could not read, of those that the user may see. */
+  const unusable = (kind: ListKind, server: string, access: Access): ReadonlyArray<Missing> =>
+    lists
+      .origin(server, kind)
+      .unusable.filter(({ name }) => kind !== "tools" || mayUse(access, server, name))
+      .map(({ name, reason }) => ({ server, name: nameOf(kind, server, name), reason }))
+
   const list: Catalog["list"] = Effect.fnUntraced(function* (kind, access, context) {
     const loaded = yield* load(kind, access.keys(), context)
     const missing: Array<Missing> = []
+    const leftOut: Array<Missing> = []
     let ttlMs = Number.POSITIVE_INFINITY
     const byName = new Map<string, Array<{ readonly server: string; readonly item: Item }>>()
     for (const [server, result] of loaded) {
@@ -167,6 +182,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       const origin = lists.origin(server, kind)
       ttlMs = Math.min(ttlMs, origin.ttlMs)
       if (origin.incomplete !== undefined) missing.push({ server, reason: origin.incomplete })
+      leftOut.push(...unusable(kind, server, access))
       for (const [key, item] of result.success) {
         if (kind === "tools" && !mayUse(access, server, key)) continue
         const known = kind === "tools" ? translated(server, item) : item
@@ -191,7 +207,8 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
         )
       }
     }
-    return { items, missing, ttlMs: missing.length > 0 || ttlMs === Number.POSITIVE_INFINITY ? 0 : ttlMs }
+    const life = missing.length > 0 || ttlMs === Number.POSITIVE_INFINITY ? 0 : ttlMs
+    return { items, missing: [...missing, ...leftOut], ttlMs: life }
   })
 
   const permitted = (kind: "tools" | "prompts", access: Access, route: Route): boolean =>

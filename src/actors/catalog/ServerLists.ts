@@ -9,6 +9,7 @@ import { monotonicMillis } from "../../domain/Monotonic.ts"
 import * as SingleFlight from "../../domain/SingleFlight.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { listBytes, readPage } from "../../domain/protocol/json/ServerResults.ts"
+import type { UnusableItem } from "../../domain/protocol/json/ListItems.ts"
 import { weightOf } from "../../domain/protocol/json/JsonWeight.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
 import { lifeOf } from "../../domain/protocol/eras/ToStateless.ts"
@@ -48,6 +49,8 @@ export interface ListOrigin {
   readonly ttlMs: number
   /** Why it may not be the server's whole list of today. */
   readonly incomplete?: string | undefined
+  /** Entries that are left out; not more than can be read. */
+  readonly unusable: ReadonlyArray<UnusableItem>
 }
 
 interface Fetched {
@@ -55,6 +58,7 @@ interface Fetched {
   /** Milliseconds, as a stateless server says; the least of all pages. */
   readonly ttlMs: number | undefined
   readonly incomplete?: string | undefined
+  readonly unusable: ReadonlyArray<UnusableItem>
 }
 
 interface Cached extends Fetched {
@@ -69,6 +73,8 @@ const announcedLife = 5 * 60_000
 const unannouncedLife = 5_000
 const maxItems = 20_000
 const maxPages = 100
+/** Entries left out of a list that are named. */
+const maxNamed = 20
 
 const announces = (connection: UpstreamConnection, kind: ListKind): boolean => {
   const capability = connection.info.capabilities[lists[kind].capability]
@@ -88,7 +94,7 @@ const fetchAll = (
   hold: (bytes: number) => boolean,
   patience: number
 ): Effect.Effect<Fetched, UpstreamError> => {
-  const fetched: Progress = { items: new Map(), ttlMs: undefined, pages: 0 }
+  const fetched: Progress = { items: new Map(), ttlMs: undefined, pages: 0, unusable: [] }
   if (!(lists[kind].capability in connection.info.capabilities)) return Effect.succeed(fetched)
   return fetchInto(fetched, connection, kind, context, onMessage, hold).pipe(
     timeoutAwake(patience, () => late(connection.server, kind, patience)),
@@ -107,6 +113,7 @@ interface Progress {
   readonly items: Map<string, Item>
   ttlMs: number | undefined
   pages: number
+  readonly unusable: Array<UnusableItem>
 }
 
 const fetchInto = Effect.fnUntraced(function* (
@@ -126,7 +133,7 @@ const fetchInto = Effect.fnUntraced(function* (
   do {
     const params = cursor === undefined ? undefined : { cursor }
     const result = yield* connection.request({ method, params, context, own: true, maxBytes, onMessage })
-    const read = readPage(kind, result)
+    const read = readPage(kind, connection.era, result)
     if (!read.ok) return yield* protocolError(server, "body", read.what)
     const page = read.value
     if (items.size + page.items.length > maxItems) {
@@ -135,6 +142,7 @@ const fetchInto = Effect.fnUntraced(function* (
     if (!hold(weightOf(page.items))) return yield* noRoom(server, method)
     const before = items.size
     for (const [key, item] of page.items) items.set(key, item)
+    fetched.unusable.push(...page.unusable.slice(0, maxNamed - fetched.unusable.length))
     fetched.pages++
     if (connection.era === "stateless") {
       fetched.ttlMs = Math.min(fetched.ttlMs ?? Number.POSITIVE_INFINITY, lifeOf(page.ttlMs))
@@ -149,6 +157,18 @@ const fetchInto = Effect.fnUntraced(function* (
     if (maxBytes <= 0) return yield* tooMany(server, `${method} with more than ${listBytes} bytes`)
   } while (true)
 })
+
+const oneOf: Readonly<Record<ListKind, string>> = {
+  tools: "tool",
+  prompts: "prompt",
+  resources: "resource",
+  templates: "resource template"
+}
+
+const sentenceOf =
+  (kind: ListKind) =>
+  ({ name, reason }: UnusableItem): string =>
+    `The ${oneOf[kind]} ${JSON.stringify(name)} is left out: ${reason}`
 
 const tooMany = (server: string, what: string): UpstreamFailed =>
   new UpstreamFailed({
@@ -201,6 +221,18 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onChange, on
     onChange()
   }
 
+  const tellOfUnusable = (
+    server: string,
+    kind: ListKind,
+    unusable: ReadonlyArray<UnusableItem>
+  ): Effect.Effect<void> => {
+    const untold = health.odd(server, kind, unusable.map(sentenceOf(kind)))
+    if (untold.length === 0) return Effect.void
+    return Effect.logWarning(`Server ${server} lists what clients cannot read; the rest of its list is served`).pipe(
+      Effect.annotateLogs({ server, found: untold.join("; ") })
+    )
+  }
+
   const loadAnew = Effect.fnUntraced(function* (
     server: string,
     kind: ListKind,
@@ -228,6 +260,7 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onChange, on
       cache.set(key, { ...fetched, fetchedAt, freshUntil: fetchedAt + life, bytes })
     } else room.release(bytes)
     if (kind === "tools") health.tools(server, fetched.items.size)
+    yield* tellOfUnusable(server, kind, fetched.unusable)
     if (owed.delete(key)) announce(kind)
     return fetched.items
   })
@@ -276,7 +309,12 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onChange, on
     origin: (server, kind) => {
       const cached = cache.get(keyOf(server, kind))
       const left = (cached?.ttlMs ?? 0) - (now() - (cached?.fetchedAt ?? 0))
-      return { era: spoken.get(server) ?? "stateful", ttlMs: Math.max(0, left), incomplete: cached?.incomplete }
+      return {
+        era: spoken.get(server) ?? "stateful",
+        ttlMs: Math.max(0, left),
+        incomplete: cached?.incomplete,
+        unusable: cached?.unusable ?? []
+      }
     },
     invalidate: (server, kinds = listKinds) => {
       for (const kind of kinds) {

@@ -1,5 +1,5 @@
 /** `mcphub server …`: the upstream servers of the settings. */
-import { Config, Effect, Option, Redacted } from "effect"
+import { Config, Effect, Option, Predicate, Redacted } from "effect"
 import { Argument, Command } from "effect/cli"
 import { withAdmin } from "../admin/Admin.ts"
 import { answer } from "../admin/Answer.ts"
@@ -38,7 +38,7 @@ const ls = Command.make("ls", {}, () =>
           String(one.connections),
           troubled(one.troubles),
           one.tools === null ? "-" : String(one.tools),
-          one.reason ?? one.troubles[0]?.reason ?? ""
+          [one.reason ?? one.troubles[0]?.reason, ...one.oddities].filter(Predicate.isNotNullish).join("; ")
         ]),
         "No servers; add one to the settings file"
       )

@@ -277,12 +277,14 @@ describe("a description in the settings", () => {
         notes: { offer: { tools: ["search", "add"] }, config: { tools: { search: { description: "Looks" } } } }
       })
       const ada = yield* hub.of("ada")
+      // Its server gives none.
+      const inputSchema = { type: "object" }
       assert.deepStrictEqual((yield* ada.list("tools")).items, [
-        { name: "notes-search", description: "Looks" },
-        { name: "notes-add", description: "says add" }
+        { name: "notes-search", description: "Looks", inputSchema },
+        { name: "notes-add", description: "says add", inputSchema }
       ])
       const route = { server: "notes", name: "search" }
-      assert.deepStrictEqual(yield* ada.toolOf(route), { name: "search", description: "says search" })
+      assert.deepStrictEqual(yield* ada.toolOf(route), { name: "search", description: "says search", inputSchema })
       assert.isUndefined(yield* ada.toolOf({ server: "notes", name: "absent" }))
     }).pipe(Effect.scoped)
   )

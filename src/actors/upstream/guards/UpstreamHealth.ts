@@ -19,7 +19,12 @@ export interface ServerStatus {
   readonly reason?: string | undefined
   readonly connections: number
   readonly tools?: number | undefined
+  /** What it does that no specification foresees, as found last, in sentences. */
+  readonly oddities: ReadonlyArray<string>
 }
+
+/** Sentences that are remembered of a server as told. */
+const maxTold = 100
 
 export class UpstreamHealth extends Context.Service<
   UpstreamHealth,
@@ -33,6 +38,8 @@ export class UpstreamHealth extends Context.Service<
     /** An attempt failed, or a connection ended by itself. */
     readonly failed: (server: string, reason: string) => void
     readonly tools: (server: string, count: number) => void
+    /** What is odd about a part of the server now, in sentences; those that were not told before. */
+    readonly odd: (server: string, part: string, sentences: ReadonlyArray<string>) => ReadonlyArray<string>
     readonly status: Effect.Effect<ReadonlyArray<ServerStatus>>
   }
 >()("mcphub/actors/upstream/guards/UpstreamHealth") {
@@ -48,7 +55,8 @@ export class UpstreamHealth extends Context.Service<
         // What was learnt under other settings says nothing about the server that they name now.
         if (known !== undefined && JSON.stringify(known.config) === JSON.stringify(config)) return known
         const { attempts, connections } = known ?? { attempts: 0, connections: 0 }
-        const fresh: Seen = { attempts, connections, config, reason: undefined, tools: undefined }
+        const nothing = { reason: undefined, tools: undefined, odd: new Map(), told: new Set<string>() }
+        const fresh: Seen = { attempts, connections, config, ...nothing }
         all.set(server, fresh)
         return fresh
       }
@@ -64,11 +72,27 @@ export class UpstreamHealth extends Context.Service<
         closed: (server) => void seen(server).connections--,
         failed: (server, reason) => void (seen(server).reason = reason),
         tools: (server, count) => void (seen(server).tools = count),
+        odd: (server, part, sentences) => {
+          const { odd, told } = seen(server)
+          if (sentences.length === 0) odd.delete(part)
+          else odd.set(part, sentences)
+          const untold = sentences.filter((sentence) => !told.has(sentence)).slice(0, maxTold - told.size)
+          for (const sentence of untold) told.add(sentence)
+          return untold
+        },
         status: Effect.sync(() =>
           Object.entries(settings.current().mcpServers).map(([name, config]): ServerStatus => {
-            const { connections, reason, tools, ...of } = seen(name)
+            const { connections, odd, reason, tools, told: _, ...of } = seen(name)
             const state = config.enabled === false ? "disabled" : stateOf({ connections, reason, ...of })
-            return { name, type: serverType(config), state, reason, connections, tools }
+            return {
+              name,
+              type: serverType(config),
+              state,
+              reason,
+              connections,
+              tools,
+              oddities: [...odd.values()].flat()
+            }
           })
         )
       })
@@ -82,9 +106,15 @@ interface Seen {
   connections: number
   reason: string | undefined
   tools: number | undefined
+  readonly odd: Map<string, ReadonlyArray<string>>
+  readonly told: Set<string>
 }
 
-const stateOf = ({ attempts, connections, reason }: Omit<Seen, "tools" | "config">): ServerStatus["state"] => {
+const stateOf = ({
+  attempts,
+  connections,
+  reason
+}: Pick<Seen, "attempts" | "connections" | "reason">): ServerStatus["state"] => {
   if (connections > 0) return "connected"
   if (attempts > 0) return "connecting"
   return reason === undefined ? "unknown" : "failed"

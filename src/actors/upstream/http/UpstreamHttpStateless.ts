@@ -191,7 +191,7 @@ export const connect = Effect.fnUntraced(function* (
         maxBytes: listBytes,
         onMessage: () => {}
       })
-      const read = readPage("tools", result)
+      const read = readPage("tools", "stateless", result)
       cursor = read.ok ? read.value.nextCursor : undefined
       if (cursor === undefined) return
     }

@@ -8,6 +8,7 @@
  */
 import type { JsonObject } from "../JsonRpc.ts"
 import { isJsonObject } from "../JsonObjects.ts"
+import { objectForm } from "../json/ListItems.ts"
 
 /** Deeper schemas stay as they are: no real one is that deep, and the walk recurses. */
 const maxDepth = 128
@@ -41,8 +42,6 @@ export const withObjectProperties = (schema: unknown): unknown => {
     properties: Object.fromEntries(Object.entries(properties).map(([name, property]) => [name, objectForm(property)]))
   }
 }
-
-const objectForm = (schema: unknown): unknown => (typeof schema === "boolean" ? (schema ? {} : { not: {} }) : schema)
 
 /** Keywords whose value is data, in which a `$ref` is no reference, and keywords whose value maps names to schemas. */
 const dataKeywords = new Set(["const", "enum", "default", "examples"])

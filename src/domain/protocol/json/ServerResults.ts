@@ -8,13 +8,12 @@ import { Predicate } from "effect"
 import { isJsonObject } from "../JsonObjects.ts"
 import type { JsonObject } from "../JsonRpc.ts"
 import { type ListKind, lists } from "../Methods.ts"
+import type { Era } from "../Versions.ts"
+import { isName, readItem, type UnusableItem } from "./ListItems.ts"
 
 /** Bytes of an answer to the first request, and of a list over all of its pages. */
 export const firstAnswerBytes = 1024 * 1024
 export const listBytes = 4 * 1024 * 1024
-
-/** Names, addresses and cursors go into other messages and into logs. */
-const maxNameLength = 4_096
 
 /** `what` follows the server's name. */
 export type Shaped<A> = { readonly ok: true; readonly value: A } | { readonly ok: false; readonly what: string }
@@ -52,32 +51,27 @@ export const readIntroduction = (result: unknown): Shaped<Introduction> => {
 }
 
 export interface ListPage {
-  /** By their own keys; what is no object, or has no key that is a text of bounded length, is left out. */
+  /** By their own keys, as clients take them. */
   readonly items: ReadonlyArray<readonly [key: string, item: JsonObject]>
+  /** Entries that are left out. */
+  readonly unusable: ReadonlyArray<UnusableItem>
   readonly nextCursor: string | undefined
   readonly ttlMs: unknown
 }
 
-const keyField: Readonly<Record<ListKind, string>> = {
-  tools: "name",
-  prompts: "name",
-  resources: "uri",
-  templates: "uriTemplate"
-}
-
-const isName = (value: unknown): value is string => Predicate.isString(value) && value.length <= maxNameLength
-
-export const readPage = (kind: ListKind, result: unknown): Shaped<ListPage> => {
+export const readPage = (kind: ListKind, era: Era, result: unknown): Shaped<ListPage> => {
   const { field, method } = lists[kind]
   const page: JsonObject = isJsonObject(result) ? result : {}
   const array = page[field]
   if (!Array.isArray(array)) return wrong(`answered ${method} without the array "${field}"`)
   const items: Array<readonly [string, JsonObject]> = []
-  for (const item of array as ReadonlyArray<unknown>) {
-    const key = isJsonObject(item) ? item[keyField[kind]] : undefined
-    if (isJsonObject(item) && isName(key)) items.push([key, item])
+  const unusable: Array<UnusableItem> = []
+  for (const value of array as ReadonlyArray<unknown>) {
+    const read = readItem(kind, era, value)
+    if (read.isUsable) items.push([read.key, read.item])
+    else unusable.push(read)
   }
   const next = page["nextCursor"]
   if (!isAbsentOr(isName, next)) return wrong(`answered ${method} with a cursor that is no text the hub can send back`)
-  return { ok: true, value: { items, nextCursor: next ?? undefined, ttlMs: page["ttlMs"] } }
+  return { ok: true, value: { items, unusable, nextCursor: next ?? undefined, ttlMs: page["ttlMs"] } }
 }

@@ -140,7 +140,8 @@ export const ServerHandlers = ServerOperations.toLayer(
             troubles: troubles.flatMap(({ forMs, reason, server, state, username }) =>
               server === one.name ? [{ username: username ?? null, state, reason: reason ?? null, forMs }] : []
             ),
-            errors: figures.errors(one.name)
+            errors: figures.errors(one.name),
+            oddities: one.oddities
           }))
         }),
       isolationCheck: () => checkIsolation(settings.current()).pipe(Effect.provideService(UpstreamHeaders, headers)),

@@ -25,7 +25,9 @@ export const ServerView = Schema.Struct({
     })
   ),
   /** Of what requests to it have failed, by kind, since the start. */
-  errors: Schema.Array(Schema.Struct({ kind: Schema.String, count: Schema.Number, agoMs: Schema.Number }))
+  errors: Schema.Array(Schema.Struct({ kind: Schema.String, count: Schema.Number, agoMs: Schema.Number })),
+  /** What it does that no specification foresees, in sentences. */
+  oddities: Schema.Array(Schema.String)
 })
 export type ServerView = typeof ServerView.Type
 

@@ -81,15 +81,18 @@ describe("what a server sends", () => {
 
   it("A46: as a page of a list, has a cursor that can be sent back", () => {
     const page = { tools: [{ name: "a" }, { name: "x".repeat(5_000) }, { name: { toString: 1 } }], nextCursor: "2" }
-    assert.deepStrictEqual(readPage("tools", page), {
-      ok: true,
-      value: { items: [["a", { name: "a" }]], nextCursor: "2", ttlMs: undefined }
+    const read = readPage("tools", "stateful", page)
+    assert.deepInclude(read.ok ? read.value : {}, {
+      items: [["a", { name: "a", inputSchema: { type: "object" } }]],
+      nextCursor: "2",
+      ttlMs: undefined
     })
+    assert.lengthOf(read.ok ? read.value.unusable : [], 2)
     for (const nextCursor of [{}, 7, "x".repeat(5_000)]) {
-      assert.isFalse(readPage("tools", { ...page, nextCursor }).ok)
+      assert.isFalse(readPage("tools", "stateful", { ...page, nextCursor }).ok)
     }
     for (const wrong of [undefined, null, "a", { tools: {} }, { prompts: [] }]) {
-      assert.isFalse(readPage("tools", wrong).ok)
+      assert.isFalse(readPage("tools", "stateful", wrong).ok)
     }
   })
 })
