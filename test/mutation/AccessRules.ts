@@ -4,6 +4,8 @@ import type { Mutation } from "./Mutation.ts"
 const grants = "src/domain/access/ToolGrant.ts"
 const access = "src/domain/access/Access.ts"
 const catalog = "src/actors/catalog/Catalog.ts"
+const resources = "src/actors/catalog/ResourceNames.ts"
+const entries = "test/http/mcp/servers/OddEntries.test.ts"
 const decided = "test/domain/access/Access.test.ts"
 const seen = "test/actors/catalog/Catalog.test.ts"
 const targets = "test/http/mcp/servers/Targets.test.ts"
@@ -165,31 +167,45 @@ export const accessRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a URI names a server out of reach",
-    file: catalog,
-    find: "    for (const server of access.keys()) {\n      if (uri.startsWith(",
-    replace: "    for (const server of Object.keys(settings.current().mcpServers)) {\n      if (uri.startsWith(",
+    file: resources,
+    find: "    for (const server of access.keys()) {\n      const name = unqualifiedUri(",
+    replace: '    for (const server of [...access.keys(), "notes"]) {\n      const name = unqualifiedUri(',
     tests: [seen]
   },
   {
     wrong: "resources are looked for at servers out of reach",
-    file: catalog,
+    file: resources,
     find: '[load("resources", access.keys(), context),',
-    replace: '[load("resources", Object.keys(settings.current().mcpServers), context),',
+    replace: '[load("resources", [...access.keys(), "notes"], context),',
     tests: [seen]
   },
   {
     wrong: "templates are looked for at servers out of reach",
-    file: catalog,
+    file: resources,
     find: 'load("templates", access.keys(), context)],',
-    replace: 'load("templates", Object.keys(settings.current().mcpServers), context)],',
+    replace: 'load("templates", [...access.keys(), "notes"], context)],',
     tests: [seen]
   },
   {
     wrong: "completion goes to templates of servers out of reach",
-    file: catalog,
+    file: resources,
     find: 'const loaded = yield* load("templates", access.keys(), context)',
-    replace: 'const loaded = yield* load("templates", Object.keys(settings.current().mcpServers), context)',
+    replace: 'const loaded = yield* load("templates", [...access.keys(), "notes"], context)',
     tests: [seen]
+  },
+  {
+    wrong: "a URI that a server out of reach gave still leads there",
+    file: resources,
+    find: "owner !== undefined && access.has(owner)",
+    replace: "owner !== undefined",
+    tests: [seen]
+  },
+  {
+    wrong: "an entry is named that the user's groups keep from them",
+    file: catalog,
+    find: 'kind !== "tools" || mayUse(access, server, name))',
+    replace: "true)",
+    tests: [entries]
   },
   {
     wrong: "a session keeps the groups it was opened with",

@@ -9,9 +9,46 @@ const odd = "test/http/mcp/servers/OddMessages.test.ts"
 const progress = "test/http/mcp/calls/OwnProgress.test.ts"
 const nulls = "test/http/mcp/calls/NullMembers.test.ts"
 const folders = "test/http/mcp/servers/UserFolders.test.ts"
+const forgotten = "test/http/mcp/servers/ForgottenSessions.test.ts"
+const uris = "test/http/mcp/servers/GivenUris.test.ts"
 const pings = "test/http/mcp/servers/ServerPings.test.ts"
 
 export const fieldRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "an error that is null is one",
+    file: "src/domain/protocol/JsonRpc.ts",
+    find: "presentEnvelope(value as JsonObject)",
+    replace: "value as JsonObject",
+    tests: [odd]
+  },
+  {
+    wrong: "a call that was refused in words of its own is sent again",
+    file: "src/actors/upstream/http/UpstreamHttpSession.ts",
+    find: "isSame(refusal, ping)",
+    replace: "refusal !== ping",
+    tests: [forgotten]
+  },
+  {
+    wrong: "any refusal ends the session of all who share it",
+    file: "src/actors/upstream/http/UpstreamHttpSession.ts",
+    find: "if (ping === undefined) return then(end)",
+    replace: "",
+    tests: [forgotten]
+  },
+  {
+    wrong: "what a server gave to one session is known in all",
+    file: "src/actors/catalog/ResourceNames.ts",
+    find: "const given = GivenUris.make(room)",
+    replace: "const given: GivenUris.GivenUris = ((globalThis as any).given ??= GivenUris.make(room))",
+    tests: [uris]
+  },
+  {
+    wrong: "URIs that give way still count for their user",
+    file: "src/actors/catalog/GivenUris.ts",
+    find: "    room.release(bytesOf(uri))\n",
+    replace: "",
+    tests: ["test/actors/catalog/GivenUris.test.ts"]
+  },
   {
     wrong: "a list goes on while its pages add nothing",
     file: "src/actors/catalog/ServerLists.ts",

@@ -8,22 +8,20 @@ import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import type { Access } from "../../domain/access/Access.ts"
 import { grantsTool } from "../../domain/access/ToolGrant.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
-import { candidates, expose, literalPrefix, qualifyUri } from "../../domain/protocol/ExposedNames.ts"
+import { candidates, expose, qualifyUri } from "../../domain/protocol/ExposedNames.ts"
 import type { ListKind } from "../../domain/protocol/Methods.ts"
 import { toolsToStateless, toolToStateful } from "../../domain/protocol/eras/ToStateful.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../domain/servers/ServerConfig.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
-import { InvalidParams, ResourceUnknown } from "../../domain/requests/RequestErrors.ts"
+import { InvalidParams } from "../../domain/requests/RequestErrors.ts"
+import type { Room } from "../limits/Retained.ts"
+import type { Loaded } from "./ResourceNames.ts"
+import type { Route } from "./Route.ts"
+import * as ResourceNames from "./ResourceNames.ts"
 import type { Item, Items, ServerLists } from "./ServerLists.ts"
 import type { CallContext } from "../upstream/connection/UpstreamConnection.ts"
 import { type UpstreamError, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
-
-/** Where a name leads: a server and the name it knows. */
-export interface Route {
-  readonly server: string
-  readonly name: string
-}
 
 export interface Missing {
   readonly server: string
@@ -40,7 +38,7 @@ export interface Listing {
   readonly ttlMs: number
 }
 
-export interface Catalog {
+export interface Catalog extends Pick<ResourceNames.ResourceNames, "resource" | "template" | "inResult"> {
   /** A list is another one now. */
   readonly forget: () => void
   readonly list: (kind: ListKind, access: Access, context: CallContext) => Effect.Effect<Listing>
@@ -56,20 +54,11 @@ export interface Catalog {
     access: Access,
     context: CallContext
   ) => Effect.Effect<Route, InvalidParams | UpstreamError>
-  readonly resource: (
-    uri: string,
-    access: Access,
-    context: CallContext
-  ) => Effect.Effect<Route, ResourceUnknown | InvalidParams | UpstreamError>
-  /** A resource template, as `completion/complete` refers to it. */
-  readonly template: (
-    uri: string,
-    access: Access,
-    context: CallContext
-  ) => Effect.Effect<Route, ResourceUnknown | UpstreamError>
 }
 
 export interface CatalogOptions {
+  /** Of the user's memory, for URIs that servers gave. */
+  readonly room: Room
   readonly lists: ServerLists
   /** The client's. */
   readonly era: Era
@@ -97,8 +86,6 @@ interface KnownTool {
 /** Names remembered; beyond that all are forgotten. */
 const mostKnown = 256
 
-type Loaded = ReadonlyMap<string, Result.Result<Items, UpstreamError>>
-
 const isSwitchedOff = (config: ServerConfig | undefined, server: string, tool: string, separator: string): boolean =>
   (config?.tools?.[tool] ?? config?.tools?.[expose(server, tool, separator)])?.enabled === false
 
@@ -112,7 +99,7 @@ const describe = (
 const unknown = (kind: "tools" | "prompts", name: string): InvalidParams =>
   new InvalidParams({ message: `Unknown ${kind === "tools" ? "tool" : "prompt"}: ${name}` })
 
-export const make = Effect.fnUntraced(function* ({ direct, era, lists }: CatalogOptions) {
+export const make = Effect.fnUntraced(function* ({ direct, era, lists, room }: CatalogOptions) {
   const settings = yield* Settings
   const { nameSeparator: separator } = yield* HubConfig
 
@@ -124,6 +111,8 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
       (server) => Effect.map(Effect.result(lists.get(server, kind, context)), (result) => [server, result] as const),
       { concurrency: "unbounded" }
     ).pipe(Effect.map((entries) => new Map(entries)))
+
+  const resources = ResourceNames.make({ direct, lists, load, room })
 
   const mayUse = (access: Access, server: string, tool: string): boolean => {
     const grant = access.get(server)
@@ -187,7 +176,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
         if (kind === "tools" && !mayUse(access, server, key)) continue
         const known = kind === "tools" ? translated(server, item) : item
         if (known === undefined) continue
-        const shown = exposed(kind, server, key, known)
+        const shown = resources.inEntry(server, exposed(kind, server, key, known), access)
         const name = kind === "resources" || kind === "templates" ? key : textOrEmpty(shown["name"])
         const same = byName.get(name)
         if (same === undefined) byName.set(name, [{ server, item: shown }])
@@ -196,10 +185,13 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
     }
     const items: Array<Item> = []
     for (const [name, same] of byName) {
-      if (same.length === 1) items.push(same[0]!.item)
-      else if (kind === "resources") {
-        for (const { server, item } of same) items.push({ ...item, uri: qualifyUri(server, name) })
-      } else if (kind === "templates") {
+      if (kind === "resources") {
+        for (const { server, item } of same) {
+          const uri = resources.listedAs(server, name, same.length > 1)
+          items.push(uri === name ? item : { ...item, uri })
+        }
+      } else if (same.length === 1) items.push(same[0]!.item)
+      else if (kind === "templates") {
         for (const { server, item } of same) items.push({ ...item, uriTemplate: qualifyUri(server, name) })
       } else {
         yield* Effect.logWarning("A name is left out because several servers would expose it").pipe(
@@ -286,66 +278,6 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
     return twin === undefined ? bare[0]!.route : yield* undecided(name, twin.route.server)
   })
 
-  /**
-   * Whose a URI is without asking anybody: the only server's, or the one's whose name it carries (`{server}+{uri}`),
-   * unless it was listed as somebody's own URI (`git+ssh://…` beside a server `git`).
-   */
-  const evident = (kind: "resources" | "templates", uri: string, access: Access): Route | undefined => {
-    if (direct) {
-      const server = access.keys().next().value
-      if (server !== undefined) return { server, name: uri }
-    }
-    for (const server of access.keys()) if (lists.known(server, kind)?.has(uri)) return undefined
-    for (const server of access.keys()) {
-      if (uri.startsWith(`${server}+`)) return { server, name: uri.slice(server.length + 1) }
-    }
-    return undefined
-  }
-
-  const offering = (loaded: Loaded, matches: (items: Items) => boolean): ReadonlyArray<string> =>
-    [...loaded].flatMap(([server, result]) => (Result.isSuccess(result) && matches(result.success) ? [server] : []))
-
-  const ambiguous = (uri: string, servers: ReadonlyArray<string>): InvalidParams =>
-    new InvalidParams({
-      message: `Several servers offer ${uri}; name one of them: ${servers.map((server) => qualifyUri(server, uri)).join(", ")}`
-    })
-
-  const resource: Catalog["resource"] = Effect.fnUntraced(function* (uri, access, context) {
-    const explicit = evident("resources", uri, access)
-    if (explicit !== undefined) return explicit
-    const [resources, templates] = yield* Effect.all(
-      [load("resources", access.keys(), context), load("templates", access.keys(), context)],
-      { concurrency: "unbounded" }
-    )
-    const exact = offering(resources, (items) => items.has(uri))
-    if (exact.length > 1) return yield* ambiguous(uri, exact)
-    if (exact.length === 1) return { server: exact[0]!, name: uri }
-    let longest = 0
-    let matching: Array<string> = []
-    for (const [server, result] of templates) {
-      if (Result.isFailure(result)) continue
-      for (const template of result.success.keys()) {
-        const prefix = literalPrefix(template)
-        if (prefix.length === 0 || !uri.startsWith(prefix) || prefix.length < longest) continue
-        if (prefix.length > longest) matching = []
-        longest = prefix.length
-        if (!matching.includes(server)) matching.push(server)
-      }
-    }
-    if (matching.length > 1) return yield* ambiguous(uri, matching)
-    if (matching.length === 1) return { server: matching[0]!, name: uri }
-    return yield* new ResourceUnknown({ uri, message: "Resource not found" })
-  })
-
-  const template: Catalog["template"] = Effect.fnUntraced(function* (uri, access, context) {
-    const explicit = evident("templates", uri, access)
-    if (explicit !== undefined) return explicit
-    const loaded = yield* load("templates", access.keys(), context)
-    const servers = offering(loaded, (items) => items.has(uri))
-    if (servers.length === 1) return { server: servers[0]!, name: uri }
-    return yield* new ResourceUnknown({ uri, message: "Resource template not found" })
-  })
-
   return {
     list,
     forget: () => known.clear(),
@@ -364,7 +296,8 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists }: Catalog
         )
       }),
     prompt: (name, access, context) => named("prompts", name, access, context),
-    resource,
-    template
+    resource: resources.resource,
+    template: resources.template,
+    inResult: resources.inResult
   } satisfies Catalog
 })

@@ -11,9 +11,9 @@ import type { Payer } from "./Payer.ts"
 
 /**
  * `answers`: large answers on their way. `batches`: answers that wait for the rest of their batch. `bodies`: of requests,
- * still arriving. `events`: kept for clients that come back. `lists`: of servers. `news`: of servers that talk too much,
- * until it is its turn. `notifications`: that servers have not accepted yet. `parked`: what a call has for its client
- * while the client asks for nothing. `subscriptions`: to resources.
+ * still arriving. `events`: kept for clients that come back. `lists`: of servers, and URIs that they gave. `news`: of
+ * servers that talk too much, until it is its turn. `notifications`: that servers have not accepted yet. `parked`: what a
+ * call has for its client while the client asks for nothing. `subscriptions`: to resources.
  */
 export const retainedKinds = [
   "answers",

@@ -175,7 +175,12 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     announce: messages.announce,
     onMessage: onSessionMessage
   })
-  const catalog: Catalog.Catalog = yield* Catalog.make({ lists, era, direct: open.target.kind === "server" })
+  const catalog: Catalog.Catalog = yield* Catalog.make({
+    lists,
+    era,
+    direct: open.target.kind === "server",
+    room: rooms.lists
+  })
   const limits = yield* UserLimits
   const { maxInflightPerUser } = yield* HubConfig
   const parked = yield* ParkedCalls.make({ claim: () => retained.claim(userId, "parked") })

@@ -10,7 +10,8 @@ import * as ParamHeaders from "../../domain/protocol/eras/ParamHeaders.ts"
 import { eraOf } from "../../domain/protocol/Versions.ts"
 import type { Call } from "../calls/Call.ts"
 import * as Carrier from "./Carrier.ts"
-import type { Catalog, Route } from "../catalog/Catalog.ts"
+import type { Catalog } from "../catalog/Catalog.ts"
+import type { Route } from "../catalog/Route.ts"
 import type { EraBridge } from "../calls/EraBridge.ts"
 import * as Handshake from "./Handshake.ts"
 import {
@@ -65,7 +66,16 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     return yield* new HeaderMismatch({ header, message: problem.message })
   })
 
+  /** Carried under the server's own name of what it is about, and answered in the client's. */
   const renamed = (call: Call, route: Route, field: string, admittedBy?: Access) => {
+    const { message } = call
+    const asked = textOf(call, field) ?? route.name
+    return Effect.map(carried(call, route, field, admittedBy), (result) =>
+      catalog.inResult({ method: message.method, route, asked }, result, access())
+    )
+  }
+
+  const carried = (call: Call, route: Route, field: string, admittedBy?: Access) => {
     const forward = (params: JsonObject | undefined) =>
       carry(call, route.server, withField(params, field, route.name), admittedBy)
     if (era === "stateful") return forward(call.message.params)

@@ -26,8 +26,19 @@ export interface Candidate {
   readonly name: string
 }
 
-/** `{server}+{uri}`: names one server's resource where several offer the same URI. */
-export const qualifyUri = (server: string, uri: string): string => `${server}+${uri}`
+/** The scheme by which clients know what they can show as a user interface (MCP Apps): it has to stay in front. */
+export const uiScheme = "ui://"
+
+/** `{server}+{uri}`, or `ui://{server}+…`: names one server's resource where several offer the same URI. */
+export const qualifyUri = (server: string, uri: string): string =>
+  uri.startsWith(uiScheme) ? `${uiScheme}${server}+${uri.slice(uiScheme.length)}` : `${server}+${uri}`
+
+/** The server's own URI in one that carries its name. */
+export const unqualifiedUri = (server: string, uri: string): string | undefined => {
+  const scheme = uri.startsWith(uiScheme) ? uiScheme : ""
+  const prefix = `${scheme}${server}+`
+  return uri.startsWith(prefix) ? scheme + uri.slice(prefix.length) : undefined
+}
 
 /** The literal beginning of an RFC 6570 template: matching it is linear, whatever the template. */
 export const literalPrefix = (template: string): string => {

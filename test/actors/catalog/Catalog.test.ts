@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { TestClock } from "effect/testing"
 import * as Catalog from "../../../src/actors/catalog/Catalog.ts"
+import type { Route } from "../../../src/actors/catalog/Route.ts"
 import type { Access } from "../../../src/domain/access/Access.ts"
 import type { ToolGrant } from "../../../src/domain/access/ToolGrant.ts"
 import type { HubConfigShape } from "../../../src/domain/config/HubConfig.ts"
@@ -65,7 +66,9 @@ const catalog = Effect.fnUntraced(function* (
   const everything: Access = new Map(running.map(({ name }): [string, ToolGrant] => [name, "all"]))
   const of = Effect.fnUntraced(function* (username: string, access: Access = everything) {
     const session = yield* hub.session(username)
-    const own = yield* Catalog.make({ lists: session.lists, direct: options.direct ?? false, era: "stateful" }).pipe(
+    const { direct = false } = options
+    const room = { hold: () => true, release: () => {} }
+    const own = yield* Catalog.make({ lists: session.lists, direct, era: "stateful", room }).pipe(
       Effect.provideContext(hub.services)
     )
     session.onListChange(own.forget)
@@ -95,7 +98,15 @@ const catalog = Effect.fnUntraced(function* (
       prompt: route("prompt"),
       resource: route("resource"),
       template: route("template"),
-      toolOf: (found: Catalog.Route) => Effect.suspend(() => own.toolOf(found, session.context()))
+      /** What the client calls a URI that the server puts into a result, and where it leads with other access. */
+      given: (server: string, uri: string) => {
+        const call = { method: "tools/call", route: { server, name: "t" }, asked: "t" }
+        const result: any = own.inResult(call, { content: [{ type: "resource_link", uri }] }, access)
+        return result.content[0].uri as string
+      },
+      resourceWith: (other: Access, uri: string) =>
+        Effect.suspend(() => Effect.result(own.resource(uri, other, session.context()))),
+      toolOf: (found: Route) => Effect.suspend(() => own.toolOf(found, session.context()))
     }
   })
   return { of, servers: Object.fromEntries(running.map(({ name, server }) => [name, server])) }
@@ -370,15 +381,24 @@ describe("resources", () => {
     Effect.gen(function* () {
       const hub = yield* catalog({
         notes: { offer: { resources: ["file:///a"], templates: ["file:///n/{x}"] } },
-        mail: { offer: {} }
+        mail: { offer: {} },
+        web: { offer: {} }
       })
-      const ada = yield* hub.of("ada", new Map([["mail", "all"]]))
+      const within: Access = new Map([
+        ["mail", "all"],
+        ["web", "all"]
+      ])
+      const ada = yield* hub.of("ada", within)
       const bo = yield* hub.of("bo")
       for (const uri of ["file:///a", "notes+file:///a", "file:///n/1"]) {
         assert.strictEqual(yield* ada.resource(uri), "ResourceUnknown: Resource not found")
         assert.match(yield* bo.resource(uri), /^notes:file/)
       }
       assert.strictEqual(yield* ada.template("file:///n/{x}"), "ResourceUnknown: Resource template not found")
+      // What a server gave while it was within reach leads nowhere once it no longer is.
+      assert.strictEqual(bo.given("notes", "doc://1"), "doc://1")
+      assert.strictEqual(yield* bo.resource("doc://1"), "notes:doc://1")
+      assert.isTrue(Result.isFailure(yield* bo.resourceWith(within, "doc://1")))
     }).pipe(Effect.scoped)
   )
 })

@@ -1,0 +1,155 @@
+/** URIs that servers give out and list nowhere, or list while others have the same. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
+import type { ScriptedCall } from "../../../../src/testkit/ScriptedCall.ts"
+import * as AnsweringServer from "../../support/AnsweringServer.ts"
+import * as OddServers from "../../support/OddServers.ts"
+
+const link = (uri: string) => ({ type: "resource_link", uri, name: "n" })
+
+/** A server that gives out the same URIs as others, and says who it is when they are read. */
+const giving = (who: string, listed: ReadonlyArray<string> = []): AnsweringServer.Results => ({
+  "tools/list": {
+    tools: [
+      {
+        name: "show",
+        inputSchema: { type: "object" },
+        _meta: { ui: { resourceUri: "ui://w", visibility: ["model"] }, "openai/outputTemplate": "ui://w", x: "ui:/no" }
+      }
+    ]
+  },
+  "prompts/list": { prompts: [{ name: "tell" }] },
+  "prompts/get": { messages: [{ role: "user", content: link("doc://3") }] },
+  "resources/list": { resources: listed.map((uri) => ({ uri, name: uri })) },
+  "resources/templates/list": { resourceTemplates: [] },
+  "resources/read": { contents: [{ uri: "doc://1", text: who }] },
+  "tools/call show": {
+    content: [
+      link("doc://1"),
+      { type: "resource", resource: { uri: "doc://2", text: "t" } },
+      { type: "text", text: "doc://1" }
+    ],
+    _meta: { "ui/resourceUri": "ui://w" }
+  }
+})
+
+describe("a URI that no list contains", () => {
+  for (const [transport, era] of OddServers.everywhere) {
+    it.live(`field A4: leads back to the server that gave it to this session, over ${transport}, ${era}`, () =>
+      Effect.gen(function* () {
+        const a = yield* AnsweringServer.start(transport, era, giving("a"))
+        const b = yield* AnsweringServer.start(transport, era, giving("b"))
+        const hub = yield* TestHub.make({ servers: { a, b } })
+        const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+        for (const [client, other] of [
+          [ada, bo],
+          ["stateless", "stateless"]
+        ] as const) {
+          const ask = (method: string, params: object) =>
+            OddServers.request(hub, hub.ada, client, method, { ...params })
+          const asBo = (method: string, params: object) => OddServers.request(hub, hub.bo, other, method, { ...params })
+          const { result } = yield* ask("tools/list", {})
+          assert.deepStrictEqual(
+            result.tools.map(({ name, _meta }: any) => [
+              name,
+              _meta.ui.resourceUri,
+              _meta["openai/outputTemplate"],
+              _meta.x
+            ]),
+            [
+              ["a-show", "ui://w", "ui://w", "ui:/no"],
+              ["b-show", "ui://b+w", "ui://b+w", "ui:/no"]
+            ]
+          )
+          const given = Effect.fnUntraced(function* (server: string) {
+            const { content, _meta } = (yield* ask("tools/call", { name: `${server}-show`, arguments: {} })).result
+            const { messages } = (yield* ask("prompts/get", { name: `${server}-tell` })).result
+            assert.strictEqual(content[2].text, "doc://1")
+            return [content[0].uri, content[1].resource.uri, messages[0].content.uri, _meta["ui/resourceUri"]]
+          })
+          const uris = { a: yield* given("a"), b: yield* given("b") }
+          assert.deepStrictEqual(uris, {
+            a: ["doc://1", "doc://2", "doc://3", "ui://w"],
+            b: ["b+doc://1", "b+doc://2", "b+doc://3", "ui://b+w"]
+          })
+          for (const [server, names] of Object.entries(uris)) {
+            for (const uri of names) {
+              const { contents } = (yield* ask("resources/read", { uri })).result
+              assert.strictEqual(contents[0].text, server, uri)
+              if (uri.endsWith("doc://1")) assert.strictEqual(contents[0].uri, uri)
+            }
+          }
+          // What ada was given is nothing to bo, whose own may be another server's.
+          const unknown = yield* asBo("resources/read", { uri: "doc://1" })
+          assert.strictEqual(unknown.error?.code, client === "stateless" ? -32602 : -32002)
+          const bos = (yield* asBo("tools/call", { name: "b-show", arguments: {} })).result
+          assert.strictEqual(bos.content[0].uri, "doc://1")
+          assert.strictEqual((yield* asBo("resources/read", { uri: "doc://1" })).result.contents[0].text, "b")
+          assert.strictEqual((yield* ask("resources/read", { uri: "doc://1" })).result.contents[0].text, "a")
+        }
+      })
+    )
+  }
+
+  it.live("field A4: that two servers list as well has one name in the list, in results and in _meta", () =>
+    Effect.gen(function* () {
+      const uris = ["ui://w", "doc://1"]
+      const a = yield* AnsweringServer.start("http", "stateful", giving("a", uris))
+      const b = yield* AnsweringServer.start("http", "stateful", giving("b", uris))
+      const hub = yield* TestHub.make({ servers: { a, b } })
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      const listed = (client: typeof ada) =>
+        Effect.map(client.request("resources/list"), ({ resources }: any) =>
+          resources.map(({ uri }: any) => uri).sort()
+        )
+      const named = Effect.fnUntraced(function* (client: typeof ada) {
+        const { tools }: any = yield* client.request("tools/list")
+        const links: Array<string> = []
+        for (const name of ["a-show", "b-show"]) {
+          const { content }: any = yield* client.request("tools/call", { name, arguments: {} })
+          links.push(content[0].uri)
+        }
+        return [...tools.map(({ _meta }: any) => _meta.ui.resourceUri), ...links].sort()
+      })
+      // Listed before anything was given, both carry their server's name; given before, the first keeps its own.
+      const adas = yield* listed(ada)
+      assert.deepStrictEqual(adas, ["a+doc://1", "b+doc://1", "ui://a+w", "ui://b+w"])
+      assert.deepStrictEqual(yield* named(ada), adas)
+      const bos = yield* named(bo)
+      assert.deepStrictEqual(bos, ["b+doc://1", "doc://1", "ui://b+w", "ui://w"])
+      assert.deepStrictEqual(yield* listed(bo), bos)
+      for (const [client, all] of [
+        [ada, adas],
+        [bo, bos]
+      ] as const) {
+        for (const uri of all) {
+          const { contents }: any = yield* client.request("resources/read", { uri })
+          assert.strictEqual(contents[0].text, uri.includes("b+") ? "b" : "a", uri)
+        }
+      }
+    })
+  )
+
+  it.live("field A4: can be read behind a single server, also when it stood in a result too large to read", () =>
+    Effect.gen(function* () {
+      const text = "x".repeat(2_000_000)
+      const upstream = yield* ScriptedHttpUpstream.make({
+        tools: {
+          show: (call: ScriptedCall) => call.result({ content: [link("git+ssh://a"), { type: "text", text }] })
+        },
+        methods: {
+          "resources/read": (call) => call.result({ contents: [{ uri: String(call.params["uri"]), text: "read" }] })
+        }
+      })
+      const hub = yield* TestHub.make({ servers: { git: { url: upstream.url } } })
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      const { content }: any = yield* ada.request("tools/call", { name: "git-show", arguments: {} })
+      assert.strictEqual(content[0].uri, "git+ssh://a")
+      for (const client of [ada, bo]) {
+        const { contents }: any = yield* client.request("resources/read", { uri: "doc://other" })
+        assert.deepStrictEqual(contents, [{ uri: "doc://other", text: "read" }])
+      }
+    })
+  )
+})
