@@ -120,8 +120,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "a chunk of an answer costs no more than its bytes",
     file: "src/actors/upstream/http/UpstreamHttpExchange.ts",
-    find: "Math.max(chunk.length, leastChunk)",
-    replace: "chunk.length",
+    find: "Math.max(length, leastChunk)",
+    replace: "length",
     tests: ["test/actors/upstream/http/UpstreamHttpPace.test.ts"]
   },
   {

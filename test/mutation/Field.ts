@@ -15,6 +15,13 @@ const pings = "test/http/mcp/servers/ServerPings.test.ts"
 
 export const fieldRules: ReadonlyArray<Mutation> = [
   {
+    wrong: "what a compressed answer comes to counts against no limit",
+    file: exchange,
+    find: "      onData: (chunk) => this.read(chunk),",
+    replace: "      onData: (chunk) => this.take(chunk),",
+    tests: ["test/http/mcp/servers/CompressedAnswers.test.ts"]
+  },
+  {
     wrong: "an error that is null is one",
     file: "src/domain/protocol/JsonRpc.ts",
     find: "presentEnvelope(value as JsonObject)",

@@ -4,17 +4,9 @@ import type { JsonRpcSuccess } from "../../../domain/protocol/JsonRpc.ts"
 import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
 import type { Payer } from "../../limits/Payer.ts"
 import type { CallContext } from "../connection/UpstreamConnection.ts"
+import type { UpstreamFailed, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import type { ResponseHead } from "./ResponseHead.ts"
 import type { UserPool } from "./UserPools.ts"
-
-/** The only parts of a response's head that are looked at. */
-export interface ResponseHead {
-  readonly status: number
-  /** Lower case, without parameters; "" when absent. */
-  readonly contentType: string
-  readonly sessionId: string | undefined
-  readonly retryAfter: string | undefined
-  readonly setCookie: ReadonlyArray<string>
-}
 
 /** What an exchange came to. Only `answered` ends it before the response does. */
 export type ExchangeEnd =
@@ -81,3 +73,5 @@ export interface ExchangeRequest {
 
 /** No message: in place of the awaited answer, or something that only has to be skipped, such as a sign of life. */
 export type Unusable = "invalid" | "noise"
+
+export type ExchangeError = UpstreamUnavailable | UpstreamFailed

@@ -3,7 +3,7 @@
  *
  * Source: RFC 9110 §10.2.3 (seconds, or a date), RFC 6585 §4.
  */
-import type { ResponseHead } from "./ExchangeRequest.ts"
+import type { ResponseHead } from "./ResponseHead.ts"
 
 /** Milliseconds; a server that names more is asked again by then. */
 const longest = 300_000

@@ -3,9 +3,9 @@
  *
  * `Effect.callback` around undici's `dispatch`, without fetch, web streams or Response objects. A body is collected up
  * to a limit; an event stream is decoded as it arrives and its messages are handed over one by one, until one of them
- * is the answer. What remains after that (or after an interruption) is drained for a moment, so that the socket can be
- * used again and a late answer is seen and counted, and then aborted. Messages are delivered by a plain callback: each
- * exchange is bounded in bytes, so nothing needs to be paused.
+ * is the answer. A body that comes compressed is decoded on the way. What remains after that (or after an interruption)
+ * is drained for a moment, so that the socket can be used again and a late answer is seen and counted, and then aborted.
+ * Messages are delivered by a plain callback: each exchange is bounded in bytes, so nothing needs to be paused.
  */
 import { Effect } from "effect"
 import type { Dispatcher } from "undici"
@@ -16,13 +16,11 @@ import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
 import { unitsOfBytes } from "../../limits/FairShare.ts"
 import { large, ResponseScanner } from "../../../domain/protocol/json/ResponseScanner.ts"
 import { Guard } from "../../../domain/Guard.ts"
-import type { ExchangeEnd, ExchangeRequest, ResponseHead, RunningExchange, Unusable } from "./ExchangeRequest.ts"
+import { ContentDecoding, isDecodable } from "./ContentDecoding.ts"
+import type { ExchangeEnd, ExchangeError, ExchangeRequest, RunningExchange, Unusable } from "./ExchangeRequest.ts"
+import { headOf, type ResponseHead } from "./ResponseHead.ts"
 import * as SseDecoder from "./SseDecoder.ts"
-import {
-  type UpstreamFailed,
-  type UpstreamUnavailable,
-  protocolError
-} from "../../../domain/requests/UpstreamErrors.ts"
+import { type UpstreamFailed, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
 import { tooLarge } from "../connection/AnswerLimits.ts"
 import { messageUnits, PacedReading } from "../connection/PacedReading.ts"
 import { closedError, connectionGone, type Phase, tooMuch, transportError } from "./UpstreamHttpErrors.ts"
@@ -35,8 +33,6 @@ const leastChunk = 1_024
 /** Milliseconds an exchange may take to end after nobody waits for it. */
 const graceMs = 1_000
 
-type ExchangeError = UpstreamUnavailable | UpstreamFailed
-
 /** Succeeds when the response has ended or the answer is in; interruption gives the exchange up. */
 export const exchange = (request: ExchangeRequest): Effect.Effect<ExchangeEnd, ExchangeError> =>
   Effect.callback((resume) => {
@@ -46,26 +42,6 @@ export const exchange = (request: ExchangeRequest): Effect.Effect<ExchangeEnd, E
   })
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
-
-/** Lower case, without parameters. */
-const mediaType = (value: string | undefined): string => {
-  if (value === undefined || value === "application/json") return value ?? ""
-  return value.split(";", 1)[0]!.trim().toLowerCase()
-}
-
-const first = (value: string | Array<string> | undefined): string | undefined =>
-  Array.isArray(value) ? value[0] : value
-
-const headOf = (status: number, headers: Record<string, string | Array<string> | undefined>): ResponseHead => {
-  const cookies = headers["set-cookie"]
-  return {
-    status,
-    contentType: mediaType(first(headers["content-type"])),
-    sessionId: first(headers["mcp-session-id"]),
-    retryAfter: first(headers["retry-after"]),
-    setCookie: cookies === undefined ? [] : Array.isArray(cookies) ? cookies : [cookies]
-  }
-}
 
 class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
   private readonly request: ExchangeRequest
@@ -78,6 +54,9 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
   private bytes = 0
   private pieces = new Pieces()
   private scanner: ResponseScanner | undefined
+  private decoding: ContentDecoding | undefined
+  /** Bytes that have arrived to be decoded. */
+  private packed = 0
   private events: SseDecoder.SseDecoder | undefined
   /** Bytes that what was read has cost, and those of it since the pace was looked at. */
   private cost = 0
@@ -107,12 +86,15 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
     return (this.reading ??= new PacedReading({
       handle: (event) => this.onEvent(event),
       spend: (units, goOn) => this.request.spend(this.request.payer, units, () => this.guard.run(goOn)),
-      pause: () => this.controller?.pause(),
-      // A socket whose response has ended is another one's already.
-      resume: () => {
-        if (!this.hasEnded) this.controller?.resume()
-      }
+      // What is decoded has a source of its own, which lets the socket wait where it has to.
+      pause: () => (this.decoding === undefined ? this.controller?.pause() : this.decoding.pause()),
+      resume: () => (this.decoding === undefined ? this.resumeSocket() : this.decoding.resume())
     }))
+  }
+
+  /** A socket whose response has ended is another one's already. */
+  private resumeSocket(): void {
+    if (!this.hasEnded) this.controller?.resume()
   }
 
   /** A defect of the hub's own, found while it read the answer. */
@@ -183,7 +165,8 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     try {
-      this.read(chunk)
+      if (this.decoding === undefined) this.read(chunk)
+      else this.unpack(this.decoding, chunk)
     } catch (defect) {
       this.guard.fail(defect)
     }
@@ -191,12 +174,20 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   onResponseEnd(): void {
     this.hasEnded = true
-    this.afterAll(() => this.end())
+    this.whenDecoded(() => this.end())
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     this.hasEnded = true
-    this.afterAll(() => this.broken(error))
+    this.whenDecoded(() => this.broken(error))
+  }
+
+  /** Runs the step once all that has arrived has been decoded and dealt with. */
+  private whenDecoded(step: () => void): void {
+    this.guard.run(() => {
+      if (this.decoding === undefined) this.afterAll(step)
+      else this.decoding.end(() => this.afterAll(step))
+    })
   }
 
   /** Runs the step once all that has arrived has been dealt with. */
@@ -216,6 +207,13 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
     this.request.onHead?.(this.head)
     this.phase = "body"
     if (this.request.headOnly === true) return this.answered()
+    const { coding } = this.head
+    if (isDecodable(coding)) this.decoding = this.decoded(coding)
+    else if (coding !== "") {
+      return this.refuse(
+        `compresses its answers as "${coding.slice(0, 50)}" without being asked to; let it send them as they are`
+      )
+    }
     if (this.head.contentType === "text/event-stream" && status < 300) {
       this.phase = "stream"
       const reading = this.paced()
@@ -223,10 +221,33 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
     }
   }
 
+  private decoded(coding: string): ContentDecoding {
+    return new ContentDecoding({
+      coding,
+      guard: this.guard,
+      onData: (chunk) => this.read(chunk),
+      onBroken: () => this.refuse("sent an answer that is not compressed as it says; report this to its author"),
+      onFull: () => this.controller?.pause(),
+      onDrain: () => this.resumeSocket()
+    })
+  }
+
+  /** Compressed bytes count as well: they need not stand for any others. */
+  private unpack(decoding: ContentDecoding, chunk: Buffer): void {
+    this.packed += chunk.length
+    if (this.packed > this.request.maxBytes && this.request.endless !== true) return this.overflow()
+    this.charge(chunk.length)
+    decoding.push(chunk)
+  }
+
   private read(chunk: Buffer): void {
     this.bytes += chunk.length
     this.take(chunk)
-    const cost = Math.max(chunk.length, leastChunk)
+    this.charge(chunk.length)
+  }
+
+  private charge(length: number): void {
+    const cost = Math.max(length, leastChunk)
     this.cost += cost
     this.uncounted += cost
     if (this.cost <= large || this.uncounted < stepBytes || this.aborted) return
@@ -278,8 +299,9 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   /** Counts what is in memory of the answer; false when that is too much, and the exchange has been ended for it. */
   private hold(bytes: number): boolean {
-    if (this.room === undefined && bytes >= large && !this.aborted) this.room = this.request.room?.(this.request.payer)
-    if (this.room === undefined || this.room.hold(bytes)) return true
+    const all = bytes + (this.decoding?.memory ?? 0)
+    if (this.room === undefined && all >= large && !this.aborted) this.room = this.request.room?.(this.request.payer)
+    if (this.room === undefined || this.room.hold(all)) return true
     this.settle(Effect.fail(tooMuch(this.request.server, this.failedPhase())))
     this.abort()
     return false
@@ -355,6 +377,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
   private abort(): void {
     this.aborted = true
     this.forget()
+    this.decoding?.stop()
     this.reading?.stop()
     if (this.controller === undefined) this.finish()
     else this.controller.abort(new Error("Given up"))
@@ -362,6 +385,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   private finish(): void {
     this.noGrace?.()
+    this.decoding?.stop()
     this.reading?.stop()
     this.room?.end()
     this.request.running.delete(this)

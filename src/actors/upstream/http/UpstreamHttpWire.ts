@@ -24,8 +24,9 @@ import type { Principal } from "../../../domain/identity/Principal.ts"
 import type { Scrubber } from "../../../domain/Scrubber.ts"
 import { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
 import { sessionLost } from "./UpstreamHttpErrors.ts"
+import type { ExchangeEnd, ExchangeRequest, RunningExchange } from "./ExchangeRequest.ts"
 import { exchange } from "./UpstreamHttpExchange.ts"
-import type { ExchangeEnd, ExchangeRequest, ResponseHead, RunningExchange } from "./ExchangeRequest.ts"
+import type { ResponseHead } from "./ResponseHead.ts"
 import { UserPools } from "./UserPools.ts"
 
 export type WireError = UpstreamUnavailable | UpstreamFailed | CredentialMissing
@@ -70,7 +71,7 @@ interface Address {
 }
 
 /** What the transport itself writes; configured headers of these names are left out. */
-const reserved = new Set([...connectionHeaders, "accept", "content-type", "cookie"])
+const reserved = new Set([...connectionHeaders, "accept", "accept-encoding", "content-type", "cookie"])
 
 /** Whether a configured header is sent as it is, and what it stands for otherwise; worked out once a name. */
 type HeaderRole = "sent" | "agent" | "cookie" | "left-out"
@@ -130,6 +131,7 @@ export const make = Effect.fnUntraced(function* (
       list.push(name, configured[name]!)
     }
     if (!agent) list.push("user-agent", `mcphub/${version}`)
+    list.push("accept-encoding", "identity")
     if (request.method !== "DELETE") {
       list.push("accept", request.method === "POST" ? "application/json, text/event-stream" : "text/event-stream")
     }
