@@ -73,6 +73,8 @@ const announcedLife = 5 * 60_000
 const unannouncedLife = 5_000
 const maxItems = 20_000
 const maxPages = 100
+/** Milliseconds for a list that a server has not promised. */
+const guessPatience = 2_000
 /** Entries left out of a list that are named. */
 const maxNamed = 20
 
@@ -95,15 +97,23 @@ const fetchAll = (
   patience: number
 ): Effect.Effect<Fetched, UpstreamError> => {
   const fetched: Progress = { items: new Map(), ttlMs: undefined, pages: 0, unusable: [] }
-  if (!(lists[kind].capability in connection.info.capabilities)) return Effect.succeed(fetched)
+  const { capabilities, isGuess } = connection.info
+  if (!(lists[kind].capability in capabilities)) return Effect.succeed(fetched)
+  const time = isGuess ? Math.min(guessPatience, patience) : patience
   return fetchInto(fetched, connection, kind, context, onMessage, hold).pipe(
-    timeoutAwake(patience, () => late(connection.server, kind, patience)),
+    timeoutAwake(time, () => late(connection.server, kind, time)),
     Effect.as(fetched),
     // What a later page says or fails to say is no reason to hide the earlier ones; that there is no room for them is.
     Effect.catchIf(
       (error) => fetched.pages > 0 && error._tag !== "MemoryLimitReached",
       ({ message }): Effect.Effect<Fetched> =>
         Effect.succeed({ ...fetched, incomplete: `Only the first pages of its list could be read: ${message}` })
+    ),
+    // It has not promised any.
+    Effect.catchIf(
+      (error) =>
+        isGuess && (error._tag === "UpstreamErrorResponse" || error._tag === "UpstreamFailed" || isLate(error)),
+      () => Effect.succeed(fetched)
     )
   )
 }
@@ -183,9 +193,15 @@ const noRoom = (server: string, method: string): MemoryLimitReached =>
     message: `There is no room for ${method} of server ${server} beside what the hub keeps for this user (half of MAX_MEMORY_PER_USER is for lists); end sessions that are not needed, reach fewer servers, or raise it`
   })
 
+const isLate = (error: UpstreamError): boolean => error._tag === "UpstreamUnavailable" && error.reason === "timeout"
+
 /** Milliseconds for which a list is not asked for again. */
-const lifeFor = (connection: UpstreamConnection, kind: ListKind, ttlMs: number | undefined): number =>
-  announces(connection, kind) ? announcedLife : ttlMs === undefined ? unannouncedLife : Math.min(ttlMs, announcedLife)
+const lifeFor = (connection: UpstreamConnection, kind: ListKind, { items, ttlMs }: Fetched): number =>
+  announces(connection, kind) || (connection.info.isGuess && items.size === 0)
+    ? announcedLife
+    : ttlMs === undefined
+      ? unannouncedLife
+      : Math.min(ttlMs, announcedLife)
 
 export interface ListOptions {
   /** Of the user's memory, for the lists that are kept. */
@@ -255,7 +271,7 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onChange, on
     spoken.set(server, connection.era)
     if (isCurrent()) {
       const fetchedAt = now()
-      const life = fetched.incomplete === undefined ? lifeFor(connection, kind, fetched.ttlMs) : unannouncedLife
+      const life = fetched.incomplete === undefined ? lifeFor(connection, kind, fetched) : unannouncedLife
       forget(key)
       cache.set(key, { ...fetched, fetchedAt, freshUntil: fetchedAt + life, bytes })
     } else room.release(bytes)

@@ -121,9 +121,19 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           Effect.sync(() => health.connected(name)),
           () => Effect.sync(() => health.closed(name))
         )
+        yield* tellOfOddities(name, connection)
         yield* Effect.forkScoped(Effect.flatMap(connection.closed, failed))
         return paced(connection, config)
       })
+
+      /** In the server's state, and once in the log. */
+      const tellOfOddities = (server: string, { info }: UpstreamConnection): Effect.Effect<void> => {
+        const untold = health.odd(server, "abilities", info.oddities)
+        if (untold.length === 0) return Effect.void
+        return Effect.logWarning(`Server ${server} describes itself in a way that no specification foresees`).pipe(
+          Effect.annotateLogs({ server, found: untold.join("; ") })
+        )
+      }
 
       /** Here and not before: what waited for a place, a pause or a connection may have lost its key meanwhile. */
       const allowed = (server: string, { principal }: CallContext): Effect.Effect<void, NotAllowed> =>

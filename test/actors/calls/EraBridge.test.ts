@@ -35,7 +35,13 @@ const upstream = (era: Era) => {
   const connection: UpstreamConnection = {
     server: "notes",
     era,
-    info: { protocolVersion: era === "stateless" ? "2026-07-28" : "2025-11-25", capabilities: {}, serverInfo: {} },
+    info: {
+      protocolVersion: era === "stateless" ? "2026-07-28" : "2025-11-25",
+      capabilities: {},
+      serverInfo: {},
+      isGuess: false,
+      oddities: []
+    },
     stateful: era === "stateful",
     request: () => Effect.die("the bridge sends by the way it is given"),
     notify: () => Effect.void,

@@ -15,6 +15,7 @@ import type {
   JsonRpcRequest,
   JsonRpcResponse
 } from "../../../domain/protocol/JsonRpc.ts"
+import type { Abilities } from "../../../domain/protocol/json/Abilities.ts"
 import type { Era } from "../../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 import type { EraNotSpoken, UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
@@ -49,12 +50,9 @@ export interface UpstreamCall {
   readonly onMessage: (message: UpstreamMessage) => void
 }
 
-/** What the upstream said in `initialize`. */
-export interface UpstreamInfo {
+/** What the upstream said in `initialize` or `server/discover`. */
+export interface UpstreamInfo extends Abilities {
   readonly protocolVersion: string
-  readonly capabilities: JsonObject
-  readonly serverInfo: JsonObject
-  readonly instructions?: string | undefined
 }
 
 export interface UpstreamConnection {

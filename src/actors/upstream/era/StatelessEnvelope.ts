@@ -5,8 +5,9 @@
  */
 import { Predicate } from "effect"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
+import { readAbilities } from "../../../domain/protocol/json/Abilities.ts"
 import { isLogLevel } from "../../../domain/protocol/LogLevels.ts"
-import { isJsonObject, metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
+import { metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 import { metaKeys, paramsToStateless } from "../../../domain/protocol/eras/RequestMeta.ts"
 import { statelessVersion } from "../../../domain/protocol/Versions.ts"
 import type { ConnectOptions, UpstreamCall, UpstreamInfo } from "../connection/UpstreamConnection.ts"
@@ -32,19 +33,12 @@ const textsOf = (value: unknown): ReadonlyArray<string> | undefined =>
   Array.isArray(value) && value.every(Predicate.isString) ? value : undefined
 
 export const discovered = (result: unknown): Discovered => {
-  const { capabilities, instructions, supportedVersions } = objectOrEmpty(result)
-  const supported = textsOf(supportedVersions)
-  if (supported === undefined || !isJsonObject(capabilities)) return { kind: "unknown" }
+  const given = objectOrEmpty(result)
+  const supported = textsOf(given["supportedVersions"])
+  if (supported === undefined) return { kind: "unknown" }
   if (!supported.includes(statelessVersion)) return { kind: "other", supported }
-  return {
-    kind: "spoken",
-    info: {
-      protocolVersion: statelessVersion,
-      capabilities,
-      serverInfo: objectOrEmpty(metaOf(objectOrEmpty(result))?.[metaKeys.serverInfo]),
-      instructions: typeof instructions === "string" ? instructions : undefined
-    }
-  }
+  const serverInfo = metaOf(given)?.[metaKeys.serverInfo]
+  return { kind: "spoken", info: { protocolVersion: statelessVersion, ...readAbilities({ ...given, serverInfo }) } }
 }
 
 /** The revisions an "unsupported version" error offers instead (`data.supported`), if it says so properly. */

@@ -18,6 +18,7 @@ import {
   type JsonRpcResponse,
   notification
 } from "../../../domain/protocol/JsonRpc.ts"
+import { readAbilities } from "../../../domain/protocol/json/Abilities.ts"
 import { firstAnswerBytes, readIntroduction } from "../../../domain/protocol/json/ServerResults.ts"
 import { isRepeatable } from "../../../domain/protocol/Methods.ts"
 import { statefulVersions } from "../../../domain/protocol/Versions.ts"
@@ -83,7 +84,7 @@ export const make = Effect.fnUntraced(function* (
   const stream = yield* FiberHandle.make<void>()
   const wanted = wire.protocolVersion
   let context = options.context
-  let info: UpstreamInfo = { protocolVersion: wanted, capabilities: {}, serverInfo: {} }
+  let info: UpstreamInfo = { protocolVersion: wanted, ...readAbilities({}) }
   /** Counts the sessions: tells a call that is refused in one whether another has dealt with it. */
   let generation = 0
   const probe = SessionProbe.make({ answers, scope, patience: initTimeout, generation: () => generation })

@@ -9,6 +9,7 @@ import { isJsonObject } from "../JsonObjects.ts"
 import type { JsonObject } from "../JsonRpc.ts"
 import { type ListKind, lists } from "../Methods.ts"
 import type { Era } from "../Versions.ts"
+import { type Abilities, readAbilities } from "./Abilities.ts"
 import { isName, readItem, type UnusableItem } from "./ListItems.ts"
 
 /** Bytes of an answer to the first request, and of a list over all of its pages. */
@@ -20,11 +21,8 @@ export type Shaped<A> = { readonly ok: true; readonly value: A } | { readonly ok
 
 const wrong = (what: string) => ({ ok: false, what }) as const
 
-export interface Introduction {
+export interface Introduction extends Abilities {
   readonly protocolVersion: string
-  readonly capabilities: JsonObject
-  readonly serverInfo: JsonObject
-  readonly instructions?: string | undefined
 }
 
 const isAbsentOr = <A>(is: (value: unknown) => value is A, value: unknown): value is A | null | undefined =>
@@ -32,22 +30,10 @@ const isAbsentOr = <A>(is: (value: unknown) => value is A, value: unknown): valu
 
 /** The answer to `initialize`, whatever revision it names. */
 export const readIntroduction = (result: unknown): Shaped<Introduction> => {
-  const { capabilities, instructions, protocolVersion, serverInfo } = isJsonObject(result) ? result : {}
+  const given: JsonObject = isJsonObject(result) ? result : {}
+  const protocolVersion = given["protocolVersion"]
   if (!Predicate.isString(protocolVersion)) return wrong("answered initialize without a revision of the protocol")
-  if (!isAbsentOr(isJsonObject, capabilities) || !isAbsentOr(isJsonObject, serverInfo)) {
-    return wrong("answered initialize with capabilities or a description that are no objects")
-  }
-  if (!isAbsentOr(Predicate.isString, instructions))
-    return wrong("answered initialize with instructions that are no text")
-  return {
-    ok: true,
-    value: {
-      protocolVersion,
-      capabilities: capabilities ?? {},
-      serverInfo: serverInfo ?? {},
-      ...(Predicate.isString(instructions) ? { instructions } : {})
-    }
-  }
+  return { ok: true, value: { protocolVersion, ...readAbilities(given) } }
 }
 
 export interface ListPage {

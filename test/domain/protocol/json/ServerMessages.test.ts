@@ -64,18 +64,36 @@ describe("what a server sends", () => {
 
   it("A46: as the answer to initialize, has the shapes that the hub reads", () => {
     const good = { protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "s" } }
-    assert.deepStrictEqual(readIntroduction(good), { ok: true, value: good })
-    for (const wrong of [
-      null,
-      "text",
-      [],
-      { ...good, protocolVersion: { toString: 1 } },
-      { ...good, capabilities: "tools" },
-      { ...good, capabilities: [] },
-      { ...good, serverInfo: 7 },
-      { ...good, instructions: {} }
-    ]) {
-      assert.isFalse(readIntroduction(wrong).ok, JSON.stringify(wrong))
+    const read = (answer: unknown) => {
+      const shaped = readIntroduction(answer)
+      if (!shaped.ok) return undefined
+      const { oddities, ...rest } = shaped.value
+      return { ...rest, odd: oddities.length }
+    }
+    const plain = { ...good, isGuess: false, odd: 0 }
+    assert.deepStrictEqual(read(good), plain)
+    for (const wrong of [null, "text", [], { ...good, protocolVersion: { toString: 1 } }]) {
+      assert.isUndefined(read(wrong), JSON.stringify(wrong))
+    }
+    assert.deepStrictEqual(read({ ...good, serverInfo: 7 }), { ...plain, serverInfo: {}, odd: 1 })
+    assert.deepStrictEqual(read({ ...good, instructions: {} }), { ...plain, odd: 1 })
+    assert.deepStrictEqual(read({ ...good, capabilities: { tools: true, prompts: [], logging: "yes", own: 1 } }), {
+      ...plain,
+      capabilities: { tools: {}, prompts: {}, own: 1 },
+      odd: 1
+    })
+    const everything = { tools: {}, prompts: {}, resources: {} }
+    for (const [capabilities, odd] of [
+      [true, 2],
+      ["tools", 2],
+      [[], 1],
+      [null, 1],
+      [{ logging: {} }, 1],
+      [{ tools: false }, 1]
+    ] as const) {
+      const { capabilities: guessed, ...rest } = read({ ...good, capabilities })!
+      assert.deepInclude(guessed, everything, JSON.stringify(capabilities))
+      assert.deepInclude(rest, { isGuess: true, odd }, JSON.stringify(capabilities))
     }
   })
 
