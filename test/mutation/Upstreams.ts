@@ -17,9 +17,38 @@ const scrubber = "src/domain/Scrubber.ts"
 const scrubbing = "test/domain/Scrubber.test.ts"
 const echoed = "test/http/mcp/servers/EchoedSecrets.test.ts"
 const canaries = "test/e2e/CanaryFaults.test.ts"
+const renewal = "test/http/mcp/servers/TokenRenewal.test.ts"
 const listing = "test/actors/catalog/ServerLists.test.ts"
 
 export const upstreamRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "a child process keeps a token that its user has changed",
+    file: links,
+    find: `([server, { config, tokens }]) => tokens !== "" && tokens !== builtWith(server, config, principal)`,
+    replace: "() => false",
+    tests: [renewal]
+  },
+  {
+    wrong: "a connection made with an old token is found by the user's next session",
+    file: shared,
+    find: "builtWith(options.name, options.config, options.context.principal)",
+    replace: '""',
+    tests: [renewal]
+  },
+  {
+    wrong: "a call in flight ends when its user's token changes",
+    file: links,
+    find: "return entry.inFlight === 0 ? Scope.close(entry.scope, Exit.void) : Effect.void",
+    replace: "return Scope.close(entry.scope, Exit.void)",
+    tests: [renewal]
+  },
+  {
+    wrong: "restarting a server for one user ends another's connections",
+    file: "src/actors/registry/ServerRestart.ts",
+    find: "(userId === undefined || actor.principal().userId === userId) &&",
+    replace: "",
+    tests: [renewal]
+  },
   {
     wrong: "two users share sockets",
     file: pools,
@@ -171,8 +200,8 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a connection outlives the settings it was made under",
     file: shared,
-    find: "      options.clientCapabilities,\n      options.config\n",
-    replace: "      options.clientCapabilities\n",
+    find: "      options.config,\n      builtWith(",
+    replace: "      builtWith(",
     tests: [sharing]
   },
   {

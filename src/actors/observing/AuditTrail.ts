@@ -9,7 +9,7 @@ import { Clock, Context, Effect, Layer } from "effect"
 import type { AuditEvent, AuditKind } from "../../domain/records/AuditEvent.ts"
 import type { AuditLog } from "../../domain/records/AuditLog.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
-import type { SessionId, UserId } from "../../domain/Ids.ts"
+import { SessionId, UserId } from "../../domain/Ids.ts"
 import type { InFlightRequest } from "../../domain/records/InFlightRequests.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { hubCodes } from "../../domain/protocol/ErrorCodes.ts"
@@ -33,6 +33,8 @@ export interface AuditTrailShape {
   readonly lost: (request: InFlightRequest) => void
   /** `method` is MCP's, or the HTTP method where no message was read. */
   readonly refused: (event: SecurityEvent, principal: Principal, sessionId: SessionId, method: string) => void
+  /** An operator has done something to a server by `command`; `target` is the user whom it concerned, null for all. */
+  readonly operated: (command: string, server: string, target: string | null) => void
   /** Whether rows of this user can be written at the moment, as far as is known. */
   readonly writable: (userId: UserId) => boolean
   /**
@@ -50,6 +52,7 @@ const off: AuditTrailShape = {
   ended: () => {},
   lost: () => {},
   refused: () => {},
+  operated: () => {},
   writable: () => false,
   reserve: () => false,
   release: () => {},
@@ -115,6 +118,22 @@ const fromLost = ({ startedAt: _startedAt, ...request }: InFlightRequest, time: 
   origin: "hub"
 })
 
+const nobody = "00000000-0000-0000-0000-000000000000"
+
+/** The operator is no user of the hub: who may run its command line owns it. */
+const operator = {
+  kind: "operation",
+  userId: UserId.make(nobody),
+  username: "operator",
+  keyId: nobody,
+  sessionId: SessionId.make(nobody),
+  outcome: "completed",
+  durationMs: 0,
+  errorCode: null,
+  errorKind: null,
+  origin: null
+} as const
+
 const make = Effect.fnUntraced(function* (capacity: number | undefined) {
   const { auditRetentionDays } = yield* HubConfig
   if (auditRetentionDays === 0) return off
@@ -140,6 +159,15 @@ const make = Effect.fnUntraced(function* (capacity: number | undefined) {
         errorCode: null,
         errorKind: event,
         origin: "hub"
+      }),
+    operated: (command, server, target) =>
+      writer.add({
+        ...operator,
+        id: `event-${randomUUID()}`,
+        time: clock.currentTimeMillisUnsafe(),
+        server: stored(server),
+        method: command,
+        target: target === null ? null : stored(target)
       }),
     writable: writer.writable,
     reserve: writer.reserve,

@@ -24,6 +24,7 @@ import { changedServers, Settings } from "../../domain/servers/Settings.ts"
 import { eraOf } from "../../domain/protocol/Versions.ts"
 import { HubMetrics } from "../observing/HubMetrics.ts"
 import { Pressure } from "../limits/Pressure.ts"
+import * as ServerRestart from "./ServerRestart.ts"
 import * as SessionActor from "../session/SessionActor.ts"
 import * as SessionJournal from "./SessionJournal.ts"
 import * as SessionRecovery from "./SessionRecovery.ts"
@@ -333,6 +334,10 @@ const make = Effect.gen(function* () {
     Effect.forkScoped
   )
 
+  const restart = yield* ServerRestart.make(function* () {
+    for (const { actor } of bySession.values()) yield actor
+  })
+
   let known = settings.current()
   yield* settings.changes.pipe(
     Stream.runForEach((next) => {
@@ -374,6 +379,7 @@ const make = Effect.gen(function* () {
     close,
     closeUser: (userId, reason) => closeWhere((principal) => principal.userId === userId, reason),
     closeKey: (keyId, reason) => closeWhere((principal) => principal.keyId === keyId, reason),
+    restart,
     list: Effect.sync(() => [...bySession.values()].map(({ actor }) => actor.summary())),
     size: () => bySession.size,
     draining: () => draining,

@@ -17,7 +17,8 @@ export const make: Effect.Effect<Renew, never, Principals | Scope.Scope> = Effec
   return (actor) =>
     Effect.suspend(() => {
       const stale = actor.principal()
-      if (stale.standing.isCurrent) return Effect.void
+      // A message may have brought the news of the user already, but not to the session's connections.
+      if (stale.standing.isCurrent) return actor.renew(stale)
       const read = reading.run(stale.keyId, () => principals.renewed(stale))
       return Effect.flatMap(read, (found) => (Option.isSome(found) ? actor.renew(found.value) : Effect.void))
     }).pipe(Effect.ignore)

@@ -42,6 +42,8 @@ export class Sessions extends Context.Service<
     readonly close: (sessionId: SessionId, reason: string) => Effect.Effect<void, SessionNotFound>
     readonly closeUser: (userId: UserId, reason: string) => Effect.Effect<number>
     readonly closeKey: (keyId: string, reason: string) => Effect.Effect<number>
+    /** Ends every connection to a server, one user's or all; succeeds with the number of sessions that had one. */
+    readonly restart: (server: string, userId: UserId | undefined) => Effect.Effect<number>
     readonly list: Effect.Effect<ReadonlyArray<SessionSummary>>
     readonly size: () => number
     /** The hub is stopping: no new session, no new request. */

@@ -74,6 +74,8 @@ export interface SessionActor
   readonly reconfigure: (servers: ReadonlyArray<string>) => Effect.Effect<void>
   /** The user's groups or tokens changed: what is in force from now on. */
   readonly renew: (principal: Principal) => Effect.Effect<void>
+  /** Ends the connection to a server; the next request opens a new one. */
+  readonly restart: (server: string) => Effect.Effect<void>
   /** Ends every request with a typed reason and the event stream; the owner of the scope closes it next. */
   readonly terminate: (reason: string) => Effect.Effect<void>
 }
@@ -160,6 +162,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     protocolVersion,
     offered,
     clientInfo: open.clientInfo,
+    principal: activity.principal,
     admits: (server) => access().has(server),
     isIdle: () => !inUse(),
     listens: (server) => [...memory.urisOf(server)].length > 0,
@@ -291,8 +294,9 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     renew: (principal) =>
       Effect.suspend(() => {
         activity.renew(principal)
-        return admission.apply([])
+        return admission.renew
       }),
+    restart: admission.restart,
     terminate: Effect.fnUntraced(function* (reason) {
       activity.end(reason)
       yield* tracker.cleanupSession(sessionId, reason)

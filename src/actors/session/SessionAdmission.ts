@@ -18,6 +18,10 @@ import type { SessionMessages } from "./SessionMessages.ts"
 export interface SessionAdmission {
   /** Applies what is in force now. `changed`: servers whose entries in the settings are others than before. */
   readonly apply: (changed: ReadonlyArray<string>) => Effect.Effect<void>
+  /** Takes up the user's groups and tokens as they are now. */
+  readonly renew: Effect.Effect<void>
+  /** Ends the connection to a server, with what is in flight there. */
+  readonly restart: (server: string) => Effect.Effect<void>
 }
 
 export interface AdmissionOptions {
@@ -56,6 +60,10 @@ export const make = Effect.fnUntraced(function* (options: AdmissionOptions) {
       return links.drop(server, why)
     })
 
+  const announceAll = (): void => {
+    for (const kind of announced) messages.announce(kind)
+  }
+
   const apply: SessionAdmission["apply"] = Effect.fnUntraced(function* (changed) {
     const now = access()
     const ended = intake.endWhere(
@@ -79,8 +87,16 @@ export const make = Effect.fnUntraced(function* (options: AdmissionOptions) {
     const text = textOf(now)
     if (changed.length === 0 && text === shown) return
     shown = text
-    for (const kind of announced) messages.announce(kind)
+    announceAll()
   })
 
-  return { apply } satisfies SessionAdmission
+  return {
+    apply,
+    renew: Effect.gen(function* () {
+      const renewed = yield* links.renew
+      yield* apply([])
+      if (renewed.length > 0) announceAll()
+    }),
+    restart: (server) => Effect.andThen(drop(server, "restarted by an operator"), Effect.sync(announceAll))
+  } satisfies SessionAdmission
 })

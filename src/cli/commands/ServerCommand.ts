@@ -6,6 +6,7 @@ import { answer } from "../admin/Answer.ts"
 import { CheckFailed } from "../terminal/CliFailure.ts"
 import type { ServerTestView, ServerView } from "../../http/admin/operations/ServerOperations.ts"
 import { facts, print, table } from "../terminal/Output.ts"
+import { onlyUser } from "../terminal/UserFlag.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the server in the settings"))
 
@@ -90,7 +91,23 @@ const tools = Command.make(
   )
 ).pipe(Command.withDescription("List the tools a server offers, asked right now (MCPHUB_KEY as for test)"))
 
+const restart = Command.make("restart", { name, user: onlyUser("connections") }, ({ name, user }) =>
+  answer(
+    (admin) => admin.serverRestart({ name, user }),
+    ({ name, sessions, username }) => {
+      const whose = username === null ? "" : ` of ${username}`
+      return sessions === 0
+        ? `No session${whose} had a connection to ${name}`
+        : `Restarted ${name} in ${sessions} session${sessions === 1 ? "" : "s"}${whose}; the next request connects anew`
+    }
+  )
+).pipe(
+  Command.withDescription(
+    "End the connections and child processes of a server at once; the next request opens new ones"
+  )
+)
+
 export const ServerCommand = Command.make("server").pipe(
-  Command.withDescription("List and test the upstream servers"),
-  Command.withSubcommands([ls, test, tools])
+  Command.withDescription("List, test and restart the upstream servers"),
+  Command.withSubcommands([ls, test, tools, restart])
 )

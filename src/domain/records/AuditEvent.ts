@@ -5,7 +5,7 @@
 import { Schema } from "effect"
 import { SessionId, UserId } from "../Ids.ts"
 
-export const AuditKind = Schema.Literals(["request", "notification", "security"])
+export const AuditKind = Schema.Literals(["request", "notification", "security", "operation"])
 export type AuditKind = typeof AuditKind.Type
 
 /** Outcomes: `unknown` for requests that a killed hub left, `refused` for security events, which are no requests. */
@@ -32,7 +32,7 @@ export const AuditEvent = Schema.Struct({
   sessionId: SessionId,
   /** Null where the hub answered by itself or combined several answers. */
   server: Schema.NullOr(Schema.String),
-  /** The MCP method, or the HTTP method of a security event. */
+  /** The MCP method, the HTTP method of a security event, or an operator's command. */
   method: Schema.String,
   target: Schema.NullOr(Schema.String),
   outcome: AuditOutcome,

@@ -215,6 +215,36 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
   )
 
   it.effect(
+    "field D3: restarting a server ends one user's processes of it or everybody's, and the audit trail has it",
+    () =>
+      Effect.gen(function* () {
+        const hub = yield* Hub
+        const { cwd } = hub
+        const people = yield* Effect.forEach(["jo", "kim"], (name) => json(["user", "add", name, "--key"], { cwd }))
+        for (const { key } of people) yield* post(hub, key.key, "s", { id: 1, method: "tools/list" })
+        const restarted = yield* mcphub(["server", "restart", "sample", "--user", "jo"], { cwd })
+        assert.match(restarted.stdout, /^Restarted sample in 1 session of jo;/)
+        assert.isAtLeast((yield* json(["server", "restart", "sample"], { cwd })).sessions, 1)
+        assert.strictEqual((yield* mcphub(["server", "restart", "nope"], { cwd })).code, 1)
+        const rows = yield* json(["audit", "tail", "--server", "sample", "--limit", "1000"], { cwd })
+        const own = rows.filter(({ kind }: { readonly kind: string }) => kind === "operation")
+        assert.deepStrictEqual(
+          own.map(({ method, outcome, target, username }: Record<string, unknown>) => [
+            username,
+            method,
+            target,
+            outcome
+          ]),
+          [
+            ["operator", "server restart", "jo", "completed"],
+            ["operator", "server restart", null, "completed"]
+          ]
+        )
+      }),
+    patience
+  )
+
+  it.effect(
     "disabling a user ends their sessions and nobody else's",
     () =>
       Effect.gen(function* () {

@@ -13,7 +13,8 @@ import { excerpt } from "../../../domain/Redaction.ts"
 import { isUnauthorized, type UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
-import type { Asking } from "./UpstreamPauses.ts"
+import type { CallContext } from "../connection/UpstreamConnection.ts"
+import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 
 export const serverStates = ["up", "down", "hung", "unauthorized", "paused", "trying", "restarting"] as const
 
@@ -22,6 +23,13 @@ export const serverStates = ["up", "down", "hung", "unauthorized", "paused", "tr
  * open or half open; `restarting`: an operator has ended its connections.
  */
 export type ServerState = (typeof serverStates)[number]
+
+/** Whose state of which server. */
+export interface Concerning {
+  readonly server: string
+  readonly config: ServerConfig
+  readonly context: Pick<CallContext, "principal">
+}
 
 export interface UserState {
   readonly server: string
@@ -54,12 +62,12 @@ export class ServerStates extends Context.Service<
   ServerStates,
   {
     /** A connection stands, for as long as the caller's scope lives. */
-    readonly opened: (asking: Asking, tookMs: number) => Effect.Effect<void, never, Scope.Scope>
+    readonly opened: (concerning: Concerning, tookMs: number) => Effect.Effect<void, never, Scope.Scope>
     /** No connection could be opened; the next attempt comes with the next request after `retryAfterMs`. */
-    readonly failed: (asking: Asking, error: UpstreamError, retryAfterMs: number | undefined) => void
-    readonly changed: (asking: Asking, state: ServerState, reason: string, retryAfterMs?: number) => void
+    readonly failed: (concerning: Concerning, error: UpstreamError, retryAfterMs: number | undefined) => void
+    readonly changed: (concerning: Concerning, state: ServerState, reason: string, retryAfterMs?: number) => void
     /** A request to the server was answered: it neither hangs nor refuses any more. */
-    readonly answered: (asking: Asking) => void
+    readonly answered: (concerning: Concerning) => void
     /** Of every user for whom a server does not work, or who has a connection to it. */
     readonly all: () => ReadonlyArray<UserState>
     /** The users for whom a server is in a state. */
@@ -87,7 +95,7 @@ const make = Effect.gen(function* () {
   const tracker = yield* RequestTracker
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const byServer = new Map<string, Map<UserId, Seen>>()
-  /** Pairs asking server hangs or refuses: while there are none, an answered request has nothing to look for. */
+  /** Pairs concerning server hangs or refuses: while there are none, an answered request has nothing to look for. */
   let troubled = 0
 
   const find = (server: string, userId: UserId): Seen | undefined => {
@@ -95,7 +103,7 @@ const make = Effect.gen(function* () {
     return seen?.get(userId) ?? seen?.get(everybody)
   }
 
-  const seenOf = ({ config, context: { principal }, server }: Asking): Seen => {
+  const seenOf = ({ config, context: { principal }, server }: Concerning): Seen => {
     const isShared = config.isolation === "shared"
     const key = isShared ? everybody : principal.userId
     const users = byServer.get(server) ?? new Map<UserId, Seen>()
@@ -160,30 +168,30 @@ const make = Effect.gen(function* () {
   const holds = (seen: Seen): boolean => seen.state !== undefined && (seen.state !== "up" || seen.connections > 0)
 
   return ServerStates.of({
-    opened: (asking, tookMs) =>
+    opened: (concerning, tookMs) =>
       Effect.asVoid(
         Effect.acquireRelease(
           Effect.sync(() => {
-            const seen = seenOf(asking)
+            const seen = seenOf(concerning)
             seen.connections++
-            enter(asking.server, seen, "up", undefined, { connectMs: Math.round(tookMs) })
+            enter(concerning.server, seen, "up", undefined, { connectMs: Math.round(tookMs) })
             return seen
           }),
           (seen) => Effect.sync(() => void seen.connections--)
         )
       ),
-    failed: (asking, error, retryAfterMs) => {
+    failed: (concerning, error, retryAfterMs) => {
       if (!isOfServer(error)) return
       enter(
-        asking.server,
-        seenOf(asking),
+        concerning.server,
+        seenOf(concerning),
         isUnauthorized(error) ? "unauthorized" : "down",
         error.message,
         later(retryAfterMs)
       )
     },
-    changed: (asking, state, reason, retryAfterMs) =>
-      enter(asking.server, seenOf(asking), state, reason, later(retryAfterMs)),
+    changed: (concerning, state, reason, retryAfterMs) =>
+      enter(concerning.server, seenOf(concerning), state, reason, later(retryAfterMs)),
     answered: ({ context, server }) => {
       if (troubled === 0) return
       const seen = find(server, context.principal.userId)

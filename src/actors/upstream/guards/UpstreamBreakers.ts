@@ -48,6 +48,8 @@ export class UpstreamBreakers extends Context.Service<
     readonly paused: (server: string) => number
     /** Something of the user's that servers see has changed, e.g. a token: what failed before may work now. */
     readonly forget: (userId: UserId) => void
+    /** An operator has restarted the server, for one user or for all. */
+    readonly reset: (server: string, userId: UserId | undefined) => void
   }
 >()("mcphub/actors/upstream/guards/UpstreamBreakers") {
   static readonly layer: Layer.Layer<UpstreamBreakers, never, HubMetrics | RequestTracker | ServerStates> =
@@ -187,6 +189,9 @@ const make = Effect.gen(function* () {
     guard,
     view: (userId, server) => find(userId, server)?.view(),
     paused: (server) => [...circuits.values()].filter((servers) => servers.get(server)?.view() !== undefined).length,
-    forget: (userId) => void circuits.delete(userId)
+    forget: (userId) => void circuits.delete(userId),
+    reset: (server, userId) => {
+      for (const one of userId === undefined ? [...circuits.keys()] : [userId]) drop(one, server)
+    }
   })
 })

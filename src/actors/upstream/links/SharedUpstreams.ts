@@ -10,11 +10,13 @@
 import { Clock, Context, Deferred, Effect, Equal, FiberSet, Hash, Layer, RcMap, type Scope, Stream } from "effect"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
+import type { UserId } from "../../../domain/Ids.ts"
 import type { Principal } from "../../../domain/identity/Principal.ts"
 import { Principals } from "../../../domain/identity/Principals.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 import { type Isolation, serverType } from "../../../domain/servers/ServerConfig.ts"
 import { type Counter, HubMetrics, methodLabel } from "../../observing/HubMetrics.ts"
+import { builtWith } from "../connection/BuiltWith.ts"
 import * as SharedHolders from "./SharedHolders.ts"
 import { ChildPlaces } from "../guards/ChildPlaces.ts"
 import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
@@ -49,13 +51,14 @@ class SharedKey implements Equal.Equal {
     const { userId, keyId } = options.context.principal
     this.options = options
     this.owner = isolation === "shared" ? undefined : { userId, keyId }
-    // The settings too: a connection made under old ones must not be found under new ones.
+    // The settings too, and the user's tokens: a connection made with old ones must not be found under new ones.
     this.#text = JSON.stringify([
       this.owner,
       options.name,
       options.protocolVersion,
       options.clientCapabilities,
-      options.config
+      options.config,
+      builtWith(options.name, options.config, options.context.principal)
     ])
   }
 
@@ -80,6 +83,8 @@ export class SharedUpstreams extends Context.Service<
       isolation: Isolation,
       options: ConnectOptions
     ) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
+    /** Nobody gets these connections to a server any more, one user's or all; each closes when its last holder leaves. */
+    readonly end: (server: string, userId: UserId | undefined) => Effect.Effect<void>
     /** Whether a server was lately seen to keep no state, so that a user's sessions may share one connection. */
     readonly keepsNoState: (server: string) => boolean
     readonly observe: (server: string, stateful: boolean) => void
@@ -198,6 +203,10 @@ export class SharedUpstreams extends Context.Service<
 
       return SharedUpstreams.of({
         acquire,
+        end: (server, userId) =>
+          endWhere(
+            ({ options, owner }) => options.name === server && (userId === undefined || owner?.userId === userId)
+          ),
         keepsNoState: (server) => {
           const seen = stateless.get(server)
           return seen !== undefined && monotonic() - seen < verdictLife

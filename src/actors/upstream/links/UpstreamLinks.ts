@@ -21,6 +21,8 @@ import { ServerStates } from "../guards/ServerStates.ts"
 import { SharedUpstreams } from "./SharedUpstreams.ts"
 import { ChildPlaces } from "../guards/ChildPlaces.ts"
 import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
+import type { Principal } from "../../../domain/identity/Principal.ts"
+import { builtWith } from "../connection/BuiltWith.ts"
 import {
   type CallContext,
   type ConnectOptions,
@@ -59,6 +61,11 @@ export interface UpstreamLinks {
    * one, if it may. What is being opened begins anew, for whoever waits for it.
    */
   readonly drop: (server: string, reason: string) => Effect.Effect<void>
+  /**
+   * Gives up the connections that were built with other tokens than the user has now: the next request opens a new one,
+   * and what is in flight on an old one ends there. Succeeds with their servers.
+   */
+  readonly renew: Effect.Effect<ReadonlyArray<string>>
 }
 
 export interface LinkOptions {
@@ -66,6 +73,8 @@ export interface LinkOptions {
   /** What of its capabilities a server may rely on. */
   readonly offered: (server: string) => JsonObject
   readonly clientInfo: JsonObject
+  /** The user as of now. */
+  readonly principal: () => Principal
   /** Whether the session may reach the server now. */
   readonly admits: (server: string) => boolean
   /** Whether nobody would miss a child process at this moment: nothing is in flight, and no stream is open. */
@@ -81,6 +90,9 @@ export interface LinkOptions {
 interface Open {
   readonly connection: UpstreamConnection
   readonly scope: Scope.Closeable
+  readonly config: ServerConfig
+  /** Of the user's tokens it was built with, see `BuiltWith`. */
+  readonly tokens: string
   readonly isChild: boolean
   /** What it was opened for has not come to its end. */
   isNew: boolean
@@ -88,6 +100,8 @@ interface Open {
   isUsed: boolean
   usedAt: number
   inFlight: number
+  /** No new request goes to it; it closes with the last of those that do. */
+  isRetired: boolean
 }
 
 interface Failure {
@@ -182,8 +196,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
             entry.inFlight--
             entry.isNew = false
             entry.usedAt = now()
-            children.look()
-            return undefined
+            if (entry.isChild) children.look()
+            return entry.isRetired && entry.inFlight === 0 ? Effect.asVoid(close(entry)) : undefined
           })
         })
     })
@@ -235,13 +249,15 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       )
     )
     const isChild = serverType(config) === "stdio"
+    const tokens = builtWith(server, config, context.principal)
     let entry: Open | undefined
-    const connection = isChild ? counting(connected, () => entry) : connected
+    const connection = isChild || tokens !== "" ? counting(connected, () => entry) : connected
     shared.observe(server, connection.stateful)
     yield* options.onOpen(connection, context)
     const asking = { server, config, context }
     yield* Scope.provide(states.opened(asking, now() - begun), scope)
-    entry = { connection, scope, isChild, isNew: true, isUsed: false, usedAt: now(), inFlight: 0 }
+    const use = { isNew: true, isUsed: false, usedAt: now(), inFlight: 0, isRetired: false }
+    entry = { connection, scope, config, tokens, isChild, ...use }
     const opened = entry
     open.set(server, opened)
     if (isChild && isolation === "session") yield* Scope.provide(offer(server, opened, request), scope)
@@ -249,7 +265,9 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       Effect.andThen((reason) =>
         Effect.suspend(() => {
           forget(server, opened, reason)
-          states.changed(asking, "down", `The connection to server ${server} ended: ${reason}`)
+          if (!opened.isRetired) {
+            states.changed(asking, "down", `The connection to server ${server} ended: ${reason}`)
+          }
           return close(opened)
         })
       ),
@@ -315,7 +333,10 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       }
       const changed = Deferred.makeUnsafe<undefined>()
       stale.set(server, changed)
-      return Effect.raceFirst(start(server, config, context), Deferred.await(changed)).pipe(
+      // The user's tokens may have changed since the request came.
+      const principal = options.principal()
+      const own = principal === context.principal ? context : { ...context, principal }
+      return Effect.raceFirst(start(server, config, own), Deferred.await(changed)).pipe(
         Effect.flatMap((connection) =>
           connection === undefined ? current(server, context) : Effect.succeed(connection)
         )
@@ -343,11 +364,40 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       return pauses.respect({ server, config, context }, "initialize", () => found(server, context))
     })
 
+  /** Whoever waits for a connection that is being opened gets one under what is in force now. */
+  const beginAnew = (server: string): void => {
+    const changed = stale.get(server)
+    if (changed !== undefined) Deferred.doneUnsafe(changed, Exit.succeed(undefined))
+  }
+
+  const retire = (server: string, entry: Open): Effect.Effect<void> => {
+    entry.isRetired = true
+    forget(server, entry, "a service token that it was started with has changed")
+    const principal = options.principal()
+    const why = "A service token that it was connected with has changed"
+    states.changed({ server, config: entry.config, context: { principal } }, "restarting", why)
+    return entry.inFlight === 0 ? Scope.close(entry.scope, Exit.void) : Effect.void
+  }
+
+  const renew: UpstreamLinks["renew"] = Effect.suspend(() => {
+    const principal = options.principal()
+    for (const server of stale.keys()) {
+      const config = settings.current().mcpServers[server]
+      if (config !== undefined && builtWith(server, config, principal) !== "") beginAnew(server)
+    }
+    const outdated = [...open].filter(
+      ([server, { config, tokens }]) => tokens !== "" && tokens !== builtWith(server, config, principal)
+    )
+    return Effect.as(
+      Effect.forEach(outdated, ([server, entry]) => retire(server, entry), { concurrency: "unbounded", discard: true }),
+      outdated.map(([server]) => server)
+    )
+  })
+
   const drop: UpstreamLinks["drop"] = (server, reason) =>
     Effect.suspend(() => {
       failures.delete(server)
-      const changed = stale.get(server)
-      if (changed !== undefined) Deferred.doneUnsafe(changed, Exit.succeed(undefined))
+      beginAnew(server)
       const entry = open.get(server)
       if (entry === undefined) return Effect.void
       forget(server, entry, reason)
@@ -391,7 +441,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     },
     summaries,
     linked: () => new Set([...open.keys(), ...opening.keys()]),
-    drop
+    drop,
+    renew
   } satisfies UpstreamLinks
 })
 

@@ -1,12 +1,14 @@
 /** The operations on a running hub, on its sessions, requests and upstream health. */
 import { Clock, Effect } from "effect"
 import { type RequestRecord, RequestTracker } from "../../../actors/requests/RequestTracker.ts"
+import { AuditTrail } from "../../../actors/observing/AuditTrail.ts"
 import { Retained } from "../../../actors/limits/Retained.ts"
 import { Sessions } from "../../../actors/registry/Sessions.ts"
+import { Settings } from "../../../domain/servers/Settings.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { LiveOperations, type RequestView, type SessionView } from "../operations/LiveOperations.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
-import { findUser, iso } from "./Lookup.ts"
+import { findUser, iso, serverNotFound } from "./Lookup.ts"
 import type { SessionSummary } from "../../../actors/session/Session.ts"
 
 export const sessionView = (session: SessionSummary): SessionView => ({
@@ -52,6 +54,8 @@ export const LiveHandlers = (hub: HubFacts) =>
       const sessions = yield* Sessions
       const tracker = yield* RequestTracker
       const retained = yield* Retained
+      const settings = yield* Settings
+      const audit = yield* AuditTrail
 
       const findSession = Effect.fnUntraced(function* (id: string) {
         const found = (yield* sessions.list).find((one) => one.sessionId === id)
@@ -102,6 +106,21 @@ export const LiveHandlers = (hub: HubFacts) =>
           yield* sessions.close(found.sessionId, "ended by an operator")
           return sessionView(found)
         }, asRefusal),
+        serverRestart: Effect.fnUntraced(function* ({ name, user }) {
+          const server = settings.current().mcpServers[name]
+          if (server === undefined) return yield* serverNotFound(name)
+          const owner = user === null ? undefined : yield* findUser(users, user)
+          if (owner !== undefined && server.isolation === "shared") {
+            return yield* new OperationRefused({
+              kind: "ServerShared",
+              exitCode: 1,
+              message: `All users share the connection to ${name}; restart it for all of them, without --user`
+            })
+          }
+          const restarted = yield* sessions.restart(name, owner?.id)
+          audit.operated("server restart", name, owner?.username ?? null)
+          return { name, username: owner?.username ?? null, sessions: restarted }
+        }, asRefusal),
         requestList: Effect.fnUntraced(function* ({ user }) {
           const pending =
             user === null ? yield* tracker.pending : yield* tracker.pendingByUser((yield* findUser(users, user)).id)
@@ -139,6 +158,7 @@ export const AbsentHandlers = (dataDir: string) => {
     sessionList: absent,
     sessionShow: absent,
     sessionKill: absent,
+    serverRestart: absent,
     requestList: absent,
     requestCancel: absent
   })

@@ -1,7 +1,8 @@
-/** The look-up of a user whom an operator names by name or by id. */
+/** The look-up of what an operator names: a user by name or by id, a server. */
 import { Effect } from "effect"
 import { isUuid, UserId } from "../../../domain/Ids.ts"
 import type { User } from "../../../domain/identity/User.ts"
+import { OperationRefused } from "../operations/OperationRefused.ts"
 import type { Users } from "../../../domain/identity/Users.ts"
 
 /** A name wins over an id, so that no user can be shadowed by an odd name. */
@@ -19,6 +20,13 @@ export const usernames = (users: Users["Service"]) =>
   Effect.map(users.list, (all) => {
     const names = new Map(all.map((user: User) => [user.id, user.username]))
     return (id: UserId): string => names.get(id) ?? id
+  })
+
+export const serverNotFound = (name: string) =>
+  new OperationRefused({
+    kind: "ServerNotFound",
+    exitCode: 1,
+    message: `The settings have no server "${name}"; list the servers with \`mcphub server ls\``
   })
 
 export const iso = (millis: number): string => new Date(millis).toISOString()

@@ -21,6 +21,7 @@ import { makeMint } from "../../../domain/requests/RequestId.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 import { userSessionId } from "../../../domain/context/UserSessionId.ts"
+import { serverNotFound } from "./Lookup.ts"
 import { checkIsolation } from "./IsolationCheck.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { ServerOperations, type ServerTestView } from "../operations/ServerOperations.ts"
@@ -128,7 +129,7 @@ export const ServerHandlers = ServerOperations.toLayer(
     return ServerOperations.of({
       serverList: () =>
         Effect.map(health.status, (all) => {
-          const troubles = states.all().filter(({ state }) => state !== "up")
+          const troubles = states.all().filter(({ state }) => state !== "up" && state !== "restarting")
           return all.map((one) => ({
             name: one.name,
             type: one.type,
@@ -147,13 +148,7 @@ export const ServerHandlers = ServerOperations.toLayer(
       isolationCheck: () => checkIsolation(settings.current()).pipe(Effect.provideService(UpstreamHeaders, headers)),
       serverTest: Effect.fnUntraced(function* ({ key, name }) {
         const server = settings.current().mcpServers[name]
-        if (server === undefined) {
-          return yield* new OperationRefused({
-            kind: "ServerNotFound",
-            exitCode: 1,
-            message: `The settings have no server "${name}"; list the servers with \`mcphub server ls\``
-          })
-        }
+        if (server === undefined) return yield* serverNotFound(name)
         const none = { name, reason: null, protocolVersion: null, serverName: null, tools: [], durationMs: 0 }
         if (server.enabled === false) return { ...none, outcome: "disabled" } satisfies ServerTestView
         const principal = yield* principalOf(key)

@@ -99,6 +99,12 @@ export class LiveOperations extends RpcGroup.make(
   }),
   /** Answers once the session and everything it held is gone. */
   Rpc.make("sessionKill", { payload: session, success: SessionView, error: OperationRefused }),
+  /** Answers once the connections and child processes are gone. */
+  Rpc.make("serverRestart", {
+    payload: { name: Schema.String, user: Schema.NullOr(Schema.String) },
+    success: Schema.Struct({ name: Schema.String, username: Schema.NullOr(Schema.String), sessions: Schema.Number }),
+    error: OperationRefused
+  }),
   Rpc.make("requestList", {
     payload: { user: Schema.NullOr(Schema.String) },
     success: Schema.Array(RequestView),

@@ -76,6 +76,7 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
     const closed = yield* Heard.make<string>()
     const announced = yield* Heard.make<ListKind>()
     const links = yield* UpstreamLinks.make({
+      principal: () => contextOf(username, options.tokens).principal,
       admits: () => true,
       isIdle: options.isIdle ?? (() => true),
       listens: () => false,
