@@ -11,6 +11,7 @@ import { AnswerBytes } from "./actors/limits/AnswerBytes.ts"
 import { AuditTrail } from "./actors/observing/AuditTrail.ts"
 import { BodyBytes } from "./actors/limits/BodyBytes.ts"
 import { FairShare, workKinds } from "./actors/limits/FairShare.ts"
+import * as KeyExpiry from "./actors/observing/KeyExpiry.ts"
 import { HubMetrics } from "./actors/observing/HubMetrics.ts"
 import { LogOutput } from "./actors/observing/LogOutput.ts"
 import * as LostRequests from "./actors/requests/LostRequests.ts"
@@ -171,7 +172,7 @@ const assemble = <A, E, R, B, E2, R2>(
 ) => {
   const replaced = Layer.provideMerge(replace)
   return makeServer(replace).pipe(
-    Layer.provideMerge(makeActors(replace)),
+    Layer.provideMerge(Layer.provideMerge(KeyExpiry.layer, makeActors(replace))),
     Layer.provideMerge(Principals.layer),
     replaced,
     Layer.provideMerge(repositories),

@@ -19,6 +19,20 @@ const stored = "test/domain/storage/Repositories.test.ts"
 
 export const keyRules: ReadonlyArray<Mutation> = [
   {
+    wrong: "a key comes with another user's tokens",
+    file: "src/domain/storage/sql/UserTokensSql.ts",
+    find: `as u where u."userId" = \${sql.literal(user)})`,
+    replace: 'as u order by u."userId" limit 1)',
+    tests: [stored]
+  },
+  {
+    wrong: "the tokens of a removed user wait for whoever has the id next",
+    file: "src/domain/storage/sql/UsersSql.ts",
+    find: "yield* userTokens.removeAll(id)",
+    replace: "",
+    tests: [stored]
+  },
+  {
     wrong: "an expired key opens the hub while it is remembered",
     file: cache,
     find: " || now.wall >= entry.principal.expiresAt",

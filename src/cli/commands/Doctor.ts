@@ -13,6 +13,7 @@ import type { ServerTestView, ServerView } from "../../http/admin/operations/Ser
 import { databaseFile } from "../database/SqliteFile.ts"
 import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
 import { currentWorkspace } from "../workspace/Workspace.ts"
+import { endingIn } from "./KeyCommand.ts"
 import type { Admin } from "../../http/admin/operations/AdminOperations.ts"
 
 export interface Finding {
@@ -120,6 +121,19 @@ const serverFinding = (server: ServerTestView): Finding => {
   }
 }
 
+const keyFindings = (admin: Admin) =>
+  Effect.map(Effect.all([admin.keyList({ user: null }), admin.userList()]), ([keys, users]) => {
+    const active = new Set(users.flatMap(({ isActive, username }) => (isActive ? [username] : [])))
+    const noticed = keys.filter(({ ending, username }) => ending !== null && active.has(username))
+    if (noticed.length === 0) return [ok("keys", "none has lately ended, or ends within 14 days")]
+    const told = noticed.slice(0, 10).map((key) => {
+      const verb = key.ending === "ended" ? "ended" : "ends"
+      const what = `"${key.name}" of ${key.username} ${verb} ${endingIn(key)} (${key.expiresAt})`
+      return warn("keys", what, `mcphub key extend ${key.id}`)
+    })
+    return noticed.length <= 10 ? told : [...told, warn("keys", `and ${noticed.length - 10} more`, "mcphub key ls")]
+  })
+
 /** Failed requests are told of for this long. */
 const recentMs = 60 * 60_000
 
@@ -203,10 +217,11 @@ export const examine = Effect.gen(function* () {
   const inside = yield* withAdmin((admin) =>
     Effect.gen(function* () {
       const database = yield* databaseFindings(admin, workspace.dataDir).pipe(orFinding("database"))
-      if (!usable) return database
+      const keys = yield* keyFindings(admin).pipe(orFinding("keys"))
+      if (!usable) return [...database, ...keys]
       const isolation = yield* isolationFindings(admin).pipe(orFinding("isolation"))
       const servers = yield* serverFindings(admin).pipe(orFinding("servers"))
-      return [...database, ...isolation, ...servers]
+      return [...database, ...keys, ...isolation, ...servers]
     })
   ).pipe(orFinding("database"))
   return [...environment, ...settings, ...hub, ...inside]

@@ -3,10 +3,20 @@ import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { answer } from "../admin/Answer.ts"
 import { minute, table, yesNo } from "../terminal/Output.ts"
+import type { KeyView } from "../../http/admin/operations/KeyOperations.ts"
+import { millisPerDay } from "../../domain/identity/HubKey.ts"
 import { onlyUser, user } from "../terminal/UserFlag.ts"
 
 const id = Argument.String("id").pipe(Argument.withDescription("Id of the key, see `mcphub key ls`"))
 const days = Flag.Int("days").pipe(Flag.withDescription("Days of validity from now, 1 to 90 (default 90)"))
+
+/** Such as `in 3 days`, or `2 days ago`. */
+export const endingIn = ({ expiresAt }: Pick<KeyView, "expiresAt">): string => {
+  const days = (Date.parse(expiresAt) - Date.now()) / millisPerDay
+  const whole = Math.floor(Math.abs(days))
+  const count = whole === 0 ? "less than a day" : whole === 1 ? "1 day" : `${whole} days`
+  return days > 0 ? `in ${count}` : `${count} ago`
+}
 
 const create = Command.make(
   "create",
@@ -44,7 +54,7 @@ const ls = Command.make("ls", { user: onlyUser("keys") }, ({ user }) =>
           key.username,
           key.name,
           yesNo(key.isActive),
-          minute(key.expiresAt),
+          minute(key.expiresAt) + (key.ending === null ? "" : `, ${endingIn(key)}`),
           minute(key.lastUsedAt),
           String(key.usageCount),
           key.serviceTokens.join(",") || "-",

@@ -6,12 +6,13 @@ import { Effect, Option, Redacted, Stdio, Stream } from "effect"
 import { Argument, Command, Flag, Prompt } from "effect/cli"
 import { answer } from "../admin/Answer.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
+import type { TokenView } from "../../http/admin/operations/KeyOperations.ts"
 import { table } from "../terminal/Output.ts"
 import { user } from "../terminal/UserFlag.ts"
 
 const name = Argument.String("name").pipe(Argument.withDescription("Name of the token, e.g. GITHUB_TOKEN"))
 const key = Flag.String("key").pipe(
-  Flag.withDescription("Id of one key (default: all keys of the user)"),
+  Flag.withDescription("Id of one key that gets a token of its own (default: the user)"),
   Flag.optional
 )
 
@@ -34,13 +35,13 @@ const readValue = (name: string) =>
     )
   )
 
-const keysOf = (count: number): string => (count === 1 ? "1 key" : `${count} keys`)
+const whose = ({ ofUser, username }: TokenView): string => (ofUser ? username : `one key of ${username}`)
 
 const set = Command.make("set", { name, user, key }, ({ key, name, user }) =>
   Effect.flatMap(readValue(name), (value) =>
     answer(
       (admin) => admin.tokenSet({ user, name, key: Option.getOrNull(key), value: Redacted.value(value) }),
-      (token) => `Set ${token.name} on ${keysOf(token.keyIds.length)} of ${token.username}`
+      (token) => `Set ${token.name} of ${whose(token)}`
     )
   )
 ).pipe(
@@ -57,7 +58,7 @@ const ls = Command.make("ls", { user }, ({ user }) =>
     (tokens) =>
       table(
         ["name", "keys"],
-        tokens.map((token) => [token.name, token.keyIds.join(",")]),
+        tokens.map((token) => [token.name, token.ofUser ? "all" : token.keyIds.join(",")]),
         `No service tokens; set one with \`mcphub token set NAME --user ${user}\``
       )
   )
@@ -66,7 +67,7 @@ const ls = Command.make("ls", { user }, ({ user }) =>
 const rm = Command.make("rm", { name, user, key }, ({ key, name, user }) =>
   answer(
     (admin) => admin.tokenRemove({ user, name, key: Option.getOrNull(key) }),
-    (token) => `Removed ${token.name} from ${keysOf(token.keyIds.length)} of ${token.username}`
+    (token) => `Removed ${token.name} of ${whose(token)}`
   )
 ).pipe(Command.withDescription("Remove a service token"))
 

@@ -20,7 +20,7 @@ export const HubKey = Schema.Struct({
   expiresAt: Schema.Number,
   lastUsedAt: Schema.NullOr(Schema.Number),
   usageCount: Schema.Number,
-  /** Names of the service tokens on this key, sorted; the values are never listed. */
+  /** Names of the service tokens that come with this key, sorted; the values are never listed. */
   tokenNames: Schema.Array(Schema.String),
   createdAt: Schema.Number
 })
@@ -30,6 +30,21 @@ export type HubKey = typeof HubKey.Type
 export const keyDays = { least: 1, most: 90, usual: 90 } as const
 
 export const millisPerDay = 86_400_000
+
+/** Days before its end from which on a key is warned of, and after it for which it is still told of. */
+export const keyNoticeDays = 14
+
+export type KeyEnding = "ending" | "ended"
+
+/** Whether a key ends soon or has lately ended; undefined for all others, and for those that were revoked. */
+export const keyEnding = (
+  { expiresAt, isActive }: Pick<HubKey, "expiresAt" | "isActive">,
+  now: number
+): KeyEnding | undefined => {
+  const left = expiresAt - now
+  if (!isActive || Math.abs(left) > keyNoticeDays * millisPerDay) return undefined
+  return left > 0 ? "ending" : "ended"
+}
 
 const keyText = /^mcphub_[A-Za-z0-9_-]{16,200}$/
 

@@ -1,5 +1,5 @@
 /**
- * MCPHub keys and the service tokens they carry.
+ * MCPHub keys and the service tokens they come with: the user's, and those of one key, which go before.
  *
  * Every method that names one key takes the owner's id where users act for themselves: the owner is part of the query,
  * so another user's key is simply not found. Leave it out only for an admin. `HubKeysMemory` and the SQL layer
@@ -29,7 +29,7 @@ export interface GivenKey {
   readonly expiresAt?: number | undefined
 }
 
-/** One key, or all keys of a user (a token set there reaches each of them). */
+/** One key, or the user: whose token comes with each of their keys, also with one made later. */
 export type TokenTarget = { readonly keyId: KeyId; readonly owner?: UserId | undefined } | { readonly userId: UserId }
 
 /** The uses of a key since the last report. */
@@ -75,12 +75,14 @@ export class HubKeys extends Context.Service<
     readonly setTokens: (
       target: TokenTarget,
       tokens: Readonly<Record<string, Redacted.Redacted<string>>>
-    ) => Effect.Effect<void, KeyNotFound | InvalidValue | DatabaseUnavailable>
-    /** Names of the target's tokens, sorted, each once. */
+    ) => Effect.Effect<void, KeyNotFound | UserNotFound | InvalidValue | DatabaseUnavailable>
+    /** Names of the target's own tokens, with a user those on each of their keys too; sorted, each once. */
     readonly tokenNames: (
       target: TokenTarget
     ) => Effect.Effect<ReadonlyArray<string>, KeyNotFound | DatabaseUnavailable>
-    /** Whether any key of the target had the token. */
+    /** Those that come with every key of the user. */
+    readonly userTokenNames: (userId: UserId) => Effect.Effect<ReadonlyArray<string>, DatabaseUnavailable>
+    /** Whether the target had the token; with a user it is taken from their keys too. */
     readonly removeToken: (
       target: TokenTarget,
       name: string

@@ -2,8 +2,8 @@
  * The owner of a request: one user, seen through one MCPHub key.
  *
  * The hub derives a `Principal` from the key on every request (`Principals` caches it for at most 30 s). It is the only
- * source of identity: no path, query field or client header takes part. Service tokens belong to the key, so two keys
- * of one user may carry different tokens.
+ * source of identity: no path, query field or client header takes part. Service tokens belong to the user; a key may
+ * carry others of its own, which go before.
  */
 import type { Redacted } from "effect"
 import type { GroupId, KeyId, UserId } from "../Ids.ts"
@@ -29,7 +29,7 @@ export interface Principal {
   /** Milliseconds since the epoch. */
   readonly expiresAt: number
   readonly groups: ReadonlyArray<GroupGrant>
-  /** Service tokens of this key by stored name, e.g. `GITHUB_TOKEN`. */
+  /** Service tokens that come with this key, by stored name, e.g. `GITHUB_TOKEN`. */
   readonly serviceTokens: ReadonlyMap<string, Redacted.Redacted<string>>
   /** Whether all this still holds; `Principals` alone gives it. */
   readonly standing: Standing

@@ -17,18 +17,22 @@ export const sealTokens = (
     (entries) => Object.fromEntries(entries)
   )
 
+/** The members of a stored value that may be anything. */
+const members = (stored: unknown): Readonly<Record<string, unknown>> =>
+  typeof stored === "object" && stored !== null && !Array.isArray(stored) ? { ...stored } : {}
+
 /**
- * Values by name from a row's `serviceTokens`. Blank values count as absent, as in the old hub. A value that does not
+ * Values by name from the user's row and a key's, which goes before. Blank values count as absent, as in the old hub. A value that does not
  * open is dropped and reported by name, so that its server says "not connected" instead of the whole key failing.
  */
 export const openTokens = Effect.fnUntraced(function* (
   credentials: Credentials["Service"],
   userId: UserId,
-  stored: unknown
+  ofUser: unknown,
+  ofKey?: unknown
 ) {
   const opened = new Map<string, Redacted.Redacted<string>>()
-  if (typeof stored !== "object" || stored === null || Array.isArray(stored)) return opened
-  for (const [name, value] of Object.entries(stored)) {
+  for (const [name, value] of Object.entries({ ...members(ofUser), ...members(ofKey) })) {
     if (typeof value !== "string" || value === "") continue
     const result = yield* Effect.result(credentials.open(userId, name, value))
     if (Result.isSuccess(result)) opened.set(name, result.success)

@@ -25,6 +25,7 @@ export interface StoredState {
     readonly expiresAt: number
     readonly tokens: unknown
   }>
+  readonly userTokens: ReadonlyArray<{ readonly userId: UserId; readonly tokens: unknown }>
 }
 
 export interface StoredUser {
@@ -58,10 +59,13 @@ export interface Writes {
   readonly groupChanges: Array<PlannedGroup>
   readonly newKeys: Array<PlannedKey>
   readonly keyChanges: Array<Omit<PlannedKey, "digest">>
-  /** Sealed values for all keys of a user. */
+  /** Sealed values; those of the same names go from the user's keys. */
   readonly tokens: Array<{ readonly userId: UserId; readonly tokens: Readonly<Record<string, string>> }>
   readonly events: Array<KeyEvent>
 }
+
+const hasMember = (stored: unknown, name: string): boolean =>
+  typeof stored === "object" && stored !== null && Object.hasOwn(stored, name)
 
 export interface Plan {
   readonly problems: ReadonlyArray<Problem>
@@ -113,6 +117,7 @@ export const makePlan = Effect.fnUntraced(function* (
   const byId = new Map(state.users.map((user) => [user.id.toLowerCase(), user]))
   const byDigest = new Map(state.keys.map((key) => [key.digest, key]))
   const keysOf = groupBy(state.keys, (key) => key.userId)
+  const tokensOf = new Map(state.userTokens.map(({ tokens, userId }) => [userId, tokens]))
   const groupsOf = groupBy(state.groups, (group) => group.userId)
 
   for (const [index, entry] of entries.entries()) {
@@ -201,19 +206,14 @@ export const makePlan = Effect.fnUntraced(function* (
 
     const tokens = entry.serviceTokens ?? {}
     const names = Object.keys(tokens)
-    const hasNewKey = writes.newKeys.some((key) => key.userId === userId)
-    if (names.length > 0 && storedKeys.length === 0 && !hasNewKey) {
-      problems.push({ path: `${at}.serviceTokens`, reason: "the user has no key to carry them; add one under keys" })
-    } else if (names.length > 0) {
-      let same = !hasNewKey
-      for (const key of same ? storedKeys : []) {
-        const opened = yield* openTokens(credentials, userId, key.tokens)
-        same &&= names.every((name) => {
-          const stored = opened.get(name)
-          return stored !== undefined && Redacted.value(stored) === Redacted.value(tokens[name]!)
-        })
+    if (names.length > 0) {
+      const opened = yield* openTokens(credentials, userId, tokensOf.get(userId))
+      const isStored = (name: string): boolean => {
+        const stored = opened.get(name)
+        return stored !== undefined && Redacted.value(stored) === Redacted.value(tokens[name]!)
       }
-      if (!same) {
+      const isOnKey = storedKeys.some(({ tokens }) => names.some((name) => hasMember(tokens, name)))
+      if (isOnKey || !names.every(isStored)) {
         writes.tokens.push({ userId, tokens: yield* sealTokens(credentials, userId, tokens) })
         tokensWritten += names.length
         changed = true

@@ -113,7 +113,7 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         const secret = "canary-of-dora-5f1c"
         yield* json(["user", "add", "dora", "--key"], { cwd })
         const set = yield* mcphub(["token", "set", "GITHUB_TOKEN", "--user", "dora"], { cwd, stdin: `${secret}\n` })
-        assert.strictEqual(set.stdout, "Set GITHUB_TOKEN on 1 key of dora\n")
+        assert.strictEqual(set.stdout, "Set GITHUB_TOKEN of dora\n")
         const list = yield* mcphub(["token", "ls", "--user", "dora", "--json"], { cwd })
         assert.strictEqual(JSON.parse(list.stdout)[0].name, "GITHUB_TOKEN")
         assert.notInclude(list.stdout, secret)

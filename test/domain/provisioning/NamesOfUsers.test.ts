@@ -17,7 +17,7 @@ const plan = (users: ReadonlyArray<StoredUser>, entry: { readonly id?: string } 
   Effect.gen(function* () {
     return yield* makePlan(
       [{ username: "ada", admin: true, serviceTokens: {}, ...entry }],
-      { users, groups: [], keys: [] },
+      { users, groups: [], userTokens: [], keys: [] },
       yield* Credentials
     )
   }).pipe(Effect.provide([Credentials.layer(Redacted.make("a credential key for tests")), SecureRandom.layerWebCrypto]))

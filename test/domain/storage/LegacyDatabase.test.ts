@@ -106,6 +106,10 @@ for (const form of hasPostgres ? (["text", "text[]"] as const) : []) {
             const bo = Option.getOrThrow(yield* keys.principal(Redacted.make(boKey)))
             assert.deepStrictEqual([bo.userId, bo.groups, [...bo.serviceTokens]], [boId, [], []])
 
+            // Another key of hers has what the only one had, and the row of that one is as it was.
+            const late = yield* keys.create({ userId: adaId })
+            assert.deepStrictEqual(late.row.tokenNames, ["GITHUB_TOKEN"])
+
             const group = yield* groups.create({ userId: boId, name: "home", servers: ["a", "b"], tools: ["a-x"] })
             assert.deepStrictEqual(group.servers, ["a", "b"])
             yield* groups.update(ada.groups[0]!.id, { servers: ["github", "wiki"] })

@@ -269,6 +269,51 @@ for (const [place, store] of stores) {
         })
       )
 
+      it.effect("field D4: a user's token comes with a key made later, and with no other user's", () =>
+        Effect.gen(function* () {
+          const { ada, bo } = yield* adaAndBo
+          const keys = yield* HubKeys
+          // Before there is any key.
+          yield* keys.setTokens({ userId: ada.id }, { GITHUB_TOKEN: token("ada-gh"), JIRA_TOKEN: token("ada-jira") })
+          yield* keys.setTokens({ userId: bo.id }, { GITHUB_TOKEN: token("bo-gh") })
+          const one = yield* keys.create({ userId: ada.id })
+          assert.deepStrictEqual(yield* tokensOf(one.key), { GITHUB_TOKEN: "ada-gh", JIRA_TOKEN: "ada-jira" })
+          assert.deepStrictEqual(one.row.tokenNames, ["GITHUB_TOKEN", "JIRA_TOKEN"])
+          // A key's own goes before, until the user's is set again.
+          yield* keys.setTokens({ keyId: one.row.id }, { GITHUB_TOKEN: token("ada-gh-one") })
+          const two = yield* keys.create({ userId: ada.id })
+          assert.deepStrictEqual((yield* tokensOf(two.key))["GITHUB_TOKEN"], "ada-gh")
+          assert.deepStrictEqual((yield* tokensOf(one.key))["GITHUB_TOKEN"], "ada-gh-one")
+          yield* keys.setTokens({ userId: ada.id }, { GITHUB_TOKEN: token("ada-gh-new") })
+          for (const { key } of [one, two]) {
+            assert.deepStrictEqual((yield* tokensOf(key))["GITHUB_TOKEN"], "ada-gh-new")
+          }
+          assert.deepStrictEqual(yield* keys.userTokenNames(ada.id), ["GITHUB_TOKEN", "JIRA_TOKEN"])
+          assert.isTrue(yield* keys.removeToken({ userId: ada.id }, "JIRA_TOKEN"))
+          assert.isFalse(yield* keys.removeToken({ keyId: one.row.id }, "GITHUB_TOKEN"))
+          assert.deepStrictEqual(yield* tokensOf(two.key), { GITHUB_TOKEN: "ada-gh-new" })
+          const bos = yield* keys.create({ userId: bo.id })
+          assert.deepStrictEqual(yield* tokensOf(bos.key), { GITHUB_TOKEN: "bo-gh" })
+        })
+      )
+
+      it.effect("field D4: a user who is removed leaves no token to whoever has their id next", () =>
+        Effect.gen(function* () {
+          const { ada } = yield* adaAndBo
+          const keys = yield* HubKeys
+          const users = yield* Users
+          yield* keys.setTokens({ userId: ada.id }, { GITHUB_TOKEN: token("ada-gh") })
+          yield* users.remove(ada.id)
+          assert.strictEqual(
+            (yield* Effect.flip(keys.setTokens({ userId: ada.id }, { A_TOKEN: token("a") })))._tag,
+            "UserNotFound"
+          )
+          const again = yield* users.add({ username: "ada", id: ada.id })
+          const { key } = yield* keys.create({ userId: again.id })
+          assert.deepStrictEqual(yield* tokensOf(key), {})
+        })
+      )
+
       it.effect("A35: which of many keys exist is asked in one read, whoever owns them", () =>
         Effect.gen(function* () {
           const { ada, bo } = yield* adaAndBo

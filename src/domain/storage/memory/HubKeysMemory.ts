@@ -7,22 +7,22 @@ import { Credentials } from "../../identity/Credentials.ts"
 import { type HubKey, isKeyText, keyDays, keyDigest, millisPerDay, mintKey } from "../../identity/HubKey.ts"
 import { HubKeys, type TokenTarget } from "../../identity/HubKeys.ts"
 import { KeyId, type UserId } from "../../Ids.ts"
-import { KeyNotFound, keyNotFound, KeyTaken, userNotFound } from "../../identity/IdentityErrors.ts"
+import { keyNotFound, KeyTaken, userNotFound } from "../../identity/IdentityErrors.ts"
 import { check, checkTokens, daysProblem, keyTextProblem, labelProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
-import { byText, type MemoryKey, MemoryStore } from "./MemoryStore.ts"
+import { byText, type MemoryKey, MemoryStore, mergeUserTokens, takeFromKeys } from "./MemoryStore.ts"
 import { openTokens, sealTokens } from "../../identity/ServiceTokens.ts"
-
-const toKey = ({ digest: _digest, tokens, ...key }: MemoryKey): HubKey => ({
-  ...key,
-  tokenNames: Object.keys(tokens).sort()
-})
 
 const make = Effect.gen(function* () {
   const store = yield* MemoryStore
   const events = yield* KeyEvents
   const credentials = yield* Credentials
   const random = yield* SecureRandom.SecureRandom
+
+  const toKey = ({ digest: _digest, tokens, ...key }: MemoryKey): HubKey => ({
+    ...key,
+    tokenNames: Object.keys({ ...store.userTokens.get(key.userId), ...tokens }).sort()
+  })
 
   const find = (id: KeyId, owner: UserId | undefined) => {
     const key = store.keys.get(id)
@@ -76,21 +76,10 @@ const make = Effect.gen(function* () {
 
   const targets = Effect.fnUntraced(function* (target: TokenTarget) {
     if ("keyId" in target) return [yield* find(target.keyId, target.owner)]
-    const keys = [...store.keys.values()].filter((key) => key.userId === target.userId)
-    if (keys.length > 0) return keys
-    return yield* new KeyNotFound({ message: "The user has no key to carry tokens; make one with `mcphub key create`" })
+    return [...store.keys.values()].filter((key) => key.userId === target.userId)
   })
 
-  const replaceTokens = Effect.fnUntraced(function* (
-    target: TokenTarget,
-    keys: ReadonlyArray<MemoryKey>,
-    tokens: (key: MemoryKey) => Readonly<Record<string, string>>
-  ) {
-    for (const key of keys) store.keys.set(key.id, { ...key, tokens: tokens(key) })
-    const userId = keys[0]?.userId
-    if (userId === undefined) return
-    yield* events.publish([{ userId, revoked: false, ...("keyId" in target ? { keyId: target.keyId } : {}) }])
-  })
+  const userTokenNames = (userId: UserId) => Effect.sync(() => Object.keys(store.userTokens.get(userId) ?? {}).sort())
 
   const usable = (key: MemoryKey | undefined, now: number) =>
     key !== undefined && key.isActive && key.expiresAt > now && store.users.get(key.userId)?.isActive === true
@@ -109,7 +98,7 @@ const make = Effect.gen(function* () {
         .filter((group) => group.userId === user.id)
         .sort(byText((group) => group.name))
         .map(({ id, isActive, name, servers, tools }) => ({ id, name, isActive, servers, tools })),
-      serviceTokens: yield* openTokens(credentials, user.id, key.tokens)
+      serviceTokens: yield* openTokens(credentials, user.id, store.userTokens.get(user.id), key.tokens)
     })
   })
 
@@ -157,19 +146,40 @@ const make = Effect.gen(function* () {
 
     setTokens: Effect.fn("HubKeys.setTokens")(function* (target, tokens) {
       yield* checkTokens(tokens)
-      const keys = yield* targets(target)
-      const sealed = keys[0] === undefined ? {} : yield* sealTokens(credentials, keys[0].userId, tokens)
-      yield* replaceTokens(target, keys, (key) => ({ ...key.tokens, ...sealed }))
+      if ("userId" in target) {
+        const { userId } = target
+        if (!store.users.has(userId)) return yield* userNotFound(userId)
+        mergeUserTokens(store, userId, yield* sealTokens(credentials, userId, tokens))
+        return yield* events.publish([{ userId, revoked: false }])
+      }
+      const key = yield* find(target.keyId, target.owner)
+      const sealed = yield* sealTokens(credentials, key.userId, tokens)
+      yield* change(key.id, target.owner, { tokens: { ...key.tokens, ...sealed } }, false)
     }),
 
-    tokenNames: Effect.fn("HubKeys.tokenNames")((target) =>
-      Effect.map(targets(target), (keys) => [...new Set(keys.flatMap((key) => Object.keys(key.tokens)))].sort())
-    ),
+    tokenNames: Effect.fn("HubKeys.tokenNames")(function* (target) {
+      const keys = yield* targets(target)
+      const ofUser = "userId" in target ? yield* userTokenNames(target.userId) : []
+      return [...new Set([...ofUser, ...keys.flatMap((key) => Object.keys(key.tokens))])].sort()
+    }),
+
+    userTokenNames: Effect.fn("HubKeys.userTokenNames")(userTokenNames),
 
     removeToken: Effect.fn("HubKeys.removeToken")(function* (target, name) {
       const keys = yield* targets(target)
-      if (!keys.some((key) => name in key.tokens)) return false
-      yield* replaceTokens(target, keys, ({ tokens: { [name]: _removed, ...others } }) => others)
+      const isOnKey = keys.some((key) => Object.hasOwn(key.tokens, name))
+      if ("keyId" in target) {
+        if (!isOnKey) return false
+        const { [name]: _removed, ...others } = keys[0]!.tokens
+        yield* change(target.keyId, target.owner, { tokens: others }, false)
+        return true
+      }
+      const { userId } = target
+      const { [name]: had, ...others } = store.userTokens.get(userId) ?? {}
+      if (!isOnKey && had === undefined) return false
+      store.userTokens.set(userId, others)
+      takeFromKeys(store, userId, [name])
+      yield* events.publish([{ userId, revoked: false }])
       return true
     }),
 

@@ -41,6 +41,8 @@ export class MemoryStore extends Context.Service<
     readonly users: Map<UserId, MemoryUser>
     readonly keys: Map<KeyId, MemoryKey>
     readonly groups: Map<GroupId, Group>
+    /** Stored forms of users' tokens by name. */
+    readonly userTokens: Map<UserId, Readonly<Record<string, string>>>
     /** By digest. */
     readonly sessions: Map<string, MemorySession>
     /** By request id. */
@@ -50,9 +52,38 @@ export class MemoryStore extends Context.Service<
   static readonly layer: Layer.Layer<MemoryStore> = Layer.effect(
     MemoryStore,
     Effect.sync(() =>
-      MemoryStore.of({ users: new Map(), keys: new Map(), groups: new Map(), sessions: new Map(), inFlight: new Map() })
+      MemoryStore.of({
+        users: new Map(),
+        keys: new Map(),
+        groups: new Map(),
+        userTokens: new Map(),
+        sessions: new Map(),
+        inFlight: new Map()
+      })
     )
   )
+}
+
+/** Adds and replaces tokens of a user, and takes those of these names from the user's keys, where they would go before. */
+export const mergeUserTokens = (
+  { keys, userTokens }: Pick<MemoryStore["Service"], "keys" | "userTokens">,
+  userId: UserId,
+  tokens: Readonly<Record<string, string>>
+): void => {
+  userTokens.set(userId, { ...userTokens.get(userId), ...tokens })
+  takeFromKeys({ keys }, userId, Object.keys(tokens))
+}
+
+export const takeFromKeys = (
+  { keys }: Pick<MemoryStore["Service"], "keys">,
+  userId: UserId,
+  names: ReadonlyArray<string>
+): void => {
+  for (const key of keys.values()) {
+    if (key.userId !== userId) continue
+    const own = Object.fromEntries(Object.entries(key.tokens).filter(([name]) => !names.includes(name)))
+    keys.set(key.id, { ...key, tokens: own })
+  }
 }
 
 export const byText =

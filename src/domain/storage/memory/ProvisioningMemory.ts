@@ -5,7 +5,7 @@ import { Clock, Effect, Layer } from "effect"
 import { SecureRandom } from "effect/crypto"
 import { Credentials } from "../../identity/Credentials.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
-import { MemoryStore } from "./MemoryStore.ts"
+import { MemoryStore, mergeUserTokens } from "./MemoryStore.ts"
 import { Provisioning } from "../../provisioning/Provisioning.ts"
 import { readFile, refuse } from "../../provisioning/ProvisioningFile.ts"
 import { makePlan, type Writes } from "../../provisioning/ProvisioningPlan.ts"
@@ -41,11 +41,7 @@ const make = Effect.gen(function* () {
       store.keys.set(key.id, { ...unused, ...key, createdAt })
     }
     for (const key of writes.keyChanges) store.keys.set(key.id, { ...store.keys.get(key.id)!, ...key })
-    for (const { tokens, userId } of writes.tokens) {
-      for (const key of store.keys.values()) {
-        if (key.userId === userId) store.keys.set(key.id, { ...key, tokens: { ...key.tokens, ...tokens } })
-      }
-    }
+    for (const { tokens, userId } of writes.tokens) mergeUserTokens(store, userId, tokens)
   }
 
   return Provisioning.of({
@@ -55,6 +51,7 @@ const make = Effect.gen(function* () {
         const state = {
           users: [...store.users.values()].map((user) => ({ ...user, isOwnName: true })),
           keys: [...store.keys.values()],
+          userTokens: [...store.userTokens].map(([userId, tokens]) => ({ userId, tokens })),
           groups: [...store.groups.values()].map((group) => ({ ...group, tools: group.tools ?? null }))
         }
         const plan = yield* makePlan(entries, state, credentials)

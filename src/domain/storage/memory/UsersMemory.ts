@@ -63,6 +63,7 @@ const make = Effect.gen(function* () {
     remove: Effect.fn("Users.remove")(function* (id) {
       yield* find(id)
       store.users.delete(id)
+      store.userTokens.delete(id)
       for (const key of store.keys.values()) if (key.userId === id) store.keys.delete(key.id)
       for (const group of store.groups.values()) if (group.userId === id) store.groups.delete(group.id)
       yield* events.publish([{ userId: id, revoked: true }])

@@ -18,9 +18,13 @@ const Grants = Schema.Array(
 const Tokens = Schema.NullOr(Json(Schema.Unknown))
 const Names = Schema.NullOr(Json(Schema.Array(Schema.String)))
 
-export const storedKeys = rowsOf("key", Schema.Struct({ ...HubKey.fields, isActive: Flag, tokenNames: Names }))
+export const storedKeys = rowsOf(
+  "key",
+  Schema.Struct({ ...HubKey.fields, isActive: Flag, tokenNames: Names, userTokenNames: Names })
+)
 export const keysWithTokens = rowsOf("key", Schema.Struct({ id: KeyId, userId: UserId, tokens: Tokens }))
 export const namesOfTokens = rowsOf("key", Schema.Struct({ tokenNames: Names }))
+export const namesOfUser = rowsOf("user", Schema.Struct({ tokenNames: Names }))
 export const values = rowsOf("key", Schema.Struct({ value: Schema.String }))
 export const ids = rowsOf("key", Schema.Struct({ keyId: KeyId }))
 export const principals = rowsOf(
@@ -33,6 +37,7 @@ export const principals = rowsOf(
     keyName: Schema.String,
     expiresAt: Schema.Number,
     tokens: Tokens,
+    userTokens: Tokens,
     groups: Json(Grants)
   })
 )

@@ -2,7 +2,8 @@
  * MCPHub keys in the `mcphub_keys` table, as the old hub made it or as the migrations do.
  *
  * `keyValue` holds the digest of a key, or its text where an old hub wrote the row; one statement looks for both.
- * `serviceTokens` holds sealed values, or plaintext of an old hub, by token name.
+ * `serviceTokens` holds sealed values, or plaintext of an old hub, by token name: those of this key alone, which go
+ * before the user's (`UserTokensSql`).
  */
 import { Clock, Effect, Layer, Option, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
@@ -11,16 +12,21 @@ import { Credentials } from "../../identity/Credentials.ts"
 import { type HubKey, isKeyText, keyDays, keyDigest, millisPerDay, mintKey } from "../../identity/HubKey.ts"
 import { HubKeys, type TokenTarget } from "../../identity/HubKeys.ts"
 import { isUuid, KeyId, type UserId } from "../../Ids.ts"
-import { KeyNotFound, keyNotFound, KeyTaken, userNotFound } from "../../identity/IdentityErrors.ts"
+import { keyNotFound, KeyTaken, userNotFound } from "../../identity/IdentityErrors.ts"
 import { check, checkTokens, daysProblem, keyTextProblem, labelProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
 import { openTokens, sealTokens } from "../../identity/ServiceTokens.ts"
 import { dialectOf } from "./Dialect.ts"
-import { ids, keysWithTokens, namesOfTokens, principals, storedKeys, values } from "./HubKeyRows.ts"
+import { ids, keysWithTokens, namesOfTokens, namesOfUser, principals, storedKeys, values } from "./HubKeyRows.ts"
 import { orUnavailable } from "./Unavailable.ts"
+import * as UserTokens from "./UserTokensSql.ts"
 import { usernameColumn } from "./UsersSql.ts"
 
 const usedColumns = { keyId: "uuid", count: "integer", lastUsedAt: "time" } as const
+
+/** All of them, sorted, each once. */
+const namesOf = (...lists: ReadonlyArray<ReadonlyArray<string> | null>): ReadonlyArray<string> =>
+  [...new Set(lists.flatMap((names) => names ?? []))].sort()
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -35,15 +41,21 @@ const make = Effect.gen(function* () {
   const tokensColumn = `"mcphub_keys"."serviceTokens"`
   const tokenNames = sql`cast(${dialect.memberNames(tokensColumn)} as text)`
 
+  const userTokens = UserTokens.make(sql)
+
   const columns = sql`
     cast(${table}."id" as text) as "id", cast(${table}."userId" as text) as "userId", ${table}."name",
     ${table}."description", ${table}."isActive", ${millis(`"mcphub_keys"."expiresAt"`)} as "expiresAt",
     ${millis(`"mcphub_keys"."lastUsedAt"`)} as "lastUsedAt", ${table}."usageCount", ${tokenNames} as "tokenNames",
+    ${userTokens.names(`"mcphub_keys"."userId"`)} as "userTokenNames",
     ${millis(`"mcphub_keys"."createdAt"`)} as "createdAt"`
 
   const keys = <E>(statement: Effect.Effect<ReadonlyArray<unknown>, E>) =>
     Effect.map(storedKeys(statement), (rows) =>
-      rows.map((row): HubKey => ({ ...row, tokenNames: row.tokenNames ?? [] }))
+      rows.map(({ userTokenNames, ...row }): HubKey => ({
+        ...row,
+        tokenNames: namesOf(row.tokenNames, userTokenNames)
+      }))
     )
 
   const select = (which: Statement.Fragment) => keys(sql`select ${columns} from ${table} ${which}`)
@@ -79,7 +91,7 @@ const make = Effect.gen(function* () {
         servers: group.servers,
         ...(group.tools === null ? {} : { tools: group.tools })
       })),
-      serviceTokens: yield* openTokens(credentials, row.userId, row.tokens)
+      serviceTokens: yield* openTokens(credentials, row.userId, row.userTokens, row.tokens)
     })
   })
 
@@ -125,21 +137,30 @@ const make = Effect.gen(function* () {
       ? sql`cast(${table}."id" as text) = ${target.keyId} ${ownedBy(target.owner)}`
       : sql`cast(${table}."userId" as text) = ${target.userId}`
 
-  const nothingTargeted = (target: TokenTarget) =>
-    "keyId" in target
-      ? keyNotFound(target.keyId)
-      : new KeyNotFound({ message: "The user has no key to carry tokens; make one with `mcphub key create`" })
-
-  /** The keys of a target, locked until the change of their tokens commits. */
+  /** The owner and the tokens of the key that is meant, or of all keys of the user, locked until the change commits. */
   const targets = Effect.fnUntraced(function* (target: TokenTarget) {
     const found = yield* keysWithTokens(sql`
       select cast(${table}."id" as text) as "id", cast(${table}."userId" as text) as "userId",
         cast(${table}."serviceTokens" as text) as "tokens"
       from ${table} where ${targeted(target)} order by ${table}."id" ${dialect.forUpdate}`)
-    const [first] = found
-    if (first === undefined) return yield* nothingTargeted(target)
-    return { userId: first.userId, keys: found }
+    if ("userId" in target) return { userId: target.userId, keys: found }
+    const [key] = found
+    if (key === undefined) return yield* keyNotFound(target.keyId)
+    return { userId: key.userId, keys: found }
   })
+
+  const userExists = Effect.fnUntraced(function* (userId: UserId) {
+    const users = isUuid(userId) ? yield* sql`select 1 as found from "users" where "id" = ${uuid(userId)}` : []
+    if (users.length === 0) return yield* userNotFound(userId)
+  })
+
+  const namesOfUserTokens = (userId: UserId) =>
+    Effect.map(
+      namesOfUser(sql`
+        select ${userTokens.names(`"users"."id"`)} as "tokenNames" from "users"
+        where cast("users"."id" as text) = ${userId}`),
+      (rows) => rows[0]?.tokenNames ?? []
+    )
 
   const announce = (target: TokenTarget, userId: UserId) =>
     events.publish([{ userId, revoked: false, ...("keyId" in target ? { keyId: target.keyId } : {}) }])
@@ -162,6 +183,7 @@ const make = Effect.gen(function* () {
     cast("users"."id" as text) as "userId", ${sql.literal(usernameColumn)} as "username", "users"."isAdmin",
     cast(${table}."id" as text) as "keyId", ${table}."name" as "keyName",
     ${millis(`"mcphub_keys"."expiresAt"`)} as "expiresAt", cast(${table}."serviceTokens" as text) as "tokens",
+    ${userTokens.stored(`"users"."id"`)} as "userTokens",
     ${grants} as "groups"`
 
   return HubKeys.of({
@@ -222,9 +244,12 @@ const make = Effect.gen(function* () {
     setTokens: Effect.fn("HubKeys.setTokens")(
       function* (target, tokens) {
         yield* checkTokens(tokens)
+        if ("userId" in target) yield* userExists(target.userId)
         const { userId } = yield* targets(target)
         const sealed = yield* sealTokens(credentials, userId, tokens)
-        yield* sql`
+        if ("userId" in target) yield* userTokens.merge([{ userId, tokens: sealed }])
+        else
+          yield* sql`
           update ${table} set "serviceTokens" = ${dialect.withMembers(tokensColumn, json(sealed))},
             "updatedAt" = ${time(yield* Clock.currentTimeMillis)}
           where ${targeted(target)}`
@@ -237,15 +262,24 @@ const make = Effect.gen(function* () {
     tokenNames: Effect.fn("HubKeys.tokenNames")(function* (target) {
       const rows = yield* namesOfTokens(sql`
         select ${tokenNames} as "tokenNames" from ${table} where ${targeted(target)}`)
-      if (rows.length === 0) return yield* nothingTargeted(target)
-      return [...new Set(rows.flatMap((row) => row.tokenNames ?? []))].sort()
+      if ("keyId" in target && rows.length === 0) return yield* keyNotFound(target.keyId)
+      const ofUser = "userId" in target ? yield* namesOfUserTokens(target.userId) : []
+      return namesOf(ofUser, ...rows.map((row) => row.tokenNames))
     }, orUnavailable),
+
+    userTokenNames: Effect.fn("HubKeys.userTokenNames")(namesOfUserTokens, orUnavailable),
 
     removeToken: Effect.fn("HubKeys.removeToken")(
       function* (target, name) {
         const { keys, userId } = yield* targets(target)
-        const had = keys.some((key) => typeof key.tokens === "object" && key.tokens !== null && name in key.tokens)
-        if (!had) return false
+        const isOnKey = keys.some((key) => typeof key.tokens === "object" && key.tokens !== null && name in key.tokens)
+        if ("userId" in target) {
+          if (!isOnKey && !(yield* namesOfUserTokens(userId)).includes(name)) return false
+          yield* userTokens.remove(userId, name)
+          yield* announce(target, userId)
+          return true
+        }
+        if (!isOnKey) return false
         yield* sql`
           update ${table} set "serviceTokens" = ${dialect.withoutMember(tokensColumn, name)},
             "updatedAt" = ${time(yield* Clock.currentTimeMillis)}

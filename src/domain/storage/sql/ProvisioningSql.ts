@@ -14,6 +14,7 @@ import { makePlan, type Writes } from "../../provisioning/ProvisioningPlan.ts"
 import { dialectOf } from "./Dialect.ts"
 import { Flag, Json, rowsOf, Servers } from "./Rows.ts"
 import { orUnavailable } from "./Unavailable.ts"
+import * as UserTokens from "./UserTokensSql.ts"
 import { usernameColumn } from "./UsersSql.ts"
 
 const storedUsers = rowsOf(
@@ -31,6 +32,7 @@ const storedKeys = rowsOf(
     value: Schema.String
   })
 )
+const storedTokens = rowsOf("user", Schema.Struct({ userId: UserId, tokens: Json(Schema.Unknown) }))
 const storedGroups = rowsOf(
   "group",
   Schema.Struct({
@@ -51,8 +53,9 @@ const make = Effect.gen(function* () {
   const credentials = yield* Credentials
   const random = yield* SecureRandom.SecureRandom
 
-  const { asJson, hasTurn, isOneOf, millis, own, rows, time, timeOf, toServers, withMembers } = dialectOf(sql)
+  const { asJson, hasTurn, isOneOf, millis, own, rows, time, timeOf, toServers } = dialectOf(sql)
   const groupTools = own("group_tools")
+  const userTokens = UserTokens.make(sql)
 
   const load = Effect.fnUntraced(function* (entries: ReadonlyArray<ProvisioningUser>) {
     const names = entries.map((entry) => entry.username)
@@ -75,8 +78,12 @@ const make = Effect.gen(function* () {
         cast(${asJson(`g."servers"`)} as text) as "servers", cast(t."tools" as text) as "tools"
       from "user_groups" as g left join ${groupTools} as t on t."groupId" = g."id"
       where ${isOneOf(`g."userId"`, found, "uuid")}`)
+    const tokens = yield* storedTokens(sql`
+      select cast(u."userId" as text) as "userId", cast(u."tokens" as text) as "tokens"
+      from ${own("user_service_tokens")} as u where ${isOneOf(`u."userId"`, found, "uuid")}`)
     return {
       users,
+      userTokens: tokens,
       keys: keys.map(({ value, ...key }) => ({ ...key, digest: digestOf(value) })),
       groups: groups.map((group) => ({ ...group, name: group.name ?? "" }))
     }
@@ -135,13 +142,7 @@ const make = Effect.gen(function* () {
         update "mcphub_keys" set "name" = w."name", "updatedAt" = ${now}, "expiresAt" = ${timeOf(`w."expiresAt"`)}
         from ${given} where "mcphub_keys"."id" = w."id"`
     }
-    if (writes.tokens.length > 0) {
-      const tokens = withMembers(`"mcphub_keys"."serviceTokens"`, sql`w."tokens"`)
-      yield* sql`
-        update "mcphub_keys" set "updatedAt" = ${now}, "serviceTokens" = ${tokens}
-        from ${rows("w", writes.tokens, { userId: "uuid", tokens: "json" })}
-        where "mcphub_keys"."userId" = w."userId"`
-    }
+    yield* userTokens.merge(writes.tokens)
     yield* events.publish(writes.events)
   })
 

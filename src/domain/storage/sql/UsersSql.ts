@@ -21,6 +21,7 @@ import { Users } from "../../identity/Users.ts"
 import { dialectOf } from "./Dialect.ts"
 import { Flag, rowsOf } from "./Rows.ts"
 import { orUnavailable } from "./Unavailable.ts"
+import * as UserTokens from "./UserTokensSql.ts"
 
 /** The name a user goes by. */
 export const usernameColumn = `coalesce("users"."username", "users"."githubUsername", "users"."displayName",
@@ -42,6 +43,7 @@ const make = Effect.gen(function* () {
 
   const { millis, own, time, uuid } = dialectOf(sql)
   const groupTools = own("group_tools")
+  const userTokens = UserTokens.make(sql)
   const username = sql.literal(usernameColumn)
 
   const columns = sql`
@@ -115,6 +117,7 @@ const make = Effect.gen(function* () {
         (select "id" from "user_groups" where "userId" = ${uuid(id)})`
         yield* sql`delete from "user_groups" where "userId" = ${uuid(id)}`
         yield* sql`delete from "user_tokens" where "userId" = ${uuid(id)}`
+        yield* userTokens.removeAll(id)
         yield* sql`delete from "mcphub_keys" where "userId" = ${uuid(id)}`
         const rows = yield* sql`delete from "users" where "id" = ${uuid(id)} returning 1 as found`
         if (rows.length === 0) return yield* userNotFound(id)

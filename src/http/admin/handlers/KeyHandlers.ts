@@ -1,6 +1,6 @@
 /** The operations on keys and their service tokens, on the domain's services. */
-import { Effect, Redacted } from "effect"
-import type { HubKey } from "../../../domain/identity/HubKey.ts"
+import { Clock, Effect, Redacted } from "effect"
+import { type HubKey, keyEnding } from "../../../domain/identity/HubKey.ts"
 import { HubKeys, type TokenTarget } from "../../../domain/identity/HubKeys.ts"
 import { KeyId, type UserId } from "../../../domain/Ids.ts"
 import { Users } from "../../../domain/identity/Users.ts"
@@ -10,7 +10,7 @@ import { findUser, iso, usernames } from "./Lookup.ts"
 import { sessionEnds } from "./SessionEnds.ts"
 
 const view =
-  (nameOf: (id: UserId) => string) =>
+  (nameOf: (id: UserId) => string, now: number) =>
   (key: HubKey): KeyView => ({
     id: key.id,
     name: key.name,
@@ -18,17 +18,23 @@ const view =
     isActive: key.isActive,
     createdAt: iso(key.createdAt),
     expiresAt: iso(key.expiresAt),
+    ending: keyEnding(key, now) ?? null,
     lastUsedAt: key.lastUsedAt === null ? null : iso(key.lastUsedAt),
     usageCount: key.usageCount,
     serviceTokens: key.tokenNames
   })
 
-/** One entry per token name with the keys that carry it. */
-const tokensOf = (username: string, keys: ReadonlyArray<HubKey>): ReadonlyArray<TokenView> => {
-  const names = [...new Set(keys.flatMap((key) => key.tokenNames))].sort()
+/** One entry per token name with the keys it comes with. */
+const tokensOf = (
+  username: string,
+  ofUser: ReadonlyArray<string>,
+  keys: ReadonlyArray<HubKey>
+): ReadonlyArray<TokenView> => {
+  const names = [...new Set([...ofUser, ...keys.flatMap((key) => key.tokenNames)])].sort()
   return names.map((name) => ({
     name,
     username,
+    ofUser: ofUser.includes(name),
     keyIds: keys.filter((key) => key.tokenNames.includes(name)).map((key) => key.id)
   }))
 }
@@ -39,21 +45,21 @@ export const KeyHandlers = KeyOperations.toLayer(
     const keys = yield* HubKeys
     const ends = yield* sessionEnds
 
-    const shown = (key: HubKey) => Effect.map(users.byId(key.userId), (user) => view(() => user.username)(key))
+    const shown = Effect.fnUntraced(function* (key: HubKey) {
+      const user = yield* users.byId(key.userId)
+      return view(() => user.username, yield* Clock.currentTimeMillis)(key)
+    })
 
-    /** The keys of a token operation: one of the user's, or all of them. */
+    /** Whose token an operation means: one key's, or the user's, which comes with all keys. */
     const target = Effect.fnUntraced(function* (user: string, key: string | null) {
       const owner = yield* findUser(users, user)
       const all = yield* keys.listByUser(owner.id)
       const meant = key === null ? all : all.filter((one) => one.id === key)
-      if (meant.length === 0) {
+      if (key !== null && meant.length === 0) {
         return yield* new OperationRefused({
           kind: "KeyNotFound",
           exitCode: 1,
-          message:
-            key === null
-              ? `${owner.username} has no key to carry a token; create one with \`mcphub key create --user ${owner.username}\``
-              : `${owner.username} has no key ${key}; list the keys with \`mcphub key ls --user ${owner.username}\``
+          message: `${owner.username} has no key ${key}; list the keys with \`mcphub key ls --user ${owner.username}\``
         })
       }
       const at: TokenTarget = key === null ? { userId: owner.id } : { keyId: KeyId.make(key), owner: owner.id }
@@ -77,9 +83,10 @@ export const KeyHandlers = KeyOperations.toLayer(
         }
       }, asRefusal),
       keyList: Effect.fnUntraced(function* ({ user }) {
-        if (user === null) return (yield* keys.list).map(view(yield* usernames(users)))
+        const now = yield* Clock.currentTimeMillis
+        if (user === null) return (yield* keys.list).map(view(yield* usernames(users), now))
         const owner = yield* findUser(users, user)
-        return (yield* keys.listByUser(owner.id)).map(view(() => owner.username))
+        return (yield* keys.listByUser(owner.id)).map(view(() => owner.username, now))
       }, asRefusal),
       keyExtend: ({ days, key }) => keys.extend(KeyId.make(key), days).pipe(Effect.flatMap(shown), asRefusal),
       keyRevoke: ({ key }) =>
@@ -91,11 +98,12 @@ export const KeyHandlers = KeyOperations.toLayer(
       tokenSet: Effect.fnUntraced(function* ({ key, name, user, value }) {
         const { at, keyIds, owner } = yield* target(user, key)
         yield* keys.setTokens(at, { [name]: Redacted.make(value, { label: name }) })
-        return { name, username: owner.username, keyIds }
+        return { name, username: owner.username, ofUser: key === null, keyIds }
       }, asRefusal),
       tokenList: Effect.fnUntraced(function* ({ user }) {
         const owner = yield* findUser(users, user)
-        return tokensOf(owner.username, yield* keys.listByUser(owner.id))
+        const ofUser = yield* keys.userTokenNames(owner.id)
+        return tokensOf(owner.username, ofUser, yield* keys.listByUser(owner.id))
       }, asRefusal),
       tokenRemove: Effect.fnUntraced(function* ({ key, name, user }) {
         const { at, keyIds, owner } = yield* target(user, key)
@@ -106,7 +114,7 @@ export const KeyHandlers = KeyOperations.toLayer(
             message: `${owner.username} has no service token ${name}; list them with \`mcphub token ls --user ${owner.username}\``
           })
         }
-        return { name, username: owner.username, keyIds }
+        return { name, username: owner.username, ofUser: key === null, keyIds }
       }, asRefusal)
     })
   })

@@ -1,4 +1,4 @@
-/** The operations on MCPHub keys and the service tokens bound to them. A key's id names it. */
+/** The operations on MCPHub keys and the service tokens that come with them. A key's id names it. */
 import { Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
@@ -12,6 +12,8 @@ export const KeyView = Schema.Struct({
   /** ISO 8601, UTC. */
   createdAt: Schema.String,
   expiresAt: Schema.String,
+  /** `ending` from 14 days before its end, `ended` for 14 days after it, unless it was revoked. */
+  ending: Schema.NullOr(Schema.Literals(["ending", "ended"])),
   lastUsedAt: Schema.NullOr(Schema.String),
   usageCount: Schema.Number,
   /** Names only: a value never leaves the database again. */
@@ -32,12 +34,15 @@ export type NewKey = typeof NewKey.Type
 export const TokenView = Schema.Struct({
   name: Schema.String,
   username: Schema.String,
+  /** It comes with every key of the user, also with one made later. */
+  ofUser: Schema.Boolean,
+  /** The keys it comes with now. */
   keyIds: Schema.Array(Schema.String)
 })
 export type TokenView = typeof TokenView.Type
 
 const key = { key: Schema.String }
-/** `key` absent: every key of the user. */
+/** `key` absent: the user. */
 const token = { user: Schema.String, name: Schema.String, key: Schema.NullOr(Schema.String) }
 
 export class KeyOperations extends RpcGroup.make(
