@@ -19,6 +19,7 @@ import { Pressure } from "./actors/limits/Pressure.ts"
 import { Retained, retainedKinds } from "./actors/limits/Retained.ts"
 import { RequestLog } from "./actors/observing/RequestLog.ts"
 import { RequestTracker } from "./actors/requests/RequestTracker.ts"
+import * as TokenSeals from "./actors/observing/TokenSeals.ts"
 import { UserLimits } from "./actors/limits/UserLimits.ts"
 import { SharedUpstreams } from "./actors/upstream/links/SharedUpstreams.ts"
 import { StdioChildren } from "./actors/upstream/stdio/StdioChildren.ts"
@@ -172,7 +173,7 @@ const assemble = <A, E, R, B, E2, R2>(
 ) => {
   const replaced = Layer.provideMerge(replace)
   return makeServer(replace).pipe(
-    Layer.provideMerge(Layer.provideMerge(KeyExpiry.layer, makeActors(replace))),
+    Layer.provideMerge(Layer.provideMerge(Layer.merge(KeyExpiry.layer, TokenSeals.layer), makeActors(replace))),
     Layer.provideMerge(Principals.layer),
     replaced,
     Layer.provideMerge(repositories),

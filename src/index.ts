@@ -58,6 +58,7 @@ export type {
 export { UpstreamConnector } from "./actors/upstream/UpstreamConnector.ts"
 export {
   CredentialMissing,
+  CredentialUnreadable,
   OutcomeUnknown,
   ServerOverloaded,
   type UpstreamError,

@@ -134,6 +134,19 @@ const keyFindings = (admin: Admin) =>
     return noticed.length <= 10 ? told : [...told, warn("keys", `and ${noticed.length - 10} more`, "mcphub key ls")]
   })
 
+const sealFindings = (admin: Admin) =>
+  Effect.map(admin.tokenCheck(), ({ checked, unreadable }) =>
+    unreadable === 0
+      ? [ok("credential key", checked === 0 ? "no service token is stored" : "opens the stored service tokens")]
+      : [
+          fail(
+            "credential key",
+            `${unreadable} of ${checked} stored service tokens do not open: they were sealed with another key`,
+            "start with the CREDENTIAL_KEY, or the file credential-key, that they were sealed with, or set them again: mcphub token set"
+          )
+        ]
+  )
+
 /** Failed requests are told of for this long. */
 const recentMs = 60 * 60_000
 
@@ -218,10 +231,11 @@ export const examine = Effect.gen(function* () {
     Effect.gen(function* () {
       const database = yield* databaseFindings(admin, workspace.dataDir).pipe(orFinding("database"))
       const keys = yield* keyFindings(admin).pipe(orFinding("keys"))
-      if (!usable) return [...database, ...keys]
+      const seals = yield* sealFindings(admin).pipe(orFinding("credential key"))
+      if (!usable) return [...database, ...keys, ...seals]
       const isolation = yield* isolationFindings(admin).pipe(orFinding("isolation"))
       const servers = yield* serverFindings(admin).pipe(orFinding("servers"))
-      return [...database, ...keys, ...isolation, ...servers]
+      return [...database, ...keys, ...seals, ...isolation, ...servers]
     })
   ).pipe(orFinding("database"))
   return [...environment, ...settings, ...hub, ...inside]

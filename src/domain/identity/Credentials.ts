@@ -13,7 +13,7 @@ export class CredentialKeyInvalid extends Schema.TaggedError<CredentialKeyInvali
 }) {}
 
 /** A stored token does not open: sealed with another key, for another user or name, or damaged. */
-export class CredentialUnreadable extends Schema.TaggedError<CredentialUnreadable>()("CredentialUnreadable", {
+export class SealBroken extends Schema.TaggedError<SealBroken>()("SealBroken", {
   message: Schema.String
 }) {}
 
@@ -52,7 +52,7 @@ export class Credentials extends Context.Service<
       userId: UserId,
       name: string,
       stored: string
-    ) => Effect.Effect<Redacted.Redacted<string>, CredentialUnreadable>
+    ) => Effect.Effect<Redacted.Redacted<string>, SealBroken>
   }
 >()("mcphub/domain/identity/Credentials") {
   static readonly layer = (key: Redacted.Redacted<string>): Layer.Layer<Credentials, CredentialKeyInvalid> =>
@@ -85,7 +85,7 @@ export class Credentials extends Context.Service<
                 Effect.map((plain) => Redacted.make(new TextDecoder().decode(plain), { label })),
                 Effect.mapError(
                   () =>
-                    new CredentialUnreadable({
+                    new SealBroken({
                       message: `The stored ${name} does not open; start with the CREDENTIAL_KEY it was sealed with, or set the token again`
                     })
                 )

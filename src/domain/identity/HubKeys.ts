@@ -11,6 +11,7 @@ import type { KeyId, UserId } from "../Ids.ts"
 import type { DatabaseUnavailable, InvalidValue, KeyNotFound, KeyTaken, UserNotFound } from "./IdentityErrors.ts"
 import type { KeyOwner } from "./Principal.ts"
 import type { KeyEvent } from "./KeyEvents.ts"
+import type { SealCheck } from "./ServiceTokens.ts"
 
 export interface NewKey {
   readonly userId: UserId
@@ -87,6 +88,8 @@ export class HubKeys extends Context.Service<
       target: TokenTarget,
       name: string
     ) => Effect.Effect<boolean, KeyNotFound | DatabaseUnavailable>
+    /** Whether the stored tokens open with the hub's credential key; some of many. */
+    readonly checkSeals: Effect.Effect<SealCheck, DatabaseUnavailable>
     /** Adds counts and last-used times in one statement; times never go back. */
     readonly recordUse: (uses: ReadonlyArray<KeyUse>) => Effect.Effect<void, DatabaseUnavailable>
     /**

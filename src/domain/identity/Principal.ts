@@ -31,6 +31,8 @@ export interface Principal {
   readonly groups: ReadonlyArray<GroupGrant>
   /** Service tokens that come with this key, by stored name, e.g. `GITHUB_TOKEN`. */
   readonly serviceTokens: ReadonlyMap<string, Redacted.Redacted<string>>
+  /** Names of tokens that are stored and do not open with the hub's credential key. */
+  readonly unreadableTokens?: ReadonlySet<string> | undefined
   /** Whether all this still holds; `Principals` alone gives it. */
   readonly standing: Standing
 }

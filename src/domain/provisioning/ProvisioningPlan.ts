@@ -207,7 +207,7 @@ export const makePlan = Effect.fnUntraced(function* (
     const tokens = entry.serviceTokens ?? {}
     const names = Object.keys(tokens)
     if (names.length > 0) {
-      const opened = yield* openTokens(credentials, userId, tokensOf.get(userId))
+      const { serviceTokens: opened } = yield* openTokens(credentials, userId, tokensOf.get(userId))
       const isStored = (name: string): boolean => {
         const stored = opened.get(name)
         return stored !== undefined && Redacted.value(stored) === Redacted.value(tokens[name]!)

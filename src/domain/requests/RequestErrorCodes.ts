@@ -74,5 +74,7 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(hubCodes.notAllowed, "not_allowed")
     case "CredentialMissing":
       return row(hubCodes.credentialMissing, "credential_missing")
+    case "CredentialUnreadable":
+      return row(hubCodes.credentialMissing, "credential_unreadable")
   }
 }

@@ -91,6 +91,14 @@ export class CredentialMissing extends Schema.TaggedError<CredentialMissing>()("
   message: Schema.String
 }) {}
 
+/** A stored token that the server needs does not open: the hub's credential key is not the one it was sealed with. */
+export class CredentialUnreadable extends Schema.TaggedError<CredentialUnreadable>()("CredentialUnreadable", {
+  server: Schema.String,
+  /** The stored name, e.g. `GITHUB_TOKEN`. */
+  token: Schema.String,
+  message: Schema.String
+}) {}
+
 /** The key or the groups of the user no longer allow what was about to be sent to the server; nothing was. */
 export class NotAllowed extends Schema.TaggedError<NotAllowed>()("NotAllowed", {
   server: Schema.String,
@@ -117,13 +125,18 @@ export type UpstreamError =
   | OutcomeUnknown
   | UpstreamErrorResponse
   | CredentialMissing
+  | CredentialUnreadable
   | NotAllowed
   | ServerOverloaded
   | MemoryLimitReached
 
+/** The hub has no credentials of the user's to send, and has sent nothing. */
+export const lacksCredentials = (error: UpstreamError): boolean =>
+  error instanceof CredentialMissing || error instanceof CredentialUnreadable
+
 /** The user's credentials are missing, or the server does not take them. */
 export const isUnauthorized = (error: UpstreamError): boolean =>
-  error instanceof CredentialMissing || ("reason" in error && error.reason === "unauthorized")
+  lacksCredentials(error) || ("reason" in error && error.reason === "unauthorized")
 
 /** A failure to open a connection, in terms of what cannot be reached. */
 export const reasonToOpen = ({ reason }: UpstreamFailed): UpstreamUnavailable["reason"] =>

@@ -11,7 +11,7 @@ import { contextLevel, type ServerConfig } from "../../../domain/servers/ServerC
 import { referencedTokens } from "../../../domain/servers/ServerTemplates.ts"
 
 /** The stored names of the tokens that the server receives from users who have them. */
-const received = (server: string, config: ServerConfig): Array<string> => {
+export const receivedTokens = (server: string, config: ServerConfig): Array<string> => {
   if (config.isolation === "shared") return []
   if (contextLevel(config) === "full") return entitledTokens(server, config).map(({ name }) => name)
   return [...referencedTokens(config)]
@@ -19,7 +19,7 @@ const received = (server: string, config: ServerConfig): Array<string> => {
 
 /** A digest over names and values; empty where the server receives no token of any user. */
 export const builtWith = (server: string, config: ServerConfig, { serviceTokens }: Principal): string => {
-  const names = received(server, config)
+  const names = receivedTokens(server, config)
   if (names.length === 0) return ""
   const values = names.sort().map((name) => {
     const value = serviceTokens.get(name)

@@ -22,9 +22,10 @@ import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 import { exposesTokens } from "../../../domain/context/TokenHeaders.ts"
 import { contextEnvironment, contextHeaders, headerText, isHeaderValue } from "../../../domain/context/UserContext.ts"
 import { userFolder } from "../../../domain/context/UserFolders.ts"
+import { receivedTokens } from "./BuiltWith.ts"
 import { type ServerPlan, serverPlan } from "./ServerPlan.ts"
 import type { CallContext } from "./UpstreamConnection.ts"
-import { CredentialMissing, UpstreamFailed } from "../../../domain/requests/UpstreamErrors.ts"
+import { CredentialMissing, CredentialUnreadable, UpstreamFailed } from "../../../domain/requests/UpstreamErrors.ts"
 
 export interface HeaderOptions {
   readonly server: string
@@ -51,17 +52,13 @@ export class UpstreamHeaders extends Context.Service<
   UpstreamHeaders,
   {
     /** Configured headers with templates expanded, context headers and entitled tokens; names as to be sent. */
-    readonly headers: (
-      options: HeaderOptions
-    ) => Effect.Effect<Readonly<Record<string, string>>, CredentialMissing | UpstreamFailed>
+    readonly headers: (options: HeaderOptions) => Effect.Effect<Readonly<Record<string, string>>, Refusal>
     /** The url with templates expanded. */
-    readonly url: (options: Omit<HeaderOptions, "body">) => Effect.Effect<string, CredentialMissing | UpstreamFailed>
+    readonly url: (options: Omit<HeaderOptions, "body">) => Effect.Effect<string, Refusal>
     /**
      * Command, arguments, folders and the complete environment of a child process: an allow-list plus the server's own.
      */
-    readonly child: (
-      options: Omit<HeaderOptions, "body">
-    ) => Effect.Effect<ChildStart, CredentialMissing | UpstreamFailed>
+    readonly child: (options: Omit<HeaderOptions, "body">) => Effect.Effect<ChildStart, Refusal>
   }
 >()("mcphub/actors/upstream/connection/UpstreamHeaders") {
   /** From the clock, the environment and the hub's signing key, if there is one. */
@@ -87,7 +84,7 @@ export class UpstreamHeaders extends Context.Service<
       ): Effect.Effect<A, Refusal> =>
         Effect.suspend(() => {
           const plan = planOf(options.server, options.config)
-          const result = unexpandable(plan) ?? build(plan, clock.currentTimeMillisUnsafe())
+          const result = unexpandable(plan) ?? unreadable(options) ?? build(plan, clock.currentTimeMillisUnsafe())
           return isRefusal(result) ? Effect.fail(result) : Effect.succeed(result)
         })
       return UpstreamHeaders.of({
@@ -104,10 +101,10 @@ export class UpstreamHeaders extends Context.Service<
   )
 }
 
-type Refusal = CredentialMissing | UpstreamFailed
+type Refusal = CredentialMissing | CredentialUnreadable | UpstreamFailed
 
 const isRefusal = (value: unknown): value is Refusal =>
-  value instanceof CredentialMissing || value instanceof UpstreamFailed
+  value instanceof CredentialMissing || value instanceof CredentialUnreadable || value instanceof UpstreamFailed
 
 const refused = (server: string, message: string): UpstreamFailed =>
   new UpstreamFailed({ server, reason: "bad-header", phase: "send", message })
@@ -119,6 +116,18 @@ const unsandboxed = (server: string): UpstreamFailed =>
     phase: "send",
     message: `Server ${server} would hold users' tokens without a sandbox, which this hub does not allow; its operator can start it in one and add "sandboxed": true, or set STDIO_SHARED_USER=allow`
   })
+
+/** Neither a default nor the lack of a token may take the place of one that is stored. */
+const unreadable = ({ config, context: { principal }, server }: Omit<HeaderOptions, "body">) => {
+  if (principal.unreadableTokens === undefined) return undefined
+  const token = receivedTokens(server, config).find((name) => principal.unreadableTokens!.has(name))
+  if (token === undefined) return undefined
+  return new CredentialUnreadable({
+    server,
+    token,
+    message: `The ${token} of this user for server ${server} does not open: it was sealed with another CREDENTIAL_KEY; start the hub with that key again, or set the token anew with \`mcphub token set ${token} --user ${principal.username}\``
+  })
+}
 
 const unexpandable = (plan: ServerPlan): UpstreamFailed | undefined => {
   const first = plan.problems[0]

@@ -7,6 +7,7 @@
  *
  * Source: MCP `basic/transports` (listening for messages from the server).
  */
+import { lacksCredentials } from "../../../domain/requests/UpstreamErrors.ts"
 import { Effect } from "effect"
 import { retryAfterMs } from "./RetryAfter.ts"
 import { pause } from "../era/StreamPause.ts"
@@ -54,7 +55,7 @@ export const listen = Effect.fnUntraced(function* ({ wire, calls, context, onLat
         // The events after that one are gone: go on with those to come.
         lastEventId = undefined
       } else return
-    } else if (end._tag === "CredentialMissing" || (end._tag === "UpstreamFailed" && end.reason !== "closed")) {
+    } else if (lacksCredentials(end) || (end._tag === "UpstreamFailed" && end.reason !== "closed")) {
       // A token that was withdrawn may come back, a stream that broke the protocol may not do so twice: both wait.
       quiet = Math.max(quiet, 3)
     }

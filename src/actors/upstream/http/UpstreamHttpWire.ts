@@ -16,6 +16,7 @@ import { connectionHeaders } from "../connection/ServerPlan.ts"
 import type { CallContext, ConnectOptions } from "../connection/UpstreamConnection.ts"
 import {
   type CredentialMissing,
+  type CredentialUnreadable,
   type UpstreamFailed,
   UpstreamUnavailable
 } from "../../../domain/requests/UpstreamErrors.ts"
@@ -29,7 +30,7 @@ import { exchange } from "./UpstreamHttpExchange.ts"
 import type { ResponseHead } from "./ResponseHead.ts"
 import { UserPools } from "./UserPools.ts"
 
-export type WireError = UpstreamUnavailable | UpstreamFailed | CredentialMissing
+export type WireError = UpstreamUnavailable | UpstreamFailed | CredentialMissing | CredentialUnreadable
 
 export interface WireRequest extends Pick<ExchangeRequest, "method" | "onMessage" | "wasAwaited" | "onLate"> {
   readonly context: CallContext

@@ -33,6 +33,7 @@ import {
 import { UpstreamConnector } from "../UpstreamConnector.ts"
 import {
   askedPause,
+  lacksCredentials,
   NotAllowed,
   type UpstreamError,
   UpstreamUnavailable
@@ -124,7 +125,7 @@ const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: 
 
 /** What the user or the operator mends at any moment needs no pause, nor does what is paused already. */
 const deservesPause = (error: UpstreamError): boolean =>
-  error._tag !== "CredentialMissing" &&
+  !lacksCredentials(error) &&
   error._tag !== "NotAllowed" &&
   !(
     error._tag === "UpstreamUnavailable" &&

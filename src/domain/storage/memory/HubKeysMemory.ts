@@ -11,7 +11,7 @@ import { keyNotFound, KeyTaken, userNotFound } from "../../identity/IdentityErro
 import { check, checkTokens, daysProblem, keyTextProblem, labelProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
 import { byText, type MemoryKey, MemoryStore, mergeUserTokens, takeFromKeys } from "./MemoryStore.ts"
-import { openTokens, sealTokens } from "../../identity/ServiceTokens.ts"
+import { checkSeals, openTokens, sealTokens } from "../../identity/ServiceTokens.ts"
 
 const make = Effect.gen(function* () {
   const store = yield* MemoryStore
@@ -98,7 +98,7 @@ const make = Effect.gen(function* () {
         .filter((group) => group.userId === user.id)
         .sort(byText((group) => group.name))
         .map(({ id, isActive, name, servers, tools }) => ({ id, name, isActive, servers, tools })),
-      serviceTokens: yield* openTokens(credentials, user.id, store.userTokens.get(user.id), key.tokens)
+      ...(yield* openTokens(credentials, user.id, store.userTokens.get(user.id), key.tokens))
     })
   })
 
@@ -182,6 +182,13 @@ const make = Effect.gen(function* () {
       yield* events.publish([{ userId, revoked: false }])
       return true
     }),
+
+    checkSeals: Effect.suspend(() =>
+      checkSeals(credentials, [
+        ...store.keys.values(),
+        ...[...store.userTokens].map(([userId, tokens]) => ({ userId, tokens }))
+      ])
+    ),
 
     recordUse: Effect.fn("HubKeys.recordUse")((uses) =>
       Effect.sync(() => {

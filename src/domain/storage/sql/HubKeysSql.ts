@@ -15,7 +15,7 @@ import { isUuid, KeyId, type UserId } from "../../Ids.ts"
 import { keyNotFound, KeyTaken, userNotFound } from "../../identity/IdentityErrors.ts"
 import { check, checkTokens, daysProblem, keyTextProblem, labelProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
-import { openTokens, sealTokens } from "../../identity/ServiceTokens.ts"
+import { checkSeals, mostSealsChecked, openTokens, sealTokens } from "../../identity/ServiceTokens.ts"
 import { dialectOf } from "./Dialect.ts"
 import { ids, keysWithTokens, namesOfTokens, namesOfUser, principals, storedKeys, values } from "./HubKeyRows.ts"
 import { orUnavailable } from "./Unavailable.ts"
@@ -91,7 +91,7 @@ const make = Effect.gen(function* () {
         servers: group.servers,
         ...(group.tools === null ? {} : { tools: group.tools })
       })),
-      serviceTokens: yield* openTokens(credentials, row.userId, row.userTokens, row.tokens)
+      ...(yield* openTokens(credentials, row.userId, row.userTokens, row.tokens))
     })
   })
 
@@ -290,6 +290,14 @@ const make = Effect.gen(function* () {
       sql.withTransaction,
       orUnavailable
     ),
+
+    checkSeals: Effect.gen(function* () {
+      const ofKeys = yield* keysWithTokens(sql`
+        select cast(${table}."id" as text) as "id", cast(${table}."userId" as text) as "userId",
+          cast(${table}."serviceTokens" as text) as "tokens"
+        from ${table} where ${table}."serviceTokens" is not null limit ${mostSealsChecked}`)
+      return yield* checkSeals(credentials, [...ofKeys, ...(yield* userTokens.some(mostSealsChecked))])
+    }).pipe(orUnavailable),
 
     recordUse: Effect.fnUntraced(function* (uses) {
       if (uses.length === 0) return

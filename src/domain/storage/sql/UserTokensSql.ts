@@ -2,10 +2,13 @@
  * The service tokens of users, in a table of the hub's own: one row of sealed values for each user who has any. They
  * come with every key of the user, also with one made later; a value on a key itself goes before the user's.
  */
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
-import type { UserId } from "../../Ids.ts"
+import { UserId } from "../../Ids.ts"
 import { dialectOf } from "./Dialect.ts"
+import { Json, rowsOf } from "./Rows.ts"
+
+const storedTokens = rowsOf("user", Schema.Struct({ userId: UserId, tokens: Json(Schema.Unknown) }))
 
 export interface UserTokens {
   readonly userId: UserId
@@ -18,6 +21,10 @@ export interface UserTokensSql {
   readonly stored: (user: string) => Statement.Fragment
   /** The sorted names as the text of a JSON array; null without any. */
   readonly names: (user: string) => Statement.Fragment
+  /** Rows of no more than so many users. */
+  readonly some: (
+    most: number
+  ) => Effect.Effect<ReadonlyArray<{ readonly userId: UserId; readonly tokens: unknown }>, SqlError.SqlError>
   /** Adds and replaces tokens, and takes those of these names from the users' keys, where they would go before. */
   readonly merge: (users: ReadonlyArray<UserTokens>) => Effect.Effect<void, SqlError.SqlError>
   /** Takes a token from the user. */
@@ -39,6 +46,9 @@ export const make = (sql: SqlClient.SqlClient): UserTokensSql => {
   return {
     stored: (user) => ofUser(sql.literal(`u."tokens"`), user),
     names: (user) => ofUser(dialect.memberNames(`u."tokens"`), user),
+    some: (most) =>
+      storedTokens(sql`
+        select cast(u."userId" as text) as "userId", cast(u."tokens" as text) as "tokens" from ${table} as u limit ${most}`),
     merge: Effect.fnUntraced(function* (users) {
       if (users.length === 0) return
       yield* sql`

@@ -105,6 +105,7 @@ export const KeyHandlers = KeyOperations.toLayer(
         const ofUser = yield* keys.userTokenNames(owner.id)
         return tokensOf(owner.username, ofUser, yield* keys.listByUser(owner.id))
       }, asRefusal),
+      tokenCheck: () => asRefusal(keys.checkSeals),
       tokenRemove: Effect.fnUntraced(function* ({ key, name, user }) {
         const { at, keyIds, owner } = yield* target(user, key)
         if (!(yield* keys.removeToken(at, name))) {

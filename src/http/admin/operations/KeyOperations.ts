@@ -66,5 +66,10 @@ export class KeyOperations extends RpcGroup.make(
     success: Schema.Array(TokenView),
     error: OperationRefused
   }),
+  /** Whether the stored tokens open with the hub's credential key. */
+  Rpc.make("tokenCheck", {
+    success: Schema.Struct({ checked: Schema.Number, unreadable: Schema.Number }),
+    error: OperationRefused
+  }),
   Rpc.make("tokenRemove", { payload: token, success: TokenView, error: OperationRefused })
 ) {}
