@@ -34,7 +34,7 @@ describe("Credentials", () => {
         [ada, "GITHUB_TOKEN", "enc:v1:AAAA"]
       ] as const) {
         const error = yield* Effect.flip(credentials.open(user, name, stored))
-        assert.strictEqual(error._tag, "CredentialUnreadable")
+        assert.strictEqual(error._tag, "SealBroken")
         assert.notInclude(error.message, "canary")
       }
     }).pipe(Effect.provide(layer))
@@ -55,7 +55,7 @@ describe("Credentials", () => {
       const open = (stored: string) => Effect.flatMap(Credentials, (it) => it.open(ada, "T", stored))
       const sealed = yield* Effect.provide(seal, hex)
       assert.strictEqual(Redacted.value(yield* Effect.provide(open(sealed), base64)), "v")
-      assert.strictEqual((yield* Effect.flip(Effect.provide(open(sealed), layer)))._tag, "CredentialUnreadable")
+      assert.strictEqual((yield* Effect.flip(Effect.provide(open(sealed), layer)))._tag, "SealBroken")
       const derived = yield* Effect.provide(seal, layer)
       assert.strictEqual(Redacted.value(yield* Effect.provide(open(derived), withKey("sixteen letters!"))), "v")
       const short = yield* Effect.flip(Effect.provide(seal, withKey("fifteen letters")))

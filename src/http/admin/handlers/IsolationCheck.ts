@@ -34,7 +34,7 @@ const tokenNames = (servers: ReadonlyArray<readonly [string, ServerConfig]>): Re
 const mayHave = (token: string, server: string, config: ServerConfig): boolean =>
   token === namedAfter(server) ||
   (config.contextTokens ?? []).some((name) => name === token || name === `USER_${token}`) ||
-  JSON.stringify(config).includes(`\${USER_${token}}`)
+  [`\${USER_${token}}`, `\${USER_${token}:-`].some((reference) => JSON.stringify(config).includes(reference))
 
 const canary = (tokens: ReadonlyArray<string>) => {
   const userId = UserId.make(SecureRandom.uuidV4Unsafe())

@@ -66,6 +66,41 @@ describe("the isolation self-test", () => {
     }).pipe(Effect.provide(real))
   )
 
+  for (const form of [
+    "${USER_X}",
+    "${USER_X:-nobody}",
+    "${USER_X:-}",
+    "a ${USER_X:-b} c ${USER_Y:-d}",
+    '"${USER_X:-é}"'
+  ]) {
+    it.effect(`field D1: raises no false alarm over ${form}, wherever it stands`, () =>
+      Effect.gen(function* () {
+        const http = { url: "http://127.0.0.1:9/mcp" }
+        const { crossings, tokens } = yield* checkIsolation({
+          mcpServers: {
+            url: { url: `http://127.0.0.1:9/mcp?t=${form}` },
+            header: { ...http, headers: { Authorization: form } },
+            full: { ...http, headers: { Authorization: form }, context: "full" },
+            args: { command: "cat", args: ["--token", form] },
+            env: { command: "cat", env: { TOKEN: form } },
+            cwd: { command: "cat", cwd: `/tmp/${form}` }
+          }
+        })
+        assert.deepStrictEqual(crossings, [])
+        assert.isAbove(tokens, 6)
+      }).pipe(Effect.provide(real))
+    )
+  }
+
+  it.effect("field D1: and none the less finds a token whose name only begins another's reference", () =>
+    Effect.gen(function* () {
+      const headers = { Authorization: "${USER_GITHUB_TOKEN_OLD:-none}" }
+      const { crossings } = yield* checkIsolation({ mcpServers: { old: { url: "http://127.0.0.1:9/mcp", headers } } })
+      assert.deepInclude(crossings, { server: "old", what: "GITHUB_TOKEN" })
+      assert.notDeepInclude(crossings, { server: "old", what: "GITHUB_TOKEN_OLD" })
+    }).pipe(Effect.provide(allTokens))
+  )
+
   it.effect("finds every token that reaches a server it is not meant for, and shows no value", () =>
     Effect.gen(function* () {
       const { crossings } = yield* checkIsolation(settings)
