@@ -27,6 +27,7 @@ import { TokenCommand } from "./commands/TokenCommand.ts"
 import { UserCommand } from "./commands/UserCommand.ts"
 import { globalFlags } from "./terminal/GlobalFlags.ts"
 import { printable } from "./terminal/Output.ts"
+import * as WrongUse from "./terminal/WrongUse.ts"
 import { OperationRefused } from "../http/admin/operations/OperationRefused.ts"
 
 const mcphub = Command.make("mcphub").pipe(
@@ -103,7 +104,10 @@ const report =
 
 /** Runs one command line; fails with an error that carries the exit code and has already been printed. */
 export const run = (args: ReadonlyArray<string>) =>
-  Command.runWith(mcphub, { version: defaults.version })(args).pipe(Effect.catchCause(report(args)))
+  Command.runWith(mcphub, { version: defaults.version })(args).pipe(
+    Effect.catchCause(report(args)),
+    Effect.provide(WrongUse.layer(args))
+  )
 
 /** The exit code for the result of `run`. A hub that was told to stop and has drained ended well. */
 export const exitCodeOf = (args: ReadonlyArray<string>, result: Exit.Exit<unknown, unknown>): number => {

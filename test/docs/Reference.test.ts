@@ -77,6 +77,25 @@ describe("docs/operations/observing.md", () => {
     assert.deepStrictEqual(sorted(documented("docs/operations/observing.md", "Metrics")), sorted(inCode))
   })
 
+  it("field D7: gives each metric the kind that it has", () => {
+    const kinds: Readonly<Record<string, string>> = { gauge: "gauge", total: "counter", counter: "counter" }
+    const inCode = new Map(
+      files("src")
+        .filter((path) => path.endsWith(".ts"))
+        .flatMap((path) => [...read(path).matchAll(/(gauge|total|counter)\(\s*"((?:mcphub|process)_[a-z_]+)"/g)])
+        .map(([, call, name]) => [name!, kinds[call!]!])
+    )
+    const rows = tableRows(read("docs/operations/observing.md")).flatMap(([name, kind]) => {
+      const plain = name!.replaceAll("`", "")
+      return inCode.has(plain) ? [[plain, kind!] as const] : []
+    })
+    assert.isAbove(rows.length, 30)
+    assert.deepStrictEqual(
+      rows.filter(([name, kind]) => inCode.get(name) !== kind),
+      []
+    )
+  })
+
   it("names every key of a request's line", () => {
     const source = read("src/actors/observing/RequestLog.ts")
     const keys = [

@@ -22,6 +22,14 @@ const nodeOnly = ["bench:profile"]
 
 const taskOf = (line: string): string | undefined => /scripts\/run\.mjs (\S+)$/.exec(line)?.[1]
 
+describe("the package", () => {
+  it("field D7: asks for the runtimes that the hub runs on", () => {
+    const { engines } = JSON.parse(read("package.json")) as { readonly engines: Readonly<Record<string, string>> }
+    const [, major, minor] = /major === (\d+) && minor >= (\d+)/.exec(read("scripts/runtime.mjs")) ?? []
+    assert.strictEqual(engines["node"], `>=${major}.${minor}`)
+  })
+})
+
 describe("the scripts", () => {
   it("of package.json are the tasks of scripts/run.mjs, all of them", () => {
     const all = tasks()

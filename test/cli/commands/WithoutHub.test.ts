@@ -122,8 +122,17 @@ describe("without a running hub", () => {
     })
   )
 
-  inFolder("wrong use ends with 1 and names what is wrong", (cwd) =>
+  inFolder("field D7: wrong use ends with 1, says first what is wrong, then how the command is called", (cwd) =>
     Effect.gen(function* () {
+      const wrong = yield* mcphub(["user", "add", "ada", "--frob"], { cwd })
+      const [first, second, third] = wrong.stderr.split("\n")
+      assert.match(first!, /^mcphub: .*--frob/)
+      assert.match(second!, /^usage: mcphub user add /)
+      assert.strictEqual(third, "help: mcphub user add --help")
+      assert.strictEqual(wrong.stdout, "")
+      const asJson = yield* mcphub(["key", "create", "--json"], { cwd })
+      assert.deepInclude(JSON.parse(asJson.stderr).error, { kind: "WrongUse" })
+      assert.include(JSON.parse(asJson.stderr).error.message, "--user")
       const unknown = yield* program(["user", "add", "ada", "--frob"], { cwd })
       assert.strictEqual(unknown.code, 1)
       assert.include(unknown.stderr, "--frob")
