@@ -1,13 +1,14 @@
 /** `mcphub config …`: the configuration the hub would run with, checked without starting it. */
 import { join } from "node:path"
-import { Effect, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { Command } from "effect/cli"
 import { readHubConfig } from "../../domain/config/HubConfig.ts"
 import { usersFolder } from "../../domain/context/UserFolders.ts"
 import { namesFolder } from "../../domain/servers/ServerTemplates.ts"
 import { serverType } from "../../domain/servers/ServerConfig.ts"
 import { SettingsValue } from "../../domain/servers/Settings.ts"
-import { CheckFailed, CliFailure } from "../terminal/CliFailure.ts"
+import { find } from "../../http/admin/HubFile.ts"
+import { asCliFailure, CheckFailed, CliFailure } from "../terminal/CliFailure.ts"
 import { facts, print } from "../terminal/Output.ts"
 import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
 import { currentWorkspace } from "../workspace/Workspace.ts"
@@ -51,6 +52,8 @@ const show = Command.make(
     const { dataDir, secrets, settingsFile } = yield* currentWorkspace
     const config = yield* hubConfig
     const document = yield* readSettingsDocument(settingsFile)
+    const hub = Option.getOrNull(yield* Effect.mapError(find(dataDir), asCliFailure))
+    const running = hub === null ? null : { url: hub.mcpUrl, pid: hub.pid }
     const servers = Object.entries(document.value?.mcpServers ?? {}).map(([name, server]) => ({
       name,
       type: serverType(server),
@@ -62,8 +65,12 @@ const show = Command.make(
         .filter(([name]) => name !== "settingsPath")
         .map(([name, value]) => [name, value !== undefined])
     )
-    yield* print({ dataDir, settingsFile, config, secretsGiven: given, servers }, () =>
+    yield* print({ running, dataDir, settingsFile, config, secretsGiven: given, servers }, () =>
       facts([
+        [
+          "running hub",
+          running === null ? "none" : `${running.url}, process ${running.pid}, with variables of its own`
+        ],
         ["data directory", dataDir],
         ["settings file", document.exists ? settingsFile : `${settingsFile} (not there)`],
         ["database", secrets.databaseUrl === undefined ? "embedded" : "PostgreSQL"],
@@ -73,7 +80,11 @@ const show = Command.make(
       ])
     )
   })
-).pipe(Command.withDescription("Print the effective configuration, without secrets"))
+).pipe(
+  Command.withDescription(
+    "Print the configuration that a hub started here would have, without secrets, and where one runs"
+  )
+)
 
 const schema = Command.make(
   "schema",

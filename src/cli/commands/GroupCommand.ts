@@ -14,7 +14,10 @@ const tool = Flag.String("tool").pipe(
 const described = (group: GroupView): string =>
   `Group "${group.name}" of ${group.username}: ${group.servers.join(", ") || "no servers"}` +
   (group.tools === null ? "" : `; only ${group.tools.join(", ") || "no tools"}`) +
-  (group.isActive ? "" : " (disabled)")
+  (group.isActive ? "" : " (disabled)") +
+  (group.unknownServers.length === 0
+    ? ""
+    : `\nwarning: the settings have no server ${group.unknownServers.join(", ")}; see \`mcphub server ls\``)
 
 const create = Command.make(
   "create",
@@ -85,7 +88,11 @@ const set = Command.make(
         }),
       described
     )
-).pipe(Command.withDescription("Replace the servers or tools of a group"))
+).pipe(
+  Command.withDescription(
+    "Replace the servers or tools of a group; what is not named stays, so give --all-tools or --tool with new servers"
+  )
+)
 
 const setActive = (verb: "enable" | "disable", description: string) =>
   Command.make(verb, { name, user }, ({ name, user }) =>

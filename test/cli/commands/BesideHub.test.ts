@@ -144,7 +144,11 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         const changed = yield* json(["group", "set", "work", ...of, "--server", "a", "--server", "b", "--all-tools"], {
           cwd
         })
-        assert.deepInclude(changed, { servers: ["a", "b"], tools: null })
+        assert.deepInclude(changed, { servers: ["a", "b"], unknownServers: ["a", "b"], tools: null })
+        assert.deepStrictEqual(made.unknownServers, [])
+        const set = yield* mcphub(["group", "set", "work", ...of, "--server", "sample", "--server", "nope"], { cwd })
+        assert.match(set.stdout, /^warning: the settings have no server nope;/m)
+        yield* mcphub(["group", "set", "work", ...of, "--server", "a", "--server", "b"], { cwd })
         assert.include((yield* mcphub(["group", "disable", "work", ...of], { cwd })).stdout, "(disabled)")
         assert.isTrue((yield* json(["group", "enable", "work", ...of], { cwd })).isActive)
         assert.match((yield* mcphub(["group", "ls", ...of], { cwd })).stdout, /^eve +work +yes +a,b +all$/m)
@@ -189,6 +193,8 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
         const sessions = yield* json(["session", "ls", "--user", "fay"], { cwd })
         assert.strictEqual(sessions.length, 1)
         assert.deepInclude(sessions[0], { username: "fay", adopted: true })
+        // It never said what it is.
+        assert.deepStrictEqual(sessions[0].client, { name: "unknown", version: "" })
         assert.notInclude(JSON.stringify(sessions), "fays")
         const id = sessions[0].sessionId
 
@@ -289,10 +295,13 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
   )
 
   it.effect(
-    "status and doctor find the running hub",
+    "status, config print and doctor find the running hub",
     () =>
       Effect.gen(function* () {
         const hub = yield* Hub
+        const printed = yield* json(["config", "print"], { cwd: hub.cwd, env: { PORT: "27999" } })
+        assert.strictEqual(printed.running.url, hub.url)
+        assert.strictEqual(printed.config.port, 27_999)
         const status = yield* json(["status"], { cwd: hub.cwd })
         assert.strictEqual(status.url, hub.url)
         assert.include((yield* mcphub(["status"], { cwd: hub.cwd })).stdout, hub.url)

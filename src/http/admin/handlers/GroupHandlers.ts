@@ -2,24 +2,27 @@
 import { Effect } from "effect"
 import type { Group } from "../../../domain/identity/Group.ts"
 import { Groups } from "../../../domain/identity/Groups.ts"
+import { Settings } from "../../../domain/servers/Settings.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { GroupOperations, type GroupView } from "../operations/GroupOperations.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { findUser, usernames } from "./Lookup.ts"
 
-const view = (group: Group, username: string): GroupView => ({
-  id: group.id,
-  name: group.name,
-  username,
-  isActive: group.isActive,
-  servers: group.servers,
-  tools: group.tools ?? null
-})
-
 export const GroupHandlers = GroupOperations.toLayer(
   Effect.gen(function* () {
     const users = yield* Users
     const groups = yield* Groups
+    const settings = yield* Settings
+
+    const view = (group: Group, username: string): GroupView => ({
+      id: group.id,
+      name: group.name,
+      username,
+      isActive: group.isActive,
+      servers: group.servers,
+      unknownServers: group.servers.filter((name) => !Object.hasOwn(settings.current().mcpServers, name)),
+      tools: group.tools ?? null
+    })
 
     const find = Effect.fnUntraced(function* (user: string, name: string) {
       const owner = yield* findUser(users, user)

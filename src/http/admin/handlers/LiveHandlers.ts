@@ -9,10 +9,16 @@ import { Users } from "../../../domain/identity/Users.ts"
 import { LiveOperations, type RequestView, type SessionView } from "../operations/LiveOperations.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { findUser, iso, serverNotFound } from "./Lookup.ts"
+import { hubInfo } from "../../../actors/session/Handshake.ts"
 import type { SessionSummary } from "../../../actors/session/Session.ts"
 
 export const sessionView = (session: SessionSummary): SessionView => ({
   ...session,
+  // A client that brings a label and never introduces itself goes to servers under the hub's name.
+  client:
+    session.adopted && session.client.name === hubInfo(session.client.version)["name"]
+      ? { name: "unknown", version: "" }
+      : session.client,
   createdAt: iso(session.createdAt),
   lastActiveAt: iso(session.lastActiveAt),
   upstreams: session.upstreams.map((one) => ({

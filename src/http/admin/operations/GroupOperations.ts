@@ -10,6 +10,8 @@ export const GroupView = Schema.Struct({
   username: Schema.String,
   isActive: Schema.Boolean,
   servers: Schema.Array(Schema.String),
+  /** Those of them that the settings do not have. */
+  unknownServers: Schema.Array(Schema.String),
   /** Null: all tools of those servers. */
   tools: Schema.NullOr(Schema.Array(Schema.String))
 })
