@@ -192,14 +192,14 @@ export const fieldRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a server with a folder for each user may ask for the client's roots",
     file: "src/actors/calls/OfferedCapabilities.ts",
-    find: "namesFolder(config) ? others : declared",
+    find: "withholdsRoots(settings, server) ? others : declared",
     replace: "namesFolder(config) ? declared : others",
     tests: [folders]
   },
   {
     wrong: "a server with a folder for each user hears that roots have changed",
     file: "src/actors/session/SessionNotifications.ts",
-    find: 'message.method !== rootsChanged || "roots" in offered(server)',
+    find: "message.method !== rootsChanged || hearsRoots(server)",
     replace: "server !== message.method",
     tests: [folders]
   }
