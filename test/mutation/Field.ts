@@ -193,7 +193,7 @@ export const fieldRules: ReadonlyArray<Mutation> = [
     wrong: "a server with a folder for each user may ask for the client's roots",
     file: "src/actors/calls/OfferedCapabilities.ts",
     find: "withholdsRoots(settings, server) ? others : declared",
-    replace: "namesFolder(config) ? declared : others",
+    replace: "withholdsRoots(settings, server) ? declared : others",
     tests: [folders]
   },
   {
