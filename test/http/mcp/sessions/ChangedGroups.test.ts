@@ -130,6 +130,26 @@ describe("a server that a user's groups no longer admit", () => {
     })
   )
 
+  it.live("A55: is not called with a tool that was taken from who waited for its list", () =>
+    Effect.gen(function* () {
+      const listed = yield* Queue.unbounded<ScriptedCall>()
+      const { change, files, hub } = yield* start()
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      yield* bo.callTool("files-echo")
+      files.script("tools/list", (held) => void Queue.offerUnsafe(listed, held))
+      const adas = yield* ada.stream
+      const message = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "files-hold", arguments: {} } }
+      const waiting = yield* Effect.forkChild(ada.send(message), { startImmediately: true })
+      const held = yield* Queue.take(listed)
+      yield* change({ servers: ["files"], tools: ["files-echo"] })
+      for (let next: any = yield* adas.next; next.method !== changed;) next = yield* adas.next
+      held.result({ tools: [{ name: "hold", inputSchema: { type: "object" } }] })
+      assert.property(JSON.parse((yield* Fiber.join(waiting)).text), "error")
+      assert.lengthOf(files.calls("tools/call"), 1)
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { n: 1 }), { n: 1 })
+    })
+  )
+
   it.live("A55: is out of reach for a body that was under way meanwhile, as is a target that is gone", () =>
     Effect.gen(function* () {
       const { change, files, groups, hub, id } = yield* start()
