@@ -33,7 +33,8 @@ const measure = (root: string): Figures => {
   // Request lines go where an operator's do; here nobody reads them.
   const run = spawnSync(process.execPath, program, { encoding: "utf8", maxBuffer: 1 << 30 })
   if (run.status !== 0) throw new Error(run.stderr.split("\n").slice(-20).join("\n"))
-  return JSON.parse(run.stdout) as Figures
+  // Before them stand the hub's own log lines.
+  return JSON.parse(run.stdout.trimEnd().split("\n").at(-1)!) as Figures
 }
 
 const here = resolve(import.meta.dirname!, "..", "..")
