@@ -9,7 +9,7 @@
  * of `settle`, whoever makes it (the answer, the deadline, a cancel, the session's end, the caller's interruption); all
  * later ones find it ended and do nothing. This is what makes the outcome exactly one.
  */
-import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, type Scope } from "effect"
+import { Cause, Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Predicate, type Scope } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { Guard } from "../../domain/Guard.ts"
 import type { RequestId, SessionId, UserId } from "../../domain/Ids.ts"
@@ -60,13 +60,19 @@ const kindOf = (error: unknown): string => {
   return tag.replace(/(?<=[a-z0-9])[A-Z]/g, "_$&").toLowerCase()
 }
 
+/** The server that a request failed by before it was certain where it leads. */
+const serverOf = (error: unknown): string | undefined =>
+  Predicate.hasProperty(error, "server") && typeof error.server === "string" ? error.server : undefined
+
 const outcomeOf = (
   record: RequestRecord,
   exit: Exit.Exit<unknown, unknown>
 ): readonly [RequestOutcome, errorKind: string | undefined] => {
   if (Exit.isFailure(exit)) {
     if (Cause.hasInterruptsOnly(exit.cause)) return ["cancelled", "cancelled"]
-    return ["failed", record.errorKind ?? kindOf(Cause.squash(exit.cause))]
+    const error = Cause.squash(exit.cause)
+    record.server ??= serverOf(error)
+    return ["failed", record.errorKind ?? kindOf(error)]
   }
   if (record.errorKind === undefined && record.errorCode === undefined) return ["completed", undefined]
   return ["failed", record.errorKind ?? "error_response"]

@@ -27,6 +27,7 @@ import {
 } from "./connection/UpstreamConnection.ts"
 import {
   isUnauthorized,
+  isOfServer,
   meaningFor,
   NotAllowed,
   type UpstreamError,
@@ -114,7 +115,10 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           Effect.sync(() => (scope.state._tag === "Closed" ? undefined : health.failed(name, reason)))
         const connection = yield* Effect.acquireUseRelease(
           Effect.sync(() => health.connecting(name)),
-          () => Effect.tapError(open({ ...options, onNoise: noiseOf(name) }), ({ message }) => failed(message)),
+          () =>
+            Effect.tapError(open({ ...options, onNoise: noiseOf(name) }), (error) =>
+              isOfServer(error) ? failed(error.message) : Effect.sync(() => health.refused(name, error.message))
+            ),
           () => Effect.sync(() => health.attempted(name))
         )
         yield* Effect.acquireRelease(

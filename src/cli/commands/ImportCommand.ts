@@ -131,7 +131,8 @@ export const ImportCommand = Command.make(
       ...imported.problems.filter(({ path }) => only.length === 0 || only.some((name) => path.split(".")[1] === name)),
       ...report.problems
     ]
-    const unset = found.problems.filter(({ path }) => !report.problems.some((one) => one.path === path))
+    const reported = new Set(report.problems.map(({ path }) => path))
+    const unset = found.problems.filter(({ path }) => !reported.has(path))
     const warnings = [...report.warnings, ...unset]
     const names = Object.keys(servers)
     const ok = problems.length === 0

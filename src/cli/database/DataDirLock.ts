@@ -5,7 +5,7 @@
  * A process id alone is not enough, since another process may have got it since, and in a container every start may get
  * the same one: the start time tells two lives of it apart.
  */
-import { Effect, Schema, type Scope } from "effect"
+import { Effect, Schedule, Schema, type Scope } from "effect"
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { isAlive, startOf } from "./Processes.ts"
@@ -85,10 +85,17 @@ const acquire = (dataDir: string, file: string): Effect.Effect<void, DataDirInUs
     return Effect.fail(inUse(dataDir, file, holder))
   })
 
-/** Holds the lock of a data folder, made when missing, until the scope closes. */
+/** A command holds it for less than a second, and several may come at once. */
+const patience = Schedule.spaced("50 millis").pipe(Schedule.jittered, Schedule.upTo({ duration: "5 seconds" }))
+
+/** Holds the lock of a data folder, made when missing, until the scope closes; waits for others for some seconds. */
 export const lockDataDir = (
   dataDir: string
 ): Effect.Effect<void, DataDirInUse | EmbeddedDatabaseFailed, Scope.Scope> => {
   const file = join(dataDir, "db.lock")
-  return Effect.acquireRelease(acquire(dataDir, file), () => Effect.sync(() => rmSync(file, { force: true })))
+  const acquired = Effect.retry(acquire(dataDir, file), {
+    schedule: patience,
+    while: ({ _tag }) => _tag === "DataDirInUse"
+  })
+  return Effect.acquireRelease(acquired, () => Effect.sync(() => rmSync(file, { force: true })))
 }

@@ -15,13 +15,13 @@ const headerValue = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
 
 const maxTokenLength = 8192
 
-/** Up to 100 characters, none of them a control character. */
-const label = /^[^\p{Cc}]{1,100}$/u
+/** Up to 100 characters, none of them a control character or the half of a pair, which no database keeps. */
+const label = /^[^\p{Cc}\p{Cs}]{1,100}$/u
 
 export const usernameProblem = (username: string): string | undefined =>
   Schema.is(Username)(username)
     ? undefined
-    : "a user name is 1 to 100 characters, without slashes, control characters or outer spaces"
+    : "a user name is 1 to 100 characters, without slashes, control characters, halves of surrogate pairs or outer spaces"
 
 export const idProblem = (id: string): string | undefined =>
   isUuid(id) ? undefined : "an id is a uuid such as 123e4567-e89b-42d3-a456-426614174000"
@@ -29,7 +29,7 @@ export const idProblem = (id: string): string | undefined =>
 export const labelProblem = (name: string): string | undefined =>
   label.test(name) && name.trim() === name
     ? undefined
-    : "a name is 1 to 100 characters, without control characters or outer spaces"
+    : "a name is 1 to 100 characters, without control characters, halves of surrogate pairs or outer spaces"
 
 export const daysProblem = (days: number): string | undefined =>
   Number.isInteger(days) && days >= keyDays.least && days <= keyDays.most
@@ -57,7 +57,7 @@ export const tokenProblem = (name: string, value: Redacted.Redacted<string>): st
 export const serversProblem = (servers: ReadonlyArray<string>): string | undefined =>
   servers.every((name) => labelProblem(name) === undefined && !name.includes(","))
     ? undefined
-    : "a server name is 1 to 100 characters, without commas, control characters or outer spaces"
+    : "a server name is 1 to 100 characters, without commas, control characters, halves of surrogate pairs or outer spaces"
 
 export const check = (problems: Readonly<Record<string, string | undefined>>): Effect.Effect<void, InvalidValue> => {
   for (const [field, problem] of Object.entries(problems)) {

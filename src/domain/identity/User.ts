@@ -8,8 +8,9 @@ import { UserId } from "../Ids.ts"
 
 /** Names fit the legacy column, a header and a path segment: no control characters, no slash, at most 100 characters. */
 export const Username = Schema.String.check(
-  Schema.isPattern(/^[^\s/\\\p{Cc}](?:[^/\\\p{Cc}]{0,98}[^\s/\\\p{Cc}])?$/u, {
-    message: "a user name is 1 to 100 characters, without slashes, control characters or outer spaces"
+  Schema.isPattern(/^[^\s/\\\p{Cc}\p{Cs}](?:[^/\\\p{Cc}\p{Cs}]{0,98}[^\s/\\\p{Cc}\p{Cs}])?$/u, {
+    message:
+      "a user name is 1 to 100 characters, without slashes, control characters, halves of surrogate pairs or outer spaces"
   })
 )
 

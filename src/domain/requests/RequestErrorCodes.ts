@@ -59,7 +59,9 @@ export const errorRow = (error: RequestError): ErrorRow => {
     case "SessionClosed":
       return row(hubCodes.sessionClosed, "session_closed")
     case "UpstreamUnavailable":
-      return row(hubCodes.upstreamUnavailable, "upstream_unavailable", true)
+      return error.reason === "limit"
+        ? row(hubCodes.upstreamUnavailable, "process_limit", true)
+        : row(hubCodes.upstreamUnavailable, "upstream_unavailable", true)
     case "OutcomeUnknown":
       return row(hubCodes.outcomeUnknown, "outcome_unknown")
     case "UpstreamFailed":

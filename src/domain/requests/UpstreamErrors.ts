@@ -138,6 +138,12 @@ export const lacksCredentials = (error: UpstreamError): boolean =>
 export const isUnauthorized = (error: UpstreamError): boolean =>
   lacksCredentials(error) || ("reason" in error && error.reason === "unauthorized")
 
+/** Whether an attempt that failed so says something about the server, and not about whoever made it. */
+export const isOfServer = (error: UpstreamError): boolean =>
+  !lacksCredentials(error) &&
+  error._tag !== "NotAllowed" &&
+  !(error._tag === "UpstreamUnavailable" && error.reason === "limit")
+
 /** A failure to open a connection, in terms of what cannot be reached. */
 export const reasonToOpen = ({ reason }: UpstreamFailed): UpstreamUnavailable["reason"] =>
   reason === "status" || reason === "unauthorized" ? reason : "initialize"

@@ -34,7 +34,8 @@ const servers =
     for (const [name, entry] of Object.entries(member === undefined ? {} : (document[member] as JsonObject))) {
       const problem = (path: string, reason: string) =>
         void problems.push({ path: `${member}.${name}${path === "" ? "" : `.${path}`}`, reason })
-      if (isJsonObject(entry)) found[name] = translate(entry, problem)
+      if (name === "__proto__") problem("", "No server can have this name")
+      else if (isJsonObject(entry)) found[name] = translate(entry, problem)
       else problem("", "Expected an object")
     }
     return { servers: found, problems }

@@ -5,7 +5,7 @@
  * Messages quote nothing of the text: what is next to a mistake may be a secret.
  */
 import { Effect, Schema } from "effect"
-import { type ParseError, parse as parseJsonc } from "jsonc-parser"
+import { type ParseError, parse as parseJsonc, visit } from "jsonc-parser"
 import { parse as parseToml, TomlError } from "smol-toml"
 import { isJsonObject } from "../protocol/JsonObjects.ts"
 import { type ForeignProgramName, foreignPrograms, type ForeignProgram, type Imported } from "./ForeignPrograms.ts"
@@ -20,6 +20,17 @@ export class ForeignSettingsUnreadable extends Schema.TaggedError<ForeignSetting
 
 const unreadable = (message: string) => new ForeignSettingsUnreadable({ message })
 
+/** No program has near so many. */
+const mostServers = 1_000
+
+/** The parser would make it the parent of the object that it stands in, and nobody would miss it. */
+const namesParent = (text: string): boolean => {
+  let found = false
+  const onObjectProperty = (name: string): void => void (found ||= name === "__proto__")
+  if (text.includes("__proto__")) visit(text, { onObjectProperty })
+  return found
+}
+
 /** Settings are read by functions that call themselves. */
 const deepest = 100
 
@@ -28,6 +39,7 @@ const jsonOf = (text: string): Effect.Effect<unknown, ForeignSettingsUnreadable>
     if (excess(text, { depth: deepest, members: 100_000, values: 100_000 }) !== undefined) {
       return unreadable(`it is nested deeper than ${deepest} levels, or has more members than any settings`)
     }
+    if (namesParent(text)) return unreadable("it has a member named __proto__, which nothing can be called; rename it")
     const errors: Array<ParseError> = []
     const value: unknown = parseJsonc(text, errors, { allowTrailingComma: true })
     const [first] = errors
@@ -55,7 +67,9 @@ export const readForeignSettings = Effect.fnUntraced(function* (
   const source = text.startsWith("\uFEFF") ? text.slice(1) : text
   const document = yield* syntax === "toml" ? tomlOf(source) : jsonOf(source)
   const imported = isJsonObject(document) ? read(document) : { servers: {}, problems: [] }
-  if (Object.keys(imported.servers).length === 0 && imported.problems.length === 0) {
+  const count = Object.keys(imported.servers).length
+  if (count > mostServers) return yield* unreadable(`it holds ${count} servers; up to ${mostServers} can be imported`)
+  if (count === 0 && imported.problems.length === 0) {
     return yield* unreadable(`it holds no MCP servers where ${title} keeps them`)
   }
   return imported

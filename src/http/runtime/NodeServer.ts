@@ -22,7 +22,7 @@ import { Guard } from "../wire/Guard.ts"
 import { NodeExchange } from "./NodeExchange.ts"
 import type { Leaving } from "./NodeStream.ts"
 import * as SilentSockets from "./SilentSockets.ts"
-import { unavailable } from "../wire/Refusals.ts"
+import { severalHosts, unavailable } from "../wire/Refusals.ts"
 import * as Probes from "../probes/Probes.ts"
 import * as Signposts from "../admission/Signposts.ts"
 import { admitSite } from "../admission/Sites.ts"
@@ -103,6 +103,12 @@ const turnAway = (exchange: NodeExchange): void => {
   unavailable(exchange, "The hub has as many connections as it can hold; try again", 5)
 }
 
+/** For routes that read no body, so that none is waited for. */
+const closeBehindBody = ({ incoming: { headers }, outgoing }: NodeExchange): void => {
+  const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0
+  if (hasBody) outgoing.setHeader("connection", "close")
+}
+
 const make = Effect.gen(function* () {
   const hub = yield* HubConfig
   const endpoint = yield* McpEndpoint
@@ -123,9 +129,12 @@ const make = Effect.gen(function* () {
   const serve = (exchange: NodeExchange): void => {
     const { incoming, outgoing } = exchange
     if (surplus.has(incoming.socket)) return turnAway(exchange)
+    // A proxy in front may have looked at the other one. Deno joins them before anybody sees them.
+    if (exchange.disagrees("host") || exchange.header("host")?.includes(",") === true) return severalHosts(exchange)
     let url = incoming.url ?? "/"
     if (hub.basePath !== "") {
       if (!url.startsWith(hub.basePath) || !/^[/?]?$/.test(url.charAt(hub.basePath.length))) {
+        closeBehindBody(exchange)
         return signpost(exchange, url.split("?", 1)[0]!)
       }
       url = url.slice(hub.basePath.length)
@@ -136,6 +145,7 @@ const make = Effect.gen(function* () {
     if (mark === -1) exchange.at(url, "")
     else exchange.at(url.slice(0, mark), url.slice(mark + 1))
     if (endpoint.handle(exchange, exchange)) return
+    closeBehindBody(exchange)
     if (Probes.isProbe(exchange.path)) otherRoutes(incoming, outgoing)
     else signpost(exchange, exchange.path)
   }
@@ -144,10 +154,24 @@ const make = Effect.gen(function* () {
     if (admitSite(exchange, exchange, hub)) Signposts.answer(exchange, exchange, path, hub.basePath)
   }
 
+  /** POSTs that are not answered yet, the latest of each connection. */
+  const posted = new Map<Socket, NodeExchange>()
+
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const exchange = new NodeExchange(incoming, outgoing, fork, leaving, silent)
-    silent.begun(incoming.socket)
-    exchange.guard.run(serve, exchange)
+    const { socket } = incoming
+    silent.begun(socket)
+    const before = posted.get(socket)
+    if (exchange.method === "POST") {
+      posted.set(socket, exchange)
+      exchange.onEnd(() => {
+        if (posted.get(socket) === exchange) posted.delete(socket)
+      })
+    }
+    const begin = (): void => exchange.guard.run(serve, exchange)
+    // Behind a POST on one connection, it must not end the session that this is for.
+    if (exchange.method === "DELETE" && before !== undefined) before.onEnd(begin)
+    else begin()
   }
 
   const now = monotonicMillis(yield* Clock.Clock)

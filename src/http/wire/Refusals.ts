@@ -171,5 +171,14 @@ export const foreignOrigin = (reply: WireReply, origin: string): void => {
 export const conflictingKeys = (reply: WireReply): void =>
   refuse(reply, 400, rpcCodes.invalidRequest, "conflicting_keys", "The request carries two different keys; send one")
 
+export const severalHosts = (reply: WireReply): void =>
+  refuse(
+    reply,
+    400,
+    rpcCodes.invalidRequest,
+    "conflicting_hosts",
+    "The request has two different Host headers; send one"
+  )
+
 export const methodNotAllowed = (reply: WireReply, allow: string): void =>
   refuse(reply, 405, rpcCodes.invalidRequest, "method_not_allowed", `Use ${allow}`, { allow })

@@ -156,6 +156,10 @@ describe("field C1: import", () => {
       const toml = put(cwd, "broken.toml", 'model = "secret-canary\n')
       const empty = put(cwd, "empty.json", { other: {} })
       const deep = put(cwd, "deep.json", `{"mcpServers":{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}}`)
+      const parent = put(cwd, "parent.json", `{"mcpServers":{"a":{"command":"tool"},"__proto__":{"command":"tool"}}}`)
+      const many = put(cwd, "many.json", {
+        mcpServers: Object.fromEntries(Array.from({ length: 1_001 }, (_, n) => [`s${n}`, { command: "tool" }]))
+      })
       const pipe = join(cwd, "pipe")
       execFileSync("mkfifo", [pipe])
       const said = yield* Effect.forEach(
@@ -166,13 +170,15 @@ describe("field C1: import", () => {
           ["claude", join(cwd, "none.json")],
           ["cline"],
           ["claude", deep],
-          ["claude", pipe]
+          ["claude", pipe],
+          ["claude", parent],
+          ["claude", many]
         ],
         ([name, ...file]) => mcphub(["import", "--from", name!, ...file], { cwd })
       )
       assert.deepStrictEqual(
         said.map(({ code }) => code),
-        [2, 2, 2, 2, 2, 2, 2]
+        [2, 2, 2, 2, 2, 2, 2, 2, 2]
       )
       const text = said.map(({ stderr }) => stderr)
       assert.match(text[0]!, /broken\.json: the file is not JSON from line 1, column/)
@@ -182,6 +188,8 @@ describe("field C1: import", () => {
       assert.match(text[4]!, /name the file: mcphub import --from cline FILE/)
       assert.match(text[5]!, /deep\.json: it is nested deeper than 100 levels/)
       assert.match(text[6]!, /pipe is no file/)
+      assert.match(text[7]!, /parent\.json: it has a member named __proto__/)
+      assert.match(text[8]!, /many\.json: it holds 1001 servers; up to 1000 can be imported/)
       assert.notInclude(text.join(), "secret-canary")
     })
   )

@@ -52,6 +52,21 @@ describe("The embedded database", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is waited for where another command has it for a moment, by all who come at once", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* folder
+      const select = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`select 1 as one`)
+      const open = Effect.suspend(() =>
+        Effect.provide(select, Layer.fresh(Database.layer({ dataDir })), { local: true })
+      )
+      const all = yield* Effect.all(
+        Array.from({ length: 8 }, () => open),
+        { concurrency: "unbounded" }
+      )
+      assert.lengthOf(all, 8)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("a lock that names nobody, or a process whose number another one has now, stops nobody", () =>
     Effect.gen(function* () {
       const dataDir = yield* folder

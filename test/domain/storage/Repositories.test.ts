@@ -51,7 +51,7 @@ for (const [place, store] of stores) {
       it.effect("names and ids that fit neither a column nor a path are refused or not found", () =>
         Effect.gen(function* () {
           const users = yield* Users
-          for (const username of ["", " ada", "a/b", "a\nb", "x".repeat(101)]) {
+          for (const username of ["", " ada", "a/b", "a\nb", "a\ud800b", "x".repeat(101)]) {
             assert.strictEqual((yield* Effect.flip(users.add({ username })))._tag, "InvalidValue")
           }
           const id = UserId.make("no-uuid")

@@ -17,7 +17,7 @@ import { RequestTracker } from "../../requests/RequestTracker.ts"
 import { Circuit, type CircuitView } from "./Circuit.ts"
 import { ServerStates } from "./ServerStates.ts"
 import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
-import { lacksCredentials, type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import { isOfServer, type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
 
 /** Opens a connection with the options it is given. */
 type Open = (options: ConnectOptions) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
@@ -27,12 +27,8 @@ const sweepEvery = "1 minute"
 
 /** What the user or the operator mends at any moment says nothing about the server. */
 const countable = (error: UpstreamError): boolean =>
-  !lacksCredentials(error) &&
-  error._tag !== "NotAllowed" &&
-  !(
-    error._tag === "UpstreamUnavailable" &&
-    (error.reason === "disabled" || error.reason === "backoff" || error.reason === "limit")
-  )
+  isOfServer(error) &&
+  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff"))
 
 export class UpstreamBreakers extends Context.Service<
   UpstreamBreakers,

@@ -12,7 +12,8 @@ export interface ServerStatus {
   /**
    * `connected` while somebody has a connection, however others fare; `connecting` while only attempts are under way;
    * `failed` when the last attempt failed or a connection broke off, and none succeeded since; `unknown` when nobody has
-   * tried, or all have hung up in order (connections are lazy).
+   * tried, all have hung up in order (connections are lazy), or whoever tried had no token or no place for it: that says
+   * nothing about the server, and others may reach it.
    */
   readonly state: "unknown" | "connecting" | "connected" | "failed" | "disabled"
   /** What went wrong last, until a connection opens. */
@@ -37,6 +38,8 @@ export class UpstreamHealth extends Context.Service<
     readonly closed: (server: string) => void
     /** An attempt failed, or a connection ended by itself. */
     readonly failed: (server: string, reason: string) => void
+    /** An attempt was refused to its user, who lacks something. */
+    readonly refused: (server: string, reason: string) => void
     readonly tools: (server: string, count: number) => void
     /** What is odd about a part of the server now, in sentences; those that were not told before. */
     readonly odd: (server: string, part: string, sentences: ReadonlyArray<string>) => ReadonlyArray<string>
@@ -55,7 +58,13 @@ export class UpstreamHealth extends Context.Service<
         // What was learnt under other settings says nothing about the server that they name now.
         if (known !== undefined && JSON.stringify(known.config) === JSON.stringify(config)) return known
         const { attempts, connections } = known ?? { attempts: 0, connections: 0 }
-        const nothing = { reason: undefined, tools: undefined, odd: new Map(), told: new Set<string>() }
+        const nothing = {
+          hasFailed: false,
+          reason: undefined,
+          tools: undefined,
+          odd: new Map(),
+          told: new Set<string>()
+        }
         const fresh: Seen = { attempts, connections, config, ...nothing }
         all.set(server, fresh)
         return fresh
@@ -68,9 +77,11 @@ export class UpstreamHealth extends Context.Service<
           const of = seen(server)
           of.connections++
           of.reason = undefined
+          of.hasFailed = false
         },
         closed: (server) => void seen(server).connections--,
-        failed: (server, reason) => void (seen(server).reason = reason),
+        failed: (server, reason) => void Object.assign(seen(server), { reason, hasFailed: true }),
+        refused: (server, reason) => void (seen(server).reason = reason),
         tools: (server, count) => void (seen(server).tools = count),
         odd: (server, part, sentences) => {
           const { odd, told } = seen(server)
@@ -83,7 +94,7 @@ export class UpstreamHealth extends Context.Service<
         status: Effect.sync(() =>
           Object.entries(settings.current().mcpServers).map(([name, config]): ServerStatus => {
             const { connections, odd, reason, tools, told: _, ...of } = seen(name)
-            const state = config.enabled === false ? "disabled" : stateOf({ connections, reason, ...of })
+            const state = config.enabled === false ? "disabled" : stateOf({ connections, ...of })
             return {
               name,
               type: serverType(config),
@@ -104,6 +115,7 @@ interface Seen {
   readonly config: ServerConfig | undefined
   attempts: number
   connections: number
+  hasFailed: boolean
   reason: string | undefined
   tools: number | undefined
   readonly odd: Map<string, ReadonlyArray<string>>
@@ -113,9 +125,9 @@ interface Seen {
 const stateOf = ({
   attempts,
   connections,
-  reason
-}: Pick<Seen, "attempts" | "connections" | "reason">): ServerStatus["state"] => {
+  hasFailed
+}: Pick<Seen, "attempts" | "connections" | "hasFailed">): ServerStatus["state"] => {
   if (connections > 0) return "connected"
   if (attempts > 0) return "connecting"
-  return reason === undefined ? "unknown" : "failed"
+  return hasFailed ? "failed" : "unknown"
 }

@@ -33,7 +33,7 @@ import {
 import { UpstreamConnector } from "../UpstreamConnector.ts"
 import {
   askedPause,
-  lacksCredentials,
+  isOfServer,
   NotAllowed,
   type UpstreamError,
   UpstreamUnavailable
@@ -125,12 +125,8 @@ const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: 
 
 /** What the user or the operator mends at any moment needs no pause, nor does what is paused already. */
 const deservesPause = (error: UpstreamError): boolean =>
-  !lacksCredentials(error) &&
-  error._tag !== "NotAllowed" &&
-  !(
-    error._tag === "UpstreamUnavailable" &&
-    (error.reason === "disabled" || error.reason === "backoff" || error.reason === "limit")
-  ) &&
+  isOfServer(error) &&
+  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff")) &&
   !(error._tag === "UpstreamFailed" && error.reason === "blocked")
 
 export const make = Effect.fnUntraced(function* (options: LinkOptions) {

@@ -80,7 +80,7 @@ describe("a child process that nobody uses", () => {
       const refused = yield* Effect.flip(pidOf(yield* hub.connect(hub.ada), "one"))
       assert.strictEqual(refused.code, 1503)
       assert.include(refused.message, "MAX_CHILDREN_PER_USER")
-      assert.deepInclude(refused.data as object, { kind: "upstream_unavailable", retryable: true })
+      assert.deepInclude(refused.data as object, { kind: "process_limit", retryable: true, origin: "hub" })
       assert.strictEqual(yield* pidOf(streaming, "one"), kept)
       assert.strictEqual(yield* pidOf(busy, "one"), alsoKept)
     })
