@@ -10,6 +10,8 @@ import { isDatabaseDamaged } from "../../domain/storage/sql/Damaged.ts"
 import { asCliFailure } from "../terminal/CliFailure.ts"
 import { withAdmin } from "../admin/Admin.ts"
 import type { ServerTestView, ServerView } from "../../http/admin/operations/ServerOperations.ts"
+import { leastBytes, mebibytes, roomOf } from "../database/DiskRoom.ts"
+import { cannotBeWritten } from "../database/WholeFile.ts"
 import { databaseFile } from "../database/SqliteFile.ts"
 import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
 import { currentWorkspace } from "../workspace/Workspace.ts"
@@ -51,6 +53,18 @@ const settingsFindings = Effect.fnUntraced(function* (file: string) {
   }
   return [ok("settings", `${file}, ${Object.keys(document.value?.mcpServers ?? {}).length} servers`), ...warnings]
 })
+
+const diskFinding = (dataDir: string): Finding => {
+  try {
+    const left = roomOf(dataDir)
+    if (left === undefined) return ok("disk", `the file system of ${dataDir} does not say how much is left`)
+    return left < leastBytes
+      ? fail("disk", `${mebibytes(left)} MiB left for ${dataDir}`, "make room, or choose another folder with --data")
+      : ok("disk", `${mebibytes(left)} MiB left for ${dataDir}`)
+  } catch (cause) {
+    return fail("disk", cannotBeWritten(dataDir, cause), "mend the folder, or choose another with --data")
+  }
+}
 
 /** Whether the port is free right now. */
 const portFinding = (config: HubConfigShape): Effect.Effect<Finding> =>
@@ -226,6 +240,7 @@ export const examine = Effect.gen(function* () {
     : config._tag === "Success"
       ? [yield* portFinding(config.success)]
       : []
+  const disk = diskFinding(workspace.dataDir)
   const usable = settings.every((one) => one.level !== "fail")
   const inside = yield* withAdmin((admin) =>
     Effect.gen(function* () {
@@ -238,5 +253,5 @@ export const examine = Effect.gen(function* () {
       return [...database, ...keys, ...seals, ...isolation, ...servers]
     })
   ).pipe(orFinding("database"))
-  return [...environment, ...settings, ...hub, ...inside]
+  return [...environment, ...settings, disk, ...hub, ...inside]
 })

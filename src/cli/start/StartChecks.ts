@@ -3,26 +3,14 @@
  * behind. What goes wrong only afterwards is named by whoever meets it.
  */
 import { createServer } from "node:http"
-import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs"
-import { dirname } from "node:path"
+import { accessSync, constants, statSync } from "node:fs"
 import { Context, Effect, Layer } from "effect"
 import type { Overrides } from "../../domain/config/ConfigVariables.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import * as NodeServer from "../../http/runtime/NodeServer.ts"
+import { leastBytes, mebibytes, nearest, roomOf } from "../database/DiskRoom.ts"
 import { cannotBeWritten } from "../database/WholeFile.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
-
-/** Room for the database's first pages, its log and the secrets, several times over. */
-const leastBytes = 8 * 1024 * 1024
-
-const mebibytes = (bytes: number): string => (bytes / 1024 / 1024).toFixed(1)
-
-/** The folder itself, or the one in which it would be made. */
-const nearest = (folder: string): string => {
-  let at = folder
-  while (!existsSync(at) && dirname(at) !== at) at = dirname(at)
-  return at
-}
 
 const unusable = (message: string) => new CliFailure({ kind: "DataDirectory", exitCode: 2, message })
 
@@ -35,10 +23,8 @@ const folderProblem = (dataDir: string): string | undefined => {
     // A file in the way is left to whoever makes the folder, who names it.
     if (!statSync(there).isDirectory()) return undefined
     accessSync(there, constants.W_OK | constants.X_OK)
-    const { bavail, blocks, bsize } = statfsSync(there)
-    const left = bavail * bsize
-    // Some file systems do not say how large they are.
-    if (left >= leastBytes || blocks === 0) return undefined
+    const left = roomOf(dataDir)
+    if (left === undefined || left >= leastBytes) return undefined
     return `The disk of the data folder ${dataDir} has ${mebibytes(left)} MiB left, and the hub needs ${mebibytes(leastBytes)} (ENOSPC); make room, ${otherFolder}`
   } catch (cause) {
     return `The data folder ${cannotBeWritten(dataDir, cause)}, ${otherFolder}`

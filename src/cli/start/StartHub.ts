@@ -8,6 +8,7 @@ import { existsSync } from "node:fs"
 import process from "node:process"
 import { Console, Context, Effect, Layer, Scope } from "effect"
 import { SettingsFile } from "../../domain/settings/SettingsFile.ts"
+import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import { LogOutput } from "../../actors/observing/LogOutput.ts"
 import * as Logging from "../../actors/observing/Logging.ts"
 import type { Overrides } from "../../domain/config/ConfigVariables.ts"
@@ -30,6 +31,7 @@ import { openAdminDoor } from "../../http/admin/AdminDoor.ts"
 import { type FirstStart, firstStart, followPassword, isFirstStart } from "./FirstStart.ts"
 import { collectLessOften } from "./Garbage.ts"
 import { untilDefect } from "./LastResort.ts"
+import { roomOf } from "../database/DiskRoom.ts"
 import { sampleSettings } from "../sample/SampleSettings.ts"
 import { connecting, credentials } from "./Welcome.ts"
 import { readProvisionFile, provisionReport } from "../workspace/ProvisionFile.ts"
@@ -110,6 +112,18 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   const doorScope = yield* Effect.acquireRelease(Scope.make(), Scope.close)
   const hub = yield* Layer.build(Hub.layer).pipe(Effect.provideContext(base))
   const { url } = Context.get(hub, HubServer)
+  const { rejection } = Context.get(base, SettingsFile)
+  const { gauge } = Context.get(hub, HubMetrics)
+  const room = (): number => {
+    try {
+      return roomOf(workspace.dataDir) ?? 0
+    } catch {
+      return 0
+    }
+  }
+  yield* gauge("mcphub_data_disk_free_bytes", "Bytes left on the disk of the data folder", room)
+  const about = "Whether the settings file holds something else than what is in force, because it cannot be used"
+  yield* gauge("mcphub_settings_rejected", about, () => (rejection() === undefined ? 0 : 1))
   const services = Context.merge(base, hub)
   yield* openAdminDoor({
     dataDir: workspace.dataDir,

@@ -42,6 +42,11 @@ export const layer = Layer.effectDiscard(
       return sessions.draining() ? Effect.succeed("the hub is stopping") : readiness.check
     })
 
+    let isReady = true
+    /** As of this scrape. */
+    const looked = Effect.map(reasonNotReady, (reason) => void (isReady = reason === undefined))
+    yield* metrics.gauge("mcphub_ready", "Whether /readyz answers 200", () => (isReady ? 1 : 0))
+
     const health = Effect.gen(function* () {
       const reason = yield* reasonNotReady
       const status = reason === undefined ? "ok" : "unavailable"
@@ -73,7 +78,7 @@ export const layer = Layer.effectDiscard(
     yield* router.add(
       "GET",
       "/metrics",
-      Effect.map(metrics.prometheus, (text) =>
+      Effect.map(Effect.andThen(looked, metrics.prometheus), (text) =>
         HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
       )
     )
