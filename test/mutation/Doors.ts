@@ -44,6 +44,13 @@ export const doors: ReadonlyArray<Mutation> = [
     tests: ["test/http/admission/Browsers.test.ts"]
   },
   {
+    wrong: "a copied hub.json leads to the hub it was copied from",
+    file: hubFile,
+    find: "folder === undefined || folder === folderIdentity(dataDir)",
+    replace: 'folder !== ""',
+    tests: ["test/cli/start/CopiedFolder.test.ts"]
+  },
+  {
     wrong: "only keys that the hub made are redacted",
     file: "src/domain/Redaction.ts",
     find: '.replace(chosenKey, "mcphub_<redacted>")',
@@ -186,8 +193,8 @@ export const doors: ReadonlyArray<Mutation> = [
   {
     wrong: "a hub.json leads to another machine",
     file: hubFile,
-    find: "Option.isSome(hub) && !isLoopback(hub.value.url)",
-    replace: "Option.isSome(hub) && hub.value.url === hub.value.token",
+    find: "if (!isLoopback(hub.value.url))",
+    replace: "if (hub.value.url === hub.value.token)",
     tests: [folderTest]
   },
   {

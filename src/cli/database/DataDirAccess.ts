@@ -16,7 +16,8 @@ const ownFiles = [
   "credential-key",
   "jwt-secret",
   "hub.json",
-  "db.lock"
+  "db.lock",
+  "database"
 ]
 
 /** Everything for group and others. */

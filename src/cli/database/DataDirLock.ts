@@ -3,11 +3,12 @@
  *
  * The lock is a file that names its process. A process that was killed leaves it behind; the next one takes it over.
  * A process id alone is not enough, since another process may have got it since, and in a container every start may get
- * the same one: the start time tells two lives of it apart.
+ * the same one: the start time tells two lives of it apart. A lock that was copied with its folder holds nothing.
  */
 import { Effect, Schedule, Schema, type Scope } from "effect"
 import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { folderIdentity } from "../../http/admin/FolderIdentity.ts"
 import { isAlive, startOf } from "./Processes.ts"
 import { EmbeddedDatabaseFailed } from "./SqliteFile.ts"
 import { cannotBeWritten, createWhole, removeUnchanged } from "./WholeFile.ts"
@@ -18,28 +19,32 @@ export class DataDirInUse extends Schema.TaggedError<DataDirInUse>()("DataDirInU
 interface Holder {
   readonly pid: number
   readonly started: unknown
+  readonly folder: unknown
 }
 
-const myself = JSON.stringify({
-  pid: process.pid,
-  since: Math.round(performance.timeOrigin),
-  started: startOf(process.pid)
-})
+const myself = (dataDir: string): string =>
+  JSON.stringify({
+    pid: process.pid,
+    since: Math.round(performance.timeOrigin),
+    started: startOf(process.pid),
+    folder: folderIdentity(dataDir)
+  })
 
 /** Undefined for a lock that names nobody, as a full disk has left it. */
 const holderOf = (content: string): Holder | undefined => {
   try {
-    const { pid, started } = JSON.parse(content)
-    return typeof pid === "number" ? { pid, started } : undefined
+    const { folder, pid, started } = JSON.parse(content)
+    return typeof pid === "number" ? { folder, pid, started } : undefined
   } catch {
     return undefined
   }
 }
 
-const isStale = (content: string): boolean => {
+const isStale = (dataDir: string, content: string): boolean => {
   const holder = holderOf(content)
   if (holder === undefined) return true
-  if (holder.pid === process.pid) return content !== myself
+  if (typeof holder.folder === "string" && holder.folder !== folderIdentity(dataDir)) return true
+  if (holder.pid === process.pid) return content !== myself(dataDir)
   if (!isAlive(holder.pid)) return true
   const started = startOf(holder.pid)
   return typeof holder.started === "string" && started !== undefined && started !== holder.started
@@ -67,7 +72,7 @@ const acquire = (dataDir: string, file: string): Effect.Effect<void, DataDirInUs
     for (let attempt = 0; attempt < 3; attempt++) {
       try {
         mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-        if (createWhole(file, myself)) return Effect.void
+        if (createWhole(file, myself(dataDir))) return Effect.void
       } catch (cause) {
         const message = `${cannotBeWritten(file, cause)}, or choose another folder with --data`
         return Effect.fail(new EmbeddedDatabaseFailed({ message }))
@@ -75,7 +80,7 @@ const acquire = (dataDir: string, file: string): Effect.Effect<void, DataDirInUs
       const content = read(file)
       if (content === undefined) continue
       holder = holderOf(content)
-      if (!isStale(content)) return Effect.fail(inUse(dataDir, file, holder))
+      if (!isStale(dataDir, content)) return Effect.fail(inUse(dataDir, file, holder))
       try {
         removeUnchanged(file, content)
       } catch {

@@ -20,6 +20,7 @@ import * as Repositories from "../../domain/storage/Repositories.ts"
 import { HubServer } from "../../http/runtime/NodeServer.ts"
 import * as Hub from "../../Hub.ts"
 import { asCliFailure } from "../terminal/CliFailure.ts"
+import { databaseFile } from "../database/SqliteFile.ts"
 import { migratedDatabase } from "../workspace/MigratedDatabase.ts"
 import { credentialKey, jwtSecret, prepareDataDir } from "../workspace/GeneratedSecrets.ts"
 import { applyProvisioning } from "../../http/admin/handlers/ProvisionHandlers.ts"
@@ -79,6 +80,11 @@ const logged = Effect.fnUntraced(function* (workspace: Workspace, url: string) {
     ),
     () => Effect.logInfo("The hub stops")
   )
+  if (!isEmbedded && existsSync(databaseFile(workspace.dataDir))) {
+    yield* Effect.logWarning(
+      `${databaseFile(workspace.dataDir)} is there as well: its users and keys are not those of this hub, which is on PostgreSQL`
+    )
+  }
   if (!isEmbedded && workspace.secrets.credentialKey === undefined) {
     yield* Effect.logWarning(
       `CREDENTIAL_KEY is not set: service tokens are sealed with the key generated in ${workspace.dataDir}; another hub on this database needs the same key`

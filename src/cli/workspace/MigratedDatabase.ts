@@ -4,6 +4,7 @@ import * as Migrations from "../../domain/storage/migrations/Migrations.ts"
 import { damageIn } from "../../domain/storage/sql/Damaged.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
 import * as Database from "../database/Database.ts"
+import { checkDatabase, rememberDatabase } from "./FolderDatabase.ts"
 import type { Workspace } from "./Workspace.ts"
 
 interface Failure {
@@ -35,12 +36,18 @@ const unavailable =
 /** `SqlClient` and `KeyEvents`, migrated. */
 export const migratedDatabase = (workspace: Workspace) =>
   Layer.effectContext(
-    Migrations.layer.pipe(
-      Layer.provideMerge(Database.layer({ databaseUrl: workspace.secrets.databaseUrl, dataDir: workspace.dataDir })),
-      Layer.build,
-      Effect.catchTags({
-        SqlError: (error) => Effect.fail(unavailable(workspace)(error)),
-        MigrationError: (error) => Effect.fail(unavailable(workspace)(error))
-      })
+    checkDatabase(workspace).pipe(
+      Effect.andThen(opened(workspace)),
+      Effect.tap(() => rememberDatabase(workspace))
     )
+  )
+
+const opened = (workspace: Workspace) =>
+  Migrations.layer.pipe(
+    Layer.provideMerge(Database.layer({ databaseUrl: workspace.secrets.databaseUrl, dataDir: workspace.dataDir })),
+    Layer.build,
+    Effect.catchTags({
+      SqlError: (error) => Effect.fail(unavailable(workspace)(error)),
+      MigrationError: (error) => Effect.fail(unavailable(workspace)(error))
+    })
   )

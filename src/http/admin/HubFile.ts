@@ -8,6 +8,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs
 import { join } from "node:path"
 import process from "node:process"
 import { Effect, Option, Schema } from "effect"
+import { folderIdentity } from "./FolderIdentity.ts"
 
 /** The content of `hub.json`. */
 export const HubFile = Schema.Struct({
@@ -20,7 +21,9 @@ export const HubFile = Schema.Struct({
   mcpUrl: Schema.String,
   version: Schema.String,
   /** ISO 8601, UTC. */
-  startedAt: Schema.String
+  startedAt: Schema.String,
+  /** The folder it was written for, see `FolderIdentity`. */
+  folder: Schema.optional(Schema.String)
 })
 export type HubFile = typeof HubFile.Type
 
@@ -85,15 +88,17 @@ export const find = (
   dataDir: string,
   uid: number | undefined = process.getuid?.()
 ): Effect.Effect<Option.Option<HubFile>, HubFileNotTrusted> =>
-  Effect.suspend(() => {
+  Effect.suspend((): Effect.Effect<Option.Option<HubFile>, HubFileNotTrusted> => {
     const file = hubFile(dataDir)
     const found = read(file, uid)
     if (found === undefined) return Effect.succeedNone
     if (found.problem !== undefined) return Effect.fail(notTrusted(file, found.problem))
     const hub = Schema.decodeUnknownOption(HubFileJson)(found.text)
-    return Option.isSome(hub) && !isLoopback(hub.value.url)
-      ? Effect.fail(notTrusted(file, "names an address beyond this machine"))
-      : Effect.succeed(hub)
+    if (Option.isNone(hub)) return Effect.succeedNone
+    if (!isLoopback(hub.value.url)) return Effect.fail(notTrusted(file, "names an address beyond this machine"))
+    const { folder } = hub.value
+    // Of another folder, this one is a copy: its hub is not asked.
+    return folder === undefined || folder === folderIdentity(dataDir) ? Effect.succeed(hub) : Effect.succeedNone
   })
 
 /** With this header a client asks the door, before it says anything secret, to prove that it knows the token. */

@@ -11,6 +11,7 @@ import { Effect, FileSystem, Schema } from "effect"
 import { SecureRandom } from "effect/crypto"
 import * as Base64Url from "effect/encoding/Base64Url"
 import { HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { folderIdentity } from "./FolderIdentity.ts"
 import { challengeHeader, hubFile, HubFileJson, proofHeader, proofOf } from "./HubFile.ts"
 
 export interface DoorOptions {
@@ -63,7 +64,8 @@ export const open = Effect.fnUntraced(function* <E, R>(
     token,
     mcpUrl: options.mcpUrl,
     version: options.version,
-    startedAt: options.startedAt.toISOString()
+    startedAt: options.startedAt.toISOString(),
+    folder: folderIdentity(options.dataDir)
   })
   yield* Effect.acquireRelease(
     Effect.gen(function* () {
