@@ -46,6 +46,11 @@ const ls = Command.make("ls", {}, () =>
   )
 ).pipe(Command.withDescription("List servers with their state, as far as sessions have tried them"))
 
+/** Names of tools for which models refuse the list, as far as they fit. */
+const refusedBy = (names: ReadonlyArray<string>): string =>
+  `many models take at most 64 letters, digits, _ and -, and not ${names.slice(0, 3).join(", ")}` +
+  (names.length > 3 ? ` and ${names.length - 3} more` : "")
+
 /** Tries the server, prints the result, and fails unless all was well. */
 const trying = (text: (result: ServerTestView) => string) =>
   Effect.fnUntraced(function* ({ name }: { readonly name: string }) {
@@ -66,6 +71,9 @@ const test = Command.make(
       ...(result.protocolVersion === null ? [] : [["protocol", result.protocolVersion] as const]),
       ...(result.serverName === null ? [] : [["says it is", result.serverName] as const]),
       ["tools", String(result.tools.length)],
+      ...(result.namesRemedy === null
+        ? []
+        : [["refused names", `${refusedBy(result.refusedNames)}; ${result.namesRemedy}`] as const]),
       ["took", `${result.durationMs} ms`]
     ])
   )

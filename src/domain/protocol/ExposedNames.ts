@@ -6,6 +6,23 @@
 
 export const expose = (server: string, name: string, separator: string): string => `${server}${separator}${name}`
 
+/** Names as the models behind most clients take them; with another one among them they refuse the whole list. */
+const mostLength = 64
+const taken = /^[A-Za-z0-9_-]+$/
+
+export const isWidelyTaken = (exposed: string): boolean => exposed.length <= mostLength && taken.test(exposed)
+
+/** A name for the server under which all of these are taken, its own as far as possible; undefined where none is. */
+export const fittingServer = (server: string, names: ReadonlyArray<string>, separator: string): string | undefined => {
+  const longest = names.reduce((length, name) => Math.max(length, name.length), 1)
+  const room = mostLength - separator.length - longest
+  const clean = server
+    .replaceAll(/[^A-Za-z0-9_-]/g, "-")
+    .slice(0, Math.max(0, room))
+    .replace(/[-_]+$/, "")
+  return clean !== "" && names.every((name) => isWidelyTaken(expose(clean, name, separator))) ? clean : undefined
+}
+
 /** The servers that may have exposed a name, each with the tool's or prompt's name at that server. */
 export const candidates = (exposed: string, servers: Iterable<string>, separator: string): ReadonlyArray<Candidate> => {
   let found: Array<Candidate> | undefined

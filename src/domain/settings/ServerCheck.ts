@@ -15,6 +15,7 @@ import {
 } from "../servers/Expansion.ts"
 import { type ServerConfig, serverType } from "../servers/ServerConfig.ts"
 import { type TemplateField, templateFields } from "../servers/ServerTemplates.ts"
+import { fittingServer } from "../protocol/ExposedNames.ts"
 import { exposesTokens, serverTokenName } from "../context/TokenHeaders.ts"
 import { isHeaderValue, reservedHeaders } from "../context/UserContext.ts"
 import { filesForAll } from "./FileKeepers.ts"
@@ -186,13 +187,22 @@ const isUsableUrl = (template: Template): boolean => {
   )
 }
 
-/** Warns of names that are easily confused. Only a warning, because calls are routed by a map and never by the text. */
+/** As long as names of tools commonly are. */
+const usualTool = "x".repeat(24)
+
+/** Warns of names that are easily confused, or that models do not take. Only a warning, because calls are routed by a map and never by the text. */
 export const checkServerNames = (names: ReadonlyArray<string>, separator: string): ReadonlyArray<SettingsFinding> => {
   const warnings: Array<SettingsFinding> = []
   const byToken = new Map<string, string>()
   const known = new Set(names)
   for (const name of names) {
     const path = `mcpServers.${name}`
+    const fitting = fittingServer(name, [usualTool], separator)
+    if (fitting !== name) {
+      const offer = fitting === undefined ? "set NAME_SEPARATOR to - or _" : `rename it to "${fitting}"`
+      const reason = `Models behind many clients take names of at most 64 letters, digits, _ and - only, and many of its tools would have others; ${offer}`
+      warnings.push({ path, reason })
+    }
     const token = serverTokenName(name)
     const twin = byToken.get(token)
     if (twin === undefined) byToken.set(token, name)

@@ -246,7 +246,7 @@ describe("SettingsCheck", () => {
     assert.deepStrictEqual(two("git", "git-hub"), [
       "A tool of git and one of git-hub can have the same exposed name; rename one"
     ])
-    assert.deepStrictEqual(two("a_b", "a.b"), ["The servers a_b and a.b both receive the token A_B_TOKEN"])
+    assert.include(two("a_b", "a.b"), "The servers a_b and a.b both receive the token A_B_TOKEN")
     assert.deepStrictEqual(two("git", "github"), [])
   })
 

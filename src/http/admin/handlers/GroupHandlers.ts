@@ -2,8 +2,8 @@
 import { Effect } from "effect"
 import type { Group } from "../../../domain/identity/Group.ts"
 import { Groups } from "../../../domain/identity/Groups.ts"
-import { Settings } from "../../../domain/servers/Settings.ts"
 import { Users } from "../../../domain/identity/Users.ts"
+import { Settings } from "../../../domain/servers/Settings.ts"
 import { GroupOperations, type GroupView } from "../operations/GroupOperations.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { findUser, usernames } from "./Lookup.ts"
@@ -24,6 +24,18 @@ export const GroupHandlers = GroupOperations.toLayer(
       tools: group.tools ?? null
     })
 
+    /** A misspelt server would admit nothing, without a word. What the group has already may have gone meanwhile. */
+    const known = Effect.fnUntraced(function* (servers: ReadonlyArray<string>, before: ReadonlyArray<string> = []) {
+      const { mcpServers } = settings.current()
+      const unknown = servers.filter((name) => !Object.hasOwn(mcpServers, name) && !before.includes(name))
+      if (unknown.length === 0) return
+      return yield* new OperationRefused({
+        kind: "ServerNotFound",
+        exitCode: 1,
+        message: `The settings have no server ${unknown.map((name) => `"${name}"`).join(", ")}; there are: ${Object.keys(mcpServers).join(", ") || "none"}`
+      })
+    })
+
     const find = Effect.fnUntraced(function* (user: string, name: string) {
       const owner = yield* findUser(users, user)
       const group = (yield* groups.listByUser(owner.id)).find((one) => one.name === name)
@@ -38,6 +50,7 @@ export const GroupHandlers = GroupOperations.toLayer(
     return GroupOperations.of({
       groupCreate: Effect.fnUntraced(function* ({ name, servers, tools, user }) {
         const owner = yield* findUser(users, user)
+        yield* known(servers)
         return view(
           yield* groups.create({ userId: owner.id, name, servers, tools: tools ?? undefined }),
           owner.username
@@ -58,6 +71,7 @@ export const GroupHandlers = GroupOperations.toLayer(
       }, asRefusal),
       groupSet: Effect.fnUntraced(function* ({ allTools, name, servers, tools, user }) {
         const { group, owner } = yield* find(user, name)
+        yield* known(servers ?? [], group.servers)
         const change = { servers: servers ?? undefined, tools: tools ?? (allTools ? null : undefined) }
         return view(yield* groups.update(group.id, change, owner.id), owner.username)
       }, asRefusal),

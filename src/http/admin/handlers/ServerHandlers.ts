@@ -22,6 +22,7 @@ import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 import { userSessionId } from "../../../domain/context/UserSessionId.ts"
 import { serverNotFound } from "./Lookup.ts"
+import { expose, fittingServer, isWidelyTaken } from "../../../domain/protocol/ExposedNames.ts"
 import { checkIsolation } from "./IsolationCheck.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { ServerOperations, type ServerTestView } from "../operations/ServerOperations.ts"
@@ -47,6 +48,22 @@ const reasonOf = (error: UpstreamError, name: string, principal: Principal): str
   error._tag === "CredentialMissing" && principal === nobody
     ? `Server ${name} needs the service token ${error.token}, and this test ran with nobody's; put the MCPHub key of a user who has it into MCPHUB_KEY and try again`
     : error.message
+
+/** What of a server's tools models would refuse by its name, and what to do about it. */
+const namesOf = (
+  server: string,
+  tools: ReadonlyArray<{ readonly name: string }>,
+  separator: string
+): Pick<ServerTestView, "refusedNames" | "namesRemedy"> => {
+  const names = tools.map(({ name }) => name)
+  const refusedNames = names.map((name) => expose(server, name, separator)).filter((name) => !isWidelyTaken(name))
+  if (refusedNames.length === 0) return { refusedNames, namesRemedy: null }
+  const fitting = fittingServer(server, names, separator)
+  const alone = names.every(isWidelyTaken)
+    ? `connect clients to /mcp/${server}, where its tools have their own names`
+    : "switch the tools with these names off"
+  return { refusedNames, namesRemedy: fitting === undefined ? alone : `rename the server to "${fitting}"` }
+}
 
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null)
 
@@ -149,7 +166,16 @@ export const ServerHandlers = ServerOperations.toLayer(
       serverTest: Effect.fnUntraced(function* ({ key, name }) {
         const server = settings.current().mcpServers[name]
         if (server === undefined) return yield* serverNotFound(name)
-        const none = { name, reason: null, protocolVersion: null, serverName: null, tools: [], durationMs: 0 }
+        const none = {
+          name,
+          refusedNames: [],
+          namesRemedy: null,
+          reason: null,
+          protocolVersion: null,
+          serverName: null,
+          tools: [],
+          durationMs: 0
+        }
         if (server.enabled === false) return { ...none, outcome: "disabled" } satisfies ServerTestView
         const principal = yield* principalOf(key)
         const begun = yield* Clock.currentTimeMillis
@@ -161,7 +187,8 @@ export const ServerHandlers = ServerOperations.toLayer(
             reason: null,
             protocolVersion: found.connection.info.protocolVersion,
             serverName: text(found.connection.info.serverInfo["name"]),
-            tools: found.tools
+            tools: found.tools,
+            ...namesOf(name, found.tools, config.nameSeparator)
           })),
           Effect.catch((error) =>
             Effect.succeed<Omit<ServerTestView, "durationMs">>({

@@ -40,6 +40,10 @@ export const ServerTestView = Schema.Struct({
   protocolVersion: Schema.NullOr(Schema.String),
   serverName: Schema.NullOr(Schema.String),
   tools: Schema.Array(Schema.Struct({ name: Schema.String, description: Schema.NullOr(Schema.String) })),
+  /** Names, as clients see them, that many models refuse, with the whole list. */
+  refusedNames: Schema.Array(Schema.String),
+  /** The remedy for these. */
+  namesRemedy: Schema.NullOr(Schema.String),
   durationMs: Schema.Number
 })
 export type ServerTestView = typeof ServerTestView.Type
