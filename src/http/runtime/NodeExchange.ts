@@ -1,6 +1,6 @@
 /**
- * One exchange of `node:http` as a `Wire`, the same under Node and Deno. The hub answers a body over the limit before it
- * has read it to its end, and closes the connection, so that nobody can make it hold more than the limit.
+ * One exchange of `node:http` as a `Wire`, the same under Node and Deno. What of a body is refused is thrown away, so that
+ * nobody can make the hub hold more than the limit.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { type JsonBody, sizeOf } from "../../domain/protocol/json/RawJson.ts"
@@ -20,9 +20,10 @@ import {
 import { NodeBody } from "./NodeBody.ts"
 import { type Leaving, nodeStream, unreadMs, writeAll } from "./NodeStream.ts"
 import type { SilentSockets } from "./SilentSockets.ts"
+import { discardRest, hasRest } from "./UnreadBody.ts"
 import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 
-/** The milliseconds for which, and the bytes up to which, a refused body is still taken in. */
+/** The milliseconds for which, and the bytes up to which, a body beyond all bounds is taken in behind the answer. */
 const lingerMs = 100
 const lingerBytes = 256 * 1024
 
@@ -51,6 +52,7 @@ export class NodeExchange implements WireRequest, WireReply {
   private ends: Array<() => void> | undefined
   private aborts: Array<() => void> | undefined
   private isWatching = false
+  private isAnswered = false
 
   constructor(
     incoming: IncomingMessage,
@@ -118,12 +120,20 @@ export class NodeExchange implements WireRequest, WireReply {
   }
 
   send(status: number, body: JsonBody | undefined, headers?: WireHeaders): void {
+    const { guard, incoming, outgoing } = this
+    if (this.isAnswered || outgoing.headersSent || outgoing.destroyed) return
+    this.isAnswered = true
+    const answer = (): void => this.answer(status, body, headers)
+    // What has failed is called back by nobody.
+    if (guard.hasFailed || !hasRest(incoming)) answer()
+    else discardRest(incoming, guard, answer)
+  }
+
+  private answer(status: number, body: JsonBody | undefined, headers: WireHeaders | undefined): void {
     const { incoming, leaving, outgoing } = this
     if (outgoing.headersSent || outgoing.destroyed) return
     const length = body === undefined ? 0 : sizeOf(body)
-    // The hub throws the rest of an unread body away for a moment, so that the client reads the answer before the
-    // connection goes (a close with unread bytes would reset it).
-    const unread = !incoming.complete && incoming.method === "POST"
+    const unread = hasRest(incoming)
     const all: Record<string, string | number> = { ...headers, ...this.extra }
     if (status !== 204) all["content-length"] = length
     if (unread) all["connection"] = "close"
@@ -225,6 +235,7 @@ export class NodeExchange implements WireRequest, WireReply {
     const { outgoing } = this
     if (outgoing.writableEnded || outgoing.destroyed) return
     if (outgoing.headersSent) return void outgoing.destroy()
+    this.isAnswered = false
     try {
       broken(this)
     } catch {
