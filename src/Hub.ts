@@ -100,9 +100,11 @@ const gauges = Layer.effectDiscard(
     const streams = yield* EventStreams
     const share = yield* FairShare
     const retained = yield* Retained
+    const bodies = yield* BodyBytes
     yield* metrics.gauge("mcphub_requests_waiting", "Requests beyond their user's fair share", share.waiting)
     yield* metrics.total("mcphub_requests_waited_total", "Requests that had to wait for their share", share.waited)
     yield* metrics.gauge("mcphub_users_over_share", "Users who have used up their fair share", share.overdrawn)
+    yield* metrics.gauge("mcphub_bodies_waiting", "Large bodies that wait for their turn", bodies.waiting)
     for (const kind of workKinds) {
       const charged = () => share.charged(kind)
       yield* metrics.total("mcphub_work_units_total", "Units of work charged to users", charged, { kind })

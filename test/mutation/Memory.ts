@@ -14,6 +14,9 @@ const counted = "test/actors/limits/Retained.test.ts"
 const onTheirWay = "test/http/mcp/calls/AnswerBytes.test.ts"
 const parked = "src/actors/calls/ParkedCalls.ts"
 const asked = "test/actors/calls/ParkedCalls.test.ts"
+const largeBodies = "test/http/admission/LargeBodies.test.ts"
+const bodyTurns = "src/actors/limits/BodyTurns.ts"
+const turned = "test/actors/limits/BodyTurns.test.ts"
 const slowBodies = "test/http/admission/SlowBodies.test.ts"
 
 export const memoryRules: ReadonlyArray<Mutation> = [
@@ -177,5 +180,47 @@ export const memoryRules: ReadonlyArray<Mutation> = [
     find: "!room.hold(bytes)",
     replace: "!room.hold(0)",
     tests: ["test/actors/session/ServerNews.test.ts"]
+  },
+  {
+    wrong: "large arguments are held until their call has ended",
+    file: "src/actors/upstream/http/LeavingMessage.ts",
+    find: "if (this.isLast) this.message?.carried.release()",
+    replace: "if (this.isLast) void this.message",
+    tests: [largeBodies]
+  },
+  {
+    wrong: "large arguments take no room of their user's",
+    file: "src/actors/limits/BodyBytes.ts",
+    find: "          reserved = bytes\n          goOn(claim.set(bytes))",
+    replace: "          goOn(claim.set(0))",
+    tests: [largeBodies]
+  },
+  {
+    wrong: "large bodies of one user have no bound together",
+    file: bodyTurns,
+    find: "held + bytes <= this.perUser",
+    replace: "bytes <= this.perUser",
+    tests: [turned, largeBodies]
+  },
+  {
+    wrong: "a user with no large body waits for those of others",
+    file: bodyTurns,
+    find: "return held === 0 || (",
+    replace: "return (",
+    tests: [turned]
+  },
+  {
+    wrong: "an answer to a server's question waits behind the calls that wait for it",
+    file: bodyTurns,
+    find: "!isFree && isAnswer && !account.isBeside",
+    replace: "!isFree && isAnswer && account.isBeside",
+    tests: [turned, largeBodies]
+  },
+  {
+    wrong: "whatever looks like an answer goes beside the turns",
+    file: "src/http/admission/LargeBodies.ts",
+    find: "room.isBeside() && !isAnswer(messages)",
+    replace: "room.isBeside() && isAnswer(messages) && !isAnswer(messages)",
+    tests: [largeBodies]
   }
 ]

@@ -42,6 +42,8 @@ export const disturbances = {
   overflow: { at: 400, tool: "theirs-echo" },
   /** Sixteen bodies of 4 MiB at a time, each of 98,000 objects, which take long to parse. */
   bodies: { at: 16, tool: "theirs-echo" },
+  /** Forty bodies of 3.9 MB at a time, each one text. */
+  posts: { at: 40, tool: "theirs-echo" },
   /** Batches of a hundred notifications, each of which the server hears. */
   batches: { at: 16, tool: "theirs-echo" },
   /** Sessions that are opened, used once and ended, one after the other. */
@@ -68,7 +70,12 @@ const callOf = (name: string, args: object) => ({
 /** Just below the limits of a body: 4 MiB, and 100,000 members. */
 const many = Array.from({ length: 98_000 }, (_, at) => [{}, "x".repeat(28 + (at % 9))]).flat()
 
+const longText = "y".repeat(3_900_000)
+
 const batch = Array.from({ length: 100 }, () => ({ jsonrpc: "2.0", method: "notifications/roots/list_changed" }))
+
+const argumentsOf = (kind: Disturbance): object =>
+  kind === "bodies" ? { many } : kind === "posts" ? { text: longText } : {}
 
 /** One session after the other, each with a call. */
 const opening = (http: RawHttp.RawHttp, key: Redacted.Redacted<string>, at: number, tool: string) =>
@@ -112,6 +119,6 @@ export const disturb = Effect.fnUntraced(function* (
     const last = { ...headers, "last-event-id": first.id ?? "" }
     return yield* RudeClients.floods(origin, { method: "GET", path: "/mcp", headers: last, body: "" }, at)
   }
-  const body = JSON.stringify(kind === "batches" ? batch : callOf(tool, kind === "bodies" ? { many } : {}))
+  const body = JSON.stringify(kind === "batches" ? batch : callOf(tool, argumentsOf(kind)))
   yield* RudeClients.floods(origin, { method: "POST", path: "/mcp", headers, body }, at)
 }, Effect.scoped)

@@ -23,6 +23,8 @@ export interface NeighbourOptions {
   readonly kinds: ReadonlyArray<Disturbance>
   /** Gives the hub, the measured client and the rest processors of their own (`taskset`, four of them). */
   readonly pin: boolean
+  /** Measures the hub's memory in place of calls. */
+  readonly memory?: boolean
   readonly env?: Readonly<Record<string, string>>
   readonly print: (line: string) => void
 }
@@ -57,8 +59,8 @@ const processors = { hub: "0-1", measured: "2", disturber: "3" }
 const pinTo = (processors: string, pid: number): void =>
   void execFileSync("taskset", ["-a", "-p", "-c", processors, String(pid)], { stdio: "ignore" })
 
-export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
-  const { kinds, pin, print, rate, rounds, seconds } = options
+/** The hub and its servers, each in a process of its own, and who disturbs them. */
+export const start = Effect.fnUntraced(function* ({ env, pin }: Pick<NeighbourOptions, "env" | "pin">) {
   const on = (processors: string) =>
     Effect.sync(() => {
       if (pin) pinTo(processors, process.pid)
@@ -79,9 +81,28 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
       }
     },
     provision: HubProcess.withKeys(Object.entries(keys).map(([username, key]) => ({ username, key }))),
-    env: { ...options.env }
+    env: { ...env }
   })
   yield* on(processors.measured)
+
+  /** Disturbs for as long as the scope lives; it has begun. */
+  const disturber = Effect.fnUntraced(function* (kind: Disturbance) {
+    yield* on(processors.disturber)
+    yield* Programs.listening("test/neighbour/disturber.ts", { DISTURBER_KEY: keys.bo }, [hub.origin, kind])
+    yield* on(processors.measured)
+  })
+
+  /** Calls go on when their client has left, until they time out: beside those nothing is quiet. */
+  const isQuiet = Effect.andThen(
+    eventually(hub.gauges, (values) => values.get("mcphub_requests_in_flight") === 0, { deadline: "60 seconds" }),
+    Effect.sleep("1 second")
+  )
+  return { disturber, hub, isQuiet }
+})
+
+export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
+  const { kinds, print, rate, rounds, seconds } = options
+  const { disturber, hub, isQuiet } = yield* start(options)
   const client = yield* McpClient.connect(yield* RawHttp.make(hub.origin), { key: Redacted.make(keys.ada) })
   const call = client.callTool("mine-echo", { text: "x".repeat(200) })
 
@@ -111,19 +132,11 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
 
   const disturbed = (kind: Disturbance) =>
     Effect.gen(function* () {
-      yield* on(processors.disturber)
-      yield* Programs.listening("test/neighbour/disturber.ts", { DISTURBER_KEY: keys.bo }, [hub.origin, kind])
-      yield* on(processors.measured)
+      yield* disturber(kind)
       // What it does has begun; the first moments belong to it alone.
       yield* Effect.sleep("1 second")
       return yield* slice
     }).pipe(Effect.scoped)
-
-  /** Calls go on when their client has left, until they time out: beside those nothing is quiet. */
-  const isQuiet = Effect.andThen(
-    eventually(hub.gauges, (values) => values.get("mcphub_requests_in_flight") === 0, { deadline: "60 seconds" }),
-    Effect.sleep("1 second")
-  )
 
   print("warming up")
   yield* slice
@@ -163,7 +176,7 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
   })
 }, Effect.scoped)
 
-/** `--rounds N --seconds N --rate N --kinds a,b --pin`. */
+/** `--rounds N --seconds N --rate N --kinds a,b --pin --memory`. */
 export const fromArguments = (args: ReadonlyArray<string>): NeighbourOptions => {
   const text = (flag: string): string | undefined => (args.includes(flag) ? args[args.indexOf(flag) + 1] : undefined)
   const number = (flag: string, otherwise: number): number => {
@@ -182,6 +195,7 @@ export const fromArguments = (args: ReadonlyArray<string>): NeighbourOptions => 
     rate: number("--rate", 50),
     kinds,
     pin: args.includes("--pin"),
+    memory: args.includes("--memory"),
     print: (line) => void process.stdout.write(`${line}\n`)
   }
 }

@@ -8,6 +8,7 @@ import { HubConfig } from "../../domain/config/HubConfig.ts"
 import type { RequestId, SessionId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
+import { carriedIn } from "../../domain/protocol/json/CarriedJson.ts"
 import { isSameId, type JsonObject, type JsonRpcRequest } from "../../domain/protocol/JsonRpc.ts"
 import { Telemetry, type TracedRequest } from "../../domain/Telemetry.ts"
 import { AuditTrail } from "../observing/AuditTrail.ts"
@@ -124,6 +125,8 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       const answer = Effect.catchCause(requests.dispatch(call), (cause) => failed(record, cause))
       return telemetry.enabled ? telemetry.wrap(tracedRequest(message, protocolVersion), answer) : answer
     }
+    const carried = carriedIn(message.params)
+    if (carried !== undefined) carried.isTaken = true
     const hasAuditPlace = place === "reserved"
     let holdsPlace = true
     const done = (exit: Exit.Exit<unknown, RequestError>, record: RequestRecord): void => {
@@ -132,6 +135,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
       limits.give(principal.userId, "inFlight")
       try {
         running.delete(record)
+        carried?.release()
         if (record.isPaused) questions.settle(record)
       } finally {
         settle(exit, exchange, record.requestId)
@@ -147,6 +151,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
         activity.requestEnded()
         limits.give(principal.userId, "inFlight")
         if (hasAuditPlace) places.release(principal)
+        carried?.release()
         activity.tellSettled()
       }
       throw defect

@@ -5,6 +5,7 @@
 import { Effect, Predicate } from "effect"
 import type { Access } from "../../domain/access/Access.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
+import { argumentsIn } from "../../domain/protocol/json/CarriedJson.ts"
 import { type ListKind, lists as listMethods } from "../../domain/protocol/Methods.ts"
 import * as ParamHeaders from "../../domain/protocol/eras/ParamHeaders.ts"
 import { eraOf } from "../../domain/protocol/Versions.ts"
@@ -58,9 +59,10 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     if (call.said === undefined) return
     const tool = yield* catalog.toolOf(route, call.context)
     const scanned = ParamHeaders.scan(tool?.["inputSchema"])
-    const problem = scanned.ok
-      ? ParamHeaders.check(call.said.header, scanned.params, call.message.params?.["arguments"])
-      : undefined
+    const problem =
+      scanned.ok && scanned.params.length > 0
+        ? ParamHeaders.check(call.said.header, scanned.params, argumentsIn(call.message.params))
+        : undefined
     if (problem === undefined) return
     const header = Predicate.hasProperty(problem.data, "header") ? String(problem.data.header) : "Mcp-Param"
     return yield* new HeaderMismatch({ header, message: problem.message })

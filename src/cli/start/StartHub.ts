@@ -30,7 +30,7 @@ import { untilThere } from "./DatabaseWait.ts"
 import { checkStart } from "./StartChecks.ts"
 import { openAdminDoor } from "../../http/admin/AdminDoor.ts"
 import { type FirstStart, firstStart, followPassword, isFirstStart } from "./FirstStart.ts"
-import { collectLessOften } from "./Garbage.ts"
+import { collectInQuiet, collectLessOften } from "./Garbage.ts"
 import { untilDefect } from "./LastResort.ts"
 import { roomOf } from "../database/DiskRoom.ts"
 import { sampleSettings } from "../sample/SampleSettings.ts"
@@ -150,6 +150,7 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
 export const runHub = (options: StartOptions) =>
   Effect.gen(function* () {
     yield* Effect.sync(collectLessOften)
+    yield* Effect.forkScoped(collectInQuiet)
     const { services, url } = yield* startHub(options)
     yield* Console.log(`mcphub listening on ${url}`)
     return yield* Effect.provideContext(untilDefect, services)

@@ -23,18 +23,26 @@ export const signedHeaders = [
   "X-MCPHub-User-Groups"
 ] as const
 
+/** A large body in its pieces. */
+export interface SignedPieces {
+  readonly pieces: () => ReadonlyArray<Uint8Array>
+}
+
+const digestOf = (body: string | Uint8Array | SignedPieces): string => {
+  const hash = createHash("sha256")
+  if (typeof body === "string" || body instanceof Uint8Array) return hash.update(body).digest("hex")
+  for (const piece of body.pieces()) hash.update(piece)
+  return hash.digest("hex")
+}
+
 /** The header's value: `v1=` and the HMAC-SHA-256 in hex. An absent body counts as empty. */
 export const sign = (
   secret: string,
   header: (name: (typeof signedHeaders)[number]) => string | undefined,
-  body: string | Uint8Array | undefined
+  body: string | Uint8Array | SignedPieces | undefined
 ): string => {
   const lines = ["mcphub-context-v1", ...signedHeaders.map((name) => header(name) ?? "")]
-  lines.push(
-    createHash("sha256")
-      .update(body ?? "")
-      .digest("hex")
-  )
+  lines.push(digestOf(body ?? ""))
   return `v1=${createHmac("sha256", secret).update(lines.join("\n")).digest("hex")}`
 }
 

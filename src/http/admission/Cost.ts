@@ -9,15 +9,13 @@ import type { UserId } from "../../domain/Ids.ts"
 import type { Wait, Way } from "../wire/Guard.ts"
 import type { WireReply } from "../wire/Wire.ts"
 
-/** Bodies up to here cost no more than their request. */
-export const smallBody = 64 * 1024
 /** Bytes of a body whose parse takes as long as a small request. */
 const bytesPerUnit = 64 * 1024
 
 /** Events that are sent again in the time of a small request. */
 const eventsPerUnit = 64
 
-/** Of a body that is no small one. */
+/** Of a body that is a large one. */
 export const unitsOfBody = (bytes: number): number => bytes / bytesPerUnit
 
 /** Members of JSON that are parsed in the time of a small request. */
@@ -32,6 +30,9 @@ const membersOfStop = 10_000
 export const unitsOfMembers = (members: number): number =>
   members <= membersPerUnit ? 0 : (members / membersPerUnit) * (1 + members / membersOfStop)
 
+/** Of a body that is checked step by step, and stops nobody. */
+export const unitsOfCheckedMembers = (members: number): number => members / membersPerUnit
+
 /** A stream that goes on is paid for with what may have to be sent again. */
 export const unitsOfStream = (kept: { readonly events: number; readonly bytes: number }): number =>
   1 + kept.events / eventsPerUnit + kept.bytes / bytesPerUnit
@@ -45,7 +46,7 @@ export interface Paying {
 }
 
 /** Waits until the user may go on. */
-const turn =
+export const turn =
   (share: FairShare["Service"], userId: UserId, work: Work, units: number, reply: WireReply): Wait<undefined> =>
   (resume) => {
     const takeBack = share.spend(userId, work, units, () => resume(undefined))

@@ -30,6 +30,7 @@ import type { Admitted } from "../admission/Admitted.ts"
 import { presentedKey } from "../admission/Authentication.ts"
 import { admitSite } from "../admission/Sites.ts"
 import * as Cost from "../admission/Cost.ts"
+import * as LargeBodies from "../admission/LargeBodies.ts"
 import { matchPath, type McpPath } from "../admission/McpPaths.ts"
 import * as McpEventTransport from "./McpEventTransport.ts"
 import * as McpStateful from "./McpStateful.ts"
@@ -55,7 +56,15 @@ import {
   unauthorized,
   unavailable
 } from "../wire/Refusals.ts"
-import { maxBodyPieces, type WireBody, type WireHeaders, type WireReply, type WireRequest } from "../wire/Wire.ts"
+import {
+  isLarge,
+  type LargeBody,
+  maxBodyPieces,
+  type WireBody,
+  type WireHeaders,
+  type WireReply,
+  type WireRequest
+} from "../wire/Wire.ts"
 import * as WrongKeys from "../admission/WrongKeys.ts"
 import { everything, type Target } from "../../domain/access/Target.ts"
 
@@ -86,6 +95,7 @@ const make = Effect.gen(function* () {
   const answers = yield* AnswerBytes
   const bodies = yield* BodyBytes
   const paying = { bodies, share }
+  const largeBodies = LargeBodies.make(share, bodies)
   const metrics = yield* HubMetrics
   const rejections = metrics.counter("mcphub_keys_rejected_total", "Requests without a key that opens the hub")
   const wrongKeys = yield* WrongKeys.make
@@ -279,12 +289,22 @@ const make = Effect.gen(function* () {
   ): Way<PostBody.Messages | undefined> {
     const { userId } = principal
     const body = (yield bodyOf(request, principal)) as WireBody
-    const bytes = typeof body === "string" ? 0 : body.byteLength
-    if (bytes > Cost.smallBody && !(yield* Cost.pay(paying, userId, "body", Cost.unitsOfBody(bytes), bytes, reply))) {
-      return void tooManyBodies(reply, bodies.max)
+    if (isLarge(body)) {
+      const messages = yield* largeBodies.messagesOf(body, userId, reply)
+      return messages === undefined ? undefined : yield* paidFor(messages, userId, body.pieces.byteLength, reply)
     }
+    const bytes = typeof body === "string" ? 0 : body.byteLength
     const messages = messagesIn(body, userId, reply)
-    if (messages === undefined) return undefined
+    return messages === undefined ? undefined : yield* paidFor(messages, userId, bytes, reply)
+  }
+
+  /** The messages, once their user has paid for each of them. Undefined: there is no room to wait, and that is answered. */
+  function* paidFor(
+    messages: PostBody.Messages,
+    userId: UserId,
+    bytes: number,
+    reply: WireReply
+  ): Way<PostBody.Messages | undefined> {
     // The first message is paid for with the request.
     const others = messages.kind === "one" ? 0 : messages.items.length - 1
     if (others === 0 || (yield* Cost.pay(paying, userId, "batch", others, bytes, reply))) return messages
@@ -299,7 +319,11 @@ const make = Effect.gen(function* () {
     }
 
   /** The messages in a body. Undefined: there are none to take, and that is answered. */
-  const messagesIn = (body: WireBody, userId: UserId, reply: WireReply): PostBody.Messages | undefined => {
+  const messagesIn = (
+    body: Exclude<WireBody, LargeBody>,
+    userId: UserId,
+    reply: WireReply
+  ): PostBody.Messages | undefined => {
     if (body === "aborted") return undefined
     if (body === "too-large") {
       const message = `The body is larger than ${hub.maxBodyBytes} bytes`

@@ -2,10 +2,14 @@
  * The body of one request of `node:http`, taken in within limits of size, number of chunks, time and its user's room.
  * A body beyond one of them is given up at once and read no further. The two last limits begin to count only where a body
  * does not arrive in one piece, as most do.
+ *
+ * A large one is read on when it is its turn. Until then it waits in its socket, and that time does not count as its own.
  */
 import type { IncomingMessage } from "node:http"
 import type { BodyRoom } from "../../actors/limits/BodyBytes.ts"
+import { looksLikeAnswer } from "../../domain/protocol/json/BodyScanner.ts"
 import { Pieces } from "../../domain/protocol/json/Pieces.ts"
+import { large } from "../../domain/protocol/json/ResponseScanner.ts"
 import type { Guard } from "../wire/Guard.ts"
 import { maxBodyPieces, type BodyLimits, type WireBody } from "../wire/Wire.ts"
 
@@ -25,6 +29,9 @@ export class NodeBody {
   private since = 0
   private takenAt = 0
   private stopTimer: (() => void) | undefined
+  /** It is a large one, and has asked for its turn. */
+  private isLarge = false
+  private stopWaiting: (() => void) | undefined
 
   constructor(incoming: IncomingMessage, guard: Guard, limits: BodyLimits, done: (body: WireBody) => void) {
     this.incoming = incoming
@@ -38,7 +45,7 @@ export class NodeBody {
     const declared = Number(incoming.headers["content-length"] ?? 0)
     if (declared > limits.bytes) return this.finish("too-large")
     guard.on(incoming, "data", (chunk: Buffer) => this.push(chunk))
-    guard.on(incoming, "end", () => this.finish(this.pieces.whole()))
+    guard.on(incoming, "end", () => this.end())
     guard.on(incoming, "error", () => this.abort())
     guard.soon(() => this.watch())
   }
@@ -57,13 +64,42 @@ export class NodeBody {
       if (!room.hold(pieces.byteLength + chunk.length)) return this.giveUp("no-room")
     }
     pieces.push(chunk)
+    if (!this.isLarge && pieces.byteLength > large) this.askTurn()
+  }
+
+  private end(): void {
+    const { isLarge, pieces, room } = this
+    this.finish(isLarge && room !== undefined ? { pieces, room } : pieces.whole())
+  }
+
+  private askTurn(): void {
+    const { guard, incoming, limits, pieces } = this
+    this.isLarge = true
+    this.room ??= limits.room()
+    const bytes = Number(incoming.headers["content-length"] ?? limits.bytes)
+    let isWaiting = true
+    const goOn = (hasRoom: boolean): void => {
+      isWaiting = false
+      this.stopWaiting?.()
+      if (this.isFinished) return
+      if (!hasRoom) return this.giveUp("no-room")
+      this.since = this.takenAt = performance.now()
+      if (this.stopWaiting === undefined) return
+      this.stopWaiting = undefined
+      incoming.resume()
+    }
+    const isAnswer = looksLikeAnswer(pieces.all()[0]!)
+    if (!this.room.turn(bytes, isAnswer, (hasRoom) => guard.run(goOn, hasRoom))) return this.giveUp("no-room")
+    if (!isWaiting || this.isFinished) return
+    incoming.pause()
+    this.stopWaiting = guard.after(limits.milliseconds, () => this.giveUp("no-room"))
   }
 
   /** Not all of it was there with its headers. */
   private watch(): void {
     if (this.isFinished) return
     this.since = this.takenAt = performance.now()
-    this.room = this.limits.room()
+    this.room ??= this.limits.room()
     if (!this.room.hold(this.pieces.byteLength)) return this.giveUp("no-room")
     this.look(false)
   }
@@ -71,7 +107,11 @@ export class NodeBody {
   /** Looks twice before it gives up: what arrived while the process stood still is read in between. */
   private look(isSecond: boolean): void {
     if (this.isFinished) return
-    const { guard, pieces, since, takenAt } = this
+    const { guard, pieces, since, stopWaiting, takenAt } = this
+    if (stopWaiting !== undefined) {
+      this.stopTimer = guard.after(this.limits.milliseconds, () => this.look(false))
+      return
+    }
     const { milliseconds } = this.limits
     const left = milliseconds + Math.min(takenAt, since + pieces.byteLength / leastRate) - performance.now()
     if (left > 0) this.stopTimer = guard.after(Math.ceil(left), () => this.look(false))
@@ -88,7 +128,9 @@ export class NodeBody {
     if (this.isFinished) return
     this.isFinished = true
     this.stopTimer?.()
-    this.room?.end()
+    this.stopWaiting?.()
+    // Of a large body that has come, whoever takes it over says when.
+    if (typeof result === "string" || result instanceof Uint8Array) this.room?.end()
     this.done(result)
   }
 }

@@ -3,11 +3,20 @@
  * Callbacks and not effects, because this is the data path. Every callback runs inside the exchange's guard.
  */
 import type { BodyRoom } from "../../actors/limits/BodyBytes.ts"
+import type { Pieces } from "../../domain/protocol/json/Pieces.ts"
 import type { JsonBody } from "../../domain/protocol/json/RawJson.ts"
 import type { Guard } from "./Guard.ts"
 
+/** A body in the pieces it came in. It counts for its user until the room is told that nobody holds it any more. */
+export interface LargeBody {
+  readonly pieces: Pieces
+  readonly room: BodyRoom
+}
+
 /** A whole body, or why there is none. */
-export type WireBody = Uint8Array | "too-large" | "too-many-pieces" | "too-slow" | "no-room" | "aborted"
+export type WireBody = Uint8Array | LargeBody | "too-large" | "too-many-pieces" | "too-slow" | "no-room" | "aborted"
+
+export const isLarge = (body: WireBody): body is LargeBody => typeof body === "object" && "pieces" in body
 
 /** Chunks a body may come in: each costs as much time as a thousand bytes of it, however little it is. */
 export const maxBodyPieces = 100_000

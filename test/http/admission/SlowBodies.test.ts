@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
-import type { Socket } from "node:net"
 import { BodyBytes } from "../../../src/actors/limits/BodyBytes.ts"
-import { RudeClients, type RunningHub, ScriptedHttpUpstream, TestHub } from "../../../src/testkit/index.ts"
+import { ScriptedHttpUpstream, TestHub } from "../../../src/testkit/index.ts"
 import { eventually } from "../../support/Eventually.ts"
+import { begin, open, untilClosed } from "../support/HalfBodies.ts"
 
 const start = Effect.fnUntraced(function* (bodyTimeout?: number) {
   const upstream = yield* ScriptedHttpUpstream.make()
@@ -15,29 +15,11 @@ const start = Effect.fnUntraced(function* (bodyTimeout?: number) {
   return { upstream, hub, ada, bo, bodies: Context.get(hub.services, BodyBytes) }
 })
 
-/** The begin of a request whose body has N bytes more. */
-const begin = (headers: Readonly<Record<string, string>>, rest: number, body: string | Buffer = "{") => {
-  const all = { host: "127.0.0.1", ...headers, "content-length": String(Buffer.byteLength(body) + rest) }
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  return Buffer.concat([Buffer.from(`POST /mcp HTTP/1.1\r\n${lines.join("")}\r\n`), Buffer.from(body)])
-}
-
-const open = (hub: RunningHub, request: Buffer) =>
-  Effect.tap(RudeClients.socketTo(new URL(hub.url).origin), (socket) => Effect.sync(() => void socket.write(request)))
-
-/** All that comes on a socket until the hub closes it. */
-const untilClosed = (socket: Socket): Effect.Effect<string> =>
-  Effect.callback((resume) => {
-    let text = ""
-    socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk))
-    socket.on("close", () => resume(Effect.succeed(text)))
-  })
-
 describe("a body that does not come to its end", () => {
   it.live("A50: is answered 408 and closed; meanwhile the other user is served, and afterwards this one", () =>
     Effect.gen(function* () {
       const { ada, bo, bodies, hub } = yield* start(5_000)
-      const sockets = yield* Effect.replicateEffect(open(hub, begin(ada.headers, 1_000)), 200)
+      const sockets = yield* Effect.replicateEffect(open(hub.url, begin(ada.headers, 1_000)), 200)
       let answered = 0
       for (const socket of sockets) socket.once("data", () => answered++)
       const closed = yield* Effect.forkChild(Effect.all(sockets.map(untilClosed), { concurrency: "unbounded" }), {
@@ -57,7 +39,7 @@ describe("a body that does not come to its end", () => {
   it.live("A50: has no more time for its bytes coming one by one", () =>
     Effect.gen(function* () {
       const { ada, bo, hub } = yield* start(500)
-      const socket = yield* open(hub, begin(ada.headers, 1_000_000))
+      const socket = yield* open(hub.url, begin(ada.headers, 1_000_000))
       const drip = setInterval(() => socket.write(" "), 20)
       const text = yield* Effect.ensuring(
         untilClosed(socket),
@@ -70,16 +52,21 @@ describe("a body that does not come to its end", () => {
 
   it.live("A50: counts for its user, who is told to wait beyond the limit; the other user is not", () =>
     Effect.gen(function* () {
-      const { ada, bo, bodies, hub } = yield* start()
-      const half = Buffer.alloc(4_000_000, " ")
+      const upstream = yield* ScriptedHttpUpstream.make()
+      const maxMemoryPerUser = 4 * 1024 * 1024
+      const config = { maxMemoryPerUser, maxAnswerBytesPerUser: maxMemoryPerUser }
+      const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } }, config })
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      const bodies = Context.get(hub.services, BodyBytes)
+      const half = Buffer.alloc(50_000, " ")
       const count = Math.floor(bodies.max / half.length)
-      const sockets = yield* Effect.replicateEffect(open(hub, begin(ada.headers, 1_000, half)), count)
+      const sockets = yield* Effect.replicateEffect(open(hub.url, begin(ada.headers, 1_000, half)), count)
       yield* eventually(Effect.sync(bodies.held), (held) => held === count * half.length, { every: "5 millis" })
-      const refused = yield* Effect.flatMap(open(hub, begin(ada.headers, 1_000, half)), untilClosed)
+      const refused = yield* Effect.flatMap(open(hub.url, begin(ada.headers, 1_000, half)), untilClosed)
       assert.match(refused, /^HTTP\/1.1 429 [^]*retry-after: \d+[^]*"kind":"too_many_bodies"/i)
       const pad = "x".repeat(3_000_000)
       assert.deepStrictEqual(yield* bo.request("ping", { pad }), {})
-      assert.strictEqual(bodies.held(), count * half.length)
+      yield* eventually(Effect.sync(bodies.held), (held) => held === count * half.length, { every: "5 millis" })
       for (const socket of sockets) socket.destroy()
       yield* eventually(Effect.sync(bodies.held), (held) => held === 0, { every: "5 millis" })
       assert.deepStrictEqual(yield* ada.request("ping", { pad }), {})

@@ -38,7 +38,10 @@ export interface UpstreamCall {
   readonly context: CallContext
   /** The least severe log level the client wants for this call; a stateless upstream is told with each request. */
   readonly logLevel?: string | undefined
-  /** The result is carried on as it is, whatever it says: it may come as a `RawJson`. */
+  /**
+   * The hub changes nothing on either way: the result may come as a `RawJson`, and large arguments are let go of once they
+   * have been written.
+   */
   readonly raw?: boolean | undefined
   /** The hub asks on its own account: it is not refused for want of a place at the server (`ServerPlaces`). */
   readonly own?: boolean | undefined

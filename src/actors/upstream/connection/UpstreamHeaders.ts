@@ -4,6 +4,7 @@
  * Built fresh for each request from the principal, the session and the server's configuration; nothing of the client's
  * own headers takes part. A service, so that an embedder or a test can replace any part of it.
  */
+import type { OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
 import { Clock, Context, Effect, Layer, Redacted } from "effect"
 import { sign, signatureHeader, type signedHeaders } from "../../../domain/context/ContextSignature.ts"
 import { childEnvironment, Environment, type EnvironmentRecord } from "../../../domain/config/Environment.ts"
@@ -34,7 +35,7 @@ export interface HeaderOptions {
   /** The revision spoken on this upstream connection. */
   readonly protocolVersion: string
   /** The request's body, for the optional signature. */
-  readonly body?: string | undefined
+  readonly body?: OutgoingMessage | undefined
 }
 
 /** All that starts a child process. */

@@ -1,6 +1,7 @@
 /** One HTTP request to a server as `UpstreamHttpExchange` carries it out, and what becomes of it. */
 import type { Fork } from "../../../domain/Guard.ts"
 import type { JsonRpcSuccess } from "../../../domain/protocol/JsonRpc.ts"
+import type { OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
 import type { AnswerRoom } from "../../limits/AnswerBytes.ts"
 import type { Payer } from "../../limits/Payer.ts"
 import type { CallContext } from "../connection/UpstreamConnection.ts"
@@ -37,7 +38,7 @@ export interface ExchangeRequest {
   readonly path: string
   /** Name, value, name, value … */
   readonly headers: Array<string>
-  readonly body: string | null
+  readonly body: OutgoingMessage | null
   /** Bytes of a whole body or stream; of one event when `endless`. */
   readonly maxBytes: number
   /** The response is an event stream without an end. */
@@ -46,7 +47,10 @@ export interface ExchangeRequest {
   readonly abrupt?: boolean
   /** Only the status is of interest: whatever body follows is drained unread. */
   readonly headOnly?: boolean
-  /** The result of a large answer may stay as it came, see `RawJson`. */
+  /**
+   * Nobody reads what passes: the result of a large answer may stay as it came (`RawJson`), and what the request carries
+   * is let go of once it is written.
+   */
   readonly raw?: boolean
   /** What of its user's memory a large answer takes while it arrives; asked for with the first one. Absent: not counted. */
   readonly room?: (payer: Payer) => AnswerRoom

@@ -6,6 +6,7 @@
  */
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { type HeaderParam, scan, toHeaders } from "../../../domain/protocol/eras/ParamHeaders.ts"
+import { argumentsIn } from "../../../domain/protocol/json/CarriedJson.ts"
 import { isJsonObject, textOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 
 export interface ToolHeaders {
@@ -38,6 +39,9 @@ export const make = (onDropped: (tool: string, reason: string) => void): ToolHea
       const kept = tools.filter(usable)
       return kept.length === tools.length ? result : { ...(result as JsonObject), tools: kept }
     },
-    headers: (params) => toHeaders(known.get(textOrEmpty(params?.["name"])) ?? [], params?.["arguments"])
+    headers: (params) => {
+      const declared = known.get(textOrEmpty(params?.["name"]))
+      return declared === undefined || declared.length === 0 ? {} : toHeaders(declared, argumentsIn(params))
+    }
   }
 }

@@ -73,6 +73,10 @@ export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly open:
     this.layerNoDeps.pipe(Layer.provide(UserPools.layer), Layer.provide(FairShare.layer))
 }
 
+/** Whether the request could be sent once more: carried arguments are gone once they have been written. */
+const isThere = ({ body }: UpstreamHttpCalls.PendingCall): boolean =>
+  typeof body === "string" || !body.carried.isReleased
+
 const connect = Effect.fnUntraced(function* (
   options: ConnectOptions
 ): Effect.fn.Return<
@@ -139,7 +143,11 @@ const connect = Effect.fnUntraced(function* (
         onLate,
         onSend: () => void (pending.sent = true)
       })
-      const answer = session.within(send, call.context, (end) => conclude(answers, pending, end), pending.message)
+      const answer = session.within(send, call.context, (end) => conclude(answers, pending, end), {
+        id: pending.id,
+        method: call.method,
+        isThere: () => isThere(pending)
+      })
       return Effect.onExitPrimitive(Effect.catchCause(answer, lostCause), (exit) => {
         calls.close(pending)
         const untold = pending.sent && pending.response === undefined && Exit.hasInterrupts(exit)

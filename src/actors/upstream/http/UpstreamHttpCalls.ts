@@ -19,6 +19,7 @@ import {
 } from "../../../domain/protocol/JsonRpc.ts"
 import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
 import { metaOf } from "../../../domain/protocol/JsonObjects.ts"
+import { encodeRequest, type OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
 import { answeredId, maxBatch } from "../../../domain/protocol/json/ServerMessages.ts"
 import type { Unusable } from "./ExchangeRequest.ts"
 
@@ -27,7 +28,7 @@ export interface PendingCall {
   readonly call: UpstreamCall
   /** The request as sent. */
   readonly message: JsonRpcRequest
-  readonly body: string
+  readonly body: OutgoingMessage
   /** The client's own progress token. */
   readonly token: JsonRpcId | undefined
   sent: boolean
@@ -67,7 +68,7 @@ export const make = (
       call,
       token,
       message,
-      body: JSON.stringify(message),
+      body: encodeRequest(message),
       sent: false,
       response: undefined
     }

@@ -18,6 +18,7 @@ import { large, ResponseScanner } from "../../../domain/protocol/json/ResponseSc
 import { Guard } from "../../../domain/Guard.ts"
 import { ContentDecoding, isDecodable } from "./ContentDecoding.ts"
 import type { ExchangeEnd, ExchangeError, ExchangeRequest, RunningExchange, Unusable } from "./ExchangeRequest.ts"
+import { LeavingMessage } from "./LeavingMessage.ts"
 import { headOf, type ResponseHead } from "./ResponseHead.ts"
 import * as SseDecoder from "./SseDecoder.ts"
 import { type UpstreamFailed, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
@@ -112,8 +113,10 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   start(): void {
     this.request.running.add(this)
-    const { method, path, headers, body } = this.request
-    this.request.pool.dispatch({ method, path, headers, body }, this)
+    const { body, headers, method, path, pool, raw } = this.request
+    if (body === null || typeof body === "string") return pool.dispatch({ method, path, headers, body }, this)
+    headers.push("content-length", String(body.byteLength))
+    pool.dispatch({ method, path, headers, body: new LeavingMessage(body, raw === true) as never }, this)
   }
 
   /** Nobody waits any more: what still comes is late. Before anything was sent, nothing will be. */

@@ -5,7 +5,7 @@
  * forgotten the session and executed nothing, so the connection initializes again, once for all calls that meet the
  * 404, and sends each of them again, once. Another refusal that a ping in the same session meets as well ends that
  * session too (`SessionProbe`); then what is sent again is what was refused in the very words of the ping, or does no
- * harm when it is executed twice.
+ * harm when it is executed twice. Arguments that were let go of cannot be sent again: such a call fails, and says so.
  *
  * Source: MCP `basic/lifecycle` (initialization), `basic/transports` (session management).
  */
@@ -49,8 +49,8 @@ export interface UpstreamHttpSession {
     send: Effect.Effect<ExchangeEnd, WireError>,
     by: CallContext,
     then: (end: ExchangeEnd) => Effect.Effect<A, UpstreamError>,
-    /** The request that is sent; absent for a message that has no answer. */
-    request?: Pick<JsonRpcRequest, "id" | "method">
+    /** The request that is sent, and whether it can be sent once more; absent for a message that has no answer. */
+    request?: Pick<JsonRpcRequest, "id" | "method"> & { readonly isThere: () => boolean }
   ) => Effect.Effect<A, UpstreamError>
   /** Sends a message that has no answer. */
   readonly post: (
@@ -171,16 +171,18 @@ export const make = Effect.fnUntraced(function* (
   const within: UpstreamHttpSession["within"] = (send, by, then, request) => {
     const first = generation
     const hadId = wire.sessionId !== undefined
+    const again = (): Effect.Effect<ExchangeEnd, UpstreamError> =>
+      request?.isThere() === false
+        ? Effect.andThen(renew(first, by), Effect.fail(sessionLost(server)))
+        : inNewSession(send, first, by)
     return Effect.flatMap(send, (end) => {
       const refusal = end.head.status < 400 ? undefined : refusalOf(end, request?.id)
       if (refusal === undefined) return then(end)
-      if (refusal.status === 404) return hadId ? Effect.flatMap(inNewSession(send, first, by), then) : then(end)
+      if (refusal.status === 404) return hadId ? Effect.flatMap(again(), then) : then(end)
       return Effect.flatMap(probe(first, by), (ping) => {
         if (ping === undefined) return then(end)
         const mayRepeat = request === undefined || isRepeatable(request.method)
-        if (mayRepeat || (ping !== "unheard" && isSame(refusal, ping))) {
-          return Effect.flatMap(inNewSession(send, first, by), then)
-        }
+        if (mayRepeat || (ping !== "unheard" && isSame(refusal, ping))) return Effect.flatMap(again(), then)
         return Effect.andThen(renew(first, by), Effect.fail(sessionLost(server)))
       })
     })

@@ -28,13 +28,14 @@ import { sessionLost } from "./UpstreamHttpErrors.ts"
 import type { ExchangeEnd, ExchangeRequest, RunningExchange } from "./ExchangeRequest.ts"
 import { exchange } from "./UpstreamHttpExchange.ts"
 import type { ResponseHead } from "./ResponseHead.ts"
+import type { OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
 import { UserPools } from "./UserPools.ts"
 
 export type WireError = UpstreamUnavailable | UpstreamFailed | CredentialMissing | CredentialUnreadable
 
 export interface WireRequest extends Pick<ExchangeRequest, "method" | "onMessage" | "wasAwaited" | "onLate"> {
   readonly context: CallContext
-  readonly body?: string
+  readonly body?: OutgoingMessage
   readonly lastEventId?: string | undefined
   readonly endless?: boolean
   readonly abrupt?: boolean

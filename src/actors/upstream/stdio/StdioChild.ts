@@ -14,6 +14,8 @@ import process from "node:process"
 import type { Readable } from "node:stream"
 import { type Fork, Guard, type Subject } from "../../../domain/Guard.ts"
 import type { JsonRpcSuccess } from "../../../domain/protocol/JsonRpc.ts"
+import type { OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
+import { onOneLine } from "../../../domain/protocol/json/RawJson.ts"
 import { unitsOfBytes } from "../../limits/FairShare.ts"
 import { PacedReading, type PacedSource } from "../connection/PacedReading.ts"
 import * as NdjsonDecoder from "./NdjsonDecoder.ts"
@@ -54,8 +56,11 @@ export interface StdioChildOptions {
 
 export interface StdioChild {
   readonly pid: number
-  /** Queues one line (without newline) for stdin; false when it was refused because too much waits or stdin is gone. */
-  readonly send: (line: string) => boolean
+  /**
+   * Queues one line (without newline) for stdin; false when it was refused because too much waits or stdin is gone. With
+   * `isLast`, what the line carries is let go of once it has been written.
+   */
+  readonly send: (line: OutgoingMessage, isLast?: boolean) => boolean
   /** Succeeds when the process has exited and everything it wrote has been read. */
   readonly exited: Effect.Effect<ExitStatus>
   readonly stderr: () => ReadonlyArray<string>
@@ -157,10 +162,16 @@ const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOption
 
   return {
     pid: child.pid!,
-    send: (line) => {
+    send: (line, isLast) => {
       const { stdin } = child
-      if (!stdin.writable || stdin.writableLength + line.length > options.maxStdinBytes) return false
-      stdin.write(`${line}\n`)
+      const length = typeof line === "string" ? line.length : line.byteLength
+      if (!stdin.writable || stdin.writableLength + length > options.maxStdinBytes) return false
+      if (typeof line === "string") stdin.write(`${line}\n`)
+      else {
+        const { carried } = line
+        for (const piece of line.pieces()) stdin.write(onOneLine(piece))
+        stdin.write("\n", isLast === true ? () => guard.run(() => carried.release()) : undefined)
+      }
       return true
     },
     exited: Deferred.await(exited),

@@ -39,6 +39,7 @@ import {
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
 import { metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 import { answeredId, maxBatch, readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
+import { encodeRequest, type OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
 import { RawJson } from "../../../domain/protocol/json/RawJson.ts"
 import { metaKeys } from "../../../domain/protocol/eras/RequestMeta.ts"
 import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
@@ -56,8 +57,8 @@ export const requestIdKey = "mcphub/requestId"
 
 export interface StdioConnectionOptions {
   readonly server: string
-  /** Queues one line; false when the child does not read. */
-  readonly send: (line: string) => boolean
+  /** Queues one line; false when the child does not read. With `isLast`, what it carries is let go of once written. */
+  readonly send: (line: OutgoingMessage, isLast: boolean) => boolean
   readonly onMessage: (message: UpstreamMessage) => void
   /** An answer to a request that has ended, or a second answer. */
   readonly onLate: () => void
@@ -107,7 +108,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
   let lastId = 0
   let ended: string | undefined
 
-  const send = (message: JsonRpcMessage) => options.send(JSON.stringify(message))
+  const send = (message: JsonRpcMessage) => options.send(JSON.stringify(message), false)
 
   const unsent = () =>
     ended === undefined
@@ -272,7 +273,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
         const id = ++lastId
         const { clientToken, params } = outgoing(call, options.stateless?.(call) ?? call.params, id, options.tag)
         pending.set(id, { call, clientToken, resume })
-        if (!send(request(id, call.method, params))) {
+        if (!options.send(encodeRequest(request(id, call.method, params)), call.raw === true)) {
           pending.delete(id)
           return resume(Effect.fail(unsent()))
         }

@@ -8,6 +8,7 @@
 import { Result } from "effect"
 import { isJsonObject, metaOf } from "../JsonObjects.ts"
 import { isId, type JsonObject, type JsonRpcErrorObject, type JsonRpcId } from "../JsonRpc.ts"
+import { carriedIn } from "../json/CarriedJson.ts"
 import { isLogLevel, type LogLevel } from "../LogLevels.ts"
 import { invalidParams } from "./StatelessErrors.ts"
 import { statelessVersion } from "../Versions.ts"
@@ -139,7 +140,9 @@ export const capabilityClass = (clientCapabilities: JsonObject): string => JSON.
  * order of their keys; meant to be hashed.
  */
 export const requestClass = (method: string, params: JsonObject = {}): string => {
-  const { _meta: _, inputResponses: _responses, requestState: _state, ...asked } = params
+  const { _meta: _, inputResponses: _responses, requestState: _state, ...given } = params
+  const carried = carriedIn(params)
+  const asked = carried === undefined ? given : { ...given, arguments: carried.value() }
   return JSON.stringify([method, sorted(asked)])
 }
 

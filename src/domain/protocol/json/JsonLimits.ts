@@ -54,7 +54,7 @@ const membersWithin = (source: string | Uint8Array, limits: JsonLimits): number 
       else if (code === quote) inText = false
     } else if (code === quote) inText = true
     else if (code === openObject || code === openArray) {
-      if (++depth > limits.depth) return `is nested deeper than ${spelled(limits.depth)} levels`
+      if (++depth > limits.depth) return tooDeep(limits.depth)
       if (++members > limits.members) return tooMany(limits.members, "members")
     } else if (code === closeObject || code === closeArray) depth--
     else if (code === colon && ++members > limits.members) return tooMany(limits.members, "members")
@@ -65,7 +65,9 @@ const membersWithin = (source: string | Uint8Array, limits: JsonLimits): number 
 
 const spelled = (limit: number): string => (limit === 1_000 ? "a thousand" : String(limit))
 
-const tooMany = (limit: number, what: string): string => `has more than ${limit} ${what}`
+export const tooDeep = (limit: number): string => `is nested deeper than ${spelled(limit)} levels`
+
+export const tooMany = (limit: number, what: string): string => `has more than ${limit} ${what}`
 
 /** The letter itself, or its escape. */
 const spelt = (letter: string): string =>
@@ -74,16 +76,20 @@ const spelt = (letter: string): string =>
 /** A member of this name in any spelling JSON allows, as a key begins: after a brace, a comma or white space. */
 const prototypeMember = new RegExp(`[{,\\s]"${Array.from("__proto__", spelt).join("")}"\\s*:`)
 
+export const notJson = "is not JSON"
+export const notUtf8 = "is not valid JSON in UTF-8"
+export const namesPrototype = 'has a member named "__proto__"'
+
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 /** The value of a text whose size is within the limits. */
 const valueOf = (text: string): ReadJson => {
-  if (prototypeMember.test(text)) return { ok: false, reason: 'has a member named "__proto__"' }
+  if (prototypeMember.test(text)) return { ok: false, reason: namesPrototype }
   try {
     // Only where there is a backslash can a name have an escape.
     return { ok: true, value: text.includes("\\") ? parseJson(text) : JSON.parse(text) }
   } catch {
-    return { ok: false, reason: "is not JSON" }
+    return { ok: false, reason: notJson }
   }
 }
 
@@ -105,7 +111,7 @@ export const readBytes = (bytes: Uint8Array, limits: JsonLimits, weigh?: (member
   try {
     text = utf8.decode(bytes)
   } catch {
-    return { ok: false, reason: "is not valid JSON in UTF-8" }
+    return { ok: false, reason: notUtf8 }
   }
   return valueOf(text)
 }

@@ -49,8 +49,12 @@ const hasLineEnd = (bytes: Uint8Array): boolean => bytes.includes(0x0a) || bytes
  * A piece of JSON without line ends, as an event stream needs it. JSON allows them only between tokens, where they mean
  * no more than a space.
  */
-export const onOneLine = (piece: Uint8Array): Uint8Array =>
-  hasLineEnd(piece) ? piece.map((byte) => (byte === 0x0a || byte === 0x0d ? 0x20 : byte)) : piece
+export const onOneLine = (piece: Uint8Array): Uint8Array => {
+  if (!hasLineEnd(piece)) return piece
+  const line = piece.slice()
+  for (let at = 0; at < line.byteLength; at++) if (line[at] === 0x0a || line[at] === 0x0d) line[at] = 0x20
+  return line
+}
 
 const opening = ({ id }: JsonRpcSuccess): string => `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":`
 

@@ -16,7 +16,7 @@ const talk = ({ severalUsers = false } = {}) => {
   const connection = StdioConnection.make({
     server: "scripted",
     send: (line) => {
-      sent.push(JSON.parse(line))
+      sent.push(JSON.parse(line as string))
       return true
     },
     onMessage: (message) => void outside.push(message),
