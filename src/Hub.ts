@@ -12,6 +12,8 @@ import { AuditTrail } from "./actors/observing/AuditTrail.ts"
 import { BodyBytes } from "./actors/limits/BodyBytes.ts"
 import { FairShare, workKinds } from "./actors/limits/FairShare.ts"
 import * as KeyExpiry from "./actors/observing/KeyExpiry.ts"
+import { KnownServers } from "./actors/catalog/KnownServers.ts"
+import { MissingServers } from "./actors/catalog/MissingServers.ts"
 import { HubMetrics } from "./actors/observing/HubMetrics.ts"
 import { LogOutput } from "./actors/observing/LogOutput.ts"
 import * as LostRequests from "./actors/requests/LostRequests.ts"
@@ -70,7 +72,7 @@ const makeActors = (replace: Replacements) => {
   const replaced = Layer.provideMerge(replace)
   return SessionRegistry.layer.pipe(
     replaced,
-    Layer.provideMerge(LostRequests.layer),
+    Layer.provideMerge([LostRequests.layer, KnownServers.layer, MissingServers.layer]),
     Layer.provideMerge(makeUpstreams(replace)),
     replaced,
     Layer.provideMerge([RequestTracker.layer, UserLimits.layer, FairShare.layer, AnswerBytes.layer, BodyBytes.layer]),

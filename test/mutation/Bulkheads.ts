@@ -70,7 +70,7 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a server whose places are taken is no longer listed",
-    file: "src/actors/catalog/ServerLists.ts",
+    file: "src/actors/catalog/ListPages.ts",
     find: "context, own: true, maxBytes",
     replace: "context, maxBytes",
     tests: [hanging]

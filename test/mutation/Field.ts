@@ -58,14 +58,14 @@ export const fieldRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a list goes on while its pages add nothing",
-    file: "src/actors/catalog/ServerLists.ts",
+    file: "src/actors/catalog/ListPages.ts",
     find: " || items.size === before ? undefined",
     replace: " ? undefined",
     tests: [lists]
   },
   {
     wrong: "a page that fails takes the earlier ones away",
-    file: "src/actors/catalog/ServerLists.ts",
+    file: "src/actors/catalog/ListPages.ts",
     find: "fetched.pages > 0 &&",
     replace: "fetched.pages < 0 &&",
     tests: [lists]
@@ -73,8 +73,8 @@ export const fieldRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a list that was cut is not said to be",
     file: "src/actors/catalog/Catalog.ts",
-    find: "if (origin.incomplete !== undefined) missing.push",
-    replace: "if (origin.incomplete === server) missing.push",
+    find: "if (origin.incomplete !== undefined) {",
+    replace: "if (origin.incomplete === server) {",
     tests: [lists]
   },
   {

@@ -3,6 +3,7 @@ import type { Mutation } from "./Mutation.ts"
 
 const ledger = "src/actors/limits/Retained.ts"
 const lists = "src/actors/catalog/ServerLists.ts"
+const pages = "src/actors/catalog/ListPages.ts"
 const listed = "test/actors/catalog/ServerLists.test.ts"
 const replayed = "test/actors/streams/SessionReplay.test.ts"
 const wishes = "src/actors/session/SessionMemory.ts"
@@ -57,7 +58,7 @@ export const memoryRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a list takes no room in its user's memory",
-    file: lists,
+    file: pages,
     find: "if (!hold(weightOf(page.items)))",
     replace: "if (!hold(0))",
     tests: [listed]
@@ -65,7 +66,7 @@ export const memoryRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a list that was replaced or forgotten keeps its room",
     file: lists,
-    find: "    room.release(cache.get(key)?.bytes ?? 0)\n",
+    find: "    own.get(key)?.list.drop()\n",
     replace: "",
     tests: [listed]
   },
@@ -79,15 +80,15 @@ export const memoryRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a list that was refused keeps the room of its first pages",
     file: lists,
-    find: "Effect.sync(() => room.release(bytes))",
-    replace: "Effect.void",
+    find: "Effect.onError(() => Effect.sync(release))",
+    replace: "Effect.onError(() => Effect.void)",
     tests: [listed]
   },
   {
     wrong: "a list that is to be replaced leaves its successor no room",
     file: lists,
-    find: "room.hold(more, cache.get(key)?.bytes)",
-    replace: "room.hold(more)",
+    find: 'retained.hold(userId, "lists", more, earlier)',
+    replace: 'retained.hold(userId, "lists", more)',
     tests: [listed]
   },
   {

@@ -19,6 +19,10 @@ const echoed = "test/http/mcp/servers/EchoedSecrets.test.ts"
 const canaries = "test/e2e/CanaryFaults.test.ts"
 const renewal = "test/http/mcp/servers/TokenRenewal.test.ts"
 const listing = "test/actors/catalog/ServerLists.test.ts"
+const places = "src/actors/upstream/guards/ChildPlaces.ts"
+const giving = "test/http/mcp/servers/ChildrenGiveWay.test.ts"
+const known = "src/actors/catalog/KnownServers.ts"
+const knowing = "test/http/mcp/servers/KnownServers.test.ts"
 
 export const upstreamRules: ReadonlyArray<Mutation> = [
   {
@@ -347,9 +351,74 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "sessions share what is known of a server's lists",
     file: lists,
-    find: "const cache = new Map<string, Cached>()",
-    replace: `const cache: Map<string, Cached> = ${everybodys("Lists")}`,
+    find: "const own = new Map<string, Own>()",
+    replace: `const own: Map<string, Own> = ${everybodys("Lists")}`,
     tests: [listing]
+  },
+  {
+    wrong: "what is missing for one user is said to be missing for all",
+    file: "src/actors/catalog/MissingServers.ts",
+    find: "of: ({ keyId }) => [...(keys.get(keyId)?.values() ?? [])].map(({ missing }) => missing)",
+    replace: "of: () => [...keys.values()].flatMap((entries) => [...entries.values()].map(({ missing }) => missing))",
+    tests: ["test/http/mcp/servers/MissingServers.test.ts"]
+  },
+  {
+    wrong: "a child of another user gives way though its user has no more of them",
+    file: places,
+    find: 'limits.taken(owner, "children") > limits.taken(userId, "children") + 1',
+    replace: "true",
+    tests: [giving]
+  },
+  {
+    wrong: "a child whose session is in use gives way",
+    file: "src/actors/upstream/links/UpstreamLinks.ts",
+    find: "((!isUsed && !isNew) || options.isIdle())",
+    replace: "!isNew",
+    tests: [giving]
+  },
+  {
+    wrong: "a client is not told that what its server kept for it is gone",
+    file: "src/actors/upstream/links/UpstreamLinks.ts",
+    find: "if (entry.isChild && entry.isUsed) losses.set(server, reason)",
+    replace: "if (entry.isChild && !entry.isUsed) losses.set(server, reason)",
+    tests: [giving]
+  },
+  {
+    wrong: "what is known of a server to one user is known to all",
+    file: known,
+    find: "const { userId } = by.principal\n    const key = keyOf(by)",
+    replace: 'const userId = "all" as UserId\n    const key = keyOf(by)',
+    also: [
+      {
+        file: known,
+        find: "const { standing, userId } = by.principal",
+        replace: 'const { standing } = by.principal\n    const userId = "all" as UserId'
+      },
+      { file: known, find: "JSON.stringify([principal.keyId, server,", replace: "JSON.stringify([server," }
+    ],
+    tests: [knowing]
+  },
+  {
+    wrong: "what is known under one key is known under the user's others, which may have other tokens",
+    file: known,
+    find: "JSON.stringify([principal.keyId, server,",
+    replace: "JSON.stringify([server,",
+    tests: [knowing]
+  },
+  {
+    wrong: "what was known with a token that has changed is still shown",
+    file: known,
+    find: "if (!known.by.principal.standing.isCurrent) {",
+    replace: "if (known.by.principal.standing.isRevoked) {",
+    also: [{ file: known, find: "Effect.sync(() => forgetUser(userId))", replace: "Effect.void" }],
+    tests: [knowing]
+  },
+  {
+    wrong: "what a server shows to one session after it has changed is shown to the others",
+    file: lists,
+    find: " && !unlike.has(key)\n",
+    replace: "\n",
+    tests: [knowing]
   },
   {
     wrong: "sessions share the lists that are being fetched",

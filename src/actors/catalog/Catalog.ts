@@ -14,26 +14,32 @@ import { toolsToStateless, toolToStateful } from "../../domain/protocol/eras/ToS
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../domain/servers/ServerConfig.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
+import { incompleteWord, missingWord, unusableWord } from "../../domain/requests/MissingWords.ts"
 import { InvalidParams } from "../../domain/requests/RequestErrors.ts"
 import type { Room } from "../limits/Retained.ts"
+import type { Item, Items } from "./KeptList.ts"
+import type { Missing } from "./MissingServers.ts"
 import type { Loaded } from "./ResourceNames.ts"
 import type { Route } from "./Route.ts"
 import * as ResourceNames from "./ResourceNames.ts"
-import type { Item, Items, ServerLists } from "./ServerLists.ts"
+import type { ServerLists } from "./ServerLists.ts"
 import type { CallContext } from "../upstream/connection/UpstreamConnection.ts"
 import { type UpstreamError, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
 
-export interface Missing {
-  readonly server: string
-  /** The entry that is missing, as clients would call it; absent where it is the list, or the end of it. */
-  readonly name?: string
-  readonly reason: string
+/** A single entry that no client could read. */
+export interface LeftOut extends Missing {
+  /** As clients would call it. */
+  readonly name: string
 }
 
 export interface Listing {
   readonly items: ReadonlyArray<Item>
   /** Servers whose part is missing, entries that are left out of it, and why. */
   readonly missing: ReadonlyArray<Missing>
+  /** Entries that are missing of lists that are there. */
+  readonly leftOut: ReadonlyArray<LeftOut>
+  /** False: there are servers, and not one could be asked. */
+  readonly isReached: boolean
   /** Milliseconds for which all of it may be kept: the least that any server says. */
   readonly ttlMs: number
 }
@@ -105,10 +111,15 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists, room }: C
 
   const known = new Map<string, KnownTool>()
 
-  const load = (kind: ListKind, servers: Iterable<string>, context: CallContext): Effect.Effect<Loaded> =>
+  const load = (
+    kind: ListKind,
+    servers: Iterable<string>,
+    context: CallContext,
+    get: ServerLists["get"] = lists.get
+  ): Effect.Effect<Loaded> =>
     Effect.forEach(
       servers,
-      (server) => Effect.map(Effect.result(lists.get(server, kind, context)), (result) => [server, result] as const),
+      (server) => Effect.map(Effect.result(get(server, kind, context)), (result) => [server, result] as const),
       { concurrency: "unbounded" }
     ).pipe(Effect.map((entries) => new Map(entries)))
 
@@ -151,26 +162,26 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists, room }: C
   }
 
   /** Entries that clients could not read, of those that the user may see. */
-  const unusable = (kind: ListKind, server: string, access: Access): ReadonlyArray<Missing> =>
+  const unusable = (kind: ListKind, server: string, access: Access): ReadonlyArray<LeftOut> =>
     lists
       .origin(server, kind)
       .unusable.filter(({ name }) => kind !== "tools" || mayUse(access, server, name))
-      .map(({ name, reason }) => ({ server, name: nameOf(kind, server, name), reason }))
+      .map(({ name, reason }) => ({ server, name: nameOf(kind, server, name), why: unusableWord, reason }))
 
   const list: Catalog["list"] = Effect.fnUntraced(function* (kind, access, context) {
     const loaded = yield* load(kind, access.keys(), context)
     const missing: Array<Missing> = []
-    const leftOut: Array<Missing> = []
+    const leftOut: Array<LeftOut> = []
     let ttlMs = Number.POSITIVE_INFINITY
     const byName = new Map<string, Array<{ readonly server: string; readonly item: Item }>>()
     for (const [server, result] of loaded) {
       if (Result.isFailure(result)) {
-        missing.push({ server, reason: result.failure.message })
+        missing.push({ server, why: missingWord(result.failure), reason: result.failure.message })
         continue
       }
       const origin = lists.origin(server, kind)
       ttlMs = Math.min(ttlMs, origin.ttlMs)
-      if (origin.incomplete !== undefined) missing.push({ server, reason: origin.incomplete })
+      if (origin.incomplete !== undefined) missing.push({ server, why: incompleteWord, reason: origin.incomplete })
       leftOut.push(...unusable(kind, server, access))
       for (const [key, item] of result.success) {
         if (kind === "tools" && !mayUse(access, server, key)) continue
@@ -200,7 +211,8 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists, room }: C
       }
     }
     const life = missing.length > 0 || ttlMs === Number.POSITIVE_INFINITY ? 0 : ttlMs
-    return { items, missing: [...missing, ...leftOut], ttlMs: life }
+    const isReached = loaded.size === 0 || [...loaded.values()].some(Result.isSuccess)
+    return { items, missing, leftOut, isReached, ttlMs: life }
   })
 
   const permitted = (kind: "tools" | "prompts", access: Access, route: Route): boolean =>
@@ -247,7 +259,8 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists, room }: C
     const byPrefix = yield* load(
       kind,
       prefixed.map(({ server }) => server),
-      context
+      context,
+      lists.getForCall
     )
     const found = prefixed.filter((route) => {
       const result = byPrefix.get(route.server)

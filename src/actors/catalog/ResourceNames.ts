@@ -17,7 +17,8 @@ import type { Room } from "../limits/Retained.ts"
 import type { CallContext } from "../upstream/connection/UpstreamConnection.ts"
 import * as GivenUris from "./GivenUris.ts"
 import type { Route } from "./Route.ts"
-import type { Items, ServerLists } from "./ServerLists.ts"
+import type { Items } from "./KeptList.ts"
+import type { ServerLists } from "./ServerLists.ts"
 
 export interface ResourceNames {
   readonly resource: (

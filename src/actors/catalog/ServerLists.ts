@@ -1,47 +1,56 @@
 /**
  * The lists (tools, prompts, resources, templates) of the servers behind one session, fetched whole over all pages, once
- * however many ask, and kept until the server says they changed. Belongs to one session: what a server shows may depend
- * on the user and on the client's capabilities, so nothing here is ever shared between users.
+ * however many ask, and kept until the server says they changed. What a server shows may depend on the user and on the
+ * client's capabilities, so nothing here is ever shared between users.
+ *
+ * A server that runs as a child process is not started for its lists where they are known from another session of the
+ * same user (`KnownServers`). What is known is asked for again in the background, over a process that runs already if
+ * there is one, and a change is announced.
  */
 import { Clock, Effect } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import * as SingleFlight from "../../domain/SingleFlight.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
-import { listBytes, readPage } from "../../domain/protocol/json/ServerResults.ts"
-import type { UnusableItem } from "../../domain/protocol/json/ListItems.ts"
-import { weightOf } from "../../domain/protocol/json/JsonWeight.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
-import { lifeOf } from "../../domain/protocol/eras/ToStateless.ts"
+import type { UnusableItem } from "../../domain/protocol/json/ListItems.ts"
+import type { Principal } from "../../domain/identity/Principal.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
+import { serverType } from "../../domain/servers/ServerConfig.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
-import type { Room } from "../limits/Retained.ts"
+import { Retained } from "../limits/Retained.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
-import {
-  MemoryLimitReached,
-  protocolError,
-  type UpstreamError,
-  UpstreamFailed,
-  UpstreamUnavailable
-} from "../../domain/requests/UpstreamErrors.ts"
+import type { UpstreamError, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
+import { ChildPlaces } from "../upstream/guards/ChildPlaces.ts"
+import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 import { UpstreamHealth } from "../upstream/guards/UpstreamHealth.ts"
 import { UpstreamPauses } from "../upstream/guards/UpstreamPauses.ts"
-
-export type Item = JsonObject
-
-/** One server's items by their own key (name or URI). */
-export type Items = ReadonlyMap<string, Item>
+import { type Items, KeptList } from "./KeptList.ts"
+import { type Introduction, type KnownBy, type KnownServer, KnownServers, type Watcher } from "./KnownServers.ts"
+import { fetchAll, type Fetched, late, sentenceOf } from "./ListPages.ts"
 
 export interface ServerLists {
   /** One server's items, at the latest after the list limit; a later answer still fills the cache and is announced. */
   readonly get: (server: string, kind: ListKind, context: CallContext) => Effect.Effect<Items, UpstreamError>
-  /** What is known now, stale or not: enough to route a call to a name already seen. */
+  /** The same for a call, which waits as long as its server's own start may take; the limit is for the list alone. */
+  readonly getForCall: (server: string, kind: ListKind, context: CallContext) => Effect.Effect<Items, UpstreamError>
+  /** The items as they are at hand now, stale or not: enough to route a call to a name already seen. */
   readonly known: (server: string, kind: ListKind) => Items | undefined
   /** What the server's latest list was spoken in, and the milliseconds for which it may still be kept. */
   readonly origin: (server: string, kind: ListKind) => ListOrigin
-  readonly invalidate: (server: string, kinds?: ReadonlyArray<ListKind>) => void
+  /** What is known of a server that need not be started for that. */
+  readonly introduction: (server: string) => Introduction | undefined
+  /** The server has said on the session's connection that these lists are others now. */
+  readonly changed: (server: string, kinds: ReadonlyArray<ListKind>) => void
+  /** A connection to the server stands, and is about to be used. */
+  readonly opened: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
+  readonly closed: (server: string) => void
+  /** There is no connection to the server. */
+  readonly failed: (server: string, error: UpstreamError, context: CallContext) => void
+  /** The server is another now, or out of the session's reach. */
+  readonly forget: (server: string) => void
 }
 
 export interface ListOrigin {
@@ -53,30 +62,19 @@ export interface ListOrigin {
   readonly unusable: ReadonlyArray<UnusableItem>
 }
 
-interface Fetched {
-  readonly items: Items
-  /** Milliseconds, as a stateless server says; the least of all pages. */
-  readonly ttlMs: number | undefined
-  readonly incomplete?: string | undefined
-  readonly unusable: ReadonlyArray<UnusableItem>
-}
-
-interface Cached extends Fetched {
+/** A list over the session's own connection. */
+interface Own {
+  readonly list: KeptList
   readonly fetchedAt: number
   readonly freshUntil: number
-  /** What it takes of its user's memory. */
-  readonly bytes: number
+  /** Why it is still this one. */
+  readonly incomplete?: string | undefined
 }
 
 /** A server that announces changes is believed until it does, within reason; others are asked again soon. */
 const announcedLife = 5 * 60_000
 const unannouncedLife = 5_000
-const maxItems = 20_000
-const maxPages = 100
-/** Milliseconds for a list that a server has not promised. */
-const guessPatience = 2_000
-/** Entries left out of a list that are named. */
-const maxNamed = 20
+const nothing: Items = new Map()
 
 const announces = (connection: UpstreamConnection, kind: ListKind): boolean => {
   const capability = connection.info.capabilities[lists[kind].capability]
@@ -88,160 +86,108 @@ const announces = (connection: UpstreamConnection, kind: ListKind): boolean => {
   )
 }
 
-const fetchAll = (
-  connection: UpstreamConnection,
-  kind: ListKind,
-  context: CallContext,
-  onMessage: (message: UpstreamMessage) => void,
-  hold: (bytes: number) => boolean,
-  patience: number
-): Effect.Effect<Fetched, UpstreamError> => {
-  const fetched: Progress = { items: new Map(), ttlMs: undefined, pages: 0, unusable: [] }
-  const { capabilities, isGuess } = connection.info
-  if (!(lists[kind].capability in capabilities)) return Effect.succeed(fetched)
-  const time = isGuess ? Math.min(guessPatience, patience) : patience
-  return fetchInto(fetched, connection, kind, context, onMessage, hold).pipe(
-    timeoutAwake(time, () => late(connection.server, kind, time)),
-    Effect.as(fetched),
-    // What a later page says or fails to say is no reason to hide the earlier ones; that there is no room for them is.
-    Effect.catchIf(
-      (error) => fetched.pages > 0 && error._tag !== "MemoryLimitReached",
-      ({ message }): Effect.Effect<Fetched> =>
-        Effect.succeed({ ...fetched, incomplete: `Only the first pages of its list could be read: ${message}` })
-    ),
-    // It has not promised any.
-    Effect.catchIf(
-      (error) =>
-        isGuess && (error._tag === "UpstreamErrorResponse" || error._tag === "UpstreamFailed" || isLate(error)),
-      () => Effect.succeed(fetched)
-    )
-  )
-}
-
-/** The pages so far. */
-interface Progress {
-  readonly items: Map<string, Item>
-  ttlMs: number | undefined
-  pages: number
-  readonly unusable: Array<UnusableItem>
-}
-
-const fetchInto = Effect.fnUntraced(function* (
-  fetched: Progress,
-  connection: UpstreamConnection,
-  kind: ListKind,
-  context: CallContext,
-  onMessage: (message: UpstreamMessage) => void,
-  hold: (bytes: number) => boolean
-): Effect.fn.Return<void, UpstreamError> {
-  const { server } = connection
-  const { items } = fetched
-  const { method } = lists[kind]
-  const cursors = new Set<string>()
-  let cursor: string | undefined
-  let maxBytes = listBytes
-  do {
-    const params = cursor === undefined ? undefined : { cursor }
-    const result = yield* connection.request({ method, params, context, own: true, maxBytes, onMessage })
-    const read = readPage(kind, connection.era, result)
-    if (!read.ok) return yield* protocolError(server, "body", read.what)
-    const page = read.value
-    if (items.size + page.items.length > maxItems) {
-      return yield* tooMany(server, `${method} with more than ${maxItems} entries`)
-    }
-    if (!hold(weightOf(page.items))) return yield* noRoom(server, method)
-    const before = items.size
-    for (const [key, item] of page.items) items.set(key, item)
-    fetched.unusable.push(...page.unusable.slice(0, maxNamed - fetched.unusable.length))
-    fetched.pages++
-    if (connection.era === "stateless") {
-      fetched.ttlMs = Math.min(fetched.ttlMs ?? Number.POSITIVE_INFINITY, lifeOf(page.ttlMs))
-    }
-    const next = page.nextCursor
-    // A server that repeats a cursor, or has new ones for ever and nothing to add, would keep the hub reading.
-    cursor = next === undefined || cursors.has(next) || items.size === before ? undefined : next
-    if (cursor === undefined) break
-    cursors.add(cursor)
-    if (cursors.size >= maxPages) return yield* tooMany(server, `${method} with more than ${maxPages} pages`)
-    maxBytes -= JSON.stringify(page.items).length
-    if (maxBytes <= 0) return yield* tooMany(server, `${method} with more than ${listBytes} bytes`)
-  } while (true)
-})
-
-const oneOf: Readonly<Record<ListKind, string>> = {
-  tools: "tool",
-  prompts: "prompt",
-  resources: "resource",
-  templates: "resource template"
-}
-
-const sentenceOf =
-  (kind: ListKind) =>
-  ({ name, reason }: UnusableItem): string =>
-    `The ${oneOf[kind]} ${JSON.stringify(name)} is left out: ${reason}`
-
-const tooMany = (server: string, what: string): UpstreamFailed =>
-  new UpstreamFailed({
-    server,
-    reason: "too-large",
-    phase: "body",
-    message: `Server ${server} answered ${what}; leave out some of what it offers`
-  })
-
-const noRoom = (server: string, method: string): MemoryLimitReached =>
-  new MemoryLimitReached({
-    message: `There is no room for ${method} of server ${server} beside what the hub keeps for this user (half of MAX_MEMORY_PER_USER is for lists); end sessions that are not needed, reach fewer servers, or raise it`
-  })
-
-const isLate = (error: UpstreamError): boolean => error._tag === "UpstreamUnavailable" && error.reason === "timeout"
-
 /** Milliseconds for which a list is not asked for again. */
-const lifeFor = (connection: UpstreamConnection, kind: ListKind, { items, ttlMs }: Fetched): number =>
-  announces(connection, kind) || (connection.info.isGuess && items.size === 0)
-    ? announcedLife
-    : ttlMs === undefined
-      ? unannouncedLife
-      : Math.min(ttlMs, announcedLife)
+const lifeFor = (connection: UpstreamConnection, kind: ListKind, { incomplete, items, ttlMs }: Fetched): number => {
+  if (incomplete !== undefined) return unannouncedLife
+  if (announces(connection, kind) || (connection.info.isGuess && items.size === 0)) return announcedLife
+  return ttlMs === undefined ? unannouncedLife : Math.min(ttlMs, announcedLife)
+}
+
+/** Whether it says that the server is not there as it was, rather than something about its user or the hub. */
+const isOver = (error: UpstreamError): boolean =>
+  error._tag === "UpstreamFailed" ||
+  error._tag === "UpstreamErrorResponse" ||
+  error._tag === "CredentialMissing" ||
+  (error._tag === "UpstreamUnavailable" && error.reason !== "limit" && error.reason !== "backoff")
 
 export interface ListOptions {
-  /** Of the user's memory, for the lists that are kept. */
-  readonly room: Room
+  /** The user as of the latest message. */
+  readonly principal: () => Principal
+  readonly protocolVersion: string
+  readonly clientCapabilities: JsonObject
   readonly links: UpstreamLinks
+  /** A list is another than the client was shown, or came after it had been answered without it. */
+  readonly announce: (kind: ListKind) => void
   /** What a name leads to may be something else now. */
   readonly onChange: () => void
-  /** A list came after the client had been answered without it. */
-  readonly announce: (kind: ListKind) => void
   /** What a server sends beside the answer to a list. */
   readonly onMessage: (server: string, message: UpstreamMessage, context: CallContext) => void
+  /** Runs what nobody waits for, as a request of the session's own. */
+  readonly track: (method: string, use: (context: CallContext) => Effect.Effect<unknown, unknown>) => void
 }
 
-export const make = Effect.fnUntraced(function* ({ announce, links, onChange, onMessage, room }: ListOptions) {
+const keyOf = (server: string, kind: ListKind): string => `${kind}:${server}`
+
+export const make = Effect.fnUntraced(function* (options: ListOptions) {
+  const { announce, links, onChange, onMessage, principal } = options
   const session = yield* Effect.scope
   const hub = yield* HubConfig
   const now = monotonicMillis(yield* Clock.Clock)
   const health = yield* UpstreamHealth
   const settings = yield* Settings
   const pauses = yield* UpstreamPauses
-  const cache = new Map<string, Cached>()
-  /** Outlives the cache: a list that went stale while it was read is still in these words. */
+  const places = yield* ChildPlaces
+  const inFlight = yield* ServerPlaces
+  const retained = yield* Retained
+  const knowledge = yield* KnownServers
+  const { userId } = principal()
+  const own = new Map<string, Own>()
+  /** Lists that are shown without a connection, from what is known. */
+  const borrowed = new Map<string, KeptList>()
+  /** By server: what a process of this session adds to, and what tells it of changes. */
+  const filling = new Map<string, KnownServer>()
+  const watching = new Map<string, { readonly known: KnownServer; readonly stop: () => void }>()
+  /** Lists that the server has said are others now, to this session. */
+  const unlike = new Set<string>()
+  /** Outlives the lists: one that went stale while it was read is still in these words. */
   const spoken = new Map<string, Era>()
   /** In the session's scope: a list is wanted even when its caller stops waiting. */
   const fetching = SingleFlight.make<string, Items, UpstreamError>(session)
   /** Lists somebody was answered without: their arrival is announced, once. */
   const owed = new Set<string>()
-  const keyOf = (server: string, kind: ListKind): string => `${kind}:${server}`
 
-  const forget = (key: string): void => {
-    room.release(cache.get(key)?.bytes ?? 0)
-    cache.delete(key)
+  const forgetOwn = (key: string): void => {
+    own.get(key)?.list.drop()
+    own.delete(key)
     onChange()
   }
 
-  const tellOfUnusable = (
-    server: string,
-    kind: ListKind,
-    unusable: ReadonlyArray<UnusableItem>
-  ): Effect.Effect<void> => {
+  const giveBack = (key: string): void => {
+    borrowed.get(key)?.drop()
+    borrowed.delete(key)
+    onChange()
+  }
+
+  const borrow = (key: string, list: KeptList): void => {
+    if (borrowed.get(key) === list) return
+    giveBack(key)
+    borrowed.set(key, list.keep())
+  }
+
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      for (const { stop } of watching.values()) stop()
+      for (const key of own.keys()) forgetOwn(key)
+      for (const key of borrowed.keys()) giveBack(key)
+    })
+  )
+
+  const atHand = (key: string): KeptList | undefined => own.get(key)?.list ?? borrowed.get(key)
+
+  /** Of servers that run as child processes: what a list of theirs depends on. */
+  const knownBy = (server: string, who: Principal): KnownBy | undefined => {
+    const config = settings.current().mcpServers[server]
+    if (config === undefined || serverType(config) !== "stdio") return undefined
+    const { clientCapabilities, protocolVersion } = options
+    return { principal: who, server, config, protocolVersion, clientCapabilities }
+  }
+
+  const find = (server: string): KnownServer | undefined => {
+    const by = knownBy(server, principal())
+    return by === undefined ? undefined : knowledge.find(by)
+  }
+
+  const tellOfUnusable = (server: string, kind: ListKind, unusable: Fetched["unusable"]): Effect.Effect<void> => {
     const untold = health.odd(server, kind, unusable.map(sentenceOf(kind)))
     if (untold.length === 0) return Effect.void
     return Effect.logWarning(`Server ${server} lists what clients cannot read; the rest of its list is served`).pipe(
@@ -258,27 +204,41 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onChange, on
     const key = keyOf(server, kind)
     const connection = yield* links.get(server, context)
     let bytes = 0
-    const hold = (more: number): boolean => {
+    const release = (): void => retained.release(userId, "lists", bytes)
+    const take = (more: number): boolean => {
       // The list that this one is to replace leaves its room to it, and stays until then.
-      if (!room.hold(more, cache.get(key)?.bytes)) return false
+      const earlier = own.get(key)?.list.replaceable
+      if (!retained.hold(userId, "lists", more, earlier)) return false
       bytes += more
       return true
     }
+    const hold = (more: number): boolean => {
+      if (take(more)) return true
+      while (knowledge.makeRoom(userId)) if (take(more)) return true
+      return false
+    }
     const told = (message: UpstreamMessage): void => onMessage(server, message, context)
-    const fetched = yield* fetchAll(connection, kind, context, told, hold, hub.requestTimeout).pipe(
-      Effect.onError(() => Effect.sync(() => room.release(bytes)))
+    const read = yield* fetchAll(connection, kind, context, told, hold, hub.requestTimeout).pipe(
+      Effect.onError(() => Effect.sync(release)),
+      Effect.tapError((error) => Effect.sync(() => failed(server, error, context)))
     )
     spoken.set(server, connection.era)
+    const list = new KeptList({ ...read, era: connection.era }, bytes, release).keep()
+    const known = filling.get(server)
+    const isKnown = isCurrent() && read.incomplete === undefined && !unlike.has(key)
+    const kept = isKnown && known !== undefined ? known.put(kind, list, now()) : list
     if (isCurrent()) {
       const fetchedAt = now()
-      const life = fetched.incomplete === undefined ? lifeFor(connection, kind, fetched) : unannouncedLife
-      forget(key)
-      cache.set(key, { ...fetched, fetchedAt, freshUntil: fetchedAt + life, bytes })
-    } else room.release(bytes)
-    if (kind === "tools") health.tools(server, fetched.items.size)
-    yield* tellOfUnusable(server, kind, fetched.unusable)
+      forgetOwn(key)
+      own.set(key, { list: kept.keep(), fetchedAt, freshUntil: fetchedAt + lifeFor(connection, kind, read) })
+      if (borrowed.get(key)?.says(kept) === false) owed.add(key)
+      giveBack(key)
+    }
+    list.drop()
+    if (kind === "tools") health.tools(server, read.items.size)
+    yield* tellOfUnusable(server, kind, read.unusable)
     if (owed.delete(key)) announce(kind)
-    return fetched.items
+    return read.items
   })
 
   /** The earlier list stays in use where there is no room for the new one. */
@@ -287,19 +247,71 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onChange, on
       Effect.catchTag("MemoryLimitReached", (error) => {
         const [server, kind, , isCurrent] = of
         const key = keyOf(server, kind)
-        const earlier = isCurrent() ? cache.get(key) : undefined
+        const earlier = isCurrent() ? own.get(key) : undefined
         if (earlier === undefined) return error
         const incomplete = `Its list is an earlier one: ${error.message}`
-        cache.set(key, { ...earlier, incomplete, freshUntil: now() + unannouncedLife })
-        return Effect.succeed(earlier.items)
+        own.set(key, { ...earlier, incomplete, freshUntil: now() + unannouncedLife })
+        return Effect.succeed(earlier.list.read.items)
       })
     )
 
-  const get: ServerLists["get"] = (server, kind, context) =>
-    Effect.suspend(() => {
+  const begin = (server: string, kind: ListKind, context: CallContext) =>
+    fetching.begin(keyOf(server, kind), (isCurrent) => load(server, kind, context, isCurrent))
+
+  const watcherOf = (server: string): Watcher => ({
+    changed: (kind, list) => {
       const key = keyOf(server, kind)
-      const cached = cache.get(key)
-      if (cached !== undefined && now() < cached.freshUntil) return Effect.succeed(cached.items)
+      if (!borrowed.has(key)) return
+      if (list === undefined) giveBack(key)
+      else borrow(key, list)
+      announce(kind)
+    },
+    refresh: (kind) => {
+      if (links.standing(server) === undefined || unlike.has(keyOf(server, kind))) return false
+      options.track(lists[kind].method, (context) => Effect.flatten(begin(server, kind, context)))
+      return true
+    }
+  })
+
+  const watch = (server: string, known: KnownServer): void => {
+    const watched = watching.get(server)
+    if (watched?.known === known) return
+    watched?.stop()
+    watching.set(server, { known, stop: known.watch(watcherOf(server)) })
+  }
+
+  /** Asks for what is known again, once for all sessions, and starts a process for that only where there is room. */
+  const refresh = (known: KnownServer, server: string, kind: ListKind, context: CallContext): Effect.Effect<void> => {
+    if (!known.claims(kind, now()) || known.refreshByOthers(kind)) return Effect.void
+    if (links.standing(server) === undefined && !places.hasFree(userId)) return Effect.void
+    return Effect.asVoid(begin(server, kind, context))
+  }
+
+  /** The list as it is known, where the session has no reason to ask for its own. */
+  const recall = (server: string, kind: ListKind, context: CallContext): Effect.Effect<Items> | undefined => {
+    const key = keyOf(server, kind)
+    const known = unlike.has(key) ? undefined : find(server)
+    if (known === undefined) return undefined
+    const list = known.list(kind)
+    if (list === undefined) {
+      const { info } = known.introduction ?? {}
+      return info === undefined || lists[kind].capability in info.capabilities ? undefined : Effect.succeed(nothing)
+    }
+    watch(server, known)
+    borrow(key, list)
+    const { items } = list.read
+    return known.isOlder(kind, announcedLife, now())
+      ? Effect.as(refresh(known, server, kind, context), items)
+      : Effect.succeed(items)
+  }
+
+  const get: ServerLists["get"] = (server, kind, context) =>
+    Effect.suspend((): Effect.Effect<Items, UpstreamError> => {
+      const key = keyOf(server, kind)
+      const mine = own.get(key)
+      if (mine !== undefined && now() < mine.freshUntil) return Effect.succeed(mine.list.read.items)
+      const recalled = mine === undefined ? recall(server, kind, context) : undefined
+      if (recalled !== undefined) return recalled
       const refusal = (patience: number) => {
         const config = settings.current().mcpServers[server]
         return config === undefined ? undefined : pauses.refusal({ server, config, context }, patience)
@@ -308,8 +320,7 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onChange, on
         owed.add(key)
         return error
       }
-      const begun = fetching.begin(key, (isCurrent) => load(server, kind, context, isCurrent))
-      return Effect.flatMap(begun, (answer) => {
+      return Effect.flatMap(begin(server, kind, context), (answer) => {
         // Nobody waits in vain for a server that is not asked in time.
         const refused = refusal(hub.listTimeout)
         if (refused !== undefined) return without(refused)
@@ -319,33 +330,77 @@ export const make = Effect.fnUntraced(function* ({ announce, links, onChange, on
       })
     })
 
+  const getForCall: ServerLists["getForCall"] = (server, kind, context) =>
+    Effect.suspend((): Effect.Effect<Items, UpstreamError> => {
+      const config = settings.current().mcpServers[server]
+      const isAtHand = atHand(keyOf(server, kind)) !== undefined || find(server)?.list(kind) !== undefined
+      if (config === undefined || isAtHand || links.standing(server) !== undefined) return get(server, kind, context)
+      const reached = inFlight.within({ server, config, context }, links.get(server, context))
+      return Effect.andThen(reached, get(server, kind, context))
+    })
+
+  const failed: ServerLists["failed"] = (server, error, context) => {
+    const by = isOver(error) ? knownBy(server, context.principal) : undefined
+    if (by !== undefined) knowledge.lose(by)
+  }
+
+  const stale = (server: string, kinds: ReadonlyArray<ListKind>): void => {
+    for (const kind of kinds) {
+      const key = keyOf(server, kind)
+      forgetOwn(key)
+      // A fetch under way may already hold the old answer: it is not kept, and the next caller starts another.
+      fetching.forget(key)
+    }
+  }
+
+  const closed = (server: string): void => {
+    stale(server, listKinds)
+    filling.delete(server)
+    for (const kind of listKinds) unlike.delete(keyOf(server, kind))
+  }
+
   return {
     get,
-    known: (server, kind) => cache.get(keyOf(server, kind))?.items,
+    getForCall,
+    known: (server, kind) => atHand(keyOf(server, kind))?.read.items,
     origin: (server, kind) => {
-      const cached = cache.get(keyOf(server, kind))
-      const left = (cached?.ttlMs ?? 0) - (now() - (cached?.fetchedAt ?? 0))
-      return {
-        era: spoken.get(server) ?? "stateful",
-        ttlMs: Math.max(0, left),
-        incomplete: cached?.incomplete,
-        unusable: cached?.unusable ?? []
-      }
+      const key = keyOf(server, kind)
+      const list = atHand(key)
+      const left = (list?.read.ttlMs ?? 0) - (now() - (own.get(key)?.fetchedAt ?? 0))
+      const era = borrowed.get(key)?.read.era ?? spoken.get(server) ?? "stateful"
+      const incomplete = own.get(key)?.incomplete ?? list?.read.incomplete
+      return { era, ttlMs: Math.max(0, left), incomplete, unusable: list?.read.unusable ?? [] }
     },
-    invalidate: (server, kinds = listKinds) => {
+    introduction: (server) => find(server)?.introduction,
+    changed: (server, kinds) => {
       for (const kind of kinds) {
-        const key = keyOf(server, kind)
-        forget(key)
-        // A fetch under way may already hold the old answer: it is not kept, and the next caller starts another.
-        fetching.forget(key)
+        filling.get(server)?.doubt(kind)
+        unlike.add(keyOf(server, kind))
+        giveBack(keyOf(server, kind))
       }
+      stale(server, kinds)
+    },
+    opened: (connection, context) =>
+      Effect.suspend(() => {
+        const { era, info, server } = connection
+        const by = knownBy(server, context.principal)
+        if (by === undefined) return Effect.void
+        const known = knowledge.learn(by, { era, info })
+        filling.set(server, known)
+        watch(server, known)
+        // It runs: what it lists now costs little. And some may still be without what it took long to start for.
+        const old = known.kinds().filter((kind) => known.isOlder(kind, unannouncedLife, now()))
+        const wanted = new Set([
+          ...old.filter((kind) => known.claims(kind, now())),
+          ...listKinds.filter((kind) => owed.has(keyOf(server, kind)))
+        ])
+        return Effect.forEach(wanted, (kind) => begin(server, kind, context), { discard: true })
+      }),
+    closed,
+    failed,
+    forget: (server) => {
+      closed(server)
+      for (const kind of listKinds) giveBack(keyOf(server, kind))
     }
   } satisfies ServerLists
 })
-
-const late = (server: string, kind: ListKind, afterMs: number): Effect.Effect<never, UpstreamUnavailable> =>
-  new UpstreamUnavailable({
-    server,
-    reason: "timeout",
-    message: `Server ${server} did not answer ${lists[kind].method} within ${afterMs} ms`
-  })

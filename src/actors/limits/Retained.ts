@@ -81,7 +81,7 @@ export class Retained extends Context.Service<
     /** Bytes that one user may have of each kind. */
     readonly bounds: RetainedBytes
     /** Takes the bytes if there is room for them, in their kind and in all. */
-    readonly hold: (payer: Payer, kind: RetainedKind, bytes: number) => boolean
+    readonly hold: (payer: Payer, kind: RetainedKind, bytes: number, inPlaceOf?: number) => boolean
     /** Counts what is there already and cannot be refused. */
     readonly count: (payer: Payer, kind: RetainedKind, bytes: number) => void
     readonly release: (payer: Payer, kind: RetainedKind, bytes: number) => void

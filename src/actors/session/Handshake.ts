@@ -10,8 +10,14 @@ import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { eraOf, statelessVersion } from "../../domain/protocol/Versions.ts"
 import type { Call } from "../calls/Call.ts"
 import { OutOfPlace } from "../../domain/requests/RequestErrors.ts"
+import type { ServerLists } from "../catalog/ServerLists.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
+import { MissingServers } from "../catalog/MissingServers.ts"
+import { missingWord } from "../../domain/requests/MissingWords.ts"
+import type { UpstreamConnection } from "../upstream/connection/UpstreamConnection.ts"
+import { missingLine } from "./MissingReport.ts"
 import type { OpenOptions } from "./Session.ts"
+import type { AccessInForce } from "./SessionAccess.ts"
 
 /** How the hub names itself to clients. */
 export const hubInfo = (version: string): JsonObject => ({ name: "mcphub", title: "MCPHub", version })
@@ -25,23 +31,41 @@ const everything: JsonObject = {
   logging: {}
 }
 
-export const make = Effect.fnUntraced(function* (open: OpenOptions, links: UpstreamLinks) {
+export interface HandshakeOptions {
+  readonly open: OpenOptions
+  readonly links: UpstreamLinks
+  readonly lists: ServerLists
+  readonly access: AccessInForce
+}
+
+export const make = Effect.fnUntraced(function* ({ access, links, lists, open }: HandshakeOptions) {
   const hub = yield* HubConfig
+  const missing = yield* MissingServers
   const era = eraOf(open.protocolVersion)
   let initialized = open.adopt !== undefined || open.recovered !== undefined
 
+  const reached = (server: string, call: Call): Effect.Effect<UpstreamConnection | string> =>
+    links.get(server, call.context).pipe(
+      timeoutAwake(hub.listTimeout, () => Effect.succeed(`Server ${server} has not answered yet`)),
+      Effect.catch((error) =>
+        Effect.succeed(`Server ${server} cannot be reached (${missingWord(error)}): ${error.message}`)
+      )
+    )
+
+  /** What was missing when the user's sessions looked last. */
+  const lacking = ({ context }: Call): JsonObject => {
+    const known = missing.of(context.principal).filter(({ server }) => access().has(server))
+    return known.length === 0 ? {} : { instructions: missingLine(known, hub.statusTool) }
+  }
+
   /** Capabilities and instructions of what is behind the endpoint. */
   const offer = Effect.fnUntraced(function* (call: Call) {
-    const result = { capabilities: everything }
-    if (open.target.kind !== "server") return result
-    // One server's endpoint shows that server's own abilities, if it answers soon.
-    const connection = yield* links.get(open.target.name, call.context).pipe(
-      Effect.asSome,
-      timeoutAwake(hub.listTimeout, () => Effect.succeedNone),
-      Effect.catch(() => Effect.succeedNone)
-    )
-    if (connection._tag === "None") return result
-    const { era: spoken, info } = connection.value
+    if (open.target.kind !== "server") return { capabilities: everything, ...lacking(call) }
+    // One server's endpoint shows that server's own abilities, if they are known or it answers soon.
+    const introduced = lists.introduction(open.target.name)
+    const connection = introduced === undefined ? yield* reached(open.target.name, call) : introduced
+    if (typeof connection === "string") return { capabilities: everything, instructions: connection }
+    const { era: spoken, info } = connection
     const same = era === "stateful" && spoken === "stateful"
     return {
       capabilities: same ? info.capabilities : serverCapabilitiesAcross(info.capabilities),

@@ -137,7 +137,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     background,
     connection: (server) => [...links.live()].find((live) => live.server === server),
     attribute: (server, message) => bridge.attribute(server, message),
-    invalidate: (server, kinds) => lists.invalidate(server, kinds),
+    changed: (server, kinds) => lists.changed(server, kinds),
     logLevel: () => memory.logLevel(),
     resourceNames: (server, uri) => subscriptions.names(server, uri)
   })
@@ -168,15 +168,26 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     listens: (server) => [...memory.urisOf(server)].length > 0,
     onMessage: hear,
     onOpen: (connection, context) =>
-      Effect.andThen(logLevel.onOpen(connection, context), subscriptions.restore(connection, context)),
-    onClosed: (server) => lists.invalidate(server)
+      Effect.all(
+        [
+          lists.opened(connection, context),
+          logLevel.onOpen(connection, context),
+          subscriptions.restore(connection, context)
+        ],
+        { discard: true }
+      ),
+    onClosed: (server) => lists.closed(server),
+    onFailed: (server, error, context) => lists.failed(server, error, context)
   })
   const lists: ServerLists.ServerLists = yield* ServerLists.make({
-    room: rooms.lists,
+    principal: activity.principal,
+    protocolVersion,
+    clientCapabilities: open.capabilities,
     links,
     onChange: () => catalog.forget(),
     announce: messages.announce,
-    onMessage: onSessionMessage
+    onMessage: onSessionMessage,
+    track: (method, use) => background.track(activity.principal(), method, use)
   })
   const catalog: Catalog.Catalog = yield* Catalog.make({
     lists,
@@ -214,6 +225,7 @@ export const make = Effect.fnUntraced(function* (options: ActorOptions) {
     open,
     access,
     catalog,
+    lists,
     links,
     bridge,
     messages,

@@ -56,7 +56,7 @@ export const make = Effect.fnUntraced(function* (options: AdmissionOptions) {
 
   const drop = (server: string, why: string): Effect.Effect<void> =>
     Effect.suspend(() => {
-      lists.invalidate(server)
+      lists.forget(server)
       return links.drop(server, why)
     })
 

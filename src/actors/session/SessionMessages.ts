@@ -26,8 +26,11 @@ export interface SessionMessages {
   readonly ofCall: (call: Call, connection: UpstreamConnection, message: UpstreamMessage) => void
   /** A message that concerns the session rather than one request. */
   readonly ofSession: (server: string, message: UpstreamMessage, context: CallContext) => void
-  /** The hub's own word to whoever made the call, where the client wants to hear of this level. */
-  readonly say: (call: Call, level: LogLevel, text: string) => void
+  /**
+   * The hub's own word to whoever made the call, where the client wants to hear of this level. `where it listens`: it is
+   * not worth making a stream of the answer.
+   */
+  readonly say: (call: Call, level: LogLevel, text: string, how?: "where it listens") => void
   /** Tells the client that a list has changed. */
   readonly announce: (kind: ListKind) => void
 }
@@ -41,7 +44,8 @@ export interface MessageOptions {
   readonly connection: (server: string) => UpstreamConnection | undefined
   /** Lets a call in flight ask on behalf of the session, see `EraBridge.attribute`. */
   readonly attribute: (server: string, message: JsonRpcRequest) => boolean
-  readonly invalidate: (server: string, kinds: ReadonlyArray<ListKind>) => void
+  /** A server has said that these lists are others now. */
+  readonly changed: (server: string, kinds: ReadonlyArray<ListKind>) => void
   /** What a stateful client has set. */
   readonly logLevel: () => string | undefined
   /** What the client calls a resource it wants to hear of, see `ResourceSubscriptions`. */
@@ -105,7 +109,7 @@ export const make = (options: MessageOptions): SessionMessages => {
         return
       default: {
         const stale = listKinds.filter((kind) => lists[kind].changed === message.method)
-        if (stale.length > 0) options.invalidate(server, stale)
+        if (stale.length > 0) options.changed(server, stale)
         events.publish(message)
       }
     }
@@ -141,8 +145,8 @@ export const make = (options: MessageOptions): SessionMessages => {
     return !isLogLevel(chosen) || passes(level, chosen)
   }
 
-  const say: SessionMessages["say"] = (call, level, data) => {
-    if (!wants(call, level)) return
+  const say: SessionMessages["say"] = (call, level, data, how) => {
+    if (!wants(call, level) || (how !== undefined && era === "stateful" && !events.attached())) return
     const message = notification("notifications/message", { level, logger: "mcphub", data })
     // A stream that stands needs no other to be opened for it.
     if (era === "stateless" || !events.attached()) call.exchange.send(message)

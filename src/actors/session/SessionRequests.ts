@@ -6,15 +6,17 @@ import { Effect, Predicate } from "effect"
 import type { Access } from "../../domain/access/Access.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { argumentsIn } from "../../domain/protocol/json/CarriedJson.ts"
-import { type ListKind, lists as listMethods } from "../../domain/protocol/Methods.ts"
+import type { ListKind } from "../../domain/protocol/Methods.ts"
 import * as ParamHeaders from "../../domain/protocol/eras/ParamHeaders.ts"
 import { eraOf } from "../../domain/protocol/Versions.ts"
 import type { Call } from "../calls/Call.ts"
 import * as Carrier from "./Carrier.ts"
 import type { Catalog } from "../catalog/Catalog.ts"
 import type { Route } from "../catalog/Route.ts"
+import type { ServerLists } from "../catalog/ServerLists.ts"
 import type { EraBridge } from "../calls/EraBridge.ts"
 import * as Handshake from "./Handshake.ts"
+import * as MissingReport from "./MissingReport.ts"
 import {
   HeaderMismatch,
   InvalidParams,
@@ -36,6 +38,7 @@ export interface RequestDependencies {
   readonly open: OpenOptions
   readonly access: AccessInForce
   readonly catalog: Catalog
+  readonly lists: ServerLists
   readonly links: UpstreamLinks
   readonly bridge: EraBridge
   readonly messages: SessionMessages
@@ -44,9 +47,10 @@ export interface RequestDependencies {
 }
 
 export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
-  const { access, bridge, catalog, links, logLevel, messages, open, subscriptions } = options
+  const { access, bridge, catalog, links, lists, logLevel, messages, open, subscriptions } = options
   const era = eraOf(open.protocolVersion)
-  const handshake = yield* Handshake.make(open, links)
+  const handshake = yield* Handshake.make({ open, links, lists, access })
+  const report = yield* MissingReport.make({ era, target: open.target, access, catalog, messages })
   const { carry, reach } = yield* Carrier.make({ era, access, catalog, links, bridge, messages, logLevel })
 
   const text = (call: Call, field: string): Effect.Effect<string, InvalidParams> => {
@@ -87,14 +91,8 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     })
   }
 
-  const list = Effect.fnUntraced(function* (call: Call, kind: ListKind) {
-    if (call.message.params?.["cursor"] !== undefined) {
-      return yield* new InvalidParams({ message: "Unknown cursor: lists are answered whole, on one page" })
-    }
-    const { items, missing, ttlMs } = yield* catalog.list(kind, access(), call.context)
-    const result = { [listMethods[kind].field]: items, ...(era === "stateless" ? { ttlMs } : {}) }
-    return missing.length === 0 ? result : { ...result, _meta: { "mcphub/missing": missing } }
-  })
+  const list = (call: Call, kind: ListKind): Effect.Effect<unknown, RequestError> =>
+    call.message.params?.["cursor"] === undefined ? report.list(call, kind) : unknownCursor
 
   const complete = Effect.fnUntraced(function* (call: Call) {
     const ref = call.message.params?.["ref"]
@@ -109,6 +107,22 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     }
     return yield* new InvalidParams({ message: 'completion/complete needs "params.ref" with a "name" or a "uri"' })
   })
+
+  const callTool = (call: Call, name: string): Effect.Effect<unknown, RequestError> =>
+    Effect.suspend(() => {
+      const admittedBy = access()
+      return Effect.flatMap(catalog.tool(name, admittedBy, call.context), (route) =>
+        era === "stateful"
+          ? renamed(call, route, "name", admittedBy)
+          : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name", admittedBy))
+      )
+    })
+
+  /** The hub's own tool, unless a server has one of its name. */
+  const status = (call: Call, name: string): Effect.Effect<unknown, RequestError> =>
+    Effect.flatMap(report.answers(name, call), (isOwn): Effect.Effect<unknown, RequestError> =>
+      isOwn ? report.status(call) : callTool(call, name)
+    )
 
   const setLevel = (call: Call) =>
     Effect.flatMap(text(call, "level"), (level) => Effect.as(logLevel.set(level, call.context), {}))
@@ -146,12 +160,7 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
         const name = textOf(call, "name")
         if (name === undefined) return textMissing(call, "name")
         call.record.target = name
-        const admittedBy = access()
-        return Effect.flatMap(catalog.tool(name, admittedBy, call.context), (route) =>
-          era === "stateful"
-            ? renamed(call, route, "name", admittedBy)
-            : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name", admittedBy))
-        )
+        return name === MissingReport.statusTool ? status(call, name) : callTool(call, name)
       }
       case "prompts/get": {
         const name = textOf(call, "name")
@@ -177,6 +186,8 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
 
   return { dispatch } satisfies SessionRequests
 })
+
+const unknownCursor = new InvalidParams({ message: "Unknown cursor: lists are answered whole, on one page" })
 
 const textOf = (call: Call, field: string): string | undefined => {
   const value = call.message.params?.[field]

@@ -11,6 +11,7 @@ import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { type ServerConfig, serverType } from "../../domain/servers/ServerConfig.ts"
 import { HubMetrics } from "../observing/HubMetrics.ts"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
+import { missingWord } from "../../domain/requests/MissingWords.ts"
 import { FairShare } from "../limits/FairShare.ts"
 import { ChildPlaces } from "./guards/ChildPlaces.ts"
 import { ServerPlaces } from "./guards/ServerPlaces.ts"
@@ -111,13 +112,15 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         yield* allowed(name, options.context)
         const scope = yield* Effect.scope
         // What fails because its own session closes says nothing about the server.
-        const failed = (reason: string) =>
-          Effect.sync(() => (scope.state._tag === "Closed" ? undefined : health.failed(name, reason)))
+        const failed = (why: string, reason: string) =>
+          Effect.sync(() => (scope.state._tag === "Closed" ? undefined : health.failed(name, why, reason)))
         const connection = yield* Effect.acquireUseRelease(
           Effect.sync(() => health.connecting(name)),
           () =>
             Effect.tapError(open({ ...options, onNoise: noiseOf(name) }), (error) =>
-              isOfServer(error) ? failed(error.message) : Effect.sync(() => health.refused(name, error.message))
+              isOfServer(error)
+                ? failed(missingWord(error), error.message)
+                : Effect.sync(() => health.refused(name, missingWord(error), error.message))
             ),
           () => Effect.sync(() => health.attempted(name))
         )
@@ -126,7 +129,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           () => Effect.sync(() => health.closed(name))
         )
         yield* tellOfOddities(name, connection)
-        yield* Effect.forkScoped(Effect.flatMap(connection.closed, failed))
+        yield* Effect.forkScoped(Effect.flatMap(connection.closed, (reason) => failed("closed", reason)))
         return paced(connection, config)
       })
 

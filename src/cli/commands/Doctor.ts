@@ -131,7 +131,11 @@ const serverFinding = (server: ServerTestView): Finding => {
         `try it as a user: MCPHUB_KEY=… mcphub server test ${server.name}`
       )
     case "failed":
-      return fail(check, server.reason ?? "failed", "correct its entry in the settings, or its server")
+      return fail(
+        check,
+        `${server.why ?? "failed"}: ${server.reason ?? "no reason is known"}`,
+        "correct its entry in the settings, or its server"
+      )
   }
 }
 

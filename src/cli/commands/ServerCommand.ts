@@ -31,7 +31,7 @@ const ls = Command.make("ls", {}, () =>
     (admin) => admin.serverList(),
     (servers) =>
       table(
-        ["name", "type", "state", "connections", "troubled", "tools", "reason"],
+        ["name", "type", "state", "connections", "troubled", "tools", "why", "reason"],
         servers.map((one) => [
           one.name,
           one.type,
@@ -39,6 +39,7 @@ const ls = Command.make("ls", {}, () =>
           String(one.connections),
           troubled(one.troubles),
           one.tools === null ? "-" : String(one.tools),
+          one.why ?? "",
           [one.reason ?? one.troubles[0]?.reason, ...one.oddities].filter(Predicate.isNotNullish).join("; ")
         ]),
         "No servers; add one to the settings file"
@@ -67,6 +68,7 @@ const test = Command.make(
     facts([
       ["server", result.name],
       ["outcome", result.outcome],
+      ...(result.why === null ? [] : [["why", result.why] as const]),
       ...(result.reason === null ? [] : [["reason", result.reason] as const]),
       ...(result.protocolVersion === null ? [] : [["protocol", result.protocolVersion] as const]),
       ...(result.serverName === null ? [] : [["says it is", result.serverName] as const]),

@@ -65,6 +65,8 @@ export interface HubConfigShape {
   readonly auditRetentionDays: number
   /** Separator between server and tool in exposed names. */
   readonly nameSeparator: string
+  /** Whether the tool that tells of missing servers is listed while there are any. */
+  readonly statusTool: boolean
   /** Extra `Host` / `Origin` host names accepted besides loopback and the bound address. */
   readonly allowedHosts: ReadonlyArray<string>
   /** Origins of web pages and browser extensions that may use the hub, as a browser writes them. */
@@ -105,6 +107,7 @@ export const defaults: HubConfigShape = {
   logRequests: "all",
   auditRetentionDays: 90,
   nameSeparator: "-",
+  statusTool: true,
   allowedHosts: [],
   allowedOrigins: [],
   allowedNetworks: [],
@@ -186,6 +189,7 @@ const variables = {
     (text) => (/^[-_./]{1,3}$/.test(text) ? text : undefined),
     defaults.nameSeparator
   ),
+  statusTool: flag("STATUS_TOOL", defaults.statusTool),
   allowedHosts: parsed(
     "ALLOWED_HOSTS",
     "host names or IP addresses, separated by commas",

@@ -41,5 +41,7 @@ export interface HubErrorData {
   readonly retryAfterMs?: number | undefined
   /** Progress of an exchange with a server: sending, waiting for an answer, reading it whole or as a stream. */
   readonly phase?: "send" | "headers" | "body" | "stream" | undefined
+  /** The servers that could not be reached, and why. */
+  readonly missing?: ReadonlyArray<unknown> | undefined
   readonly requiredCapabilities?: { readonly [capability: string]: unknown } | undefined
 }

@@ -48,6 +48,8 @@ export const errorRow = (error: RequestError): ErrorRow => {
       return row(hubCodes.outcomeUnknown, "answer_lost")
     case "AuditUnavailable":
       return row(hubCodes.upstreamUnavailable, "audit_unavailable", true)
+    case "NothingReachable":
+      return row(hubCodes.upstreamUnavailable, "nothing_reachable", true)
     case "ServerOverloaded":
       return row(hubCodes.overloaded, "server_overloaded", true)
     case "MemoryLimitReached":

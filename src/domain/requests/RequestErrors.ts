@@ -40,6 +40,14 @@ export class AnswerLost extends Schema.TaggedError<AnswerLost>()("AnswerLost", {
   message: Schema.String
 }) {}
 
+/** Of all servers that a list would be of, none could be asked. */
+export class NothingReachable extends Schema.TaggedError<NothingReachable>()("NothingReachable", {
+  message: Schema.String,
+  missing: Schema.Array(
+    Schema.Struct({ server: Schema.String, why: Schema.String, reason: Schema.String, since: Schema.String })
+  )
+}) {}
+
 /** A group of the user requires the audit trail, which has no place for this request now. */
 export class AuditUnavailable extends Schema.TaggedError<AuditUnavailable>()("AuditUnavailable", {
   message: Schema.String
@@ -67,6 +75,7 @@ export type RequestError =
   | UserOverloaded
   | AnswerLost
   | AuditUnavailable
+  | NothingReachable
   | ClientCapabilityMissing
   | UpstreamError
   | RequestTimeout

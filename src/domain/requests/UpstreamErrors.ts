@@ -22,6 +22,8 @@ export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>
     "disabled",
     "limit"
   ]),
+  /** The reason of the failure that is waited after, where the reason itself is only that. */
+  because: Schema.optional(Schema.String),
   message: Schema.String,
   retryAfterMs: Schema.optional(Schema.Number)
 }) {}

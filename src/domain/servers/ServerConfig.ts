@@ -9,6 +9,8 @@ const Strings = Schema.Record(Schema.String, Schema.String)
 export const ServerOptions = Schema.Struct({
   /** Milliseconds until a request to this server times out. */
   timeout: Schema.optional(Schema.Number),
+  /** Milliseconds within which a connection to this server must be initialized. */
+  initTimeout: Schema.optional(Schema.Number),
   resetTimeoutOnProgress: Schema.optional(Schema.Boolean),
   /** Milliseconds no request may exceed, progress or not. */
   maxTotalTimeout: Schema.optional(Schema.Number),

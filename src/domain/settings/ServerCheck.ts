@@ -106,6 +106,7 @@ const checkTransport = (config: ServerConfig, problem: Report, warning: Report):
 const checkNumbers = (config: ServerConfig, problem: Report): void => {
   const numbers: ReadonlyArray<readonly [string, number | undefined]> = [
     ["options.timeout", config.options?.timeout],
+    ["options.initTimeout", config.options?.initTimeout],
     ["options.maxTotalTimeout", config.options?.maxTotalTimeout],
     ["keepAliveInterval", config.keepAliveInterval]
   ]

@@ -23,6 +23,7 @@ export const toErrorObject = (error: RequestError, requestId: RequestId | undefi
     origin,
     ...("server" in error ? { server: error.server } : {}),
     ...("retryAfterMs" in error && error.retryAfterMs !== undefined ? { retryAfterMs: error.retryAfterMs } : {}),
+    ...("missing" in error ? { missing: error.missing } : {}),
     ...("phase" in error ? { phase: error.phase } : {}),
     ...("requiredCapabilities" in error ? { requiredCapabilities: error.requiredCapabilities } : {})
   }

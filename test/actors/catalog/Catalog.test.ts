@@ -94,7 +94,7 @@ const catalog = Effect.fnUntraced(function* (
           Effect.map((found) => `${found.server}:${found.name}`),
           Effect.catch((error) => Effect.succeed(`${error._tag}: ${error.message}`))
         ),
-      invalidate: session.lists.invalidate,
+      invalidate: session.lists.closed,
       prompt: route("prompt"),
       resource: route("resource"),
       template: route("template"),
@@ -311,7 +311,7 @@ describe("a server that does not answer", () => {
         listing.items.map(({ name }) => name),
         ["notes-search"]
       )
-      assert.deepStrictEqual(listing.missing, [{ server: "broken", reason: "out of order" }])
+      assert.deepStrictEqual(listing.missing, [{ server: "broken", why: "upstream_error", reason: "out of order" }])
       assert.strictEqual(yield* ada.tool("broken-search"), "UpstreamErrorResponse: out of order")
       assert.isUndefined(yield* ada.toolOf({ server: "broken", name: "search" }))
       yield* TestClock.adjust("5 seconds")

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import { UpstreamHealth } from "../../../src/actors/upstream/guards/UpstreamHealth.ts"
-import type { Items } from "../../../src/actors/catalog/ServerLists.ts"
+import type { Items } from "../../../src/actors/catalog/KeptList.ts"
 import type { JsonObject } from "../../../src/domain/protocol/JsonRpc.ts"
 import type { ScriptedCall, Script } from "../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
@@ -102,7 +102,7 @@ describe("a server's list", () => {
       yield* TestClock.adjust(10_000)
       yield* second.list("notes")
       assert.strictEqual(second.listBytes(), 2 * each)
-      second.lists.invalidate("notes")
+      second.lists.closed("notes")
       assert.strictEqual(second.listBytes(), each)
       assert.strictEqual((yield* third.list("notes")).size, 20)
       for (const { end } of sessions) yield* end
@@ -236,12 +236,12 @@ describe("a server's list", () => {
       const [ada, bo] = [yield* hub.session("ada"), yield* hub.session("bo")]
       for (const { list } of [ada, bo]) yield* Effect.all([list("notes"), list("notes", "prompts")])
       version = 2
-      ada.lists.invalidate("notes", ["tools"])
+      ada.lists.changed("notes", ["tools"])
       assert.isUndefined(ada.lists.known("notes", "tools"))
       assert.deepStrictEqual(names(yield* ada.list("notes")), ["tool-2"])
       assert.deepStrictEqual(names(yield* ada.list("notes", "prompts")), ["prompt-1"])
       assert.deepStrictEqual(names(yield* bo.list("notes")), ["tool-1"])
-      ada.lists.invalidate("notes")
+      ada.lists.closed("notes")
       assert.deepStrictEqual(names(yield* ada.list("notes", "prompts")), ["prompt-2"])
     }).pipe(Effect.scoped)
   )
@@ -252,7 +252,7 @@ describe("a server's list", () => {
       const ada = yield* (yield* upstreams({ notes: { url: one.url } })).session("ada")
       const before = yield* Effect.forkChild(ada.list("notes"))
       const old = yield* one.arrived
-      ada.lists.invalidate("notes", ["tools"])
+      ada.lists.changed("notes", ["tools"])
       const after = yield* Effect.forkChild(ada.list("notes"))
       ;(yield* one.arrived).result(tools("new"))
       assert.deepStrictEqual(names(yield* Fiber.join(after)), ["new"])
@@ -269,7 +269,7 @@ describe("a server's list", () => {
       const ada = yield* (yield* upstreams({ notes: { url: one.url } })).session("ada")
       const before = yield* Effect.forkChild(ada.list("notes"))
       const old = yield* one.arrived
-      ada.lists.invalidate("notes", ["tools"])
+      ada.lists.changed("notes", ["tools"])
       old.result(tools("old"))
       yield* Fiber.join(before)
       const after = yield* Effect.forkChild(ada.list("notes"))

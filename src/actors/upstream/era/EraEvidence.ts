@@ -9,6 +9,7 @@ import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import { eraOf, statelessVersion } from "../../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
+import type { StartLimits } from "../connection/StartLimits.ts"
 import type { UpstreamInfo } from "../connection/UpstreamConnection.ts"
 import { discovered, offered } from "./StatelessEnvelope.ts"
 import {
@@ -37,8 +38,8 @@ export const overloaded = ({ message, server }: UpstreamErrorResponse, retryAfte
  * How long an answer to `server/discover` is waited for, of the time there is to connect: at most half where the other era
  * is still to be tried, all of it where the settings leave no other.
  */
-export const patienceFor = (config: ServerConfig, initTimeout: number): number =>
-  config.era === "stateless" ? initTimeout : Math.min(discoverMs, initTimeout / 2)
+export const patienceFor = (config: ServerConfig, { startMs, waitMs }: StartLimits): number =>
+  config.era === "stateless" ? startMs : Math.min(discoverMs, waitMs / 2)
 
 /**
  * A server of sessions knows `initialize`; who refuses it with one of these may know the stateless revision alone. A

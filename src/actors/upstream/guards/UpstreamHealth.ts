@@ -16,7 +16,8 @@ export interface ServerStatus {
    * nothing about the server, and others may reach it.
    */
   readonly state: "unknown" | "connecting" | "connected" | "failed" | "disabled"
-  /** What went wrong last, until a connection opens. */
+  /** What went wrong last, until a connection opens: in a word (`missingWord`) and in a sentence. */
+  readonly why?: string | undefined
   readonly reason?: string | undefined
   readonly connections: number
   readonly tools?: number | undefined
@@ -37,9 +38,9 @@ export class UpstreamHealth extends Context.Service<
     readonly connected: (server: string) => void
     readonly closed: (server: string) => void
     /** An attempt failed, or a connection ended by itself. */
-    readonly failed: (server: string, reason: string) => void
+    readonly failed: (server: string, why: string, reason: string) => void
     /** An attempt was refused to its user, who lacks something. */
-    readonly refused: (server: string, reason: string) => void
+    readonly refused: (server: string, why: string, reason: string) => void
     readonly tools: (server: string, count: number) => void
     /** What is odd about a part of the server now, in sentences; those that were not told before. */
     readonly odd: (server: string, part: string, sentences: ReadonlyArray<string>) => ReadonlyArray<string>
@@ -60,6 +61,7 @@ export class UpstreamHealth extends Context.Service<
         const { attempts, connections } = known ?? { attempts: 0, connections: 0 }
         const nothing = {
           hasFailed: false,
+          why: undefined,
           reason: undefined,
           tools: undefined,
           odd: new Map(),
@@ -76,12 +78,13 @@ export class UpstreamHealth extends Context.Service<
         connected: (server) => {
           const of = seen(server)
           of.connections++
+          of.why = undefined
           of.reason = undefined
           of.hasFailed = false
         },
         closed: (server) => void seen(server).connections--,
-        failed: (server, reason) => void Object.assign(seen(server), { reason, hasFailed: true }),
-        refused: (server, reason) => void (seen(server).reason = reason),
+        failed: (server, why, reason) => void Object.assign(seen(server), { why, reason, hasFailed: true }),
+        refused: (server, why, reason) => void Object.assign(seen(server), { why, reason }),
         tools: (server, count) => void (seen(server).tools = count),
         odd: (server, part, sentences) => {
           const { odd, told } = seen(server)
@@ -93,12 +96,13 @@ export class UpstreamHealth extends Context.Service<
         },
         status: Effect.sync(() =>
           Object.entries(settings.current().mcpServers).map(([name, config]): ServerStatus => {
-            const { connections, odd, reason, tools, told: _, ...of } = seen(name)
+            const { connections, odd, reason, tools, told: _, why, ...of } = seen(name)
             const state = config.enabled === false ? "disabled" : stateOf({ connections, ...of })
             return {
               name,
               type: serverType(config),
               state,
+              why,
               reason,
               connections,
               tools,
@@ -116,6 +120,7 @@ interface Seen {
   attempts: number
   connections: number
   hasFailed: boolean
+  why: string | undefined
   reason: string | undefined
   tools: number | undefined
   readonly odd: Map<string, ReadonlyArray<string>>

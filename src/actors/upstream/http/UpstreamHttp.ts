@@ -11,6 +11,7 @@ import { FairShare } from "../../limits/FairShare.ts"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { Guard } from "../../../domain/Guard.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import { startLimits } from "../connection/StartLimits.ts"
 import { notification } from "../../../domain/protocol/JsonRpc.ts"
 import { isStateful, latestStateful } from "../../../domain/protocol/Versions.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
@@ -85,7 +86,7 @@ const connect = Effect.fnUntraced(function* (
   UpstreamHeaders | UserPools | AnswerBytes | FairShare | RequestTracker | Scope.Scope
 > {
   const { name: server } = options
-  const { initTimeout } = yield* HubConfig
+  const { startMs } = yield* startLimits(options.config)
   const tracker = yield* RequestTracker
   const onLate = () => tracker.lateResponse(server)
   const wire = yield* UpstreamHttpWire.make(
@@ -161,7 +162,7 @@ const connect = Effect.fnUntraced(function* (
         session.remember(by)
         return send()
       }).pipe(
-        timeoutAwake(initTimeout, () => Effect.fail(closedError(server, "headers", "did not accept a message in time")))
+        timeoutAwake(startMs, () => Effect.fail(closedError(server, "headers", "did not accept a message in time")))
       )
     )
 

@@ -10,7 +10,7 @@
  * Source: MCP `basic/lifecycle` (initialization), `basic/transports` (session management).
  */
 import { Deferred, Effect, FiberHandle, type Scope } from "effect"
-import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import { startLimits } from "../connection/StartLimits.ts"
 import * as SingleFlight from "../../../domain/SingleFlight.ts"
 import {
   type JsonRpcNotification,
@@ -79,7 +79,7 @@ export const make = Effect.fnUntraced(function* (
   onRenew: (by: CallContext) => Effect.Effect<void>
 ): Effect.fn.Return<UpstreamHttpSession, never, Scope.Scope> {
   const { server, wire, calls, closed, onLate } = answers
-  const { initTimeout } = yield* HubConfig
+  const { startMs } = yield* startLimits(options.config)
   const scope = yield* Effect.scope
   const stream = yield* FiberHandle.make<void>()
   const wanted = wire.protocolVersion
@@ -87,7 +87,7 @@ export const make = Effect.fnUntraced(function* (
   let info: UpstreamInfo = { protocolVersion: wanted, ...readAbilities({}) }
   /** Counts the sessions: tells a call that is refused in one whether another has dealt with it. */
   let generation = 0
-  const probe = SessionProbe.make({ answers, scope, patience: initTimeout, generation: () => generation })
+  const probe = SessionProbe.make({ answers, scope, patience: startMs, generation: () => generation })
   const renewals = SingleFlight.make<string, void, UpstreamError>(scope, () => connectionGone(server))
 
   const post: UpstreamHttpSession["post"] = (message, by) =>
@@ -147,12 +147,12 @@ export const make = Effect.fnUntraced(function* (
   const inTime = (opening: Effect.Effect<void, UpstreamError>) =>
     opening.pipe(
       Effect.mapError((error) => unopened(server, error)),
-      timeoutAwake(initTimeout, () =>
+      timeoutAwake(startMs, () =>
         Effect.fail(
           new UpstreamUnavailable({
             server,
             reason: "timeout",
-            message: `Server ${server} did not finish initialize within ${initTimeout} ms; check its log, or raise INIT_TIMEOUT`
+            message: `Server ${server} did not finish initialize within ${startMs} ms; check its log, or raise its options.initTimeout or INIT_TIMEOUT`
           })
         )
       )

@@ -14,7 +14,7 @@ import { standardHeaders } from "../../../domain/protocol/eras/StandardHeaders.t
 import { firstAnswerBytes, listBytes, readPage } from "../../../domain/protocol/json/ServerResults.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import { statelessVersion } from "../../../domain/protocol/Versions.ts"
-import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import { startLimits } from "../connection/StartLimits.ts"
 import type { AnswerBytes } from "../../limits/AnswerBytes.ts"
 import type { FairShare } from "../../limits/FairShare.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
@@ -72,7 +72,7 @@ export const connect = Effect.fnUntraced(function* (
 > {
   const { name: server } = options
   const tracker = yield* RequestTracker
-  const patience = patienceFor(options.config, (yield* HubConfig).initTimeout)
+  const patience = patienceFor(options.config, yield* startLimits(options.config))
   const services = yield* Effect.context<never>()
   const onLate = () => tracker.lateResponse(server)
   const wire = yield* UpstreamHttpWire.make(options, statelessVersion)

@@ -30,6 +30,7 @@ import {
   type UpstreamMessage,
   withParts
 } from "../connection/UpstreamConnection.ts"
+import { limitsOf, type StartLimits } from "../connection/StartLimits.ts"
 import { UpstreamConnector } from "../UpstreamConnector.ts"
 import {
   askedPause,
@@ -38,6 +39,7 @@ import {
   type UpstreamError,
   UpstreamUnavailable
 } from "../../../domain/requests/UpstreamErrors.ts"
+import { missingWord } from "../../../domain/requests/MissingWords.ts"
 import { UpstreamPauses } from "../guards/UpstreamPauses.ts"
 
 export interface UpstreamLinks {
@@ -86,6 +88,8 @@ export interface LinkOptions {
   /** Runs on every fresh connection before its first call (log level, subscriptions). */
   readonly onOpen: (connection: UpstreamConnection, context: CallContext) => Effect.Effect<void>
   readonly onClosed: (server: string) => void
+  /** A connection could not be opened. */
+  readonly onFailed: (server: string, error: UpstreamError, context: CallContext) => void
 }
 
 interface Open {
@@ -114,10 +118,12 @@ interface Failure {
 const firstPause = 1_000
 const longestPause = 30_000
 /**
- * In `INIT_TIMEOUT`s. The transports keep that limit themselves and can say more when it passes; here is the end of what
+ * In times of a start. The transports keep that limit themselves and can say more when it passes; here is the end of what
  * they do not count: a question in the other era before it, and what happens on the hub's own side.
  */
 const longestOpening = 2
+const stillStartingMs = 5_000
+
 const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: string) => boolean): Isolation => {
   if (config.isolation !== undefined) return config.isolation
   return serverType(config) !== "stdio" && keepsNoState(name) ? "user" : "session"
@@ -218,6 +224,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     scope: Scope.Closeable
   ) {
     const isolation = isolationOf(server, config, shared.keepsNoState)
+    const { startMs } = limitsOf(config, hub.initTimeout)
     const request: ConnectOptions = {
       name: server,
       config,
@@ -236,12 +243,12 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     const connected = yield* connecting.pipe(
       Scope.provide(scope),
       timeoutAwake(
-        longestOpening * hub.initTimeout,
+        longestOpening * startMs,
         () =>
           new UpstreamUnavailable({
             server,
             reason: "timeout",
-            message: `Server ${server} was not initialized within ${longestOpening * hub.initTimeout} ms`
+            message: `Server ${server} was not initialized within ${longestOpening * startMs} ms`
           })
       )
     )
@@ -289,6 +296,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     const found = Exit.findError(exit)
     // What fails because its own session closes says nothing about the server.
     if (found._tag === "Failure" || session.state._tag === "Closed") return
+    options.onFailed(server, found.success, context)
     const pauseMs = note(server, found.success)
     const config = settings.current().mcpServers[server]
     // The circuit breaker has told of its own pause.
@@ -313,6 +321,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       return new UpstreamUnavailable({
         server,
         reason: "backoff",
+        because: missingWord(failure.error),
         message: failure.error.message,
         retryAfterMs: Math.ceil(failure.retryAt - moment)
       })
@@ -353,12 +362,26 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       return opening.has(server) ? connecting : Effect.andThen(unlessPaused(server), connecting)
     })
 
+  /** A process that is slow to start is waited for no longer than any server, and goes on starting. */
+  const waited = (
+    server: string,
+    { startMs, waitMs }: StartLimits,
+    opened: Effect.Effect<UpstreamConnection, UpstreamError>
+  ): Effect.Effect<UpstreamConnection, UpstreamError> => {
+    if (startMs === waitMs) return opened
+    const message = `Server ${server} is still starting after ${waitMs} ms; that goes on, so try again soon`
+    return timeoutAwake(waitMs, () =>
+      Effect.fail(new UpstreamUnavailable({ server, reason: "timeout", message, retryAfterMs: stillStartingMs }))
+    )(opened)
+  }
+
   const get: UpstreamLinks["get"] = (server, context) =>
     Effect.suspend(() => {
       const config = settings.current().mcpServers[server]
       // What stands is no opening: its requests wait by themselves.
       if (config === undefined || open.has(server)) return found(server, context)
-      return pauses.respect({ server, config, context }, "initialize", () => found(server, context))
+      const opened = () => waited(server, limitsOf(config, hub.initTimeout), found(server, context))
+      return pauses.respect({ server, config, context }, "initialize", opened)
     })
 
   /** Whoever waits for a connection that is being opened gets one under what is in force now. */

@@ -12,6 +12,7 @@ import { firstAnswerBytes, readIntroduction } from "../../../domain/protocol/jso
 import { isStateful, latestStateful } from "../../../domain/protocol/Versions.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import { discoveredInfo, discoverRefused, initializeRefused, patienceFor } from "../era/EraEvidence.ts"
+import type { StartLimits } from "../connection/StartLimits.ts"
 import type { StdioConnection } from "./StdioConnection.ts"
 import type { ConnectOptions, UpstreamInfo } from "../connection/UpstreamConnection.ts"
 import { type EraNotSpoken, eraNotSpoken, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
@@ -19,8 +20,7 @@ import { type EraNotSpoken, eraNotSpoken, UpstreamUnavailable } from "../../../d
 export interface HandshakeOptions {
   readonly options: ConnectOptions
   readonly connection: StdioConnection
-  /** Milliseconds. */
-  readonly initTimeout: number
+  readonly limits: StartLimits
   /** What the child wrote to stderr, as the end of a sentence. */
   readonly lastWords: () => string
 }
@@ -31,7 +31,7 @@ const unavailable = (server: string, reason: UpstreamUnavailable["reason"], mess
   new UpstreamUnavailable({ server, reason, message })
 
 export const initialize = (handshake: HandshakeOptions): Handshake => {
-  const { connection, initTimeout, lastWords, options } = handshake
+  const { connection, lastWords, limits, options } = handshake
   const { clientCapabilities: capabilities, clientInfo, context, name, onMessage } = options
   const protocolVersion = isStateful(options.protocolVersion) ? options.protocolVersion : latestStateful
   return connection
@@ -43,9 +43,9 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
       onMessage
     })
     .pipe(
-      timeoutAwake(initTimeout, () => {
-        const limit = `did not answer initialize within ${initTimeout} ms`
-        const remedy = "check its command, or raise INIT_TIMEOUT if it is slow to start"
+      timeoutAwake(limits.startMs, () => {
+        const limit = `did not answer initialize within ${limits.startMs} ms`
+        const remedy = "check its command, or raise its options.initTimeout or INIT_TIMEOUT if it is slow to start"
         return Effect.fail(unavailable(name, "timeout", `Server "${name}" ${limit}; ${remedy}${lastWords()}`))
       }),
       Effect.catchTags({
@@ -64,10 +64,10 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
 }
 
 export const discover = (handshake: HandshakeOptions): Handshake => {
-  const { connection, initTimeout, lastWords, options } = handshake
+  const { connection, lastWords, limits, options } = handshake
   const { config, context, name } = options
   const question = { method: "server/discover", params: undefined, maxBytes: firstAnswerBytes, onMessage: () => {} }
-  const duration = patienceFor(config, initTimeout)
+  const duration = patienceFor(config, limits)
   const other = (reason: UpstreamUnavailable["reason"], message: string) =>
     Effect.fail(eraNotSpoken("stateless", unavailable(name, reason, message)))
   return connection.request({ ...question, context }).pipe(

@@ -17,6 +17,7 @@ import { AnswerBytes } from "../../limits/AnswerBytes.ts"
 import { FairShare, turn } from "../../limits/FairShare.ts"
 import * as Payer from "../../limits/Payer.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
+import { limitsOf } from "../connection/StartLimits.ts"
 import { scrubberOf } from "../connection/UpstreamSecrets.ts"
 import * as StdioChild from "./StdioChild.ts"
 import { StdioChildren } from "./StdioChildren.ts"
@@ -204,7 +205,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       const lines = scrubber.text(child.stderr().slice(-10).join("\n")).slice(-2_000)
       return lines === "" ? " and wrote nothing to stderr" : `; it wrote: ${lines}`
     }
-    const handshake = { options, connection, initTimeout, lastWords }
+    const handshake = { options, connection, limits: limitsOf(config, initTimeout), lastWords }
     if (era === "stateless") {
       const info = yield* StdioHandshake.discover(handshake)
       return yield* StdioStateless.make({

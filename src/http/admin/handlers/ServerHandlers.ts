@@ -4,10 +4,12 @@
 import { Clock, Effect, Option, Predicate, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { CallContext, UpstreamConnection } from "../../../actors/upstream/connection/UpstreamConnection.ts"
+import { limitsOf } from "../../../actors/upstream/connection/StartLimits.ts"
 import { UpstreamBreakers } from "../../../actors/upstream/guards/UpstreamBreakers.ts"
 import { ServerFigures } from "../../../actors/upstream/guards/ServerFigures.ts"
 import { ServerStates } from "../../../actors/upstream/guards/ServerStates.ts"
 import { UpstreamConnector } from "../../../actors/upstream/UpstreamConnector.ts"
+import { missingWord } from "../../../domain/requests/MissingWords.ts"
 import type { UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
 import { UpstreamHeaders } from "../../../actors/upstream/connection/UpstreamHeaders.ts"
 import { UpstreamHealth } from "../../../actors/upstream/guards/UpstreamHealth.ts"
@@ -151,6 +153,7 @@ export const ServerHandlers = ServerOperations.toLayer(
             name: one.name,
             type: one.type,
             state: one.state,
+            why: one.why ?? null,
             reason: one.reason ?? null,
             connections: one.connections,
             paused: breakers.paused(one.name),
@@ -170,6 +173,7 @@ export const ServerHandlers = ServerOperations.toLayer(
           name,
           refusedNames: [],
           namesRemedy: null,
+          why: null,
           reason: null,
           protocolVersion: null,
           serverName: null,
@@ -179,11 +183,12 @@ export const ServerHandlers = ServerOperations.toLayer(
         if (server.enabled === false) return { ...none, outcome: "disabled" } satisfies ServerTestView
         const principal = yield* principalOf(key)
         const begun = yield* Clock.currentTimeMillis
-        const limit = config.initTimeout + config.listTimeout
+        const limit = limitsOf(server, config.initTimeout).startMs + config.listTimeout
         const tried = yield* probe(name, server, principal).pipe(
           Effect.map((found): Omit<ServerTestView, "durationMs"> => ({
             name,
             outcome: "ok",
+            why: null,
             reason: null,
             protocolVersion: found.connection.info.protocolVersion,
             serverName: text(found.connection.info.serverInfo["name"]),
@@ -194,6 +199,7 @@ export const ServerHandlers = ServerOperations.toLayer(
             Effect.succeed<Omit<ServerTestView, "durationMs">>({
               ...none,
               outcome: error._tag === "CredentialMissing" ? "needs-credential" : "failed",
+              why: missingWord(error),
               reason: reasonOf(error, name, principal)
             })
           ),
@@ -202,7 +208,8 @@ export const ServerHandlers = ServerOperations.toLayer(
             Option.getOrElse((): Omit<ServerTestView, "durationMs"> => ({
               ...none,
               outcome: "failed",
-              reason: `Server ${name} did not connect and list its tools within ${limit} ms; see its log, or raise INIT_TIMEOUT`
+              why: "timeout",
+              reason: `Server ${name} did not connect and list its tools within ${limit} ms; see its log, or raise its options.initTimeout or INIT_TIMEOUT`
             }))
           )
         )

@@ -9,6 +9,8 @@ export const ServerView = Schema.Struct({
   type: Schema.String,
   /** `unknown` until the first connection: the hub connects when a session needs it. */
   state: Schema.String,
+  /** The failure in a word, as lists and the log have it, and in a sentence. */
+  why: Schema.NullOr(Schema.String),
   reason: Schema.NullOr(Schema.String),
   connections: Schema.Number,
   /** Users whose circuit breaker pauses the server. */
@@ -35,7 +37,8 @@ export const ServerTestView = Schema.Struct({
   name: Schema.String,
   /** `needs-credential`: it works only with a user's own token. */
   outcome: Schema.Literals(["ok", "failed", "needs-credential", "disabled"]),
-  /** The failure and its remedy, if it failed. */
+  /** The failure in a word, if it failed, and with its remedy. */
+  why: Schema.NullOr(Schema.String),
   reason: Schema.NullOr(Schema.String),
   protocolVersion: Schema.NullOr(Schema.String),
   serverName: Schema.NullOr(Schema.String),

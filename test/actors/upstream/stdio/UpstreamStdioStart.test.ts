@@ -77,7 +77,8 @@ describe("a stdio server that does not start", () => {
       const failure = yield* failedScript({ silent: true })
       assert.strictEqual(failure.reason, "timeout")
       assert.include(failure.message, "INIT_TIMEOUT")
-    }).pipe(Effect.scoped, Effect.provide(layer({ config: { initTimeout: 300 } })))
+      assert.include(failure.message, "within 300 ms")
+    }).pipe(Effect.scoped, Effect.provide(layer({ config: { initTimeout: 75 } })))
   )
 
   it.live("leaves no process when whoever waits for it gives up", () =>

@@ -7,6 +7,7 @@ import { Effect, Exit, Layer, Scope, SubscriptionRef } from "effect"
 import { FairShare } from "../../../../src/actors/limits/FairShare.ts"
 import { HubMetrics } from "../../../../src/actors/observing/HubMetrics.ts"
 import { RequestTracker } from "../../../../src/actors/requests/RequestTracker.ts"
+import { KnownServers } from "../../../../src/actors/catalog/KnownServers.ts"
 import * as ServerLists from "../../../../src/actors/catalog/ServerLists.ts"
 import { SharedUpstreams } from "../../../../src/actors/upstream/links/SharedUpstreams.ts"
 import { StdioChildren } from "../../../../src/actors/upstream/stdio/StdioChildren.ts"
@@ -35,7 +36,7 @@ export type Servers = Readonly<Record<string, ServerConfig>>
 
 const layer = (settings: SubscriptionRef.SubscriptionRef<SettingsValue>, config: Partial<HubConfigShape>) =>
   SharedUpstreams.layer.pipe(
-    Layer.provideMerge(UpstreamConnector.layer),
+    Layer.provideMerge([UpstreamConnector.layer, KnownServers.layer]),
     Layer.provideMerge([UpstreamHttp.layerNoDeps, UpstreamStdio.layer]),
     Layer.provideMerge([
       UpstreamHeaders.layer,
@@ -75,7 +76,10 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
     const messages = yield* Heard.make<UpstreamMessage>()
     const closed = yield* Heard.make<string>()
     const announced = yield* Heard.make<ListKind>()
-    const links = yield* UpstreamLinks.make({
+    const sessionId = SessionId.make(`session-${username}-${++opened}`)
+    /** A fresh context, with a request id of its own. */
+    const context = () => ({ ...contextOf(username, options.tokens), sessionId })
+    const links: UpstreamLinks.UpstreamLinks = yield* UpstreamLinks.make({
       principal: () => contextOf(username, options.tokens).principal,
       admits: () => true,
       isIdle: options.isIdle ?? (() => true),
@@ -84,26 +88,30 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       offered: () => ({}),
       clientInfo: { name: "test", version: "1" },
       onMessage: (_, message) => messages.add(message),
-      onOpen: options.onOpen ?? (() => Effect.void),
-      onClosed: (server) => closed.add(server)
+      onOpen: (connection, context) =>
+        Effect.andThen(lists.opened(connection, context), options.onOpen?.(connection, context) ?? Effect.void),
+      onFailed: (server, error, context) => lists.failed(server, error, context),
+      onClosed: (server) => {
+        lists.closed(server)
+        closed.add(server)
+      }
     }).pipe(Scope.provide(scope))
     const retained = yield* Retained
     const changes: Array<() => void> = []
     const { userId } = contextOf(username).principal
-    const lists = yield* Effect.flatMap(retained.room(userId, "lists"), (room) =>
-      ServerLists.make({
-        room,
-        links,
-        onChange: () => {
-          for (const tell of changes) tell()
-        },
-        announce: (kind) => announced.add(kind),
-        onMessage: (_, message) => messages.add(message)
-      })
-    ).pipe(Scope.provide(scope))
-    const sessionId = SessionId.make(`session-${username}-${++opened}`)
-    /** A fresh context, with a request id of its own. */
-    const context = () => ({ ...contextOf(username, options.tokens), sessionId })
+    const runFork = Effect.runForkWith(yield* Effect.context<never>())
+    const lists: ServerLists.ServerLists = yield* ServerLists.make({
+      principal: () => context().principal,
+      protocolVersion: "2025-11-25",
+      clientCapabilities: {},
+      links,
+      onChange: () => {
+        for (const tell of changes) tell()
+      },
+      announce: (kind) => announced.add(kind),
+      onMessage: (_, message) => messages.add(message),
+      track: (_, use) => void runFork(Effect.ignore(use(context())))
+    }).pipe(Scope.provide(scope))
     return {
       links,
       lists,

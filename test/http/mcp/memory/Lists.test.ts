@@ -28,7 +28,7 @@ describe("lists that a user's sessions keep", () => {
       const listed: any = yield* second.request("tools/list")
       assert.deepStrictEqual(
         listed.tools.map(({ name }: any) => name),
-        ["small-echo"]
+        ["small-echo", "mcphub_status"]
       )
       const [missing] = listed._meta["mcphub/missing"]
       assert.strictEqual(missing.server, "large")

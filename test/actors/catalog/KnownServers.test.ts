@@ -1,0 +1,100 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { Items } from "../../../src/actors/catalog/KeptList.ts"
+import { KnownServers } from "../../../src/actors/catalog/KnownServers.ts"
+import { StdioChildren } from "../../../src/actors/upstream/stdio/StdioChildren.ts"
+import { runtimeCommand } from "../../../src/cli/sample/RuntimeCommand.ts"
+import type { HubConfigShape } from "../../../src/domain/config/HubConfig.ts"
+import { upstreams } from "../upstream/support/UpstreamSessions.ts"
+
+const program = new URL("../../http/mcp/servers/programs/listing.mjs", import.meta.url)
+const { args = [], command } = runtimeCommand(program)
+
+const names = (items: Items): ReadonlyArray<string> => [...items.keys()]
+
+/** Servers whose tools stand in a file that the test writes. */
+const listing = Effect.fnUntraced(function* (servers: ReadonlyArray<string>, config: Partial<HubConfigShape> = {}) {
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "mcphub-known-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
+  const file = join(folder, "names")
+  const list = (text: string) => Effect.sync(() => writeFileSync(file, text))
+  yield* list("a")
+  const server = { command, args: [...args, file], env: { TOKEN: "all", NODE_NO_WARNINGS: "1" } }
+  const hub = yield* upstreams(Object.fromEntries(servers.map((name) => [name, server])), config)
+  return { ...hub, list, started: Context.get(hub.services, StdioChildren).started }
+})
+
+describe("what is known of a server", () => {
+  it.effect("field B1: is shown at once, asked for again over a process that runs, and a change is announced", () =>
+    Effect.gen(function* () {
+      const hub = yield* listing(["notes"])
+      const [first, next, bo] = yield* Effect.all([hub.session("ada"), hub.session("ada"), hub.session("bo")])
+      yield* Effect.all([first.list("notes"), bo.list("notes")])
+      assert.deepStrictEqual(names(yield* next.list("notes")), ["of-all", "a"])
+      yield* hub.list("a b")
+      assert.deepStrictEqual(names(yield* next.list("notes")), ["of-all", "a"])
+      yield* TestClock.adjust("6 minutes")
+      assert.deepStrictEqual(names(yield* next.list("notes")), ["of-all", "a"])
+      assert.strictEqual(yield* next.nextAnnounced, "tools")
+      assert.deepStrictEqual(names(yield* next.list("notes")), ["of-all", "a", "b"])
+      assert.strictEqual(hub.started(), 2)
+      assert.deepStrictEqual(bo.announced, [])
+      // Bo's session asks by itself, over the process it has.
+      assert.deepStrictEqual(names(bo.lists.known("notes", "tools")!), ["of-all", "a"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("field B1: is compared with what a process that starts for a call lists", () =>
+    Effect.gen(function* () {
+      const hub = yield* listing(["notes"])
+      const first = yield* hub.session("ada")
+      yield* first.list("notes")
+      const [caller, onlooker, bo] = yield* Effect.all([hub.session("ada"), hub.session("ada"), hub.session("bo")])
+      yield* Effect.all([caller.list("notes"), onlooker.list("notes"), bo.list("notes")])
+      yield* hub.list("c")
+      yield* TestClock.adjust("10 seconds")
+      yield* caller.get("notes")
+      assert.deepStrictEqual(yield* Effect.all([caller.nextAnnounced, onlooker.nextAnnounced]), ["tools", "tools"])
+      assert.deepStrictEqual(names(yield* onlooker.list("notes")), ["of-all", "c"])
+      assert.strictEqual(hub.started(), 3)
+      assert.deepStrictEqual(bo.announced, [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("field B1: takes its user's memory once, makes room for what is wanted, and goes when nobody asks", () =>
+    Effect.gen(function* () {
+      const long = Array.from({ length: 300 }, (_, n) => `tool-${n}-${"x".repeat(400)}`).join(" ")
+      // Half of it is for lists: there is room for two of them.
+      const hub = yield* listing(["one", "two", "three"], { maxMemoryPerUser: 1_400_000 })
+      yield* hub.list(long)
+      const [first, bo] = yield* Effect.all([hub.session("ada"), hub.session("bo")])
+      yield* Effect.all([first.list("one"), bo.list("one")])
+      const each = first.listBytes()
+      assert.isAbove(each, 150_000)
+      const next = yield* hub.session("ada")
+      yield* next.list("one")
+      assert.strictEqual(next.listBytes(), each)
+      yield* first.end
+      yield* next.end
+      assert.strictEqual(first.listBytes(), each)
+      const last = yield* hub.session("ada")
+      yield* last.list("two")
+      assert.strictEqual(last.listBytes(), 2 * each)
+      yield* last.list("three")
+      assert.strictEqual(last.listBytes(), 2 * each)
+      const known = Context.get(hub.services, KnownServers)
+      assert.strictEqual(known.size(), 3)
+      yield* last.end
+      yield* bo.end
+      yield* TestClock.adjust("2 hours")
+      assert.strictEqual(known.size(), 0)
+      assert.strictEqual(last.listBytes() + bo.listBytes(), 0)
+    }).pipe(Effect.scoped)
+  )
+})
