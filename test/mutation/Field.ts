@@ -73,8 +73,8 @@ export const fieldRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a list that was cut is not said to be",
     file: "src/actors/catalog/Catalog.ts",
-    find: "if (origin.incomplete !== undefined) {",
-    replace: "if (origin.incomplete === server) {",
+    find: "if (origin.incomplete !== undefined) missing.push",
+    replace: "if (origin.incomplete === server) missing.push",
     tests: [lists]
   },
   {

@@ -73,8 +73,8 @@ export const memoryRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a list for which there is no room takes the earlier one with it",
     file: lists,
-    find: "        const earlier = isCurrent() ? cache.get(key) : undefined\n",
-    replace: "        const earlier = undefined as Cached | undefined\n",
+    find: "        const earlier = isCurrent() ? own.get(key) : undefined\n",
+    replace: "        const earlier = undefined as Own | undefined\n",
     tests: [listed]
   },
   {

@@ -71,7 +71,8 @@ describe("a server that takes long to start", () => {
       assert.property(yield* ada.callTool("slow-pid"), "pid")
       assert.strictEqual(hub.started(), 1)
       const bo = yield* hub.connect(hub.bo)
-      assert.include(yield* bo.toolNames, "slow-of-bo")
+      assert.property(yield* bo.callTool("slow-of-bo"), "pid")
+      assert.strictEqual((yield* Effect.flip(bo.callTool("slow-of-ada"))).code, -32602)
     })
   )
 
