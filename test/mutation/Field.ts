@@ -15,6 +15,13 @@ const pings = "test/http/mcp/servers/ServerPings.test.ts"
 
 export const fieldRules: ReadonlyArray<Mutation> = [
   {
+    wrong: "the words of a refusal keep the secrets its server was given",
+    file: "src/actors/upstream/http/UpstreamHttpAnswer.ts",
+    find: "shortened(scrubber.text(wordsIn(body)))",
+    replace: "shortened(wordsIn(body))",
+    tests: ["test/http/mcp/servers/RefusalsInWords.test.ts"]
+  },
+  {
     wrong: "what a compressed answer comes to counts against no limit",
     file: exchange,
     find: "      onData: (chunk) => this.read(chunk),",

@@ -124,6 +124,16 @@ export const isErrorObject = (value: unknown): value is JsonRpcErrorObject =>
   Predicate.hasProperty(value, "message") &&
   typeof value.message === "string"
 
+/**
+ * An error of a server that had not read the id of the request: whoever knows which request it answers may take it for
+ * the answer. Some servers write a text such as "server-error" in place of null.
+ */
+export const isAnonymousError = (value: unknown): value is JsonRpcFailure => {
+  if (!Predicate.isObject(value) || !("error" in value) || !isErrorObject(value.error)) return false
+  const { id = null, result = null } = value as JsonObject
+  return result === null && (id === null || (typeof id === "string" && Number.isNaN(numericId(id))))
+}
+
 export const isFailure = (response: JsonRpcResponse): response is JsonRpcFailure => "error" in response
 
 export const request = (id: JsonRpcId, method: string, params?: JsonObject): JsonRpcRequest =>

@@ -6,6 +6,7 @@
  */
 import { Effect } from "effect"
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
+import { shortened } from "../../../domain/protocol/json/ServerWords.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import { eraOf, statelessVersion } from "../../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
@@ -30,7 +31,7 @@ export const overloaded = ({ message, server }: UpstreamErrorResponse, retryAfte
   new UpstreamUnavailable({
     server,
     reason: "status",
-    message: `Server ${server} takes no requests now: ${message}`,
+    message: `Server ${server} takes no requests now: ${shortened(message)}`,
     retryAfterMs
   })
 
@@ -54,7 +55,7 @@ const statelessRefusals: ReadonlySet<number> = new Set([
 export const initializeRefused = (error: UpstreamErrorResponse): UpstreamUnavailable | EraNotSpoken => {
   if (error.retryAfterMs !== undefined) return overloaded(error, error.retryAfterMs)
   const { code, message, server } = error
-  const refusal = unusable(server, `refused initialize with error ${code}: ${message}`)
+  const refusal = unusable(server, `refused initialize with error ${code}: ${shortened(message)}`)
   return statelessRefusals.has(code) ? eraNotSpoken("stateful", refusal) : refusal
 }
 
@@ -73,7 +74,7 @@ const otherRevisions = (server: string, supported: ReadonlyArray<string>): Upstr
 /** A JSON-RPC error in answer to `server/discover`. */
 export const discoverRefused = (error: UpstreamErrorResponse): UpstreamUnavailable | EraNotSpoken => {
   const { code, data, message, server } = error
-  const refusal = unusable(server, `refused server/discover with error ${code}: ${message}`)
+  const refusal = unusable(server, `refused server/discover with error ${code}: ${shortened(message)}`)
   switch (code) {
     case statelessCodes.headerMismatch:
     case statelessCodes.missingClientCapability:
@@ -115,5 +116,6 @@ export const refusesSessions = (error: UpstreamErrorResponse): boolean =>
 /** Why a connection ended whose server has changed eras. */
 export const eraLost = "the server no longer speaks this revision"
 
-export const noLongerSpoken = (server: string): UpstreamUnavailable =>
-  unusable(server, "no longer speaks the revision the hub found it to speak; call again")
+/** `why` is the sentence by which it showed. */
+export const noLongerSpoken = (server: string, why: string): UpstreamUnavailable =>
+  unusable(server, `no longer speaks the revision the hub found it to speak; call again (${shortened(why)})`)

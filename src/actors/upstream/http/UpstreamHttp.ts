@@ -109,7 +109,7 @@ const connect = Effect.fnUntraced(function* (
   const lost = (error: UpstreamError): UpstreamError => {
     if (error._tag !== "UpstreamErrorResponse" || !refusesSessions(error)) return error
     Deferred.doneUnsafe(closed, Effect.succeed(eraLost))
-    return noLongerSpoken(server)
+    return noLongerSpoken(server, error.message)
   }
 
   const lostCause = (cause: Cause.Cause<UpstreamError>) => Effect.failCause(Cause.map(cause, lost))

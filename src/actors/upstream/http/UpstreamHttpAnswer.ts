@@ -7,13 +7,14 @@
  */
 import { Deferred, Effect } from "effect"
 import {
-  isErrorObject,
+  isAnonymousError,
   isFailure,
   type JsonRpcFailure,
   type JsonRpcResponse,
   type JsonRpcSuccess
 } from "../../../domain/protocol/JsonRpc.ts"
 import { readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
+import { shortened, wordsIn } from "../../../domain/protocol/json/ServerWords.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import type { Era } from "../../../domain/protocol/Versions.ts"
 import { UpstreamErrorResponse, type UpstreamError, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
@@ -23,7 +24,6 @@ import type { ResponseHead } from "./ResponseHead.ts"
 import type { ExchangeEnd } from "./ExchangeRequest.ts"
 import type { UpstreamHttpWire } from "./UpstreamHttpWire.ts"
 import { retryAfterMs } from "./RetryAfter.ts"
-import { isJsonObject } from "../../../domain/protocol/JsonObjects.ts"
 
 /** Milliseconds before a stream is resumed when the server names no time, and at the least. */
 const resumeMs = 1_000
@@ -48,8 +48,9 @@ export const conclude = (
 ): Effect.Effect<unknown, UpstreamError> => {
   const { server } = options
   if (end.kind === "body") {
-    const failure = readBody(options, pending, end.head, end.body)
-    if (failure !== undefined) return Effect.fail(failure)
+    const problem = readBody(options, pending, end.head, end.body)
+    if (problem !== undefined && end.head.status >= 300) return refused(options, pending, end)
+    if (problem !== undefined) return Effect.fail(protocolError(server, "body", problem))
   } else if (end.kind === "stream" && pending.response === undefined) {
     if (end.lastEventId === undefined || options.era === "stateless") {
       return Effect.fail(closedError(server, "stream", "ended its event stream without an answer"))
@@ -81,36 +82,38 @@ const outcome = (
   })
 }
 
-const instead = (server: string, head: ResponseHead, what: string): UpstreamError =>
-  head.status < 300 ? protocolError(server, "body", what) : statusError(server, head.status, retryAfterMs(head))
+/** An error status, and the reason that the server gives for it. */
+const refused = (
+  { server, wire }: AnswerOptions,
+  pending: PendingCall,
+  { body, head }: Extract<ExchangeEnd, { kind: "body" }>
+): Effect.Effect<never, UpstreamError> =>
+  Effect.flatMap(wire.scrubber(pending.call.context), (scrubber) => {
+    const words = typeof body === "string" ? shortened(scrubber.text(wordsIn(body))) : ""
+    return Effect.fail(statusError(server, head.status, retryAfterMs(head), words))
+  })
 
-/** Finds the answer in a whole body, or says what the body is instead. */
+/** Finds the answer in a whole body, or says what the body is instead: follows the server's name. */
 const readBody = (
-  { calls, era, server }: AnswerOptions,
+  { calls, era }: AnswerOptions,
   pending: PendingCall,
   head: ResponseHead,
   body: string | JsonRpcSuccess
-): UpstreamError | undefined => {
+): string | undefined => {
   const ok = head.status < 300
-  if (body === "") return instead(server, head, "accepted the request without answering it")
-  if (!isJson(head.contentType))
-    return instead(server, head, "answered with something else than JSON or an event stream; check its url")
+  if (body === "") return "accepted the request without answering it"
+  if (!isJson(head.contentType)) return "answered with something else than JSON or an event stream; check its url"
   const read = typeof body === "string" ? readFromServer(body) : ({ ok: true, value: body } as const)
-  if (!read.ok) return instead(server, head, `sent an answer that ${read.reason}; report this to its author`)
+  if (!read.ok) return `sent an answer that ${read.reason}; report this to its author`
   const { value } = read
   if (!ok && isAnonymousError(value) && (era === "stateless" || tellsEra(pending, head.status, value))) {
     pending.response = value
     return undefined
   }
   const routed = calls.route(value, pending)
-  if (routed === "invalid" || routed === "noise")
-    return instead(server, head, "sent an answer that is not a JSON-RPC message")
-  return pending.response === undefined ? instead(server, head, "answered a request it was not asked") : undefined
+  if (routed === "invalid" || routed === "noise") return "sent an answer that is not a JSON-RPC message"
+  return pending.response === undefined ? "answered a request it was not asked" : undefined
 }
-
-/** A refusal before the server had read the id: the exchange itself says which request it answers. */
-const isAnonymousError = (value: unknown): value is JsonRpcFailure =>
-  isJsonObject(value) && isErrorObject(value["error"]) && (value["result"] ?? value["id"] ?? null) === null
 
 /** In the eras with sessions the status says it all, except where the error tells which era the server speaks instead. */
 const tellsEra = ({ message }: PendingCall, status: number, { error }: JsonRpcFailure): boolean =>

@@ -1,6 +1,6 @@
 /**
  * The typed errors of what goes wrong on the way to an HTTP upstream. Messages name the server as configured and a
- * remedy; never a url, a header or anything the upstream wrote.
+ * remedy; never a url or a header, and what the upstream wrote only after it was scrubbed.
  */
 import { answerLimits } from "../connection/AnswerLimits.ts"
 import { AddressBlocked } from "./AddressGuard.ts"
@@ -94,26 +94,33 @@ export const connectionGone = (server: string): UpstreamUnavailable =>
     message: `The connection to server ${server} has ended; call again to open a new one`
   })
 
-const statusMessage = (status: number): string => {
-  if (status === 401) return "asks for credentials it was not given (HTTP 401); set or renew the service token it needs"
-  if (status === 403) return "refuses these credentials (HTTP 403); check what the service token is allowed to do"
+const statusMessage = (status: number, words: string): string => {
+  const says = words === "" ? "" : `; it says: ${words}`
+  if (status === 401)
+    return "asks for credentials it was not given (HTTP 401); set or renew the service token it needs" + says
+  if (status === 403)
+    return "refuses these credentials (HTTP 403); check what the service token is allowed to do" + says
   if (status === 404 || status === 405) {
-    return `has no MCP endpoint at its url (HTTP ${status}); check the url, or set its type to "sse" if it speaks the old transport`
+    return `has no MCP endpoint at its url (HTTP ${status}); check the url, or set its type to "sse" if it speaks the old transport${says}`
   }
-  return `answered with HTTP ${status}; look at its own log for the reason`
+  return `answered with HTTP ${status}${says === "" ? "; look at its own log for the reason" : says}`
 }
 
-/** A response whose status alone is the answer. 429 and 503 say that the request was not taken. */
+/**
+ * A response whose status is the answer, with the server's own words where it gave any. 429 and 503 say that the request
+ * was not taken.
+ */
 export const statusError = (
   server: string,
   status: number,
-  retryAfterMs: number | undefined
+  retryAfterMs: number | undefined,
+  words = ""
 ): UpstreamUnavailable | UpstreamFailed => {
   if (status === 429 || status === 503) {
     return new UpstreamUnavailable({
       server,
       reason: "status",
-      message: `Server ${server} is not taking requests now (HTTP ${status}); try again later`,
+      message: `Server ${server} is not taking requests now (HTTP ${status}); try again later${words === "" ? "" : `; it says: ${words}`}`,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs })
     })
   }
@@ -129,6 +136,6 @@ export const statusError = (
     server,
     reason: status === 401 || status === 403 ? "unauthorized" : "status",
     phase: "headers",
-    message: `Server ${server} ${statusMessage(status)}`
+    message: `Server ${server} ${statusMessage(status, words)}`
   })
 }

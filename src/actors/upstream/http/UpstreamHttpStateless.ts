@@ -12,6 +12,7 @@ import { Deferred, Effect, type Scope } from "effect"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import { standardHeaders } from "../../../domain/protocol/eras/StandardHeaders.ts"
 import { firstAnswerBytes, listBytes, readPage } from "../../../domain/protocol/json/ServerResults.ts"
+import { shortened } from "../../../domain/protocol/json/ServerWords.ts"
 import { statelessCodes } from "../../../domain/protocol/eras/StatelessErrors.ts"
 import { statelessVersion } from "../../../domain/protocol/Versions.ts"
 import { startLimits } from "../connection/StartLimits.ts"
@@ -159,20 +160,25 @@ export const connect = Effect.fnUntraced(function* (
     )
 
   /** The server no longer is what it was found to be: this connection is over, the next one finds out anew. */
-  const lost = (sent: Sent, error: UpstreamError): UpstreamError => {
-    const otherVersion = error._tag === "UpstreamErrorResponse" && offersNothingElse(error)
-    const noEndpoint =
-      error._tag === "UpstreamFailed" && error.reason === "status" && [400, 404, 405].includes(sent.status)
-    if (!otherVersion && !noEndpoint) return error
+  const over = (error: UpstreamError): UpstreamError => {
     Deferred.doneUnsafe(closed, Effect.succeed(eraLost))
-    return noLongerSpoken(server)
+    return noLongerSpoken(server, error.message)
+  }
+
+  /** The meaning of a failed call. A status that may be the era's or the call's own fault is the call's where the era stands. */
+  const meaning = (sent: Sent, error: UpstreamError): Effect.Effect<UpstreamError> => {
+    if (error._tag === "UpstreamErrorResponse" && offersNothingElse(error)) return Effect.succeed(over(error))
+    const mayBeEra =
+      error._tag === "UpstreamFailed" && error.reason === "status" && [400, 404, 405].includes(sent.status)
+    if (!mayBeEra) return Effect.succeed(error)
+    return Effect.match(discover({ status: 0 }), { onSuccess: () => error, onFailure: () => over(error) })
   }
 
   const call = (request: UpstreamCall): Effect.Effect<unknown, UpstreamError> =>
     Effect.suspend(() => {
       const sent: Sent = { status: 0 }
       return exchange(request, sent).pipe(
-        Effect.mapError((error) => lost(sent, error)),
+        Effect.catch((error) => Effect.flatMap(meaning(sent, error), Effect.fail)),
         Effect.flatMap(checked(server))
       )
     })
@@ -260,7 +266,7 @@ const refused = (server: string, error: UpstreamError, status: number): Upstream
         ? new UpstreamUnavailable({
             server,
             reason: "status",
-            message: `Server ${server} refused server/discover (HTTP ${status})`
+            message: `Server ${server} refused server/discover (HTTP ${status}): ${shortened(error.message)}`
           })
         : discoverRefused(error)
     case "UpstreamFailed": {
@@ -269,9 +275,7 @@ const refused = (server: string, error: UpstreamError, status: number): Upstream
       const unavailable = new UpstreamUnavailable({
         server,
         reason: reasonToOpen(error),
-        message: broken
-          ? `${error.message}, or set its era to "stateful" if it fails over server/discover`
-          : error.message
+        message: broken ? `${error.message}; set its era to "stateful" if it fails over server/discover` : error.message
       })
       const otherwise = error.reason === "protocol" || (error.reason === "status" && !noEvidence)
       return otherwise ? eraNotSpoken("stateless", unavailable) : unavailable

@@ -20,10 +20,12 @@ import { Effect } from "effect"
 import {
   classify,
   failure,
+  isAnonymousError,
   isFailure,
   isSameId,
   type JsonObject,
   type JsonRpcErrorObject,
+  type JsonRpcFailure,
   type JsonRpcId,
   type JsonRpcMessage,
   type JsonRpcNotification,
@@ -179,6 +181,15 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
     entry.resume(Effect.fail(unreadable(reason)))
   }
 
+  /**
+   * The id of the first request, while it is the only thing that was sent. Later on, an error that names no request may
+   * be about a notification.
+   */
+  const introduction = (): number | undefined => {
+    const [first] = pending
+    return first !== undefined && lastId === 1 && isFirst(first[1].call.method) ? first[0] : undefined
+  }
+
   /** The call a message names, or, where one user has the connection, the only one in flight. */
   const related = (message: UpstreamMessage): UpstreamCall | undefined => {
     const meta = metaOf(message.params)
@@ -257,6 +268,8 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
 
   /** The units it costs. */
   const handle = (value: unknown, length: number): number => {
+    const asked = isAnonymousError(value) ? introduction() : undefined
+    if (asked !== undefined) return answered({ ...(value as JsonRpcFailure), id: asked }, length)
     const classified = classify(value)
     if (classified.kind === "response") return answered(classified.message, length)
     if (classified.kind === "request") requested(classified.message)
@@ -331,6 +344,8 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
     }
   }
 }
+
+const isFirst = (method: string): boolean => method === "initialize" || method === "server/discover"
 
 const tokenPrefix = "mcphub-"
 
