@@ -15,6 +15,13 @@ const pings = "test/http/mcp/servers/ServerPings.test.ts"
 
 export const fieldRules: ReadonlyArray<Mutation> = [
   {
+    wrong: "the last words of a shared process are told to all who share it",
+    file: "src/actors/upstream/stdio/UpstreamStdio.ts",
+    find: 'config.isolation === "shared" ? "" : lastWords()',
+    replace: "lastWords()",
+    tests: ["test/http/mcp/servers/LastWords.test.ts"]
+  },
+  {
     wrong: "the words of a refusal keep the secrets its server was given",
     file: "src/actors/upstream/http/UpstreamHttpAnswer.ts",
     find: "shortened(scrubber.text(wordsIn(body)))",

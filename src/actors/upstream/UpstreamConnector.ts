@@ -129,7 +129,9 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           () => Effect.sync(() => health.closed(name))
         )
         yield* tellOfOddities(name, connection)
-        yield* Effect.forkScoped(Effect.flatMap(connection.closed, (reason) => failed("closed", reason)))
+        yield* Effect.forkScoped(
+          Effect.flatMap(connection.closed, (reason) => failed("closed", `${reason}${connection.lastWords?.() ?? ""}`))
+        )
         return paced(connection, config)
       })
 

@@ -86,6 +86,11 @@ export interface UpstreamConnection {
     | undefined
   /** Succeeds with the reason when the connection is over (process gone, session refused twice); never fails. */
   readonly closed: Effect.Effect<string>
+  /**
+   * What the upstream wrote last before it ended by itself, as the end of a sentence and without the secrets it was
+   * given. It is for the operator: of a process that several users share it may be about any of them.
+   */
+  readonly lastWords?: (() => string) | undefined
 }
 
 export interface ConnectOptions {
@@ -138,5 +143,6 @@ export const withParts = (
   respond: connection.respond,
   listen: connection.listen,
   closed: connection.closed,
+  lastWords: connection.lastWords,
   ...parts
 })

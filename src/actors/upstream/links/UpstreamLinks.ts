@@ -270,7 +270,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
         Effect.suspend(() => {
           forget(server, opened, reason)
           if (!opened.isRetired) {
-            states.changed(asking, "down", `The connection to server ${server} ended: ${reason}`)
+            const words = connection.lastWords?.() ?? ""
+            states.changed(asking, "down", `The connection to server ${server} ended: ${reason}${words}`)
           }
           return close(opened)
         })

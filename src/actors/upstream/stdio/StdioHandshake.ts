@@ -21,7 +21,7 @@ export interface HandshakeOptions {
   readonly options: ConnectOptions
   readonly connection: StdioConnection
   readonly limits: StartLimits
-  /** What the child wrote to stderr, as the end of a sentence. */
+  /** What the child wrote to stderr, as the end of a sentence; "" when that is nothing. */
   readonly lastWords: () => string
 }
 
@@ -29,6 +29,12 @@ type Handshake = Effect.Effect<UpstreamInfo, UpstreamUnavailable | EraNotSpoken>
 
 const unavailable = (server: string, reason: UpstreamUnavailable["reason"], message: string) =>
   new UpstreamUnavailable({ server, reason, message })
+
+const orNothing = (words: string): string => (words === "" ? " and wrote nothing to stderr" : words)
+
+/** The message of its end may have the words in it. */
+const ended = (message: string, words: string): string =>
+  words !== "" && message.endsWith(words) ? message : `${message}${orNothing(words)}`
 
 export const initialize = (handshake: HandshakeOptions): Handshake => {
   const { connection, lastWords, limits, options } = handshake
@@ -46,10 +52,12 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
       timeoutAwake(limits.startMs, () => {
         const limit = `did not answer initialize within ${limits.startMs} ms`
         const remedy = "check its command, or raise its options.initTimeout or INIT_TIMEOUT if it is slow to start"
-        return Effect.fail(unavailable(name, "timeout", `Server "${name}" ${limit}; ${remedy}${lastWords()}`))
+        return Effect.fail(
+          unavailable(name, "timeout", `Server "${name}" ${limit}; ${remedy}${orNothing(lastWords())}`)
+        )
       }),
       Effect.catchTags({
-        UpstreamFailed: (error) => Effect.fail(unavailable(name, "exited", `${error.message}${lastWords()}`)),
+        UpstreamFailed: ({ message }) => Effect.fail(unavailable(name, "exited", ended(message, lastWords()))),
         UpstreamErrorResponse: (error) => Effect.fail(initializeRefused(error))
       }),
       Effect.flatMap((result) => {
@@ -72,10 +80,10 @@ export const discover = (handshake: HandshakeOptions): Handshake => {
     Effect.fail(eraNotSpoken("stateless", unavailable(name, reason, message)))
   return connection.request({ ...question, context }).pipe(
     timeoutAwake(duration, () =>
-      other("timeout", `Server "${name}" did not answer server/discover within ${duration} ms${lastWords()}`)
+      other("timeout", `Server "${name}" did not answer server/discover within ${duration} ms${orNothing(lastWords())}`)
     ),
     Effect.catchTags({
-      UpstreamFailed: (error) => other("exited", `${error.message}${lastWords()}`),
+      UpstreamFailed: ({ message }) => other("exited", ended(message, lastWords())),
       UpstreamErrorResponse: (error) => Effect.fail(discoverRefused(error))
     }),
     Effect.flatMap((result) => discoveredInfo(name, result))

@@ -23,10 +23,11 @@ export interface StdioStatelessOptions {
   readonly connection: StdioConnection
   readonly closed: Deferred.Deferred<string>
   readonly onMessage: (message: UpstreamMessage) => void
+  readonly lastWords: UpstreamConnection["lastWords"]
 }
 
 export const make = Effect.fnUntraced(function* (options: StdioStatelessOptions) {
-  const { closed, connection, info, onMessage, server } = options
+  const { closed, connection, info, lastWords, onMessage, server } = options
   const listen = yield* UpstreamListen.make({
     server,
     capabilities: info.capabilities,
@@ -46,6 +47,7 @@ export const make = Effect.fnUntraced(function* (options: StdioStatelessOptions)
     notify: () => Effect.void,
     respond: () => Effect.void,
     listen,
-    closed: Deferred.await(closed)
+    closed: Deferred.await(closed),
+    lastWords
   } satisfies UpstreamConnection
 })

@@ -187,24 +187,32 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     }).pipe(Effect.mapError(({ code }) => unavailable("spawn", spawnMessage(name, code))))
     slot.fill(child.pid)
 
+    const lastWords = (characters = 2_000) => {
+      // Cut after the secrets are out: half of one would not be recognized.
+      const lines = scrubber.text(child.stderr().slice(-10).join("\n")).slice(-characters)
+      return lines === "" ? "" : `; it wrote: ${lines}`
+    }
+
     // Whoever ends the connection first, the process or the scope, fails what is in flight and completes `closed`.
-    const end = (reason: string) =>
+    const end = (reason: string, words = "") =>
       Effect.sync(() => {
-        connection.end(reason)
+        connection.end(`${reason}${words}`)
         Deferred.doneUnsafe(closed, Effect.succeed(reason))
+      })
+    let lastOfAll = ""
+    const exited = (status: StdioChild.ExitStatus) =>
+      Effect.suspend(() => {
+        const words = config.isolation === "shared" ? "" : lastWords()
+        lastOfAll = lastWords(wordsForOperator)
+        return end(`Server "${name}" ${exitText(status)}`, words)
       })
     yield* Effect.addFinalizer(() => end(`The connection to server "${name}" was closed`))
     yield* child.exited.pipe(
-      Effect.flatMap((status) => end(`Server "${name}" ${exitText(status)}`)),
+      Effect.flatMap(exited),
       Effect.andThen(Effect.uninterruptible(Scope.close(own, Exit.void))),
       Effect.forkIn(outer)
     )
 
-    const lastWords = () => {
-      // Cut after the secrets are out: half of one would not be recognized.
-      const lines = scrubber.text(child.stderr().slice(-10).join("\n")).slice(-2_000)
-      return lines === "" ? " and wrote nothing to stderr" : `; it wrote: ${lines}`
-    }
     const handshake = { options, connection, limits: limitsOf(config, initTimeout), lastWords }
     if (era === "stateless") {
       const info = yield* StdioHandshake.discover(handshake)
@@ -214,7 +222,8 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
         info,
         connection,
         closed,
-        onMessage: options.onMessage
+        onMessage: options.onMessage,
+        lastWords: () => lastOfAll
       })
     }
     const info = yield* StdioHandshake.initialize(handshake)
@@ -228,7 +237,8 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       request: connection.request,
       notify: (method, params) => connection.notify(method, params),
       respond: (response) => connection.respond(response),
-      closed: Deferred.await(closed)
+      closed: Deferred.await(closed),
+      lastWords: () => lastOfAll
     } satisfies UpstreamConnection
   })
 
@@ -245,6 +255,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     })
   })
 })
+
+/** Characters of last words, the last of them, that stand in a server's state and in the log. */
+const wordsForOperator = 400
 
 /** What it takes to start a process, in small requests: most of it is its own work, on processors that all share. */
 const unitsOfStart = 24
