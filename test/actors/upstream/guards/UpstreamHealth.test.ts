@@ -2,8 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { ServerStates } from "../../../../src/actors/upstream/guards/ServerStates.ts"
 import { UpstreamHealth } from "../../../../src/actors/upstream/guards/UpstreamHealth.ts"
-import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
-import { errorRow } from "../../../../src/domain/requests/RequestErrorCodes.ts"
 import { ScriptedHttpUpstream } from "../../../../src/testkit/ScriptedHttpUpstream.ts"
 import { config } from "../../../../src/testkit/ScriptedStdioUpstream.ts"
 import { eventually } from "../../../support/Eventually.ts"
@@ -11,12 +9,8 @@ import { callTool } from "../support/HttpCalls.ts"
 import { type Servers, upstreams } from "../support/UpstreamSessions.ts"
 
 /** Two users' sessions with these servers, and what is known of one of them. */
-const hubWith = Effect.fnUntraced(function* (
-  servers: Servers,
-  initTimeout = 10_000,
-  config: Partial<HubConfigShape> = {}
-) {
-  const hub = yield* upstreams(servers, { ...config, initTimeout })
+const hubWith = Effect.fnUntraced(function* (servers: Servers, initTimeout = 10_000) {
+  const hub = yield* upstreams(servers, { initTimeout })
   const health = yield* Effect.provideContext(UpstreamHealth, hub.services)
   const status = (name: string) =>
     Effect.map(health.status, (all) => {
@@ -61,23 +55,6 @@ describe("the state of a server", () => {
       assert.deepStrictEqual({ connections, state }, { connections: 1, state: "connected" })
       assert.include(reason, "NOTES_TOKEN")
       assert.notInclude(reason, "canary")
-    }).pipe(Effect.scoped)
-  )
-
-  it.live("is not failed by the processes that ada may not start, who may once she has ended one; bo has his", () =>
-    Effect.gen(function* () {
-      const hub = yield* hubWith({ notes: config(), files: config() }, 10_000, { maxChildrenPerUser: 1 })
-      const [ada, bo] = [yield* hub.session("ada"), yield* hub.session("bo")]
-      const other = yield* hub.session("ada")
-      yield* other.get("files")
-      const refused = yield* Effect.flip(ada.get("notes"))
-      assert.deepInclude(refused, { _tag: "UpstreamUnavailable", reason: "limit" })
-      assert.deepInclude(errorRow(refused), { kind: "process_limit", origin: "hub", retryable: true })
-      assert.strictEqual((yield* hub.status("notes")).state, "unknown")
-      yield* bo.get("notes")
-      yield* other.end
-      yield* ada.get("notes")
-      assert.strictEqual((yield* hub.status("notes")).connections, 2)
     }).pipe(Effect.scoped)
   )
 

@@ -65,7 +65,7 @@ describe("the audit trail of a hub", () => {
       ])
       assert.sameDeepMembers(brief(rows.filter((row) => row.username === "bo")), [
         ["bo", "notifications/roots/list_changed", null, "completed", null],
-        ["bo", "resources/read", null, "failed", "resource_not_found"]
+        ["bo", "resources/read", null, "failed", "upstream_error"]
       ])
       assert.strictEqual(rows.length, 5)
       assert.strictEqual(rows.find((row) => row.target === "files-echo")!.server, "files")
