@@ -120,15 +120,15 @@ describe("a server that lists what strict clients cannot read", () => {
           }
           assert.isDefined(named["good-echo"])
           assert.deepStrictEqual(result._meta["mcphub/missing"], [
-            { server: "odd", name: "odd-texts", reason: "Its inputSchema is not that of an object" },
-            { server: "odd", name: "odd-none", reason: "Its inputSchema is no schema" },
-            { server: "odd", name: "odd-words", reason: 'The schema of its property "q" is none' },
-            { server: "odd", name: "odd-", reason: "Its name is no text of 1 to 4096 characters" }
+            { server: "odd", name: "odd-texts", why: "unusable", reason: "Its inputSchema is not that of an object" },
+            { server: "odd", name: "odd-none", why: "unusable", reason: "Its inputSchema is no schema" },
+            { server: "odd", name: "odd-words", why: "unusable", reason: 'The schema of its property "q" is none' },
+            { server: "odd", name: "odd-", why: "unusable", reason: "Its name is no text of 1 to 4096 characters" }
           ])
           const { prompts, _meta } = yield* listed(client, "prompts/list")
           assert.deepStrictEqual(prompts, [{ name: "odd-kind", arguments: [{ name: "a" }] }])
           assert.deepStrictEqual(_meta["mcphub/missing"], [
-            { server: "odd", name: "odd-odd", reason: "One of its arguments has no name" }
+            { server: "odd", name: "odd-odd", why: "unusable", reason: "One of its arguments has no name" }
           ])
           const { resources } = yield* listed(client, "resources/list")
           assert.deepStrictEqual(resources, [{ uri: "a://1", name: "a://1", annotations: { priority: 1 } }])
