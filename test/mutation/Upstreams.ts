@@ -41,9 +41,9 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a call in flight ends when its user's token changes",
-    file: links,
-    find: "return entry.inFlight === 0 ? Scope.close(entry.scope, Exit.void) : Effect.void",
-    replace: "return Scope.close(entry.scope, Exit.void)",
+    file: "src/actors/upstream/links/OpenLinks.ts",
+    find: "return link.inFlight === 0 ? Scope.close(link.scope, Exit.void) : Effect.void",
+    replace: "return Scope.close(link.scope, Exit.void)",
     tests: [renewal]
   },
   {
@@ -259,9 +259,9 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "every session has one and the same connection",
-    file: links,
-    find: "const open = new Map<string, Open>()",
-    replace: `const open: Map<string, Open> = ${everybodys("Links")}`,
+    file: "src/actors/upstream/links/OpenLinks.ts",
+    find: "const open = new Map<string, OpenLink>()",
+    replace: `const open: Map<string, OpenLink> = ${everybodys("Links")}`,
     tests: [linking]
   },
   {
@@ -371,16 +371,16 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   },
   {
     wrong: "a child whose session is in use gives way",
-    file: "src/actors/upstream/links/UpstreamLinks.ts",
-    find: "((!isUsed && !isNew) || options.isIdle())",
+    file: "src/actors/upstream/links/OpenLinks.ts",
+    find: "((!isUsed && !isNew) || isIdle())",
     replace: "!isNew",
     tests: [giving]
   },
   {
     wrong: "a client is not told that what its server kept for it is gone",
-    file: "src/actors/upstream/links/UpstreamLinks.ts",
-    find: "if (entry.isChild && entry.isUsed) losses.set(server, reason)",
-    replace: "if (entry.isChild && !entry.isUsed) losses.set(server, reason)",
+    file: "src/actors/upstream/links/OpenLinks.ts",
+    find: "if (link.isChild && link.isUsed) losses.set(server, reason)",
+    replace: "if (link.isChild && !link.isUsed) losses.set(server, reason)",
     tests: [giving]
   },
   {

@@ -1,13 +1,9 @@
 /**
  * The connections one session has with its upstream servers: opened lazily, once per server however many calls ask at
  * the same time, each in a scope of its own below the session's. A connection that ends is forgotten and opened anew by
- * the next call; one that cannot be opened is not tried again before a growing pause has passed, or the one its server
- * asked for (`UpstreamPauses`).
- *
- * A child process that nobody uses may give way to another (`ChildPlaces`). What a child of which the client has made
- * use kept for it is gone with it, for whatever reason it went: `takeLoss` says so, for the client to be told.
+ * the next call. `OpenLinks` knows what goes on over those that stand, `LinkFailures` which could not be opened.
  */
-import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Scope } from "effect"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { type Isolation, type ServerConfig, serverType } from "../../../domain/servers/ServerConfig.ts"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
@@ -19,27 +15,20 @@ import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import type { CircuitView } from "../guards/Circuit.ts"
 import { ServerStates } from "../guards/ServerStates.ts"
 import { SharedUpstreams } from "./SharedUpstreams.ts"
-import { ChildPlaces } from "../guards/ChildPlaces.ts"
+import * as LinkFailures from "./LinkFailures.ts"
+import * as OpenLinks from "./OpenLinks.ts"
 import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
 import type { Principal } from "../../../domain/identity/Principal.ts"
 import { builtWith } from "../connection/BuiltWith.ts"
-import {
-  type CallContext,
-  type ConnectOptions,
-  type UpstreamConnection,
-  type UpstreamMessage,
-  withParts
+import type {
+  CallContext,
+  ConnectOptions,
+  UpstreamConnection,
+  UpstreamMessage
 } from "../connection/UpstreamConnection.ts"
 import { limitsOf, type StartLimits } from "../connection/StartLimits.ts"
 import { UpstreamConnector } from "../UpstreamConnector.ts"
-import {
-  askedPause,
-  isOfServer,
-  NotAllowed,
-  type UpstreamError,
-  UpstreamUnavailable
-} from "../../../domain/requests/UpstreamErrors.ts"
-import { missingWord } from "../../../domain/requests/MissingWords.ts"
+import { NotAllowed, type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
 import { UpstreamPauses } from "../guards/UpstreamPauses.ts"
 
 export interface UpstreamLinks {
@@ -92,31 +81,6 @@ export interface LinkOptions {
   readonly onFailed: (server: string, error: UpstreamError, context: CallContext) => void
 }
 
-interface Open {
-  readonly connection: UpstreamConnection
-  readonly scope: Scope.Closeable
-  readonly config: ServerConfig
-  /** Of the user's tokens it was built with, see `BuiltWith`. */
-  readonly tokens: string
-  readonly isChild: boolean
-  /** What it was opened for has not come to its end. */
-  isNew: boolean
-  /** The client has called it. */
-  isUsed: boolean
-  usedAt: number
-  inFlight: number
-  /** No new request goes to it; it closes with the last of those that do. */
-  isRetired: boolean
-}
-
-interface Failure {
-  readonly error: UpstreamError
-  readonly retryAt: number
-  readonly pause: number
-}
-
-const firstPause = 1_000
-const longestPause = 30_000
 /**
  * In times of a start. The transports keep that limit themselves and can say more when it passes; here is the end of what
  * they do not count: a question in the other era before it, and what happens on the hub's own side.
@@ -129,12 +93,6 @@ const isolationOf = (name: string, config: ServerConfig, keepsNoState: (server: 
   return serverType(config) !== "stdio" && keepsNoState(name) ? "user" : "session"
 }
 
-/** What the user or the operator mends at any moment needs no pause, nor does what is paused already. */
-const deservesPause = (error: UpstreamError): boolean =>
-  isOfServer(error) &&
-  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff")) &&
-  !(error._tag === "UpstreamFailed" && error.reason === "blocked")
-
 export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const session = yield* Effect.scope
   const settings = yield* Settings
@@ -145,65 +103,17 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const breakers = yield* UpstreamBreakers
   const pauses = yield* UpstreamPauses
   const states = yield* ServerStates
-  const children = yield* ChildPlaces
   const now = monotonicMillis(clock)
 
-  const open = new Map<string, Open>()
+  const { isIdle, listens, onClosed } = options
+  const open = yield* OpenLinks.make({ now, isIdle, listens, onClosed })
   /** In the session's scope: a cancelled call must not tear down what others wait for. */
   const opening = SingleFlight.make<string, UpstreamConnection, UpstreamError>(session)
   /** By server being opened; done when the settings it is opened under are no longer those in force. */
   const stale = new Map<string, Deferred.Deferred<undefined>>()
-  const failures = new Map<string, Failure>()
+  const failures = LinkFailures.make(now)
   /** Servers a connection was wanted to, and by whom last. */
   const tried = new Map<string, UserId>()
-
-  /** By server: why a child process that the client has called is no more. */
-  const losses = new Map<string, string>()
-
-  const forget = (server: string, entry: Open, reason: string): void => {
-    if (open.get(server) !== entry) return
-    open.delete(server)
-    if (entry.isChild && entry.isUsed) losses.set(server, reason)
-    options.onClosed(server)
-  }
-
-  /** Forked from the session: a scope cannot wait for a fiber of its own while it closes. */
-  const close = ({ scope }: Open) => Effect.forkIn(Scope.close(scope, Exit.void), session)
-
-  /** A child of a session that is not in use can go, as can one that has done no more than list what it offers. */
-  const isIdle = (server: string, { inFlight, isNew, isUsed }: Open): boolean =>
-    inFlight === 0 && !options.listens(server) && ((!isUsed && !isNew) || options.isIdle())
-
-  const offer = (server: string, entry: Open, { context }: ConnectOptions) =>
-    children.offer({
-      userId: context.principal.userId,
-      isIdle: () => isIdle(server, entry),
-      isBlank: () => !entry.isUsed,
-      isListing: () => !entry.isUsed && (entry.isNew || entry.inFlight > 0),
-      usedAt: () => entry.usedAt,
-      giveWay: Effect.suspend(() => {
-        forget(server, entry, "it made room for other processes while nobody used this session")
-        return Effect.flatMap(close(entry), Fiber.await)
-      })
-    })
-
-  /** Knows what is in flight. */
-  const counting = (connection: UpstreamConnection, entryOf: () => Open | undefined): UpstreamConnection =>
-    withParts(connection, {
-      request: (call) =>
-        Effect.suspend(() => {
-          const entry = entryOf()
-          if (entry === undefined) return connection.request(call)
-          entry.inFlight++
-          return Effect.onExitPrimitive(connection.request(call), () => {
-            entry.inFlight--
-            entry.isNew = false
-            entry.usedAt = now()
-            if (entry.isChild) children.look()
-            return entry.isRetired && entry.inFlight === 0 ? Effect.asVoid(close(entry)) : undefined
-          })
-        })
-    })
 
   /**
    * Sharing that was only inferred ends when the server keeps state after all: the session gets a connection of its own,
@@ -254,26 +164,24 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     )
     const isChild = serverType(config) === "stdio"
     const tokens = builtWith(server, config, context.principal)
-    let entry: Open | undefined
-    const connection = isChild || tokens !== "" ? counting(connected, () => entry) : connected
+    let opened: OpenLinks.OpenLink | undefined
+    const connection = isChild || tokens !== "" ? open.counting(connected, () => opened) : connected
     shared.observe(server, connection.stateful)
     yield* options.onOpen(connection, context)
     const asking = { server, config, context }
     yield* Scope.provide(states.opened(asking, now() - begun), scope)
-    const use = { isNew: true, isUsed: false, usedAt: now(), inFlight: 0, isRetired: false }
-    entry = { connection, scope, config, tokens, isChild, ...use }
-    const opened = entry
-    open.set(server, opened)
-    if (isChild && isolation === "session") yield* Scope.provide(offer(server, opened, request), scope)
+    const link = open.add(server, { connection, scope, config, tokens, isChild })
+    opened = link
+    if (isChild && isolation === "session") yield* Scope.provide(open.offer(server, link, request), scope)
     yield* connection.closed.pipe(
       Effect.andThen((reason) =>
         Effect.suspend(() => {
-          forget(server, opened, reason)
-          if (!opened.isRetired) {
+          open.forget(server, link, reason)
+          if (!link.isRetired) {
             const words = connection.lastWords?.() ?? ""
             states.changed(asking, "down", `The connection to server ${server} ended: ${reason}${words}`)
           }
-          return close(opened)
+          return open.close(link)
         })
       ),
       Effect.forkIn(scope)
@@ -291,42 +199,19 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   const remember = (server: string, context: CallContext, exit: Exit.Exit<UpstreamConnection, UpstreamError>): void => {
     stale.delete(server)
     if (Exit.isSuccess(exit)) {
-      failures.delete(server)
+      failures.forget(server)
       return
     }
     const found = Exit.findError(exit)
     // What fails because its own session closes says nothing about the server.
     if (found._tag === "Failure" || session.state._tag === "Closed") return
     options.onFailed(server, found.success, context)
-    const pauseMs = note(server, found.success)
+    const pauseMs = failures.note(server, found.success)
     const config = settings.current().mcpServers[server]
     // The circuit breaker has told of its own pause.
     if (config === undefined || breakers.view(context.principal.userId, server) !== undefined) return
     states.failed({ server, config, context }, found.success, pauseMs)
   }
-
-  /** The milliseconds for which this session does not try the server again. */
-  const note = (server: string, error: UpstreamError): number | undefined => {
-    if (!deservesPause(error)) return undefined
-    const pause = Math.min(longestPause, (failures.get(server)?.pause ?? firstPause / 2) * 2)
-    const asked = askedPause(error)
-    failures.set(server, { error, pause, retryAt: asked === undefined ? now() + pause : now() })
-    return asked ?? pause
-  }
-
-  const unlessPaused = (server: string): Effect.Effect<void, UpstreamUnavailable> =>
-    Effect.suspend(() => {
-      const failure = failures.get(server)
-      const moment = now()
-      if (failure === undefined || moment >= failure.retryAt) return Effect.void
-      return new UpstreamUnavailable({
-        server,
-        reason: "backoff",
-        because: missingWord(failure.error),
-        message: failure.error.message,
-        retryAfterMs: Math.ceil(failure.retryAt - moment)
-      })
-    })
 
   /** Under the settings in force, whichever these are by the time it succeeds. */
   const current = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>
@@ -360,7 +245,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       const ready = open.get(server)
       if (ready !== undefined) return Effect.succeed(ready.connection)
       const connecting = opening.run(server, () => connect(server, context))
-      return opening.has(server) ? connecting : Effect.andThen(unlessPaused(server), connecting)
+      return opening.has(server) ? connecting : Effect.andThen(failures.unlessPaused(server), connecting)
     })
 
   /** A process that is slow to start is waited for no longer than any server, and goes on starting. */
@@ -391,13 +276,11 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     if (changed !== undefined) Deferred.doneUnsafe(changed, Exit.succeed(undefined))
   }
 
-  const retire = (server: string, entry: Open): Effect.Effect<void> => {
-    entry.isRetired = true
-    forget(server, entry, "a service token that it was started with has changed")
+  const retire = (server: string, link: OpenLinks.OpenLink): Effect.Effect<void> => {
     const principal = options.principal()
     const why = "A service token that it was connected with has changed"
-    states.changed({ server, config: entry.config, context: { principal } }, "restarting", why)
-    return entry.inFlight === 0 ? Scope.close(entry.scope, Exit.void) : Effect.void
+    states.changed({ server, config: link.config, context: { principal } }, "restarting", why)
+    return open.retire(server, link, "a service token that it was started with has changed")
   }
 
   const renew: UpstreamLinks["renew"] = Effect.suspend(() => {
@@ -406,35 +289,35 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       const config = settings.current().mcpServers[server]
       if (config !== undefined && builtWith(server, config, principal) !== "") beginAnew(server)
     }
-    const outdated = [...open].filter(
+    const outdated = [...open.all()].filter(
       ([server, { config, tokens }]) => tokens !== "" && tokens !== builtWith(server, config, principal)
     )
     return Effect.as(
-      Effect.forEach(outdated, ([server, entry]) => retire(server, entry), { concurrency: "unbounded", discard: true }),
+      Effect.forEach(outdated, ([server, link]) => retire(server, link), { concurrency: "unbounded", discard: true }),
       outdated.map(([server]) => server)
     )
   })
 
   const drop: UpstreamLinks["drop"] = (server, reason) =>
     Effect.suspend(() => {
-      failures.delete(server)
+      failures.forget(server)
       beginAnew(server)
-      const entry = open.get(server)
-      if (entry === undefined) return Effect.void
-      forget(server, entry, reason)
-      return Scope.close(entry.scope, Exit.void)
+      const link = open.get(server)
+      if (link === undefined) return Effect.void
+      open.forget(server, link, reason)
+      return Scope.close(link.scope, Exit.void)
     })
 
   const broken = (server: string, circuit: CircuitView | undefined): ReadonlyArray<UpstreamSummary> => {
     if (circuit !== undefined) {
       return [{ server, state: "paused", reason: circuit.reason, retryAfterMs: circuit.retryAfterMs }]
     }
-    const failure = failures.get(server)
-    return failure === undefined ? [] : [{ server, state: "failed", reason: failure.error.message }]
+    const reason = failures.message(server)
+    return reason === undefined ? [] : [{ server, state: "failed", reason }]
   }
 
   const summaries = (): ReadonlyArray<UpstreamSummary> => [
-    ...[...open].map(([server, { connection }]): UpstreamSummary => ({
+    ...[...open.all()].map(([server, { connection }]): UpstreamSummary => ({
       server,
       state: "connected",
       protocolVersion: connection.info.protocolVersion
@@ -448,20 +331,13 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   return {
     get,
     standing: (server) => open.get(server)?.connection,
-    use: (server) => {
-      const entry = open.get(server)
-      if (entry !== undefined) entry.isUsed = true
-    },
-    takeLoss: (server) => {
-      const loss = losses.get(server)
-      losses.delete(server)
-      return loss
-    },
+    use: open.use,
+    takeLoss: open.takeLoss,
     live: function* () {
-      for (const [server, { connection }] of open) if (options.admits(server)) yield connection
+      for (const [server, { connection }] of open.all()) if (options.admits(server)) yield connection
     },
     summaries,
-    linked: () => new Set([...open.keys(), ...opening.keys()]),
+    linked: () => new Set([...[...open.all()].map(([server]) => server), ...opening.keys()]),
     drop,
     renew
   } satisfies UpstreamLinks
