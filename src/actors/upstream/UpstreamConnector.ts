@@ -150,7 +150,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
 
       /** What the end of a request says of its server. Requests of clients that time out are seen by the tracker. */
       const told = (asking: Asking, call: UpstreamCall, exit: Exit.Exit<unknown, UpstreamError>, tookMs: number) => {
-        if (Exit.isSuccess(exit)) return states.answered(asking)
+        if (Exit.isSuccess(exit)) return states.troubled.count === 0 ? undefined : states.answered(asking)
         const error = Exit.findErrorOption(exit)
         if (Option.isNone(error)) {
           if (call.own !== true || tookMs < listTimeout) return

@@ -125,7 +125,7 @@ export class NodeExchange implements WireRequest, WireReply {
     this.isAnswered = true
     const answer = (): void => this.answer(status, body, headers)
     // What has failed is called back by nobody.
-    if (guard.hasFailed || !hasRest(incoming)) answer()
+    if (guard.hasFailed || incoming.complete || !hasRest(incoming)) answer()
     else discardRest(incoming, guard, answer)
   }
 
@@ -133,7 +133,7 @@ export class NodeExchange implements WireRequest, WireReply {
     const { incoming, leaving, outgoing } = this
     if (outgoing.headersSent || outgoing.destroyed) return
     const length = body === undefined ? 0 : sizeOf(body)
-    const unread = hasRest(incoming)
+    const unread = !incoming.complete && hasRest(incoming)
     const all: Record<string, string | number> = { ...headers, ...this.extra }
     if (status !== 204) all["content-length"] = length
     if (unread) all["connection"] = "close"

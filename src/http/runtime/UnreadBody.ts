@@ -13,9 +13,9 @@ const mostBytes = 8 * 1024 * 1024
 const longest = 5_000
 const longestPause = 500
 
-/** Whether there is a body of which something has not arrived, or was not read. */
-export const hasRest = ({ complete, headers }: IncomingMessage): boolean =>
-  !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0)
+/** Whether a request that is not complete has a body, of which something has not arrived or was not read. */
+export const hasRest = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0
 
 /** Calls back once: at the end of the body or of the client's patience, or at the bounds. */
 export const discardRest = (incoming: IncomingMessage, guard: Guard, done: () => void): void => {

@@ -66,6 +66,8 @@ export class ServerStates extends Context.Service<
     /** No connection could be opened; the next attempt comes with the next request after `retryAfterMs`. */
     readonly failed: (concerning: Concerning, error: UpstreamError, retryAfterMs: number | undefined) => void
     readonly changed: (concerning: Concerning, state: ServerState, reason: string, retryAfterMs?: number) => void
+    /** Users and servers of which one hangs or refuses the other: without any, `answered` has nothing to do. */
+    readonly troubled: { readonly count: number }
     /** A request to the server was answered: it neither hangs nor refuses any more. */
     readonly answered: (concerning: Concerning) => void
     /** Of every user for whom a server does not work, or who has a connection to it. */
@@ -95,8 +97,7 @@ const make = Effect.gen(function* () {
   const tracker = yield* RequestTracker
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const byServer = new Map<string, Map<UserId, Seen>>()
-  /** Pairs concerning server hangs or refuses: while there are none, an answered request has nothing to look for. */
-  let troubled = 0
+  const troubled = { count: 0 }
 
   const find = (server: string, userId: UserId): Seen | undefined => {
     const seen = byServer.get(server)
@@ -133,10 +134,10 @@ const make = Effect.gen(function* () {
     const isSame = was === state
     if (!isSame) seen.since = moment
     const isNews = !isSame || (seen.reason !== said && moment - seen.loggedAt >= retellMs)
-    if (isTroubled(seen)) troubled--
+    if (isTroubled(seen)) troubled.count--
     seen.state = state
     seen.reason = said
-    if (isTroubled(seen)) troubled++
+    if (isTroubled(seen)) troubled.count++
     if (!isNews) return
     seen.loggedAt = moment
     tell(server, seen, was, { ...more })
@@ -157,7 +158,7 @@ const make = Effect.gen(function* () {
       const isGone = settings.current().mcpServers[server] === undefined
       for (const [userId, seen] of users) {
         if (seen.connections > 0 || (!isGone && now() - Math.max(seen.since, seen.loggedAt) < lifeMs)) continue
-        if (isTroubled(seen)) troubled--
+        if (isTroubled(seen)) troubled.count--
         users.delete(userId)
       }
       if (users.size === 0) byServer.delete(server)
@@ -192,8 +193,8 @@ const make = Effect.gen(function* () {
     },
     changed: (concerning, state, reason, retryAfterMs) =>
       enter(concerning.server, seenOf(concerning), state, reason, later(retryAfterMs)),
+    troubled,
     answered: ({ context, server }) => {
-      if (troubled === 0) return
       const seen = find(server, context.principal.userId)
       if (seen !== undefined && isTroubled(seen)) enter(server, seen, "up")
     },

@@ -187,10 +187,9 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   /** Runs the step once all that has arrived has been decoded and dealt with. */
   private whenDecoded(step: () => void): void {
-    this.guard.run(() => {
-      if (this.decoding === undefined) this.afterAll(step)
-      else this.decoding.end(() => this.afterAll(step))
-    })
+    const { decoding } = this
+    if (decoding === undefined) this.afterAll(step)
+    else this.guard.run(() => decoding.end(() => this.afterAll(step)))
   }
 
   /** Runs the step once all that has arrived has been dealt with. */
@@ -211,7 +210,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
     this.phase = "body"
     if (this.request.headOnly === true) return this.answered()
     const { coding } = this.head
-    if (isDecodable(coding)) this.decoding = this.decoded(coding)
+    if (coding !== "" && isDecodable(coding)) this.decoding = this.decoded(coding)
     else if (coding !== "") {
       return this.refuse(
         `compresses its answers as "${coding.slice(0, 50)}" without being asked to; let it send them as they are`
