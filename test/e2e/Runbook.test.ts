@@ -65,7 +65,7 @@ inFolder("field D2: each of three places alone says what is wrong with servers a
     yield* eventually(Effect.sync(hub.stderr), (text) => text.includes("The settings are right again"))
     const doctor = yield* mcphub(["doctor"], { cwd })
     assert.strictEqual(doctor.code, 2)
-    assert.match(doctor.stdout, /^FAIL {2}server gone: Server gone refused the connection/m)
+    assert.match(doctor.stdout, /^FAIL {2}server gone: refused: Server gone refused the connection/m)
     assert.match(doctor.stdout, /^warn {2}server gone: down for ada, for \d+ s: /m)
     assert.match(doctor.stdout, /^warn {2}server denies: unauthorized for ada, for \d+ s: .*HTTP 401/m)
     assert.match(doctor.stdout, /^ok {4}disk: [\d.]+ MiB left/m)

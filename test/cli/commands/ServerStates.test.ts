@@ -37,7 +37,8 @@ inFolder(
         hangs: { url: `${web}/hang` },
         rubbish: { url: `${web}/page` },
         missing: { command: "no-such-program-anywhere" },
-        silent: config({ silent: true }),
+        // A process has four times as long for its start as its callers wait.
+        silent: { ...config({ silent: true }), options: { initTimeout: 2_000 } },
         exits: config({ exitAtStart: 7, lastWords: "no licence" }),
         dies: config()
       }

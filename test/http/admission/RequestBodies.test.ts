@@ -87,7 +87,7 @@ describe("the body of a POST", () => {
       })
       assert.match(pushed.answer, /^HTTP\/1.1 413 /)
       // The limit, what is taken in afterwards, and the buffers of two sockets.
-      assert.isBelow(pushed.bytes, 12 * 1024 * 1024)
+      assert.isBelow(pushed.bytes, 16 * 1024 * 1024)
       assert.deepStrictEqual(yield* bo.request("ping"), {})
     })
   )
