@@ -408,8 +408,8 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
   {
     wrong: "what was known with a token that has changed is still shown",
     file: known,
-    find: "if (!known.by.principal.standing.isCurrent) {",
-    replace: "if (known.by.principal.standing.isRevoked) {",
+    find: "if (!known.principal.standing.isCurrent) {",
+    replace: "if (known.principal.standing.isRevoked) {",
     also: [{ file: known, find: "Effect.sync(() => forgetUser(userId))", replace: "Effect.void" }],
     tests: [knowing]
   },

@@ -9,8 +9,11 @@ import { isName } from "../../domain/protocol/json/ListItems.ts"
 import type { Room } from "../limits/Retained.ts"
 
 export interface GivenUris {
-  /** What the client calls a server's URI from now on; `isTaken`: another server is known to have it. */
-  readonly give: (server: string, uri: string, isTaken: boolean) => string
+  /**
+   * What the client calls a server's URI from now on; `isTaken`: another server is known to have it. `isOwn`: this one
+   * lists it as well, so it keeps a name that it had before.
+   */
+  readonly give: (server: string, uri: string, isTaken: boolean, isOwn: boolean) => string
   /** Whose it is, if the client was told of it under this very name. */
   readonly owner: (uri: string) => string | undefined
 }
@@ -44,11 +47,14 @@ export const make = (room: Room): GivenUris => {
   }
 
   return {
-    give: (server, uri, isTaken) => {
+    give: (server, uri, isTaken, isOwn) => {
       // What is too long to be sent back is nobody's to read.
       if (!isName(uri)) return uri
       const owner = owners.get(uri)
-      if (owner === server) return uri
+      if (owner === server) {
+        if (!isTaken || isOwn) return uri
+        forget(uri)
+      }
       return owner === undefined && !isTaken && remember(server, uri) ? uri : qualifyUri(server, uri)
     },
     owner: (uri) => owners.get(uri)

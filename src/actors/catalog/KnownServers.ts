@@ -7,6 +7,7 @@
  * announced no change to its session are taken over, since that change may be this one session's own. What is known ends
  * with the user's tokens, with the entry, when the server cannot be started, and when nobody has asked for an hour.
  */
+import { hash } from "node:crypto"
 import { Clock, Context, Effect, Layer, Stream } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
@@ -50,7 +51,7 @@ const refreshMs = 60_000
 
 /** One server as known. Whoever holds it after it was forgotten adds nothing to what others see. */
 export class KnownServer {
-  readonly by: KnownBy
+  readonly principal: Principal
   introduction: Introduction | undefined
   usedAt = 0
   readonly #lists = new Map<ListKind, { readonly list: KeptList; readonly at: number }>()
@@ -58,8 +59,8 @@ export class KnownServer {
   readonly #watchers = new Set<Watcher>()
   #isForgotten = false
 
-  constructor(by: KnownBy) {
-    this.by = by
+  constructor(principal: Principal) {
+    this.principal = principal
   }
 
   list(kind: ListKind): KeptList | undefined {
@@ -132,8 +133,9 @@ export class KnownServer {
   }
 }
 
+/** A digest: what a client says of its capabilities may be as long as a body, and is not kept with what is known. */
 const keyOf = ({ clientCapabilities, config, principal, protocolVersion, server }: KnownBy): string =>
-  JSON.stringify([principal.keyId, server, protocolVersion, clientCapabilities, config])
+  hash("sha256", JSON.stringify([principal.keyId, server, protocolVersion, clientCapabilities, config]))
 
 export class KnownServers extends Context.Service<
   KnownServers,
@@ -178,7 +180,7 @@ const make = Effect.gen(function* () {
     const known = users.get(userId)?.get(key)
     if (known === undefined) return undefined
     // Tokens or groups have changed since, and the news of it may still be on its way.
-    if (!known.by.principal.standing.isCurrent) {
+    if (!known.principal.standing.isCurrent) {
       remove(userId, key, true)
       return undefined
     }
@@ -196,7 +198,7 @@ const make = Effect.gen(function* () {
 
   const learn: KnownServers["Service"]["learn"] = (by, introduction) => {
     const { standing, userId } = by.principal
-    const known = find(by) ?? new KnownServer(by)
+    const known = find(by) ?? new KnownServer(by.principal)
     known.introduction = introduction
     known.usedAt = now()
     if (!standing.isCurrent) {

@@ -71,9 +71,13 @@ export const make = ({ direct, lists, load, room }: NameOptions): ResourceNames 
       const server = access.keys().next().value
       if (server !== undefined) return { server, name: uri }
     }
+    const listing = [...access.keys()].filter((server) => lists.known(server, kind)?.has(uri))
     const owner = given.owner(uri)
-    if (owner !== undefined && access.has(owner)) return { server: owner, name: uri }
-    for (const server of access.keys()) if (lists.known(server, kind)?.has(uri)) return undefined
+    // What others list and it does not was given away before anybody knew.
+    if (owner !== undefined && access.has(owner) && (listing.length === 0 || listing.includes(owner))) {
+      return { server: owner, name: uri }
+    }
+    if (listing.length > 0) return undefined
     for (const server of access.keys()) {
       const name = unqualifiedUri(server, uri)
       if (name !== undefined) return { server, name }
@@ -128,13 +132,21 @@ export const make = ({ direct, lists, load, room }: NameOptions): ResourceNames 
     return yield* new ResourceUnknown({ uri, message: "Resource template not found" })
   })
 
+  /** What another server lists, fits its templates or carries its name is not for this one to give away. */
   const isKnownOfAnother = (server: string, uri: string, access: Access): boolean => {
-    for (const other of access.keys()) if (other !== server && lists.known(other, "resources")?.has(uri)) return true
+    for (const other of access.keys()) {
+      if (other === server) continue
+      if (unqualifiedUri(other, uri) !== undefined || lists.known(other, "resources")?.has(uri)) return true
+      for (const template of lists.known(other, "templates")?.keys() ?? []) {
+        const prefix = literalPrefix(template)
+        if (uri === template || (prefix.length > 0 && uri.startsWith(prefix))) return true
+      }
+    }
     return false
   }
 
   const nameOf = (server: string, uri: string, access: Access): string =>
-    given.give(server, uri, isKnownOfAnother(server, uri, access))
+    given.give(server, uri, isKnownOfAnother(server, uri, access), lists.known(server, "resources")?.has(uri) === true)
 
   const inResult: ResourceNames["inResult"] = ({ asked, method, route }, result, access) => {
     if (direct || !holdsUris(method)) return result

@@ -1,6 +1,6 @@
 /**
  * Tells of keys that end soon, or have lately ended, before their users' clients do: in the log once a day for each key,
- * and in metrics. Looks every hour, so that a key is told of within the hour in which its time comes.
+ * and in metrics. Looks when the time of the next one has come that it knows of, and every ten minutes, for new ones.
  */
 import { Clock, Effect, Layer } from "effect"
 import { HubKeys } from "../../domain/identity/HubKeys.ts"
@@ -11,6 +11,9 @@ import { HubMetrics } from "./HubMetrics.ts"
 
 /** Lines of one look: whose keys all end at once hears of some of them. */
 const mostLines = 50
+
+const lookEveryMs = 10 * 60_000
+const leastMs = 1_000
 
 const texts: Readonly<Record<KeyEnding, string>> = {
   ending: "A key ends soon; extend it with `mcphub key extend`, or give its client a new one",
@@ -57,6 +60,8 @@ export const layer: Layer.Layer<never, never, HubKeys | Users | HubMetrics> = La
         told.set(idOf(one), now)
         yield* tell(one.key, one.state, one.user)
       }
+      const ends = found.filter(({ state }) => state === "ending").map(({ key }) => key.expiresAt + 1 - now)
+      return Math.max(leastMs, Math.min(lookEveryMs, ...ends))
     })
 
     for (const state of ["ending", "ended"] as const) {
@@ -64,6 +69,7 @@ export const layer: Layer.Layer<never, never, HubKeys | Users | HubMetrics> = La
       yield* metrics.gauge("mcphub_keys", about, () => counts[state], { state })
     }
     // While the database is away there is nothing to tell; the next look will.
-    yield* Effect.ignore(look).pipe(Effect.andThen(Effect.sleep("1 hour")), Effect.forever, Effect.forkScoped)
+    const next = Effect.orElseSucceed(look, () => lookEveryMs)
+    yield* Effect.forkScoped(Effect.forever(Effect.flatMap(next, (ms) => Effect.sleep(ms))))
   })
 )

@@ -27,6 +27,7 @@ import {
   withParts
 } from "./connection/UpstreamConnection.ts"
 import {
+  isAway,
   isUnauthorized,
   isOfServer,
   meaningFor,
@@ -158,6 +159,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
           return states.changed(asking, "hung", `Server ${asking.server} did not answer ${call.method} within ${ms} ms`)
         }
         if (isUnauthorized(error.value)) states.changed(asking, "unauthorized", error.value.message)
+        else if (isAway(error.value)) states.changed(asking, "down", error.value.message)
         else if (error.value._tag === "UpstreamErrorResponse") states.answered(asking)
       }
 

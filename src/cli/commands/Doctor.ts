@@ -83,7 +83,9 @@ const portFinding = (config: HubConfigShape): Effect.Effect<Finding> =>
       )
     )
     server.listen(config.port, config.host, () =>
-      server.close(() => resume(Effect.succeed(ok("port", `${at} is free`))))
+      server.close(() =>
+        resume(Effect.succeed(warn("hub", `none runs on this data folder; ${at} is free`, "start it")))
+      )
     )
   })
 

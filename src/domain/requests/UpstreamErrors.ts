@@ -136,6 +136,12 @@ export type UpstreamError =
 export const lacksCredentials = (error: UpstreamError): boolean =>
   error instanceof CredentialMissing || error instanceof CredentialUnreadable
 
+const awayReasons: ReadonlySet<string> = new Set(["refused", "dns", "tls"])
+
+/** Nobody is there where the server was. */
+export const isAway = (error: UpstreamError): boolean =>
+  error._tag === "UpstreamUnavailable" && awayReasons.has(error.reason)
+
 /** The user's credentials are missing, or the server does not take them. */
 export const isUnauthorized = (error: UpstreamError): boolean =>
   lacksCredentials(error) || ("reason" in error && error.reason === "unauthorized")

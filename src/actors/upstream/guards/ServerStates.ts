@@ -66,7 +66,7 @@ export class ServerStates extends Context.Service<
     /** No connection could be opened; the next attempt comes with the next request after `retryAfterMs`. */
     readonly failed: (concerning: Concerning, error: UpstreamError, retryAfterMs: number | undefined) => void
     readonly changed: (concerning: Concerning, state: ServerState, reason: string, retryAfterMs?: number) => void
-    /** Users and servers of which one hangs or refuses the other: without any, `answered` has nothing to do. */
+    /** Users and servers of which one is away from, hangs or refuses the other: without any, `answered` has nothing to do. */
     readonly troubled: { readonly count: number }
     /** A request to the server was answered: it neither hangs nor refuses any more. */
     readonly answered: (concerning: Concerning) => void
@@ -118,7 +118,7 @@ const make = Effect.gen(function* () {
     return seen
   }
 
-  const isTroubled = ({ state }: Seen): boolean => state === "hung" || state === "unauthorized"
+  const isTroubled = ({ state }: Seen): boolean => state === "hung" || state === "unauthorized" || state === "down"
 
   const tell = (server: string, seen: Seen, was: ServerState | undefined, more: Readonly<Record<string, unknown>>) => {
     const { reason, state, userId, username } = seen

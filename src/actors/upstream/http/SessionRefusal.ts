@@ -35,4 +35,7 @@ export const refusalOf = (end: ExchangeEnd, id?: JsonRpcId): Refusal | undefined
   return { status, text: JSON.stringify(said) }
 }
 
+/** Whether the words are about the session, as far as can be told. */
+export const isAboutSession = ({ text }: Refusal): boolean => /session|initiali[sz]/i.test(text)
+
 export const isSame = (one: Refusal, other: Refusal): boolean => one.status === other.status && one.text === other.text

@@ -36,7 +36,7 @@ import { type AnswerOptions, conclude } from "./UpstreamHttpAnswer.ts"
 import { connectionGone, sessionLost, statusError } from "./UpstreamHttpErrors.ts"
 import type { ExchangeEnd } from "./ExchangeRequest.ts"
 import * as SessionProbe from "./SessionProbe.ts"
-import { isSame, refusalOf } from "./SessionRefusal.ts"
+import { isAboutSession, isSame, refusalOf } from "./SessionRefusal.ts"
 import { retryAfterMs } from "./RetryAfter.ts"
 import { listen } from "./UpstreamHttpStream.ts"
 import type { WireError } from "./UpstreamHttpWire.ts"
@@ -178,11 +178,15 @@ export const make = Effect.fnUntraced(function* (
     return Effect.flatMap(send, (end) => {
       const refusal = end.head.status < 400 ? undefined : refusalOf(end, request?.id)
       if (refusal === undefined) return then(end)
-      if (refusal.status === 404) return hadId ? Effect.flatMap(again(), then) : then(end)
+      const isLost = refusal.status === 404 && (refusal.text === "" || isAboutSession(refusal))
+      if (refusal.status === 404 && !hadId) return then(end)
+      if (isLost) return Effect.flatMap(again(), then)
       return Effect.flatMap(probe(first, by), (ping) => {
         if (ping === undefined) return then(end)
-        const mayRepeat = request === undefined || isRepeatable(request.method)
-        if (mayRepeat || (ping !== "unheard" && isSame(refusal, ping))) return Effect.flatMap(again(), then)
+        const mayRepeat = request === undefined || isRepeatable(request.method) || refusal.status === 404
+        // A server that lost its session over the call may refuse that and the ping in words that say nothing.
+        const isRefused = ping !== "unheard" && isSame(refusal, ping) && isAboutSession(refusal)
+        if (mayRepeat || isRefused) return Effect.flatMap(again(), then)
         return Effect.andThen(renew(first, by), Effect.fail(sessionLost(server)))
       })
     })

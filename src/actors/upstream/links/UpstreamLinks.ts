@@ -177,7 +177,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       Effect.andThen((reason) =>
         Effect.suspend(() => {
           open.forget(server, link, reason)
-          if (!link.isRetired) {
+          // The circuit breaker has told of its own pause.
+          if (!link.isRetired && breakers.view(context.principal.userId, server) === undefined) {
             const words = connection.lastWords?.() ?? ""
             states.changed(asking, "down", `The connection to server ${server} ended: ${reason}${words}`)
           }

@@ -88,13 +88,29 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     return { cwd, tmp }
   })
 
+  /** Fails where a folder below is a link: whoever writes there could have it lead to another user's. */
+  const withoutLinks = (below: string, folder: string) => {
+    const parts = path.relative(below, folder).split(path.sep)
+    const folders = parts.map((_, index) => path.join(below, ...parts.slice(0, index + 1)))
+    return Effect.forEach(
+      folders.filter((one) => one !== below),
+      (one) => Effect.flip(fs.readLink(one)),
+      { discard: true }
+    )
+  }
+
   /** The folder that the settings name, or the connection's own. One in the user's folder is made. */
   const workingFolder = (server: string, wanted: string, own: string, ofUser: string | undefined) => {
     if (wanted === "") return Effect.succeed(own)
     const named = path.resolve(wanted)
     const isOfUser = ofUser !== undefined && named.startsWith(ofUser + path.sep)
-    const made = isOfUser ? Effect.ignore(fs.makeDirectory(named, { recursive: true, mode: 0o700 })) : Effect.void
-    return Effect.andThen(made, fs.stat(named)).pipe(
+    const made = isOfUser
+      ? Effect.andThen(withoutLinks(ofUser, named), fs.makeDirectory(named, { recursive: true, mode: 0o700 }))
+      : Effect.void
+    return Effect.andThen(
+      Effect.ignore(made),
+      Effect.andThen(withoutLinks(isOfUser ? ofUser : named, named), fs.stat(named))
+    ).pipe(
       Effect.option,
       Effect.flatMap((found) =>
         Option.isSome(found) && found.value.type === "Directory"

@@ -1,6 +1,6 @@
 /** Servers that have forgotten a session, as restarted ones have, and say so in words of their own. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import type { Isolation } from "../../../../src/domain/servers/ServerConfig.ts"
 import { ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
 import type { ScriptedCall, Script } from "../../../../src/testkit/ScriptedCall.ts"
@@ -17,7 +17,13 @@ const refusals: Readonly<Record<string, Script>> = {
   "an error that repeats the id": (call) => refusing(call, 400, call.id, noSession),
   "an error with an id of its own": (call) => refusing(call, 400, "server-error", noSession),
   "a text": (call) => call.body(400, "text/plain", "Invalid session ID"),
+  gone: (call) => call.body(410, "text/plain", "This session has gone")
+}
+
+/** Of a session they say nothing; the call may have been executed. */
+const wordless: Readonly<Record<string, Script>> = {
   "no words": (call) => call.status(400),
+  "words that say nothing": (call) => call.body(400, "text/plain", "Bad Request"),
   gone: (call) => call.status(410)
 }
 
@@ -88,6 +94,41 @@ describe("a server that answers a forgotten session by 400", () => {
         assert.include(yield* (yield* hub.connect(hub.ada)).toolNames, "odd-echo")
         assert.strictEqual(opened(), 3)
       })
+  )
+
+  for (const [words, forgotten] of Object.entries(wordless)) {
+    it.live(`field A2: with ${words}, after a call that may have been executed, gets it no second time`, () =>
+      Effect.gen(function* () {
+        const { ada, bo, named, upstream } = yield* start(forgotten, "shared", {
+          loses: (call: ScriptedCall) => {
+            upstream.forgetSessions()
+            return forgotten(call)
+          }
+        })
+        for (const client of [ada, bo]) assert.deepStrictEqual(yield* client.callTool("odd-echo", { n: 0 }), { n: 0 })
+        const { data } = yield* Effect.flip(ada.callTool("odd-loses"))
+        assert.deepInclude(data, { kind: "upstream_session" })
+        assert.lengthOf(named("loses"), 1)
+        for (const client of [ada, bo]) assert.deepStrictEqual(yield* client.callTool("odd-echo", { n: 1 }), { n: 1 })
+      })
+    )
+  }
+
+  it.live("field A2: a 404 whose words are about what ada asked for ends neither her session nor bo's call", () =>
+    Effect.gen(function* () {
+      const waits = yield* Deferred.make<ScriptedCall>()
+      const { ada, bo, named, opened } = yield* start((call) => call.status(404), "shared", {
+        slow: (call: ScriptedCall) => void Deferred.doneUnsafe(waits, Effect.succeed(call)),
+        misses: (call: ScriptedCall) => refusing(call, 404, call.id, "Item not found")
+      })
+      yield* ada.callTool("odd-echo", { n: 0 })
+      const bos = yield* Effect.forkChild(bo.callTool("odd-slow"))
+      const call = yield* Deferred.await(waits)
+      assert.include((yield* Effect.flip(ada.callTool("odd-misses"))).message, "Item not found")
+      assert.deepStrictEqual([named("misses").length, opened()], [1, 1])
+      call.content({ for: "bo" })
+      assert.deepStrictEqual(yield* Fiber.join(bos), { for: "bo" })
+    })
   )
 
   it.live(

@@ -35,6 +35,36 @@ const giving = (who: string, listed: ReadonlyArray<string> = []): AnsweringServe
 })
 
 describe("a URI that no list contains", () => {
+  it.live("field A4: is not another server's, by its name, its list or its templates, however early it is given", () =>
+    Effect.gen(function* () {
+      const links = ["good+good://1", "good://1", "good://x", "own://1"]
+      const evil = yield* AnsweringServer.start("http", "stateful", {
+        ...giving("evil"),
+        "tools/call show": { content: links.map(link) }
+      })
+      const good = yield* AnsweringServer.start("http", "stateful", {
+        ...giving("good", ["good://1"]),
+        "resources/templates/list": { resourceTemplates: [{ uriTemplate: "good://{x}", name: "all" }] }
+      })
+      const hub = yield* TestHub.make({ servers: { evil, good } })
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      for (const client of [ada, bo]) {
+        const shown: any = yield* client.request("tools/call", { name: "evil-show", arguments: {} })
+        yield* client.request("resources/list")
+        yield* client.request("resources/templates/list")
+        const readers = yield* Effect.forEach(["good+good://1", "good://1"], (uri) =>
+          Effect.map(client.request("resources/read", { uri }), ({ contents }: any) => contents[0].text)
+        )
+        assert.deepStrictEqual(readers, ["good", "good"])
+        assert.strictEqual(shown.content[0].uri, "evil+good+good://1")
+        assert.strictEqual(shown.content[3].uri, "own://1")
+        const again: any = yield* client.request("tools/call", { name: "evil-show", arguments: {} })
+        const names = again.content.map(({ uri }: any) => uri)
+        assert.deepStrictEqual(names, ["evil+good+good://1", "evil+good://1", "evil+good://x", "own://1"])
+      }
+    })
+  )
+
   for (const [transport, era] of OddServers.everywhere) {
     it.live(`field A4: leads back to the server that gave it to this session, over ${transport}, ${era}`, () =>
       Effect.gen(function* () {
