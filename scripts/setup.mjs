@@ -36,14 +36,27 @@ export function ensureInstalled(root) {
 
 function install(root) {
   const [command, args] = process.versions.deno ? denoInstall() : npmInstall()
-  // Standard output belongs to the program that is started afterwards.
-  const result = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] })
+  // Standard output belongs to the program that is started afterwards; errors are shown, and read for their cause.
+  const options = { cwd: root, stdio: ["ignore", 2, "pipe"], encoding: "utf8", maxBuffer: 2 ** 28 }
+  const result = spawnSync(command, args, options)
+  process.stderr.write(result.stderr ?? "")
   // The Deno that made this tree is the runtime here. Inside `deno task` the package's own shim would stand before it,
   // and that one holds signals back, so the hub would outlive its task.
   if (result.status === 0 && process.versions.deno) rmSync(join(root, "node_modules", ".bin", "deno"), { force: true })
   if (result.status === 0) return
   const cause = result.error?.message ?? (result.signal ? `ended by ${result.signal}` : `exit code ${result.status}`)
-  throw new Error(`Installing the dependencies failed (${cause}); check the network and run the command again`)
+  throw new Error(`Installing the dependencies failed (${cause}); ${remedyFor(result.stderr ?? "")}`)
+}
+
+/** What to do, by what npm or Deno wrote. */
+export function remedyFor(written) {
+  if (/SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)|UnknownIssuer|unable to get local issuer/.test(written)) {
+    return "the registry has a certificate of an authority that is not known here; if it is your company's, set NODE_EXTRA_CA_CERTS (npm) or DENO_CERT (Deno) to a file with it and run the command again"
+  }
+  if (/\b407\b|Proxy Authentication/i.test(written)) {
+    return "the proxy wants a login: set HTTPS_PROXY=http://user:password@host:port and run the command again"
+  }
+  return "check the network, behind a proxy set HTTPS_PROXY, and run the command again"
 }
 
 function denoInstall() {

@@ -2,6 +2,8 @@
 import { everybodys, type Mutation } from "./Mutation.ts"
 
 const pools = "src/actors/upstream/http/UserPools.ts"
+const tunnel = "src/actors/upstream/http/ProxyTunnel.ts"
+const proxies = "test/http/mcp/servers/Proxies.test.ts"
 const shared = "src/actors/upstream/links/SharedUpstreams.ts"
 const holders = "src/actors/upstream/links/SharedHolders.ts"
 const wire = "src/actors/upstream/http/UpstreamHttpWire.ts"
@@ -158,6 +160,27 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
       }
     ],
     tests: ["test/actors/upstream/http/UserPools.test.ts"]
+  },
+  {
+    wrong: "a proxy is asked for what the hub may not reach",
+    file: "src/actors/upstream/http/AddressGuard.ts",
+    find: "answer(found.every((address) => mayReach(host, address, allowed)) ? whereaboutsOf(found) : blocked())",
+    replace: "answer(whereaboutsOf(found))",
+    tests: [proxies]
+  },
+  {
+    wrong: "a proxy is asked for an address that nobody may reach",
+    file: tunnel,
+    find: "if (blocked !== undefined) guard.soon",
+    replace: "if (blocked === null) guard.soon",
+    tests: [proxies]
+  },
+  {
+    wrong: "a proxy is asked for the hub's own networks",
+    file: tunnel,
+    find: 'if (found === "own" || ',
+    replace: "if (",
+    tests: [proxies]
   },
   {
     wrong: "two users share a connection",

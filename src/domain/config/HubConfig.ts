@@ -14,11 +14,13 @@ import {
   integer,
   type Overrides,
   parsed,
-  readVariables
+  readVariables,
+  type Variable
 } from "./ConfigVariables.ts"
+import { exceptionsFromText, proxyAllowed, proxyFromText, type ProxySettings } from "./ProxySettings.ts"
 import { networksFromText } from "./UpstreamAddresses.ts"
 
-export interface HubConfigShape {
+export interface HubConfigShape extends ProxySettings {
   readonly host: string
   readonly port: number
   /** "" or "/prefix", never with a trailing slash. */
@@ -111,6 +113,9 @@ export const defaults: HubConfigShape = {
   allowedHosts: [],
   allowedOrigins: [],
   allowedNetworks: [],
+  httpProxy: undefined,
+  httpsProxy: undefined,
+  noProxy: [],
   stdioSharedUser: "allow",
   version: "3.0.0-alpha.1"
 }
@@ -149,6 +154,14 @@ const origins = (text: string): ReadonlyArray<string> | undefined => {
     .map(origin)
   return found.every((one) => one !== undefined) ? found : undefined
 }
+
+/** These variables are older than the hub: the lower-case name is the one that every program knows, and counts first. */
+const proxyVariable = (name: string, lower: string): Variable<ProxySettings["httpProxy"]> => ({
+  names: [lower, name],
+  allowed: proxyAllowed,
+  parse: proxyFromText,
+  absent: undefined
+})
 
 const variables = {
   host: parsed(
@@ -208,6 +221,17 @@ const variables = {
     networksFromText,
     defaults.allowedNetworks
   ),
+  httpProxy: proxyVariable("HTTP_PROXY", "http_proxy"),
+  httpsProxy: proxyVariable("HTTPS_PROXY", "https_proxy"),
+  noProxy: {
+    ...parsed(
+      "NO_PROXY",
+      "host names, addresses and networks, separated by commas",
+      exceptionsFromText,
+      defaults.noProxy
+    ),
+    names: ["no_proxy", "NO_PROXY"]
+  },
   stdioSharedUser: choice("STDIO_SHARED_USER", ["allow", "refuse"], defaults.stdioSharedUser)
 }
 

@@ -13,7 +13,7 @@ import { Users } from "../../../src/domain/identity/Users.ts"
 import * as Password from "../../../src/domain/identity/Password.ts"
 import * as Repositories from "../../../src/domain/storage/Repositories.ts"
 import { inFolder } from "../support/InFolder.ts"
-import { keyPattern, post, program, startHub } from "../support/Program.ts"
+import { keyPattern, post, program, type RunningHub, startHub } from "../support/Program.ts"
 
 const taken = Effect.acquireRelease(
   Effect.callback<ReturnType<typeof createServer>>((resume) => {
@@ -37,7 +37,7 @@ const disk = (cwd: string, options: string) =>
     (folder) => Effect.sync(() => (folder === undefined ? undefined : spawnSync("umount", [folder])))
   )
 
-const opens = Effect.fnUntraced(function* (hub: Parameters<typeof post>[0]) {
+const opens = Effect.fnUntraced(function* (hub: RunningHub) {
   const key = keyPattern.exec(hub.stdout())![0]
   assert.include(hub.stdout(), "admin password")
   assert.strictEqual((yield* post(hub, key, "s", { id: 1, method: "ping" })).status, 200)

@@ -187,7 +187,12 @@ export const json = (args: ReadonlyArray<string>, options: RunOptions): Effect.E
   )
 
 /** One MCP message to the hub, as a client with this key and session label sends it. */
-export const post = (hub: RunningHub, key: string, session: string, message: object): Effect.Effect<Response> =>
+export const post = (
+  hub: Pick<RunningHub, "url">,
+  key: string,
+  session: string,
+  message: object
+): Effect.Effect<Response> =>
   Effect.promise(() =>
     fetch(hub.url, {
       method: "POST",

@@ -53,6 +53,9 @@ describe("HubConfig", () => {
         ALLOWED_HOSTS: "hub.example, HUB.internal",
         ALLOWED_ORIGINS: "https://App.example:443/, chrome-extension://abcdef",
         ALLOWED_NETWORKS: "10.0.0.0/8, fd12::1",
+        HTTP_PROXY: "proxy.example:3128",
+        HTTPS_PROXY: "https://ada:s%40cret@proxy.example",
+        NO_PROXY: "*.corp.example, 10.0.0.0/8",
         STDIO_SHARED_USER: "refuse"
       })
       assert.deepStrictEqual(config, {
@@ -88,6 +91,9 @@ describe("HubConfig", () => {
         allowedHosts: ["hub.example", "hub.internal"],
         allowedOrigins: ["https://app.example", "chrome-extension://abcdef"],
         allowedNetworks: ["10.0.0.0/8", "fd12::1/128"].map(IpNetwork.fromStringUnsafe),
+        httpProxy: Redacted.make("http://proxy.example:3128/", { label: "proxy" }),
+        httpsProxy: Redacted.make("https://ada:s%40cret@proxy.example/", { label: "proxy" }),
+        noProxy: ["*.corp.example", "10.0.0.0/8"],
         stdioSharedUser: "refuse",
         version: defaults.version
       })

@@ -4,30 +4,12 @@
  */
 import { answerLimits } from "../connection/AnswerLimits.ts"
 import { AddressBlocked } from "./AddressGuard.ts"
+import { connectError, proxyError } from "./ConnectErrors.ts"
+import { ProxyFailed } from "./ProxyTunnel.ts"
 import { UpstreamFailed, UpstreamUnavailable, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
 
 /** How far an exchange had come: `queued` means that no byte has left. */
 export type Phase = "queued" | UpstreamFailed["phase"]
-
-const refused = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "EHOSTDOWN", "ECONNRESET"])
-const unresolved = new Set(["ENOTFOUND", "EAI_AGAIN", "EAI_NODATA", "EAI_NONAME", "EAI_FAIL"])
-const timedOut = new Set(["ETIMEDOUT", "UND_ERR_CONNECT_TIMEOUT"])
-
-const connectReason = (error: Error & { code?: unknown }): UpstreamUnavailable["reason"] => {
-  const code = String(error.code ?? "")
-  if (timedOut.has(code)) return "timeout"
-  if (unresolved.has(code) || /name or service not known|failed to lookup/i.test(error.message)) return "dns"
-  if (/cert|_TLS_|_SSL_|EPROTO/i.test(code) || /certificate|handshake|\btls\b|\bssl\b/i.test(error.message))
-    return "tls"
-  return refused.has(code) ? "refused" : /timed out/i.test(error.message) ? "timeout" : "refused"
-}
-
-const connectMessages: Partial<Record<UpstreamUnavailable["reason"], string>> = {
-  timeout: "did not accept a connection in time; check that its host is reachable from the hub",
-  dns: "has a host name that does not resolve; check its url",
-  tls: "could not be trusted or spoken to over TLS; check its certificate and that its url should begin with https",
-  refused: "refused the connection; check that it is running and that its url names the right port"
-}
 
 /** A failure of the transport at a phase. Before anything was sent it is safe to try again. */
 export const transportError = (
@@ -37,10 +19,8 @@ export const transportError = (
 ): UpstreamUnavailable | UpstreamFailed => {
   if (error.code === "UND_ERR_INVALID_ARG" || error.code === "UND_ERR_NOT_SUPPORTED") return badHeader(server)
   if (error instanceof AddressBlocked) return addressBlocked(server)
-  if (phase === "queued") {
-    const reason = connectReason(error)
-    return new UpstreamUnavailable({ server, reason, message: `Server ${server} ${connectMessages[reason]}` })
-  }
+  if (error instanceof ProxyFailed) return proxyError(server, error)
+  if (phase === "queued") return connectError(server, error)
   if (String(error.code).startsWith("HPE_") || error.code === "UND_ERR_HEADERS_OVERFLOW") {
     return protocolError(
       server,

@@ -6,6 +6,7 @@
  * the pool's own limit only stops a leak, so that it can never become a hidden queue in front of an answer the upstream
  * waits for. HTTP/1.1 only: one exchange per socket, so an abort ends exactly that exchange. When the last connection
  * that uses a pool is gone, its sockets close at once (the short delay lets a session that follows take them over).
+ * Where a proxy stands on the way (`ProxyTunnel`), each socket is a tunnel of its own, and all of this holds for it alike.
  */
 import { Context, Effect, Equal, Hash, Layer, RcMap, type Scope } from "effect"
 import type { Socket } from "node:net"
@@ -15,15 +16,17 @@ import { graceMs, stallMs } from "../../../domain/AwakeTimeout.ts"
 import { type Fork, Guard } from "../../../domain/Guard.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import type { UserId } from "../../../domain/Ids.ts"
+import { proxyOf } from "../../../domain/config/ProxySettings.ts"
 import * as AddressGuard from "./AddressGuard.ts"
+import * as ProxyTunnel from "./ProxyTunnel.ts"
 
-/** These two alone: with fetch, caches and mocks undici is a hundred modules, a twentieth of the time to start. */
-const part = createRequire(import.meta.url)
-const UndiciPool = part("undici/lib/dispatcher/pool.js") as typeof Pool
-const connectorOf = part("undici/lib/core/connect.js") as typeof buildConnector
+/** Parts alone: with fetch, caches and mocks undici is a hundred modules, a twentieth of the time to start. */
+const UndiciPool = createRequire(import.meta.url)("undici/lib/dispatcher/pool.js") as typeof Pool
 
 /** Milliseconds until TCP and TLS must stand; a dead address fails a call in less than two seconds. */
 const connectTimeoutMs = 1_800
+/** The same by a proxy, which has to find and reach the server itself. */
+const proxyTimeoutMs = 5_000
 /** Milliseconds a socket waits for its next request, unless the server announces less. */
 const keepAliveMs = 60_000
 /** Milliseconds an unused pool survives its last connection. */
@@ -84,9 +87,17 @@ const make = Effect.fnUntraced(function* () {
   const addresses = AddressGuard.make(yield* AddressGuard.NameLookup, config.allowedNetworks)
   const connections = 2 * config.maxInflightPerUser + config.maxSessionsPerUser
 
+  /** One for each pool: it remembers TLS sessions, which are a user's own. */
+  const dialOf = (origin: string): { readonly dial: ProxyTunnel.Dial; readonly timeoutMs: number } => {
+    const direct = ProxyTunnel.direct(addresses)
+    const proxy = proxyOf(config, origin)
+    if (proxy === undefined) return { dial: direct, timeoutMs: connectTimeoutMs }
+    return { dial: ProxyTunnel.make(proxy, addresses, direct), timeoutMs: proxyTimeoutMs }
+  }
+
   const open = (key: PoolKey) => {
     const pool = new UndiciPool(key.origin, {
-      connect: countingConnector(counters, addresses, fork),
+      connect: countingConnector(counters, dialOf(key.origin), fork),
       connections,
       pipelining: 1,
       keepAliveTimeout: keepAliveMs,
@@ -126,38 +137,30 @@ const make = Effect.fnUntraced(function* () {
 })
 
 /** undici's own timer ticks in half seconds and would miss the bound, so the connector carries an exact one. */
-const countingConnector = (
-  counters: { open: number; connects: number },
-  addresses: AddressGuard.AddressGuard,
-  fork: Fork
-): buildConnector.connector => {
-  const connect = connectorOf({ allowH2: false, timeout: 0, lookup: addresses.lookup }) as unknown as (
-    options: buildConnector.Options,
-    callback: buildConnector.Callback
-  ) => Socket
-  return (options, callback) => {
-    const blocked = addresses.literal(options.hostname)
-    const guard: Guard = new Guard(fork, { breakOff: () => void opened?.destroy() })
-    let opened: Socket | undefined
-    if (blocked !== undefined) return guard.soon(() => callback(blocked, null))
-    const settled = (error: Error | null, connected: Socket): void => {
+const countingConnector =
+  (
+    counters: { open: number; connects: number },
+    { dial, timeoutMs }: { readonly dial: ProxyTunnel.Dial; readonly timeoutMs: number },
+    fork: Fork
+  ): buildConnector.connector =>
+  (options, callback) => {
+    const guard: Guard = new Guard(fork, { breakOff: () => void attempt?.destroy() })
+    const settled = (error: Error | null, connected: Socket | null): void => {
       noTimer()
-      if (error !== null) return callback(error, null)
+      if (error !== null || connected === null) return callback(error!, null)
       counters.connects++
       counters.open++
       guard.once(connected, "close", () => void counters.open--)
       callback(null, connected)
     }
-    const socket = connect(options, ((error: Error | null, connected: Socket) =>
-      guard.run(() => settled(error, connected))) as buildConnector.Callback)
-    opened = socket
-    const due = performance.now() + connectTimeoutMs
-    const giveUp = () => void socket.destroy(new ConnectTimeout("The connection was not made in time"))
+    let noTimer = (): void => undefined
+    const attempt: ProxyTunnel.Attempt | undefined = dial(options, guard, settled)
+    const due = performance.now() + timeoutMs
+    const giveUp = () => attempt.destroy(new ConnectTimeout("The connection was not made in time"))
     // Woken late, the process stood still, and the connection may stand unseen.
     const expire = () => {
       if (performance.now() - due < stallMs) return giveUp()
       noTimer = guard.after(graceMs, giveUp)
     }
-    let noTimer = guard.after(connectTimeoutMs, expire)
+    noTimer = guard.after(timeoutMs, expire)
   }
-}

@@ -1,0 +1,3 @@
+/** Types of `setup.mjs`, for its test. */
+export declare const ensureInstalled: (root: string) => boolean
+export declare const remedyFor: (written: string) => string
