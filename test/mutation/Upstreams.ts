@@ -169,13 +169,6 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     tests: [proxies]
   },
   {
-    wrong: "a proxy is asked for an address that nobody may reach",
-    file: tunnel,
-    find: "if (blocked !== undefined) guard.soon",
-    replace: "if (blocked === null) guard.soon",
-    tests: [proxies]
-  },
-  {
     wrong: "a proxy is asked for the hub's own networks",
     file: tunnel,
     find: 'if (found === "own" || ',

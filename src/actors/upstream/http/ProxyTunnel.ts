@@ -132,14 +132,13 @@ export const make = (proxy: Redacted.Redacted<string>, addresses: AddressGuard, 
       if (isOver || attempt !== undefined) return
       noTimer()
       if (found instanceof Error) return end(found, null)
+      // Such an address is looked at once more there, before it is connected to.
       if (found === "own" || isThisMachine(options.hostname)) attempt = withoutProxy(options, guard, end)
       else tunnel()
     }
 
     const noTimer = guard.after(lookupMs, () => go("unknown"))
-    const blocked = addresses.literal(options.hostname)
-    if (blocked !== undefined) guard.soon(() => end(blocked, null))
-    else addresses.whereabouts(options.hostname, (found) => guard.soon(() => go(found)))
+    addresses.whereabouts(options.hostname, (found) => guard.soon(() => go(found)))
 
     return {
       destroy: (error) => {
