@@ -10,12 +10,13 @@ import * as OwnAuthority from "../support/OwnAuthority.ts"
 const host = "mcp.company.example"
 const keys = { ada: `mcphub_${"a".repeat(64)}`, bo: `mcphub_${"b".repeat(64)}` }
 
-const start = Effect.fnUntraced(function* (trusts: boolean) {
+const start = Effect.fnUntraced(function* (trusts: boolean, scheme: "http" | "https" = "http") {
   const folder = yield* HubProcess.folder
   const { ca, ...identity } = OwnAuthority.certificates(folder, host)
   const upstream = yield* ScriptedHttpUpstream.make()
   const port = yield* OwnAuthority.secured(Number(new URL(upstream.url).port), identity)
   const proxy = yield* ConnectProxy.make({ routes: { [`${host}:443`]: port }, login: "hub:canary" })
+  const proxyPort = scheme === "http" ? proxy.port : yield* OwnAuthority.secured(proxy.port, identity)
   const hub = yield* HubProcess.make({
     settings: { mcpServers: { far: { url: `https://${host}/mcp` } } },
     provision: HubProcess.withKeys([
@@ -25,7 +26,7 @@ const start = Effect.fnUntraced(function* (trusts: boolean) {
     env: {
       // Deno itself would ask the proxy for its newest version.
       DENO_NO_UPDATE_CHECK: "1",
-      HTTPS_PROXY: `http://hub:canary@127.0.0.1:${proxy.port}`,
+      HTTPS_PROXY: `${scheme}://hub:canary@localhost:${proxyPort}`,
       ...(trusts ? { NODE_EXTRA_CA_CERTS: ca } : {})
     }
   })
@@ -42,21 +43,25 @@ const start = Effect.fnUntraced(function* (trusts: boolean) {
 })
 
 describe("a hub in a company's network", () => {
-  it.live("field C8: trusts the company's authority when told, through its proxy, which sees nothing of a user", () =>
-    Effect.gen(function* () {
-      const { call, hub, proxy, upstream } = yield* start(true)
-      for (const who of ["ada", "bo"] as const) {
-        assert.deepStrictEqual((yield* call(who))["result"].structuredContent, { of: who })
-      }
-      assert.isAtLeast(proxy.asked.length, 2)
-      for (const { authority, headers, passed } of proxy.asked) {
-        assert.strictEqual(authority, `${host}:443`)
-        assert.notMatch(headers + passed(), /x-mcphub|tools\/call|\bada\b/i)
-      }
-      assert.isTrue(upstream.received.every(({ headers }) => headers.host === host))
-      assert.notInclude(hub.stderr() + hub.stdout(), "canary")
-    })
-  )
+  for (const scheme of ["http", "https"] as const) {
+    it.live(
+      `field C8: trusts the company's authority when told, through its ${scheme} proxy, which sees nothing of a user`,
+      () =>
+        Effect.gen(function* () {
+          const { call, hub, proxy, upstream } = yield* start(true, scheme)
+          for (const who of ["ada", "bo"] as const) {
+            assert.deepStrictEqual((yield* call(who))["result"].structuredContent, { of: who })
+          }
+          assert.isAtLeast(proxy.asked.length, 2)
+          for (const { authority, headers, passed } of proxy.asked) {
+            assert.strictEqual(authority, `${host}:443`)
+            assert.notMatch(headers + passed(), /x-mcphub|tools\/call|\bada\b/i)
+          }
+          assert.isTrue(upstream.received.every(({ headers }) => headers.host === host))
+          assert.notInclude(hub.stderr() + hub.stdout(), "canary")
+        })
+    )
+  }
 
   it.live("field C8: says to everybody, and in its log, how to trust an authority that it does not know", () =>
     Effect.gen(function* () {

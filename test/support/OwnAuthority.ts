@@ -6,11 +6,11 @@ import { type AddressInfo, connect, type Socket } from "node:net"
 import { join } from "node:path"
 import { createServer, type Server } from "node:tls"
 
-/** An authority and a certificate of it for the host, as files of a folder. */
+/** An authority and a certificate of it for the host and for `localhost`, as files of a folder. */
 export const certificates = (folder: string, host: string) => {
   const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args, { cwd: folder, stdio: "ignore" })
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-  writeFileSync(join(folder, "names"), `subjectAltName=DNS:${host}`)
+  writeFileSync(join(folder, "names"), `subjectAltName=DNS:localhost,DNS:${host}`)
   openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=Company")
   openssl("req", ...key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=server")
   const signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"]
