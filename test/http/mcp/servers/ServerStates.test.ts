@@ -1,6 +1,6 @@
 /** What an operator reads of a server's state in the log: a line for a change, for the user it changed for, and no more. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { AuditTrail } from "../../../../src/actors/observing/AuditTrail.ts"
 import { HubMetrics } from "../../../../src/actors/observing/HubMetrics.ts"
 import { AuditLog } from "../../../../src/domain/records/AuditLog.ts"
@@ -52,6 +52,21 @@ describe("the state of a server for a user", () => {
         yield* again.callTool("files-echo", { text: 5 })
         assert.strictEqual(lines.length, 4)
       })
+  )
+
+  it.live("field D2: is down once nobody is there any more, though the session with it stands", () =>
+    Effect.gen(function* () {
+      const life = yield* Scope.make()
+      const upstream = yield* Scope.provide(ScriptedHttpUpstream.make(), life)
+      const { hub, lines, until, users } = yield* observed({ servers: { files: { url: upstream.url } } })
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      for (const client of [ada, bo]) yield* client.callTool("files-echo", { text: 1 })
+      yield* Scope.close(life, Exit.void)
+      for (let n = 0; n < 3; n++) assert.strictEqual((yield* Effect.flip(ada.callTool("files-echo", {}))).code, 1503)
+      yield* until(["ada: up", "bo: up", "ada: down"])
+      assert.match(lines[2]!.reason!, /refused the connection/)
+      assert.deepStrictEqual([yield* users("up"), yield* users("down")], [1, 1])
+    })
   )
 
   it.live(
