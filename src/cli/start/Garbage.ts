@@ -53,7 +53,8 @@ export class QuietMoments {
     this.before = now
     this.kept = Math.min(this.kept, bytes)
     if (before === undefined || !(this.isSecondDue || bytes - this.kept >= worthwhile)) return false
-    return performance.eventLoopUtilization(now, before).utilization < quietPart
+    const worked = now.active - before.active
+    return worked <= quietPart * (worked + now.idle - before.idle)
   }
 
   collected(bytes: number): void {
