@@ -83,7 +83,7 @@ describe("a stdio server", () => {
           for (const variable of Object.keys(env)) {
             assert.match(
               variable,
-              /^(MCPHUB_[A-Z_]+|GITHUB|OWN|NODE_NO_WARNINGS|PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TERM|TZ|TMPDIR|TMP|TEMP|\w+_proxy|\w+_PROXY|SSL_CERT_\w+|NODE_EXTRA_CA_CERTS|DENO_\w+)$/
+              /^(MCPHUB_[A-Z_]+|GITHUB|OWN|NODE_NO_WARNINGS|PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TERM|TZ|TMPDIR|TMP|TEMP|\w+_proxy|\w+_PROXY|SSL_CERT_\w+|REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|NODE_USE_\w+|DENO_\w+)$/
             )
           }
         }
