@@ -29,6 +29,7 @@ import { UpstreamHealth } from "../upstream/guards/UpstreamHealth.ts"
 import { UpstreamPauses } from "../upstream/guards/UpstreamPauses.ts"
 import { type Items, KeptList } from "./KeptList.ts"
 import { type Introduction, type KnownBy, type KnownServer, KnownServers, type Watcher } from "./KnownServers.ts"
+import { announcedLife, lifeFor, unannouncedLife } from "./ListLife.ts"
 import { fetchAll, type Fetched, late, sentenceOf } from "./ListPages.ts"
 
 export interface ServerLists {
@@ -71,27 +72,7 @@ interface Own {
   readonly incomplete?: string | undefined
 }
 
-/** A server that announces changes is believed until it does, within reason; others are asked again soon. */
-const announcedLife = 5 * 60_000
-const unannouncedLife = 5_000
 const nothing: Items = new Map()
-
-const announces = (connection: UpstreamConnection, kind: ListKind): boolean => {
-  const capability = connection.info.capabilities[lists[kind].capability]
-  return (
-    typeof capability === "object" &&
-    capability !== null &&
-    "listChanged" in capability &&
-    capability.listChanged === true
-  )
-}
-
-/** Milliseconds for which a list is not asked for again. */
-const lifeFor = (connection: UpstreamConnection, kind: ListKind, { incomplete, items, ttlMs }: Fetched): number => {
-  if (incomplete !== undefined) return unannouncedLife
-  if (announces(connection, kind) || (connection.info.isGuess && items.size === 0)) return announcedLife
-  return ttlMs === undefined ? unannouncedLife : Math.min(ttlMs, announcedLife)
-}
 
 /** Whether it says that the server is not there as it was, rather than something about its user or the hub. */
 const isOver = (error: UpstreamError): boolean =>
