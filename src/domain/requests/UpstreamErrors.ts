@@ -152,6 +152,10 @@ export const isOfServer = (error: UpstreamError): boolean =>
   error._tag !== "NotAllowed" &&
   !(error._tag === "UpstreamUnavailable" && error.reason === "limit")
 
+/** The hub itself has not tried the server: by its settings, or because it has failed too often. */
+export const isHeldBack = (error: UpstreamError): boolean =>
+  error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff")
+
 /** A failure to open a connection, in terms of what cannot be reached. */
 export const reasonToOpen = ({ reason }: UpstreamFailed): UpstreamUnavailable["reason"] =>
   reason === "status" || reason === "unauthorized" ? reason : "initialize"

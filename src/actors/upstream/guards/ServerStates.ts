@@ -10,7 +10,7 @@ import { Clock, Context, Effect, Layer, type Scope } from "effect"
 import { UserId } from "../../../domain/Ids.ts"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { excerpt } from "../../../domain/Redaction.ts"
-import { isUnauthorized, type UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
+import { isHeldBack, isUnauthorized, type UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import type { CallContext } from "../connection/UpstreamConnection.ts"
@@ -82,14 +82,13 @@ export class ServerStates extends Context.Service<
   )
 }
 
-const noStates: ReadonlySet<string> = new Set(["disabled", "backoff", "limit"])
-
 /** What only a user's right or the hub's own doing keeps from a server is no state of it. */
-const isOfServer = (error: UpstreamError): boolean =>
+const isState = (error: UpstreamError): boolean =>
   error._tag !== "NotAllowed" &&
   error._tag !== "ServerOverloaded" &&
   error._tag !== "MemoryLimitReached" &&
-  !(error._tag === "UpstreamUnavailable" && noStates.has(error.reason))
+  !(error._tag === "UpstreamUnavailable" && error.reason === "limit") &&
+  !isHeldBack(error)
 
 const make = Effect.gen(function* () {
   const now = monotonicMillis(yield* Clock.Clock)
@@ -182,7 +181,7 @@ const make = Effect.gen(function* () {
         )
       ),
     failed: (concerning, error, retryAfterMs) => {
-      if (!isOfServer(error)) return
+      if (!isState(error)) return
       enter(
         concerning.server,
         seenOf(concerning),

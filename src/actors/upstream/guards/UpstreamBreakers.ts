@@ -17,7 +17,12 @@ import { RequestTracker } from "../../requests/RequestTracker.ts"
 import { Circuit, type CircuitView } from "./Circuit.ts"
 import { ServerStates } from "./ServerStates.ts"
 import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
-import { isOfServer, type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import {
+  isHeldBack,
+  isOfServer,
+  type UpstreamError,
+  UpstreamUnavailable
+} from "../../../domain/requests/UpstreamErrors.ts"
 
 /** Opens a connection with the options it is given. */
 type Open = (options: ConnectOptions) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
@@ -26,9 +31,7 @@ type Open = (options: ConnectOptions) => Effect.Effect<UpstreamConnection, Upstr
 const sweepEvery = "1 minute"
 
 /** What the user or the operator mends at any moment says nothing about the server. */
-const countable = (error: UpstreamError): boolean =>
-  isOfServer(error) &&
-  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff"))
+const countable = (error: UpstreamError): boolean => isOfServer(error) && !isHeldBack(error)
 
 export class UpstreamBreakers extends Context.Service<
   UpstreamBreakers,

@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import { missingWord } from "../../../domain/requests/MissingWords.ts"
 import {
   askedPause,
+  isHeldBack,
   isOfServer,
   type UpstreamError,
   UpstreamUnavailable
@@ -31,9 +32,7 @@ const longestPause = 30_000
 
 /** What the user or the operator mends at any moment needs no pause, nor does what is paused already. */
 const deservesPause = (error: UpstreamError): boolean =>
-  isOfServer(error) &&
-  !(error._tag === "UpstreamUnavailable" && (error.reason === "disabled" || error.reason === "backoff")) &&
-  !(error._tag === "UpstreamFailed" && error.reason === "blocked")
+  isOfServer(error) && !isHeldBack(error) && !(error._tag === "UpstreamFailed" && error.reason === "blocked")
 
 /** `now`: monotonic milliseconds. */
 export const make = (now: () => number): LinkFailures => {
