@@ -7,6 +7,8 @@
  */
 const setters = new Set(["on", "once", "addListener", "prependListener", "prependOnceListener", "addObserver"])
 const timers = new Set(["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "nextTick"])
+/** A process of its own, whose end the hub hears of as it does of any child's. */
+const program = "/src/actors/upstream/spawner/child-spawner.ts"
 /** As a member it is a socket's; without a callback it only sets the time. */
 const isTimer = (name, call, isMember) =>
   timers.has(name) && !(isMember && name === "setTimeout" && call.arguments.length < 2)
@@ -33,6 +35,7 @@ const bare = {
   create(context) {
     const path = context.filename.replaceAll("\\", "/")
     if (!path.includes("/src/http/") && !path.includes("/src/actors/")) return {}
+    if (path.endsWith(program)) return {}
     return {
       CallExpression(node) {
         const { callee } = node

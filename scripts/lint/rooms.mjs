@@ -33,6 +33,7 @@ export const rooms = [
   "actors/upstream/guards",
   "actors/upstream/era",
   "actors/upstream/http",
+  "actors/upstream/spawner",
   "actors/upstream/stdio",
   "actors/upstream",
   "actors/upstream/links",

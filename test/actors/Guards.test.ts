@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Logger, References } from "effect"
 import process from "node:process"
 import { RequestTracker } from "../../src/actors/requests/RequestTracker.ts"
+import * as ChildSpawner from "../../src/actors/upstream/spawner/ChildSpawner.ts"
 import * as StdioChild from "../../src/actors/upstream/stdio/StdioChild.ts"
 import { ScriptedHttpUpstream } from "../../src/testkit/index.ts"
 import { ada, bo, call, test } from "./support/Requests.ts"
@@ -27,6 +28,7 @@ describe("an exception in a callback", () => {
     const start = Effect.fnUntraced(function* (username: string) {
       const heard = yield* Deferred.make<string>()
       const child = yield* StdioChild.open({
+        spawn: yield* ChildSpawner.make,
         command: "/bin/cat",
         args: [],
         env: {},

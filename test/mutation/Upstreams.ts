@@ -26,7 +26,25 @@ const giving = "test/http/mcp/servers/ChildrenGiveWay.test.ts"
 const known = "src/actors/catalog/KnownServers.ts"
 const knowing = "test/http/mcp/servers/KnownServers.test.ts"
 
+const spawning = "test/actors/upstream/spawner/ChildSpawner.test.ts"
+
 export const upstreamRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "whoever connects to the socket of the spawner is taken for the child that starts",
+    file: "src/actors/upstream/spawner/ChildSpawner.ts",
+    find: "const child = this.children.get(id)\n    if (child === undefined) socket.destroy()",
+    replace:
+      "const child = this.children.get(id) ?? [...this.children.values()].at(-1)\n    if (child === undefined) socket.destroy()",
+    tests: [spawning]
+  },
+  {
+    wrong: "the streams of two children that start together are mixed up",
+    file: "src/actors/upstream/spawner/ChildSpawner.ts",
+    find: "this.children.get(id)\n    if (child === undefined) socket.destroy()",
+    replace:
+      "[...this.children.values()].find(({ isStarting }) => isStarting)\n    if (child === undefined) socket.destroy()",
+    tests: [spawning]
+  },
   {
     wrong: "a child process keeps a token that its user has changed",
     file: links,

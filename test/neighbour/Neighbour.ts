@@ -5,13 +5,12 @@
  *
  * Calls start on schedule and not one after the other, so that calls delayed by a stall count as well.
  */
-import { execFileSync } from "node:child_process"
-import process from "node:process"
 import { Effect, Redacted } from "effect"
 import { McpClient, RawHttp } from "../../src/testkit/index.ts"
 import { eventually } from "../support/Eventually.ts"
 import * as HubProcess from "../support/HubProcess.ts"
 import * as Programs from "../support/Programs.ts"
+import * as Apart from "./Apart.ts"
 import { type Disturbance, disturbances } from "./Disturbances.ts"
 import * as StolenTime from "./StolenTime.ts"
 
@@ -21,7 +20,7 @@ export interface NeighbourOptions {
   /** Calls a second of the measured user. */
   readonly rate: number
   readonly kinds: ReadonlyArray<Disturbance>
-  /** Gives the hub, the measured client and the rest processors of their own (`taskset`, four of them). */
+  /** Keeps the hub, the measured client and the rest from taking each other's processors, see `Apart`. */
   readonly pin: boolean
   /** Measures the hub's memory in place of calls. */
   readonly memory?: boolean
@@ -52,25 +51,18 @@ export const quantile = (sorted: ReadonlyArray<number>, part: number): number =>
 
 const ascending = (values: ReadonlyArray<number>): ReadonlyArray<number> => values.toSorted((a, b) => a - b)
 
-/** Of a machine with four: the hub has a second one for what V8 does beside its one thread, as anywhere else. */
-const processors = { hub: "0-1", measured: "2", disturber: "3" }
-
-/** With all its threads; what a process starts from now on stays there with it. */
-const pinTo = (processors: string, pid: number): void =>
-  void execFileSync("taskset", ["-a", "-p", "-c", processors, String(pid)], { stdio: "ignore" })
-
 /** The hub and its servers, each in a process of its own, and who disturbs them. */
 export const start = Effect.fnUntraced(function* ({ env, pin }: Pick<NeighbourOptions, "env" | "pin">) {
-  const on = (processors: string) =>
+  const as = (role: Apart.Role) =>
     Effect.sync(() => {
-      if (pin) pinTo(processors, process.pid)
+      if (pin) Apart.become(role)
     })
-  yield* on(processors.disturber)
+  yield* as("disturber")
   const theirs = yield* Programs.listening("test/neighbour/upstream.ts", {})
   const loud = yield* Programs.listening("test/neighbour/loud.ts", {})
-  yield* on(processors.measured)
+  yield* as("measured")
   const mine = yield* Programs.listening("test/neighbour/upstream.ts", {})
-  yield* on(processors.hub)
+  yield* as("hub")
   const hub = yield* HubProcess.make({
     settings: {
       mcpServers: {
@@ -83,13 +75,13 @@ export const start = Effect.fnUntraced(function* ({ env, pin }: Pick<NeighbourOp
     provision: HubProcess.withKeys(Object.entries(keys).map(([username, key]) => ({ username, key }))),
     env: { ...env }
   })
-  yield* on(processors.measured)
+  yield* as("measured")
 
   /** Disturbs for as long as the scope lives; it has begun. */
   const disturber = Effect.fnUntraced(function* (kind: Disturbance) {
-    yield* on(processors.disturber)
+    yield* as("disturber")
     yield* Programs.listening("test/neighbour/disturber.ts", { DISTURBER_KEY: keys.bo }, [hub.origin, kind])
-    yield* on(processors.measured)
+    yield* as("measured")
   })
 
   /** Calls go on when their client has left, until they time out: beside those nothing is quiet. */

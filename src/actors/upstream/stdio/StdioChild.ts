@@ -1,7 +1,7 @@
 /**
  * One child process that speaks lines on stdin and stdout, in a process group of its own, gone when its scope closes.
  *
- * Why `node:child_process` and not `effect/process`: the spawner waits for every member of the group, and a zombie
+ * Why `node:child_process` and not `effect/process`: the latter's spawner waits for every member of the group, and a zombie
  * nobody reaps counts as a member. In a container whose first process does not reap orphans that costs six seconds
  * for each close of a server that was started through `npx` or `sh`. Here only the leader is waited for; stragglers
  * get a short grace and then SIGKILL, which needs no waiting.
@@ -9,8 +9,6 @@
  * What leaves the group on its own (`setsid`) is out of reach. On Windows only the child itself is ended.
  */
 import { type Context, Deferred, Effect, Schema, type Scope } from "effect"
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
-import process from "node:process"
 import type { Readable } from "node:stream"
 import { type Fork, Guard, type Subject } from "../../../domain/Guard.ts"
 import type { JsonRpcSuccess } from "../../../domain/protocol/JsonRpc.ts"
@@ -18,6 +16,7 @@ import type { OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.
 import { onOneLine } from "../../../domain/protocol/json/RawJson.ts"
 import { unitsOfBytes } from "../../limits/FairShare.ts"
 import { PacedReading, type PacedSource } from "../connection/PacedReading.ts"
+import { type ChildCommand, type RunningChild, signalGroup, type Spawn } from "../spawner/ChildCommand.ts"
 import * as NdjsonDecoder from "./NdjsonDecoder.ts"
 import * as StderrTail from "./StderrTail.ts"
 
@@ -32,14 +31,11 @@ export interface ExitStatus {
   readonly signal: string | null
 }
 
-export interface StdioChildOptions {
+export interface StdioChildOptions extends ChildCommand {
+  /** See `ChildSpawner`. */
+  readonly spawn: Spawn
   /** Whose child it is, for the log of a defect that ends it. */
   readonly subject: Subject
-  readonly command: string
-  readonly args: ReadonlyArray<string>
-  /** The complete environment: nothing is inherited. */
-  readonly env: Readonly<Record<string, string>>
-  readonly cwd: string
   readonly maxLineBytes: number
   /** Bytes that may wait for a child that does not read. */
   readonly maxStdinBytes: number
@@ -86,20 +82,15 @@ export const open = (options: StdioChildOptions): Effect.Effect<StdioChild, Spaw
   })
 
 const start = (options: StdioChildOptions, fork: Fork) =>
-  Effect.callback<ChildProcessWithoutNullStreams, SpawnFailed>((resume) => {
+  Effect.callback<RunningChild, SpawnFailed>((resume) => {
     // Node's own error for an argument it refuses quotes the value: only the code is passed on.
     const fail = (cause: unknown) => {
       const code = String((cause as NodeJS.ErrnoException | undefined)?.code ?? "unknown")
       resume(Effect.fail(new SpawnFailed({ code, message: `The process could not be started (${code})` })))
     }
     try {
-      const child = spawn(options.command, options.args, {
-        cwd: options.cwd,
-        env: options.env,
-        detached: process.platform !== "win32",
-        windowsHide: true,
-        stdio: ["pipe", "pipe", "pipe"]
-      })
+      const { args, command, cwd, env } = options
+      const child = options.spawn({ args, command, cwd, env })
       const guard = new Guard(fork, { breakOff: () => signalGroup(child, "SIGKILL") }, options.subject)
       guard.once(child, "error", fail)
       guard.once(child, "spawn", () => resume(Effect.succeed(child)))
@@ -108,7 +99,7 @@ const start = (options: StdioChildOptions, fork: Fork) =>
     }
   })
 
-const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOptions, fork: Fork): StdioChild => {
+const attach = (child: RunningChild, options: StdioChildOptions, fork: Fork): StdioChild => {
   const exited = Deferred.makeUnsafe<ExitStatus>()
   // The connection ends with its process, and with it all that was in flight.
   const guard = new Guard(fork, { breakOff: () => signalGroup(child, "SIGKILL") }, options.subject)
@@ -138,6 +129,8 @@ const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOption
     stderr.push(chunk.subarray(-StderrTail.maxBytes))
     words.owe(wordsFactor * unitsOfBytes(Math.max(chunk.length, leastChunk)))
   })
+  // What came before anybody listened has stopped the flow.
+  for (const output of [child.stdout, child.stderr]) output.resume()
   // A broken pipe is the child's end or its closing of stdin; both show elsewhere, and unheard they would be thrown.
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.on("error", () => {})
   child.on("error", () => {})
@@ -183,20 +176,10 @@ const attach = (child: ChildProcessWithoutNullStreams, options: StdioChildOption
   }
 }
 
-const hasExited = (child: ChildProcessWithoutNullStreams) => child.exitCode !== null || child.signalCode !== null
-
-/** Signals the whole group; false when there is none left. */
-const signalGroup = (child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals | 0): boolean => {
-  try {
-    return process.platform === "win32" ? child.kill(signal) : process.kill(-child.pid!, signal)
-  } catch (cause) {
-    // EPERM: members exist that may not be signalled, on macOS also zombies.
-    return (cause as NodeJS.ErrnoException).code === "EPERM"
-  }
-}
+const hasExited = (child: RunningChild) => child.exitCode !== null || child.signalCode !== null
 
 /** SIGTERM, the leader's time to leave, a short grace for the rest of its group, SIGKILL. Native time bounds it. */
-const terminate = (child: ChildProcessWithoutNullStreams, options: StdioChildOptions, fork: Fork) =>
+const terminate = (child: RunningChild, options: StdioChildOptions, fork: Fork) =>
   Effect.callback<void>((resume) => {
     const { killAfterMs } = options
     const started = performance.now()

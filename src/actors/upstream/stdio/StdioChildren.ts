@@ -13,6 +13,8 @@ import { Context, Effect, Layer, type Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import process from "node:process"
 import { type Fork, Guard } from "../../../domain/Guard.ts"
+import type { Spawn } from "../spawner/ChildCommand.ts"
+import * as ChildSpawner from "../spawner/ChildSpawner.ts"
 
 export interface ChildSlot {
   /** The process that fills the slot, leader of its group: watched from here on. */
@@ -24,6 +26,7 @@ export class StdioChildren extends Context.Service<
   {
     /** A place for one child, taken before it starts and given back after it is gone. */
     readonly slot: Effect.Effect<ChildSlot, never, Scope.Scope>
+    readonly spawn: Spawn
     /** Counts a line on a child's stdout that is no JSON-RPC message, or belongs to nothing. */
     readonly countNoise: () => void
     readonly live: () => number
@@ -47,6 +50,7 @@ const make = Effect.gen(function* () {
     ),
     (watchdog) => Effect.sync(watchdog.close)
   )
+  const spawn = yield* ChildSpawner.make
   let live = 0
   let started = 0
   let noise = 0
@@ -69,6 +73,7 @@ const make = Effect.gen(function* () {
 
   return StdioChildren.of({
     slot: Effect.acquireRelease(take, (slot) => Effect.sync(slot.release)),
+    spawn,
     countNoise: () => {
       noise++
     },

@@ -187,6 +187,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       ({ end }) => Effect.sync(end)
     )
     child = yield* StdioChild.open({
+      spawn: children.spawn,
       subject: { server: name, userId: context.principal.userId, sessionId: context.sessionId },
       command: fromHub(started.command),
       args: started.args.map(fromHub),

@@ -8,6 +8,7 @@ import type {
   UpstreamConnection,
   UpstreamMessage
 } from "../../../../src/actors/upstream/connection/UpstreamConnection.ts"
+import * as ChildSpawner from "../../../../src/actors/upstream/spawner/ChildSpawner.ts"
 import * as StdioChild from "../../../../src/actors/upstream/stdio/StdioChild.ts"
 import { connect, contextOf, layer } from "../support/StdioCalls.ts"
 
@@ -138,6 +139,7 @@ describe("the sample server", () => {
     Effect.gen(function* () {
       const answers = yield* Queue.unbounded<any>()
       const child = yield* StdioChild.open({
+        spawn: yield* ChildSpawner.make,
         ...sampleCommand(),
         subject: { server: "sample" },
         env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" },
