@@ -190,6 +190,13 @@ export const fieldRules: ReadonlyArray<Mutation> = [
     tests: [folders]
   },
   {
+    wrong: "a link in a user's folder leads a server's cwd to another's",
+    file: "src/actors/upstream/stdio/UpstreamStdio.ts",
+    find: "folders.filter((one) => one !== below)",
+    replace: 'folders.filter((one) => one === "")',
+    tests: [folders]
+  },
+  {
     wrong: "a user's name is taken for a path or an option",
     file: "src/actors/upstream/connection/UpstreamHeaders.ts",
     find: "  if (isNameMisread) return",

@@ -92,6 +92,13 @@ export const memoryRules: ReadonlyArray<Mutation> = [
     tests: [listed]
   },
   {
+    wrong: "what is known of a server keeps what each client says of its capabilities",
+    file: "src/actors/catalog/KnownServers.ts",
+    find: 'hash("sha256", JSON.stringify([principal.keyId, server, protocolVersion, clientCapabilities, config]))',
+    replace: "JSON.stringify([principal.keyId, server, protocolVersion, clientCapabilities, config])",
+    tests: ["test/actors/catalog/KnownServers.test.ts"]
+  },
+  {
     wrong: "kept events take no room in their user's memory",
     file: "src/actors/streams/SessionReplay.ts",
     find: "while (!memory.hold(size))",

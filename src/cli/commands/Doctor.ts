@@ -84,7 +84,7 @@ const portFinding = (config: HubConfigShape): Effect.Effect<Finding> =>
     )
     server.listen(config.port, config.host, () =>
       server.close(() =>
-        resume(Effect.succeed(warn("hub", `none runs on this data folder; ${at} is free`, "start it")))
+        resume(Effect.succeed(warn("hub", `none runs on this data folder; ${at} is free`, "start it: mcphub start")))
       )
     )
   })

@@ -5,10 +5,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Items } from "../../../src/actors/catalog/KeptList.ts"
-import { KnownServers } from "../../../src/actors/catalog/KnownServers.ts"
+import { type Introduction, type KnownBy, KnownServers } from "../../../src/actors/catalog/KnownServers.ts"
 import { StdioChildren } from "../../../src/actors/upstream/stdio/StdioChildren.ts"
 import { runtimeCommand } from "../../../src/cli/sample/RuntimeCommand.ts"
 import type { HubConfigShape } from "../../../src/domain/config/HubConfig.ts"
+import { heap } from "../../support/Heap.ts"
+import { person } from "../support/Requests.ts"
 import { upstreams } from "../upstream/support/UpstreamSessions.ts"
 
 const program = new URL("../../http/mcp/servers/programs/listing.mjs", import.meta.url)
@@ -95,6 +97,32 @@ describe("what is known of a server", () => {
       yield* TestClock.adjust("2 hours")
       assert.strictEqual(known.size(), 0)
       assert.strictEqual(last.listBytes() + bo.listBytes(), 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("field B1: keeps nothing of what clients say of their capabilities, and tells them apart by it", () =>
+    Effect.gen(function* () {
+      const hub = yield* upstreams({})
+      const known = Context.get(hub.services, KnownServers)
+      const introduction: Introduction = {
+        era: "stateful",
+        info: { protocolVersion: "2025-11-25", capabilities: {}, serverInfo: {}, isGuess: false, oddities: [] }
+      }
+      /** A client of one user that says eight million times the same letter. */
+      const by = (username: string, letter: string): KnownBy => ({
+        principal: person(username),
+        server: "notes",
+        config: { command },
+        protocolVersion: "2025-11-25",
+        clientCapabilities: { experimental: { said: Buffer.alloc(8_000_000, letter).toString("latin1") } }
+      })
+      const before = heap()
+      for (const letter of "uvwxyz") known.learn(by("ada", letter), introduction)
+      // All of them would be 48 million bytes; a runtime may still have one in its hands.
+      assert.isBelow(heap() - before, 20_000_000)
+      assert.strictEqual(known.find(by("ada", "x"))?.introduction, introduction)
+      assert.isUndefined(known.find(by("ada", "t")))
+      assert.isUndefined(known.find(by("bo", "x")))
     }).pipe(Effect.scoped)
   )
 })

@@ -111,6 +111,18 @@ describe("without a running hub", () => {
     })
   )
 
+  inFolder("field D2: doctor says that no hub runs on the data folder, and what to do", (cwd) =>
+    Effect.gen(function* () {
+      writeFileSync(join(cwd, "mcp_settings.json"), JSON.stringify({ mcpServers: {} }))
+      const doctor = yield* mcphub(["doctor"], { cwd, env: { PORT: "0" } })
+      assert.strictEqual(doctor.code, 0, doctor.stdout)
+      assert.match(
+        doctor.stdout,
+        /^warn {2}hub: none runs on this data folder; 127\.0\.0\.1:0 is free\n {6}→ start it: mcphub start$/m
+      )
+    })
+  )
+
   inFolder("a database that cannot be reached ends with 3, without its password", (cwd) =>
     Effect.gen(function* () {
       const env = { DATABASE_URL: "postgres://hub:canary-pw@127.0.0.1:1/hub" }

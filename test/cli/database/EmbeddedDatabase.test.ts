@@ -5,8 +5,6 @@ import { SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import * as Database from "../../../src/cli/database/Database.ts"
 import { databaseFile } from "../../../src/cli/database/SqliteFile.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
@@ -19,18 +17,8 @@ import * as Migrations from "../../../src/domain/storage/migrations/Migrations.t
 import * as Repositories from "../../../src/domain/storage/Repositories.ts"
 import { SessionId, UserId } from "../../../src/domain/Ids.ts"
 import { embeddedForTest, folder } from "../../support/Embedded.ts"
+import { heap } from "../../support/Heap.ts"
 import { credentials } from "../../support/Identity.ts"
-
-/** Collects garbage, which only a runtime that was asked to lets a program do. */
-const collect: () => void = (() => {
-  setFlagsFromString("--expose-gc")
-  return runInNewContext("gc")
-})()
-
-const heap = () => {
-  collect()
-  return process.memoryUsage().heapUsed
-}
 
 const repositories = Repositories.layer.pipe(Layer.provide(credentials), Layer.provideMerge(Migrations.layer))
 

@@ -93,6 +93,30 @@ describe("a server that keeps files", () => {
     })
   )
 
+  it.live("field A14: runs in no folder to which a link in its user's folder leads, and makes none there", () =>
+    Effect.gen(function* () {
+      const folder = yield* dataFolder
+      const deep: ServerConfig = { ...memory, cwd: "${MCPHUB_USER_DIR}/a/b/work" }
+      const hub = yield* TestHub.make({ servers: { memory, deep }, dataFolder: folder })
+      const place = (name: "ada" | "bo", server: string) => join(folder, "users", hub[name].user.id, server)
+      const ada = yield* hub.connect(hub.ada)
+      yield* ada.callTool("memory-remember", { text: "of ada" })
+      const [adas, bos] = [place("ada", "memory"), place("bo", "memory")]
+      // A server that keeps files can make links, which it finds again when it is next started.
+      for (const own of [bos, place("bo", "deep")]) mkdirSync(own, { recursive: true })
+      symlinkSync(join(adas, "work"), join(bos, "work"))
+      symlinkSync(adas, join(place("bo", "deep"), "a"))
+      const bo = yield* hub.connect(hub.bo)
+      for (const server of ["memory", "deep"]) {
+        const refused = yield* Effect.flip(bo.callTool(`${server}-where`))
+        assert.include(refused.message, `The folder in cwd of server "${server}" is not there or cannot be read`)
+      }
+      assert.deepStrictEqual(readdirSync(adas).sort(), ["memory.txt", "work"])
+      const own = yield* ada.callTool("deep-where")
+      assert.strictEqual(own["cwd"], join(place("ada", "deep"), "a", "b", "work"))
+    })
+  )
+
   it.live("field A14: is not started where the hub has no data folder, nor for all users at once", () =>
     Effect.gen(function* () {
       const folder = yield* dataFolder
