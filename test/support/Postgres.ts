@@ -5,9 +5,9 @@
  * out; by default it runs when `initdb` is on the PATH. Each `database` is new and empty.
  */
 import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Layer, Redacted, type Scope } from "effect"
+import { Context, Deferred, Effect, Layer, Redacted, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { accessSync, chownSync, constants, mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
@@ -59,12 +59,6 @@ const freePort = Effect.callback<number>((resume) => {
   })
 })
 
-const exited = (child: ChildProcess) =>
-  Effect.callback<void>((resume) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-    child.once("exit", () => resume(Effect.void))
-  })
-
 /** A server that belongs to the tests, so that they may end it. */
 export interface OwnServer {
   /** What `pg_ctl stop -m immediate` does: all of it goes at once, and the next start recovers from its log. */
@@ -112,23 +106,29 @@ const startServer = Effect.gen(function* () {
   const port = yield* freePort
   // A time zone far from UTC, so that times that depend on the session's zone show.
   const settings = ["fsync=off", "TimeZone=Pacific/Auckland", "unix_socket_directories="].flatMap((set) => ["-c", set])
-  let running: ChildProcess | undefined
+  let running: { readonly pid: number; readonly gone: Deferred.Deferred<void> } | undefined
   const startOn = (on: number) =>
     Effect.callback<void, Error>((resume) => {
       const args = ["-D", data, "-h", "127.0.0.1", "-p", String(on), ...settings]
       const child = spawn(postgres, args, { ...options, stdio: ["ignore", "ignore", "pipe"] })
-      running = child
+      const gone = Deferred.makeUnsafe<void>()
+      if (child.pid !== undefined) running = { pid: child.pid, gone }
       let log = ""
       child.stderr?.setEncoding("utf8").on("data", (text: string) => {
         log += text
         if (log.includes("ready to accept connections")) resume(Effect.void)
       })
-      child.once("exit", () => resume(Effect.fail(new Error(`PostgreSQL did not start: ${log}`))))
+      child.once("exit", () => {
+        running = undefined
+        Deferred.doneUnsafe(gone, Effect.void)
+        resume(Effect.fail(new Error(`PostgreSQL did not start: ${log}`)))
+      })
     })
   const crash = Effect.suspend(() => {
     if (running === undefined) return Effect.void
-    running.kill("SIGQUIT")
-    return exited(running)
+    // By pid: Deno's `ChildProcess.kill` says at once that the child has ended, while its data are still locked.
+    process.kill(running.pid, "SIGQUIT")
+    return Deferred.await(running.gone)
   })
   yield* Effect.acquireRelease(startOn(port), () => crash)
   return {
