@@ -11,6 +11,7 @@ const nulls = "test/http/mcp/calls/NullMembers.test.ts"
 const folders = "test/http/mcp/servers/UserFolders.test.ts"
 const forgotten = "test/http/mcp/servers/ForgottenSessions.test.ts"
 const uris = "test/http/mcp/servers/GivenUris.test.ts"
+const givenUris = "test/actors/catalog/GivenUris.test.ts"
 const pings = "test/http/mcp/servers/ServerPings.test.ts"
 
 export const fieldRules: ReadonlyArray<Mutation> = [
@@ -68,7 +69,21 @@ export const fieldRules: ReadonlyArray<Mutation> = [
     file: "src/actors/catalog/GivenUris.ts",
     find: "    room.release(bytesOf(uri))\n",
     replace: "",
-    tests: ["test/actors/catalog/GivenUris.test.ts"]
+    tests: [givenUris]
+  },
+  {
+    wrong: "a server that gives many URIs pushes out those of the others",
+    file: "src/actors/catalog/GivenUris.ts",
+    find: "    return found\n",
+    replace: "    return shares.keys().next().value ?? found\n",
+    tests: [givenUris, uris]
+  },
+  {
+    wrong: "a server that gives many URIs leaves the others no room",
+    file: "src/actors/catalog/GivenUris.ts",
+    find: "if (share.bytes > most)",
+    replace: "if (share.bytes < 0)",
+    tests: [givenUris, uris]
   },
   {
     wrong: "a list goes on while its pages add nothing",

@@ -27,11 +27,32 @@ describe("URIs that servers gave", () => {
     assert.isUndefined(full.owner("ui://w"))
   })
 
-  it("field A4: are not more than ten thousand, however short", () => {
+  it("field A4: take two megabytes of a session at most, however much room its user has", () => {
     const room = roomOf(Number.POSITIVE_INFINITY)
     const given = GivenUris.make(room)
-    for (let n = 0; n < 10_010; n++) given.give("a", `d:${n}`, false, false)
-    assert.deepStrictEqual([given.owner("d:9"), given.owner("d:10")], [undefined, "a"])
+    for (let n = 0; n < 40_000; n++) given.give("a", `d:${n}`, false, false)
+    assert.isAtMost(room.held(), 2 * 1024 * 1024)
+    assert.isAbove(room.held(), 2 * 1024 * 1024 - 100)
+    assert.deepStrictEqual([given.owner("d:9"), given.owner("d:39999")], [undefined, "a"])
+  })
+
+  it("field A4: of a server that gives many push out its own, and none of one that gave fewer", () => {
+    // Room for ten.
+    const room = roomOf(10 * (64 + 2 * "doc://b0".length))
+    const given = GivenUris.make(room)
+    const give = (server: string, n: number) => given.give(server, `doc://${server}${n}`, false, false)
+    const left = (server: string) => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].filter((n) => given.owner(`doc://${server}${n}`))
+    give("b", 0)
+    for (let n = 0; n < 1_000; n++) assert.strictEqual(give("a", n % 10), `doc://a${n % 10}`)
+    assert.deepStrictEqual([left("a").length, left("b")], [9, [0]])
+    // What the other does not use is its share again as soon as it gives more.
+    for (let n = 1; n < 5; n++) assert.strictEqual(give("b", n), `doc://b${n}`)
+    assert.deepStrictEqual([left("a").length, left("b")], [5, [0, 1, 2, 3, 4]])
+    give("b", 5)
+    assert.deepStrictEqual([left("a").length, left("b")], [5, [1, 2, 3, 4, 5]])
+    // A third one has a share, too, and whoever has more makes room for it.
+    for (let n = 0; n < 5; n++) give("c", n)
+    assert.deepStrictEqual([left("a").length, left("b").length, left("c")], [4, 3, [2, 3, 4]])
   })
 
   it("field A4: keep the name under which they were given first, whoever gives the same later", () => {

@@ -161,6 +161,49 @@ describe("a URI that no list contains", () => {
     })
   )
 
+  it.live("field A4: is not forgotten because another server gives thousands, and no other user can read it", () =>
+    Effect.gen(function* () {
+      const linking = (who: string) =>
+        ScriptedHttpUpstream.make({
+          tools: {
+            show: (call: ScriptedCall) => {
+              const { count, from, length } = call.arguments as Record<string, number>
+              const uris = Array.from({ length: count! }, (_, n) => `doc://${from! + n}`.padEnd(length!, "x"))
+              call.result({ content: uris.map(link) })
+            }
+          },
+          methods: {
+            "resources/read": (call) => call.result({ contents: [{ uri: String(call.params["uri"]), text: who }] })
+          }
+        })
+      const [many, few] = yield* Effect.all([linking("many"), linking("few")])
+      const hub = yield* TestHub.make({ servers: { many: { url: many.url }, few: { url: few.url } } })
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      const show = (server: string, from: number, count: number, length: number) =>
+        Effect.map(
+          ada.request("tools/call", { name: `${server}-show`, arguments: { from, count, length } }),
+          ({ content }: any) => content.map(({ uri }: any) => uri)
+        )
+      const reader = (uri: string) =>
+        Effect.map(ada.request("resources/read", { uri }), ({ contents }: any) => contents[0].text)
+      assert.deepStrictEqual(yield* show("few", 1, 2, 7), ["doc://1", "doc://2"])
+      // As much as a session remembers, one and a half times.
+      const first = yield* show("many", 1_000, 400, 2_000)
+      const last = yield* show("many", 2_000, 400, 2_000)
+      assert.deepStrictEqual(yield* show("few", 3, 1, 7), ["doc://3"])
+      for (const uri of ["doc://1", "doc://2", "doc://3"]) {
+        assert.strictEqual(yield* reader(uri), "few")
+        assert.include((yield* Effect.flip(bo.request("resources/read", { uri }))).message, "not found")
+      }
+      assert.strictEqual(yield* reader(last[0]), "many")
+      assert.include((yield* Effect.flip(reader(first[0]))).message, "not found")
+      assert.deepStrictEqual(
+        [many, few].map(({ received }) => received.filter(({ body }) => body?.method === "resources/read").length),
+        [1, 3]
+      )
+    })
+  )
+
   it.live("field A4: can be read behind a single server, also when it stood in a result too large to read", () =>
     Effect.gen(function* () {
       const text = "x".repeat(2_000_000)
