@@ -10,7 +10,7 @@ import * as module from "node:module"
 import { dirname, join } from "node:path"
 import process from "node:process"
 import { fileURLToPath, pathToFileURL } from "node:url"
-import { commandFor, denoBinary, run, runsTypeScript } from "./runtime.mjs"
+import { allocator, commandFor, denoBinary, run, runsTypeScript } from "./runtime.mjs"
 import { ensureInstalled } from "./setup.mjs"
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -26,7 +26,7 @@ const tasks = {
   start: (args) => hub(["start", ...args]),
   mcphub: (args) => hub(args),
   // The hub once more whenever one of its sources is saved.
-  dev: (args) => run(watched(commandFor(root, main, ["start", ...args])), process.cwd()),
+  dev: (args) => apart(watched(commandFor(root, main, ["start", ...args]))),
   test: (args) => inRoot(commandFor(root, vitest, ["run", ...args])),
   "test:watch": (args) => inRoot(commandFor(root, vitest, ["watch", ...args])),
   soak: program("test/soak/run.ts"),
@@ -58,6 +58,8 @@ const tasks = {
 }
 
 const inRoot = (command) => run(command, root)
+/** A hub in a process of its own. */
+const apart = (command) => run(command, process.cwd(), allocator)
 
 /** The same command, started again when a file that it has loaded changes. Both runtimes call the option alike. */
 const watched = ([command, args]) => {
@@ -71,7 +73,7 @@ const watched = ([command, args]) => {
  */
 async function hub(args) {
   const program = existsSync(main) ? main : join(root, "dist", "main.js")
-  if (program === main && (installed || !runsTypeScript)) return run(commandFor(root, main, args), process.cwd())
+  if (program === main && (installed || !runsTypeScript)) return apart(commandFor(root, main, args))
   if (!runsTypeScript)
     throw new Error(`mcphub needs Node 22.19 or later, or Deno 2.9 or later; this is ${process.version}`)
   quietTypeStripping()

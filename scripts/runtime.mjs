@@ -28,17 +28,30 @@ export function commandFor(root, program, args) {
 }
 
 /**
- * Runs a command in a folder to its end and resolves with its exit code (128 + n when signal n ended it). Standard input, output
- * and error are the caller's; signals are passed on, so whoever stops this process stops the command.
+ * Variables of glibc's allocator for a hub, where its environment has no others: by itself glibc keeps most of what large
+ * messages have taken, in an arena for each thread. It reads them when a process begins; `bin/mcphub` sets the same.
  */
-export function run([command, args], folder) {
+export const allocator = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "131072" }
+
+/**
+ * Runs a command in a folder to its end, with the defaults where the environment has no such variable, and resolves
+ * with its exit code (128 + n when signal n ended it). Standard input, output and error are the caller's; signals are
+ * passed on, so whoever stops this process stops the command.
+ */
+export function run([command, args], folder, defaults = {}) {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, DENO_NO_UPDATE_CHECK: "1" }
+    const env = { ...defaults, ...process.env, DENO_NO_UPDATE_CHECK: "1" }
     const child = spawn(command, args, { cwd: folder, stdio: "inherit", env })
     const forwarded = ["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => {
       const pass = () => {
         // A terminal sends Ctrl-C to the whole group; a second one would mean "at once" to the child.
-        if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal)
+        if (signal === "SIGINT" && process.stdin.isTTY) return
+        // By pid: Deno's `ChildProcess.kill` reports the signal as the end, whatever the child made of it.
+        try {
+          process.kill(child.pid, signal)
+        } catch {
+          // It has just ended.
+        }
       }
       process.on(signal, pass)
       return [signal, pass]

@@ -20,7 +20,9 @@ const npmOnly = { prepack: "build" }
 /** Needs what only Node has. */
 const nodeOnly = ["bench:profile"]
 
-const taskOf = (line: string): string | undefined => /scripts\/run\.mjs (\S+)$/.exec(line)?.[1]
+/** `bin/mcphub` is the task of that name, and what it is told the others. */
+const taskOf = (line: string): string | undefined =>
+  (/scripts\/run\.mjs (\S+)$/.exec(line) ?? /^exec \.\/bin\/(?:mcphub )?(\S+)$/.exec(line))?.[1]
 
 describe("the package", () => {
   it("field D7: asks for the runtimes that the hub runs on", () => {

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
+import { allocator } from "../../scripts/runtime.mjs"
 import type { Disturbance } from "./Disturbances.ts"
 import { type NeighbourOptions, start } from "./Neighbour.ts"
 
@@ -19,9 +20,6 @@ export interface MemoryFigure {
 /** Long enough for the hub to settle, and for a quiet moment to come and be used. */
 const settling = "10 seconds"
 
-/** As `bin/mcphub` sets it. */
-const env = { MALLOC_ARENA_MAX: "2", MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "131072" }
-
 const residentMiB = (pid: number): number =>
   Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024)
 
@@ -32,7 +30,7 @@ export const measureMemory = Effect.fnUntraced(function* (options: NeighbourOpti
     // A hub of its own: what one disturbance leaves must not hide what the next one takes.
     const figure = yield* Effect.scoped(
       Effect.gen(function* () {
-        const { disturber, hub, isQuiet } = yield* start({ ...options, env: { ...env, ...options.env } })
+        const { disturber, hub, isQuiet } = yield* start({ ...options, env: { ...allocator, ...options.env } })
         const resident = Effect.sync(() => residentMiB(hub.pid))
         yield* Effect.sleep(settling)
         const idle = yield* resident

@@ -1,0 +1,2 @@
+/** Types of `runtime.mjs`, for tests. */
+export declare const allocator: Readonly<Record<string, string>>
