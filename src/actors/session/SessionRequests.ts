@@ -74,11 +74,11 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
 
   /** Carried under the server's own name of what it is about, and answered in the client's. */
   const renamed = (call: Call, route: Route, field: string, admittedBy?: Access) => {
-    const { message } = call
-    const asked = textOf(call, field) ?? route.name
-    return Effect.map(carried(call, route, field, admittedBy), (result) =>
-      catalog.inResult({ method: message.method, route, asked }, result, access())
-    )
+    const { method } = call.message
+    return Effect.map(carried(call, route, field, admittedBy), (result) => {
+      if (method === "tools/call" && isPlainText(result)) return result
+      return catalog.inResult({ method, route, asked: textOf(call, field) ?? route.name }, result, access())
+    })
   }
 
   const carried = (call: Call, route: Route, field: string, admittedBy?: Access) => {
@@ -108,15 +108,14 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
     return yield* new InvalidParams({ message: 'completion/complete needs "params.ref" with a "name" or a "uri"' })
   })
 
-  const callTool = (call: Call, name: string): Effect.Effect<unknown, RequestError> =>
-    Effect.suspend(() => {
-      const admittedBy = access()
-      return Effect.flatMap(catalog.tool(name, admittedBy, call.context), (route) =>
-        era === "stateful"
-          ? renamed(call, route, "name", admittedBy)
-          : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name", admittedBy))
-      )
-    })
+  const callTool = (call: Call, name: string): Effect.Effect<unknown, RequestError> => {
+    const admittedBy = access()
+    return Effect.flatMap(catalog.tool(name, admittedBy, call.context), (route) =>
+      era === "stateful"
+        ? renamed(call, route, "name", admittedBy)
+        : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name", admittedBy))
+    )
+  }
 
   /** The hub's own tool, unless a server has one of its name. */
   const status = (call: Call, name: string): Effect.Effect<unknown, RequestError> =>
@@ -196,6 +195,14 @@ const textOf = (call: Call, field: string): string | undefined => {
 
 const textMissing = (call: Call, field: string): InvalidParams =>
   new InvalidParams({ message: `${call.message.method} needs "params.${field}", a text` })
+
+/** Texts alone, as most tools answer: nothing in it can name a resource (`ResultUris` has the places where that stands). */
+const isPlainText = (result: unknown): boolean => {
+  const { _meta, content } = Predicate.isObject(result) ? (result as JsonObject) : {}
+  if (_meta !== undefined || !Array.isArray(content)) return false
+  for (const block of content) if (block?.type !== "text") return false
+  return true
+}
 
 const withField = (params: JsonObject | undefined, field: string, value: string): JsonObject =>
   params?.[field] === value ? params : { ...params, [field]: value }
