@@ -48,6 +48,9 @@ export const methodLabel = (method: string): string => (methods.has(method) ? me
 /** Seconds; the boundaries OpenTelemetry recommends for MCP. */
 const boundaries = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 
+/** Fewer than for methods, since there may be many servers. */
+const serverBoundaries = [0.05, 0.2, 1, 5, 30, 120]
+
 /** OTLP wants `mcp.server.operation.duration` with unit `s`, Prometheus the unit in the name. */
 const prometheusName = (name: string) => (name.endsWith(".duration") ? `${name}_seconds` : name)
 
@@ -63,19 +66,19 @@ export interface Counter {
   readonly increment: (by?: number) => void
 }
 
-export interface Histogram {
-  readonly record: (value: number) => void
-}
-
 export class HubMetrics extends Context.Service<
   HubMetrics,
   {
-    /** The tracker's: one ended request of a client. `errorKind` becomes `error.type`. */
+    /**
+     * The tracker's: one ended request of a client. `errorKind` becomes `error.type`; `server` is the one that it was for,
+     * if it came so far.
+     */
     readonly requestEnded: (
       method: string,
       outcome: RequestOutcome,
       errorKind: string | undefined,
-      durationMs: number
+      durationMs: number,
+      server?: string
     ) => void
     /** One call to an upstream has ended. */
     readonly upstreamCallEnded: (method: string, errorKind: string | undefined, durationMs: number) => void
@@ -87,12 +90,6 @@ export class HubMetrics extends Context.Service<
     readonly total: Observe
     /** A counter of one's own; resolve it once and keep it. */
     readonly counter: (name: string, description: string, labels?: Labels) => Counter
-    readonly histogram: (
-      name: string,
-      description: string,
-      boundaries: ReadonlyArray<number>,
-      labels?: Labels
-    ) => Histogram
     /** Prometheus text exposition 0.0.4. */
     readonly prometheus: Effect.Effect<string>
     /** The current value of a counter or gauge, all series of the name added up; 0 when there is none. */
@@ -105,12 +102,14 @@ export class HubMetrics extends Context.Service<
 
 const attributesOf = (labels: Labels | undefined) => (labels ?? {}) as Record<string, string>
 
-/** Keeps what was made for a key; nested, it saves building a text of several parts for every look-up. */
-const memo = <K, V>(create: (key: K) => V): ((key: K) => V) => {
-  const made = new Map<K, V>()
-  return (key) => {
-    let value = made.get(key)
-    if (value === undefined) made.set(key, (value = create(key)))
+/** Keeps what was made for two keys: one text of both would be built anew for every look-up. */
+const memo = <J, K, V>(create: (one: J, other: K) => V): ((one: J, other: K) => V) => {
+  const made = new Map<J, Map<K, V>>()
+  return (one, other) => {
+    let values = made.get(one)
+    if (values === undefined) made.set(one, (values = new Map()))
+    let value = values.get(other)
+    if (value === undefined) values.set(other, (value = create(one, other)))
     return value
   }
 }
@@ -128,28 +127,13 @@ function make() {
     const metric = Metric.counter(name, { description, incremental: true, attributes: attributesOf(labels) })
     return { increment: (by = 1) => metric.updateUnsafe(by, context) }
   }
-  const histogram = (name: string, description: string, bounds: ReadonlyArray<number>, labels?: Labels): Histogram =>
-    handle(name, description, bounds, attributesOf(labels))
-  const handle = (
-    name: string,
-    description: string,
-    bounds: ReadonlyArray<number>,
-    attributes: Record<string, string>
-  ): Histogram => {
-    const metric = Metric.histogram(name, { description, boundaries: bounds, attributes })
-    return { record: (value) => metric.updateUnsafe(value, context) }
-  }
   /** Durations by method and error, made at first use: methods are a closed list and kinds come from code. */
-  const durations = (name: string, description: string) => {
-    const make = (method: string, errorKind: string | undefined): Histogram => {
+  const durations = (name: string, description: string) =>
+    memo((method: string, errorKind: string | undefined) => {
       const attributes: Record<string, string> = { "mcp.method.name": method, unit: "s" }
       if (errorKind !== undefined) attributes["error.type"] = errorKind
-      return handle(name, description, boundaries, attributes)
-    }
-    const handles = memo((method: string) => memo((errorKind: string | undefined) => make(method, errorKind)))
-    return (method: string, errorKind: string | undefined, durationMs: number): void =>
-      handles(methodLabel(method))(errorKind).record(durationMs / 1000)
-  }
+      return Metric.histogram(name, { description, boundaries, attributes })
+    })
   const observed = <Input, State>(metric: Metric.Metric<Input, State>, get: () => State) =>
     Effect.asVoid(
       Effect.acquireRelease(
@@ -165,33 +149,44 @@ function make() {
       incremental: true
     }))
 
-  const serverDuration = durations("mcp.server.operation.duration", "Seconds from a client's request to its end")
-  const clientDuration = durations("mcp.client.operation.duration", "Seconds from a call to an upstream to its end")
-  const sessionDuration = handle(
-    "mcp.server.session.duration",
-    "Seconds a user session lived",
-    [1, 10, 60, 300, 900, 3600, 14_400, 86_400],
-    { unit: "s" }
-  )
-  const outcomes = memo((method: string) =>
-    memo((outcome: string) => counter("mcphub_requests_total", "Ended requests and notifications", { method, outcome }))
-  )
-  const lateResponses = memo((server: string) =>
-    counter("mcphub_late_responses_total", "Answers that came after their request had ended", { server })
-  )
+  const requestDuration = durations("mcp.server.operation.duration", "Seconds from a client's request to its end")
+  const callDuration = durations("mcp.client.operation.duration", "Seconds from a call to an upstream to its end")
+  const sessionDuration = Metric.histogram("mcp.server.session.duration", {
+    description: "Seconds a user session lived",
+    boundaries: [1, 10, 60, 300, 900, 3600, 14_400, 86_400],
+    attributes: { unit: "s" }
+  })
+  const outcomes = memo((method: string, outcome: RequestOutcome) => {
+    const description = "Ended requests and notifications"
+    return Metric.counter("mcphub_requests_total", { description, incremental: true, attributes: { method, outcome } })
+  })
+  const serverDurations = new Map<string, Metric.Histogram<number>>()
+  const serverDuration = (server: string) => {
+    const description = "Seconds from a client's request for a server to its end"
+    const options = { description, boundaries: serverBoundaries, attributes: { server } }
+    const made = Metric.histogram("mcphub_server_duration_seconds", options)
+    serverDurations.set(server, made)
+    return made
+  }
 
   const service: HubMetrics["Service"] = {
-    requestEnded: (method, outcome, errorKind, durationMs) => {
-      outcomes(methodLabel(method))(outcome).increment()
-      serverDuration(method, errorKind, durationMs)
+    requestEnded: (method, outcome, errorKind, durationMs, server) => {
+      const label = methodLabel(method)
+      const seconds = durationMs / 1000
+      outcomes(label, outcome).updateUnsafe(1, context)
+      requestDuration(label, errorKind).updateUnsafe(seconds, context)
+      if (server === undefined) return
+      const duration = serverDurations.get(server) ?? serverDuration(server)
+      duration.updateUnsafe(seconds, context)
     },
-    upstreamCallEnded: clientDuration,
-    sessionEnded: (durationMs) => sessionDuration.record(durationMs / 1000),
-    lateResponse: (server) => lateResponses(server).increment(),
+    upstreamCallEnded: (method, errorKind, durationMs) =>
+      callDuration(methodLabel(method), errorKind).updateUnsafe(durationMs / 1000, context),
+    sessionEnded: (durationMs) => sessionDuration.updateUnsafe(durationMs / 1000, context),
+    lateResponse: (server) =>
+      counter("mcphub_late_responses_total", "Answers that came after their request had ended", { server }).increment(),
     gauge,
     total,
     counter,
-    histogram,
     prometheus: Effect.sync(() => PrometheusMetrics.formatUnsafe(context, { metricNameMapper: prometheusName })),
     value: (name, labels) => {
       let sum = 0

@@ -26,6 +26,7 @@ import {
   type RequestEnd,
   RequestFailed,
   type RequestOutcome,
+  requestOutcomes,
   type RequestRecord,
   RequestTimeout,
   SessionClosed,
@@ -78,6 +79,14 @@ const outcomeOf = (
   return ["failed", record.errorKind ?? "error_response"]
 }
 
+const listenersByOutcome = (): Readonly<Record<RequestOutcome, Set<(ended: EndedRequest) => void>>> => ({
+  completed: new Set(),
+  failed: new Set(),
+  timedOut: new Set(),
+  cancelled: new Set(),
+  sessionClosed: new Set()
+})
+
 const unknown = (requestId: string) =>
   new UnknownRequest({ requestId, message: `No request ${requestId} is running; it has ended or was never tracked` })
 
@@ -93,7 +102,7 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
     const running = new Map<string, RunningRequest>()
     /** Ended, but their finalizers still run: a session is not clean before they are done. */
     const finishing = new Set<RunningRequest>()
-    const listeners = new Set<(ended: EndedRequest) => void>()
+    const listeners = listenersByOutcome()
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
     let lateResponses = 0
     const deadlines = yield* RequestDeadlines.make(() => running.values())
@@ -122,9 +131,9 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
       const ended: EndedRequest = { record: request, outcome, durationMs, endedAt, errorKind }
       // First, so that no defect of the others costs a row whose place was reserved.
       audit.ended(ended, request.hasAuditPlace)
-      metrics.requestEnded(request.method, outcome, errorKind, durationMs)
+      metrics.requestEnded(request.method, outcome, errorKind, durationMs, request.server)
       log.ended(ended)
-      for (const listener of listeners) listener(ended)
+      for (const listener of listeners[outcome]) listener(ended)
       return true
     }
 
@@ -304,9 +313,11 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
         lateResponses++
         metrics.lateResponse(server)
       },
-      onEnded: (listener) => {
-        listeners.add(listener)
-        return () => listeners.delete(listener)
+      onEnded: (listener, outcomes = requestOutcomes) => {
+        for (const outcome of outcomes) listeners[outcome].add(listener)
+        return () => {
+          for (const outcome of outcomes) listeners[outcome].delete(listener)
+        }
       }
     }
   }
@@ -359,8 +370,11 @@ export class RequestTracker extends Context.Service<
     readonly systemStats: Effect.Effect<SystemStats>
     /** An answer arrived after its request had ended: dropped and counted. */
     readonly lateResponse: (server: string) => void
-    /** Calls back, synchronously and once, for every request that ends; returns how to stop. For audit and live views. */
-    readonly onEnded: (listener: (ended: EndedRequest) => void) => () => void
+    /**
+     * Calls back, synchronously and once, for every request that ends in one of these ways, or in any; returns how to
+     * stop. Nobody is called for an ending that nobody has asked for, as there is none for most that complete.
+     */
+    readonly onEnded: (listener: (ended: EndedRequest) => void, outcomes?: ReadonlyArray<RequestOutcome>) => () => void
   }
 >()("mcphub/actors/requests/RequestTracker") {
   static readonly layer: Layer.Layer<RequestTracker, never, RequestLog | HubMetrics> = Layer.effect(

@@ -3,7 +3,8 @@ import { Schema } from "effect"
 import { RequestId, type SessionId, type UserId } from "../Ids.ts"
 import type { Principal } from "../identity/Principal.ts"
 
-export type RequestOutcome = "completed" | "failed" | "timedOut" | "cancelled" | "sessionClosed"
+export const requestOutcomes = ["completed", "failed", "timedOut", "cancelled", "sessionClosed"] as const
+export type RequestOutcome = (typeof requestOutcomes)[number]
 
 /** The reason for an interruption; it becomes the request's outcome. */
 export type EndReason = "cancelled" | "sessionClosed"

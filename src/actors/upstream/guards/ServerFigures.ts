@@ -1,16 +1,14 @@
 /**
- * Figures by server: in which state it is for how many users, how long requests to it took, and of what they failed. The
- * servers are those of the settings and the kinds come from code, so the number of series is bounded.
+ * Figures by server: in which state it is for how many users, and of what requests to it failed (how long they took,
+ * `HubMetrics` counts with all others). The servers are those of the settings and the kinds come from code, so the number
+ * of series is bounded.
  */
 import { Clock, Context, Effect, Exit, Layer, Scope, Stream } from "effect"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { Settings, type SettingsValue } from "../../../domain/servers/Settings.ts"
-import { type Counter, HubMetrics, type Histogram } from "../../observing/HubMetrics.ts"
+import { type Counter, HubMetrics } from "../../observing/HubMetrics.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import { serverStates, ServerStates } from "./ServerStates.ts"
-
-/** Seconds; fewer than for methods, since there may be many servers. */
-const boundaries = [0.05, 0.2, 1, 5, 30, 120]
 
 export interface ServerError {
   readonly kind: string
@@ -24,11 +22,6 @@ interface Errors {
   readonly counter: Counter
   count: number
   at: number
-}
-
-interface Figures {
-  readonly durations: Histogram
-  readonly errors: Map<string, Errors>
 }
 
 export class ServerFigures extends Context.Service<
@@ -47,44 +40,36 @@ const make = Effect.gen(function* () {
   const settings = yield* Settings
   const tracker = yield* RequestTracker
   const now = monotonicMillis(yield* Clock.Clock)
-  const all = new Map<string, Figures>()
+  const all = new Map<string, Map<string, Errors>>()
 
-  const figuresOf = (server: string): Figures => {
-    const known = all.get(server)
-    if (known !== undefined) return known
-    const about = "Seconds from a client's request for a server to its end"
-    const durations = metrics.histogram("mcphub_server_duration_seconds", about, boundaries, { server })
-    const fresh: Figures = { durations, errors: new Map() }
-    all.set(server, fresh)
-    return fresh
-  }
-
-  const errorsOf = ({ errors }: Figures, server: string, kind: string): Errors => {
-    const known = errors.get(kind)
+  const errorsOf = (server: string, kind: string): Errors => {
+    const kinds = all.get(server) ?? new Map<string, Errors>()
+    all.set(server, kinds)
+    const known = kinds.get(kind)
     if (known !== undefined) return known
     const about = "Requests for a server that failed or timed out"
     const fresh = { counter: metrics.counter("mcphub_server_errors_total", about, { server, kind }), count: 0, at: 0 }
-    errors.set(kind, fresh)
+    kinds.set(kind, fresh)
     return fresh
   }
 
-  const unlisten = tracker.onEnded(({ durationMs, errorKind, outcome, record: { server } }) => {
-    if (server === undefined) return
-    const figures = figuresOf(server)
-    figures.durations.record(durationMs / 1000)
-    if (errorKind === undefined || (outcome !== "failed" && outcome !== "timedOut")) return
-    const errors = errorsOf(figures, server, errorKind)
-    errors.counter.increment()
-    errors.count++
-    errors.at = now()
-  })
+  const unlisten = tracker.onEnded(
+    ({ errorKind, record: { server } }) => {
+      if (server === undefined || errorKind === undefined) return
+      const errors = errorsOf(server, errorKind)
+      errors.counter.increment()
+      errors.count++
+      errors.at = now()
+    },
+    ["failed", "timedOut"]
+  )
   yield* Effect.addFinalizer(() => Effect.sync(unlisten))
 
   yield* observeStates(settings)
 
   return ServerFigures.of({
     errors: (server) =>
-      [...(all.get(server)?.errors ?? [])].map(([kind, { at, count }]) => ({ kind, count, agoMs: now() - at }))
+      [...(all.get(server) ?? [])].map(([kind, { at, count }]) => ({ kind, count, agoMs: now() - at }))
   })
 })
 

@@ -144,12 +144,15 @@ const make = Effect.gen(function* () {
 
   const later = (ms: number | undefined) => ({ retryAfterMs: ms === undefined ? null : Math.ceil(ms) })
 
-  const unlisten = tracker.onEnded(({ outcome, record: { server, userId } }) => {
-    if (server === undefined || outcome !== "timedOut") return
-    const seen = find(server, userId)
-    // Of a server that is paused or down more is known.
-    if (seen?.state === "up") enter(server, seen, "hung", `Server ${server} does not answer in time`)
-  })
+  const unlisten = tracker.onEnded(
+    ({ record: { server, userId } }) => {
+      if (server === undefined) return
+      const seen = find(server, userId)
+      // Of a server that is paused or down more is known.
+      if (seen?.state === "up") enter(server, seen, "hung", `Server ${server} does not answer in time`)
+    },
+    ["timedOut"]
+  )
   yield* Effect.addFinalizer(() => Effect.sync(unlisten))
 
   const sweep = Effect.sync(() => {

@@ -13,7 +13,7 @@ import { Clock, Context, Effect, Exit, Layer, Random, Scope } from "effect"
 import type { SessionId, UserId } from "../../../domain/Ids.ts"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { HubMetrics } from "../../observing/HubMetrics.ts"
-import { RequestTracker } from "../../requests/RequestTracker.ts"
+import { type EndedRequest, RequestTracker } from "../../requests/RequestTracker.ts"
 import { Circuit, type CircuitView } from "./Circuit.ts"
 import { ServerStates } from "./ServerStates.ts"
 import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
@@ -163,19 +163,39 @@ const make = Effect.gen(function* () {
     return connection
   })
 
-  const unlisten = tracker.onEnded(({ outcome, record }) => {
-    if (record.server === undefined || circuits.size === 0) return
-    if (outcome === "timedOut") {
-      find(record.userId, record.server)?.timedOut(`Server ${record.server} does not answer in time`)
-    } else if (outcome === "completed") {
-      const circuit = find(record.userId, record.server)
-      if (circuit?.hangs === true) circuit.answered()
-    }
-  })
-  yield* Effect.addFinalizer(() => Effect.sync(unlisten))
+  const onAnswered = ({ record: { server, userId } }: EndedRequest): void => {
+    const circuit = server === undefined ? undefined : find(userId, server)
+    if (circuit?.hangs === true) circuit.answered()
+  }
+
+  /** While some server hangs, answers are heard of; otherwise there is nothing to hear. */
+  let unlistenAnswers: (() => void) | undefined
+
+  const unlisten = tracker.onEnded(
+    ({ record: { server, userId } }) => {
+      const circuit = server === undefined ? undefined : find(userId, server)
+      if (circuit === undefined) return
+      circuit.timedOut(`Server ${server} does not answer in time`)
+      unlistenAnswers ??= tracker.onEnded(onAnswered, ["completed"])
+    },
+    ["timedOut"]
+  )
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      unlisten()
+      unlistenAnswers?.()
+    })
+  )
 
   yield* Effect.sync(() => {
-    for (const { circuit, server, userId } of all()) if (circuit.isSpent()) drop(userId, server)
+    let isAnyHanging = false
+    for (const { circuit, server, userId } of all()) {
+      if (circuit.isSpent()) drop(userId, server)
+      else isAnyHanging ||= circuit.hangs
+    }
+    if (isAnyHanging) return
+    unlistenAnswers?.()
+    unlistenAnswers = undefined
   }).pipe(Effect.delay(sweepEvery), Effect.forever, Effect.forkScoped)
 
   yield* metrics.gauge(
