@@ -77,7 +77,7 @@ export const authority: ReadonlyArray<Mutation> = [
     wrong: "a body that was under way is admitted under the groups of before",
     file: "src/http/mcp/McpEndpoint.ts",
     find: "if (!principal.standing.isCurrent || settings.current() !== inForce) {",
-    replace: "if (principal.standing.isRevoked) {",
+    replace: "if (principal.standing.key.isRevoked) {",
     tests: [groups]
   },
   {
@@ -97,36 +97,36 @@ export const authority: ReadonlyArray<Mutation> = [
   {
     wrong: "a body is refused because what was known of its key has grown old",
     file: "src/domain/identity/Standing.ts",
-    find: "return !this.#key.isRevoked && this.#key.changes === this.#asOf",
-    replace: "return false",
+    find: "isCurrent = true",
+    replace: "isCurrent = false",
     tests: [doors]
   },
   {
     wrong: "a session is opened with a key that has ended",
     file: "src/actors/registry/SessionRegistry.ts",
-    find: "if (options.principal.standing.isRevoked) return yield* keyEnded",
+    find: "if (options.principal.standing.key.isRevoked) return yield* keyEnded",
     replace: "",
     tests: [doors]
   },
   {
     wrong: "a place is held for a key that has ended",
     file: "src/actors/registry/SessionRegistry.ts",
-    find: "if (principal.standing.isRevoked) return yield* keyEnded",
+    find: "if (principal.standing.key.isRevoked) return yield* keyEnded",
     replace: "",
     tests: [doors]
   },
   {
     wrong: "a request is sent although its key has ended while it waited",
     file: "src/actors/upstream/UpstreamConnector.ts",
-    find: "if (call.context.principal.standing.isRevoked) return keyEnded(connection.server)",
+    find: "if (call.context.principal.standing.key.isRevoked) return keyEnded(connection.server)",
     replace: "",
     tests: [sent]
   },
   {
     wrong: "a notification or an answer is sent although its key has ended",
     file: "src/actors/upstream/UpstreamConnector.ts",
-    find: "principal.standing.isRevoked ? keyEnded(server) : Effect.void",
-    replace: "principal.standing.isRevoked ? Effect.void : Effect.void",
+    find: "principal.standing.key.isRevoked ? keyEnded(server) : Effect.void",
+    replace: "principal.standing.key.isRevoked ? Effect.void : Effect.void",
     tests: [sent]
   },
   {

@@ -443,7 +443,7 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     wrong: "what was known with a token that has changed is still shown",
     file: known,
     find: "if (!known.principal.standing.isCurrent) {",
-    replace: "if (known.principal.standing.isRevoked) {",
+    replace: "if (known.principal.standing.key.isRevoked) {",
     also: [{ file: known, find: "Effect.sync(() => forgetUser(userId))", replace: "Effect.void" }],
     tests: [knowing]
   },

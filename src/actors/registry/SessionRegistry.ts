@@ -129,7 +129,7 @@ const make = Effect.gen(function* () {
       }
     })
     // From the moment it is in the map, the end of its key ends it; before, nobody would.
-    if (options.principal.standing.isRevoked) return yield* keyEnded
+    if (options.principal.standing.key.isRevoked) return yield* keyEnded
     const { userId, keyId } = options.principal
     const digest = sessionDigest(userId, keyId, options.target.text, wireId)
     const isStored = eraOf(options.protocolVersion) === "stateful" && options.streamed === undefined
@@ -253,7 +253,7 @@ const make = Effect.gen(function* () {
   const reserve: Sessions["Service"]["reserve"] = Effect.fnUntraced(function* (principal) {
     yield* refuseDraining
     yield* refuseOverloaded
-    if (principal.standing.isRevoked) return yield* keyEnded
+    if (principal.standing.key.isRevoked) return yield* keyEnded
     return yield* takePlace(principal)
   })
 

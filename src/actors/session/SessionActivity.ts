@@ -51,7 +51,7 @@ export const make = (openedBy: Principal, clock: Clock.Clock, began?: number): S
 
   /** A message may have been read under groups that have changed since. */
   const renew = (who: Principal): void => {
-    if (!who.standing.isOlderThan(principal.standing)) principal = who
+    if (who !== principal && !who.standing.isOlderThan(principal.standing)) principal = who
   }
 
   const touch = (): void => {

@@ -102,7 +102,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
 
   const request: SessionIntake["request"] = (message, principal, exchange, said) => {
     activity.seen(principal)
-    if (activity.ending() || principal.standing.isRevoked) {
+    if (activity.ending() || principal.standing.key.isRevoked) {
       exchange.fail(activity.closedError(), undefined)
       return doNothing
     }

@@ -90,7 +90,7 @@ export const make = ({
   return {
     notify: (message, principal) => {
       activity.seen(principal)
-      if (activity.ending() || principal.standing.isRevoked) return
+      if (activity.ending() || principal.standing.key.isRevoked) return
       if (isForServers(message)) forward(message, principal)
       else background.track(principal, message.method, (context) => handle(message, context), places)
     },

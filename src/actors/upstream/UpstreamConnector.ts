@@ -147,7 +147,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
 
       /** Here and not before: what waited for a place, a pause or a connection may have lost its key meanwhile. */
       const allowed = (server: string, { principal }: CallContext): Effect.Effect<void, NotAllowed> =>
-        Effect.suspend(() => (principal.standing.isRevoked ? keyEnded(server) : Effect.void))
+        Effect.suspend(() => (principal.standing.key.isRevoked ? keyEnded(server) : Effect.void))
 
       /** What the end of a request says of its server. Requests of clients that time out are seen by the tracker. */
       const told = (asking: Asking, call: UpstreamCall, exit: Exit.Exit<unknown, UpstreamError>, tookMs: number) => {
@@ -169,7 +169,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         connection: UpstreamConnection,
         call: UpstreamCall
       ): Effect.Effect<unknown, UpstreamError> => {
-        if (call.context.principal.standing.isRevoked) return keyEnded(connection.server)
+        if (call.context.principal.standing.key.isRevoked) return keyEnded(connection.server)
         const started = now()
         const { method } = call
         const sent = Effect.catchCause(connection.request(call), (cause) =>

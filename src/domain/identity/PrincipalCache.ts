@@ -6,7 +6,7 @@ import type { KeyId, UserId } from "../Ids.ts"
 import type { KeyUse } from "./HubKeys.ts"
 import type { KeyOwner, Principal } from "./Principal.ts"
 import type { KeyEvent } from "./KeyEvents.ts"
-import { KeyState, Standing } from "./Standing.ts"
+import { KeyState } from "./Standing.ts"
 
 export interface SeenKey {
   readonly keyId: KeyId
@@ -89,7 +89,7 @@ export class PrincipalCache {
     if (keys === undefined) this.#seen.set(userId, (keys = new Map()))
     const state = keys.get(keyId)?.state ?? new KeyState()
     keys.set(keyId, { keyId, userId, checkAt, state })
-    return { ...owner, standing: new Standing(state) }
+    return { ...owner, standing: state.standing }
   }
 
   reject(digest: string, { mono }: Moment): void {

@@ -31,7 +31,7 @@ export class Settings extends Context.Service<
 /** The service over a reference that its owner updates. */
 export const fromRef = (ref: SubscriptionRef.SubscriptionRef<SettingsValue>): Settings["Service"] =>
   Settings.of({
-    current: () => SubscriptionRef.getUnsafe(ref),
+    current: SubscriptionRef.getUnsafe.bind<undefined, [typeof ref], [], SettingsValue>(undefined, ref),
     changes: SubscriptionRef.changes(ref).pipe(Stream.drop(1))
   })
 

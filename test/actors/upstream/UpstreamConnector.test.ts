@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { UpstreamConnector } from "../../../src/actors/upstream/UpstreamConnector.ts"
-import { KeyState, Standing } from "../../../src/domain/identity/Standing.ts"
+import { KeyState } from "../../../src/domain/identity/Standing.ts"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
 import { ScriptedStdioUpstream } from "../../../src/testkit/index.ts"
 import { callTool, connectOptions, contextOf } from "./support/Connections.ts"
@@ -18,7 +18,7 @@ describe("a connection", () => {
         const key = new KeyState()
         const bo = contextOf("bo")
         const context = contextOf("ada")
-        const ada = { ...context, principal: { ...context.principal, standing: new Standing(key) } }
+        const ada = { ...context, principal: { ...context.principal, standing: key.standing } }
         const connection = yield* connect(connectOptions(config, bo))
         yield* callTool(connection, ada, "echo", { text: "before" })
         key.revoke()

@@ -268,7 +268,7 @@ describe("Principals", () => {
         const { adas, bos } = yield* adaAndBo
         const [principals, keys] = [yield* Principals, yield* HubKeys]
         const [ada, bo] = yield* Effect.all([principals.authenticate(adas.key), principals.authenticate(bos.key)])
-        const states = () => [ada, bo].map(({ standing }) => [standing.isCurrent, standing.isRevoked])
+        const states = () => [ada, bo].map(({ standing }) => [standing.isCurrent, standing.key.isRevoked])
         yield* TestClock.adjust("2 minutes")
         assert.deepStrictEqual(states(), [
           [true, false],
@@ -289,7 +289,7 @@ describe("Principals", () => {
         assert.deepStrictEqual([...states(), renewed.standing.isCurrent], [[false, false], [false, false], false])
         yield* keys.revoke(adas.row.id)
         yield* settle
-        assert.deepStrictEqual([...states(), renewed.standing.isRevoked], [[false, true], [false, false], true])
+        assert.deepStrictEqual([...states(), renewed.standing.key.isRevoked], [[false, true], [false, false], true])
         assert.isTrue(Option.isNone(yield* principals.renewed(renewed)))
       })
     )

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { SharedUpstreams } from "../../../../src/actors/upstream/links/SharedUpstreams.ts"
 import type { ConnectOptions, UpstreamMessage } from "../../../../src/actors/upstream/connection/UpstreamConnection.ts"
 import type { Isolation } from "../../../../src/domain/servers/ServerConfig.ts"
-import { KeyState, Standing } from "../../../../src/domain/identity/Standing.ts"
+import { KeyState } from "../../../../src/domain/identity/Standing.ts"
 import type { ScriptedCall } from "../../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../../src/testkit/ScriptedHttpUpstream.ts"
 import * as Heard from "../../../support/Heard.ts"
@@ -240,7 +240,7 @@ describe("a shared connection", () => {
       const shared = yield* SharedUpstreams
       const scope = yield* Scope.fork(yield* Effect.scope)
       const context = contextOf("ada")
-      const adas = { ...context, principal: { ...context.principal, standing: new Standing(key) } }
+      const adas = { ...context, principal: { ...context.principal, standing: key.standing } }
       yield* shared
         .acquire("shared", connectOptions({ url: server.url }, adas, { name: "notes", clientCapabilities: {} }))
         .pipe(Scope.provide(scope))
