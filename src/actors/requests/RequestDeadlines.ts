@@ -21,7 +21,9 @@ export interface Deadlined {
 export interface RequestDeadlines {
   /** Monotonic milliseconds, with a fraction. */
   readonly now: () => number
-  /** Tells that something is due at this moment; later moments than the one awaited cost nothing. */
+  /** The moment that is awaited: later ones need not be told of. */
+  readonly awaited: number
+  /** Tells that something is due at this moment. */
   readonly arm: (deadline: number) => void
 }
 
@@ -32,23 +34,21 @@ export const make = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const run = yield* FiberHandle.makeRuntime<never>()
   const now = monotonicMillis(clock)
-  let awaited = Number.POSITIVE_INFINITY
-
   const expireDue = () => {
     const moment = now()
     // Ending a request may start another one: it must not restart the watch in the middle of this round.
-    awaited = Number.NEGATIVE_INFINITY
+    deadlines.awaited = Number.NEGATIVE_INFINITY
     for (const each of running()) if (each.deadline <= moment) each.expire()
-    awaited = Number.POSITIVE_INFINITY
-    for (const each of running()) awaited = Math.min(awaited, each.deadline)
+    deadlines.awaited = Number.POSITIVE_INFINITY
+    for (const each of running()) deadlines.awaited = Math.min(deadlines.awaited, each.deadline)
   }
 
   const watch = Effect.gen(function* () {
-    while (awaited !== Number.POSITIVE_INFINITY) {
-      const remaining = awaited - now()
+    while (deadlines.awaited !== Number.POSITIVE_INFINITY) {
+      const remaining = deadlines.awaited - now()
       if (remaining > 0) {
         yield* Effect.sleep(Math.ceil(remaining))
-        let late = now() - awaited
+        let late = now() - deadlines.awaited
         for (let graces = 0; late > stallMs && graces < maxGraces; graces++) {
           const until = now() + graceMs
           yield* Effect.sleep(graceMs)
@@ -61,12 +61,14 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
-  return {
+  const deadlines = {
     now,
-    arm: (deadline) => {
-      if (deadline >= awaited) return
-      awaited = deadline
+    awaited: Number.POSITIVE_INFINITY,
+    arm: (deadline: number) => {
+      if (deadline >= deadlines.awaited) return
+      deadlines.awaited = deadline
       run(watch)
     }
   }
+  return deadlines
 })

@@ -117,7 +117,7 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
       statistics.system.started(startedAt)
       request.account = account
       running.set(requestId, request)
-      deadlines.arm(request.deadline)
+      if (request.deadline < deadlines.awaited) deadlines.arm(request.deadline)
       return request
     }
 

@@ -73,21 +73,32 @@ const invalid = (reason: string, id: unknown): Classified => ({
 })
 
 /** A request or notification in which what is null is absent; mostly the very same object. */
-const present = <A extends JsonRpcRequest | JsonRpcNotification>(value: A, params: unknown): A => {
+const present = <A extends JsonRpcRequest | JsonRpcNotification>(
+  value: A,
+  params: JsonObject | null | undefined
+): A => {
   if (params === undefined) return value
   if (params === null) {
     const { params: _, ...rest } = value
     return rest as A
   }
-  const said = presentParams(value.method, params as JsonObject)
+  for (const key in params) if (key === "_meta" || params[key] === null) return presentIn(value, params)
+  return value
+}
+
+const presentIn = <A extends JsonRpcRequest | JsonRpcNotification>(value: A, params: JsonObject): A => {
+  const said = presentParams(value.method, params)
   return said === params ? value : { ...value, params: said }
 }
+
+const holdsNull = ({ error, id, method, result }: JsonObject): boolean =>
+  error === null || id === null || method === null || result === null
 
 /** Sorts one parsed JSON value into the four kinds of message. But for nulls that mean absence, the object stays as it is. */
 export const classify = (value: unknown): Classified => {
   if (!Predicate.isObject(value) || Array.isArray(value)) return invalid("The message is not a JSON object", null)
-  const message = presentEnvelope(value as JsonObject)
-  const id = message["id"]
+  const message = holdsNull(value as JsonObject) ? presentEnvelope(value as JsonObject) : (value as JsonObject)
+  const { id } = message
   if (message["jsonrpc"] !== "2.0") return invalid('The field "jsonrpc" must be "2.0"', id)
   if (typeof message["method"] === "string") {
     const params = message["params"]
