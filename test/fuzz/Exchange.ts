@@ -4,6 +4,7 @@
  */
 import { connect } from "node:net"
 import { Pool } from "undici"
+import type { Standstill } from "./Standstill.ts"
 import type { Headers } from "./Steps.ts"
 
 /** What must never be seen, and ends the run. */
@@ -66,39 +67,77 @@ export const eventsOf = (onMessage: (message: unknown) => void) => {
   }
 }
 
+/** What an exchange is judged by. */
+export interface Witness {
+  readonly standstill: Standstill
+  /** What the hub says of itself and of this user's requests. */
+  readonly hubState: (name: string) => Promise<string>
+}
+
+/** Calls back once when this much time has passed in which the machine ran. */
+const whenLate = (standstill: Standstill, late: (stoodStill: string) => void): (() => void) => {
+  const begun = performance.now()
+  const since = standstill.begin()
+  const look = (): void => {
+    const left = patienceMs + since.lostMs() - (performance.now() - begun)
+    if (left > 0) timer = setTimeout(look, Math.ceil(left))
+    else late(since.told())
+  }
+  let timer = setTimeout(look, patienceMs)
+  return () => clearTimeout(timer)
+}
+
 /** Undefined: the connection broke, as it does for what is no HTTP. */
-export const exchange = async (pool: Pool, name: string, request: Request): Promise<Answer | undefined> => {
+export const exchange = async (
+  pool: Pool,
+  name: string,
+  { hubState, standstill }: Witness,
+  request: Request
+): Promise<Answer | undefined> => {
   const { body, headers, leaves = false, method = "POST", onMessage = () => {}, path } = request
   const abort = new AbortController()
-  let isLate = false
-  const timer = setTimeout(() => {
-    isLate = true
-    abort.abort()
-  }, patienceMs)
+  let late: Promise<Broken> | undefined
+  let seen = "no answer has begun"
+  const inTime = whenLate(standstill, (stoodStill) => {
+    const told = [`${method} ${path} did not end within ${patienceMs} ms`, seen, shownRequest(request), stoodStill]
+    // Asked before the request is given up: afterwards the hub knows nothing of it any more.
+    late = hubState(name).then((state) => new Broken([...told, state].join("\n  ")))
+    void late.then(() => abort.abort())
+  })
   try {
     const answer = await pool.request({ method, path, headers, body: body ?? null, signal: abort.signal })
     const { headers: answered, statusCode: status } = answer
     const type = String(answered["content-type"])
     const isStream = type.startsWith("text/event-stream")
+    seen = `an answer has begun: ${status} ${type}`
     let text = ""
     if (leaves) answer.body.on("error", () => {}).destroy()
     else {
       const take = eventsOf(onMessage)
       for await (const chunk of answer.body.setEncoding("utf8")) {
         text += chunk
+        seen = `an answer has begun: ${status} ${type}, ${text.length} characters, the last ones ${text.slice(-300)}`
         if (isStream) take(chunk)
       }
       if (type.startsWith("application/json")) parse(text)
     }
     judge(text, name)
+    if (late !== undefined) throw await late
     return { status, headers: answered, text }
   } catch (error) {
     if (error instanceof Broken) throw error
-    if (isLate) throw new Broken(`${method} ${path} did not end within ${patienceMs} ms`)
+    if (late !== undefined) throw await late
     return undefined
   } finally {
-    clearTimeout(timer)
+    inTime()
   }
+}
+
+const shownRequest = ({ body, headers }: Request): string => {
+  const { authorization: _, ...rest } = headers
+  return `the request was ${JSON.stringify(rest)} ${Buffer.from(body ?? "")
+    .toString("latin1")
+    .slice(0, 1_000)}`
 }
 
 /** Sends as much of a request as there is, and leaves. */

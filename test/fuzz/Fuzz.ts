@@ -128,7 +128,8 @@ export const fuzz = async (options: FuzzOptions): Promise<FuzzResult> => {
           }
           await world.check()
         } catch (error) {
-          why ??= `seed ${seed}, lane ${lane}, batch ${batch}: ${messageOf(error)}`
+          const step = current[lane]!.at(-1)
+          why ??= `seed ${seed}, lane ${lane}, batch ${batch}: ${messageOf(error)}${step === undefined ? "" : `\n  last step: ${shown(step)}`}`
           return
         }
         collect()

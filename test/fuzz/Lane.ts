@@ -3,7 +3,7 @@ import { Redacted } from "effect"
 import type { Pool } from "undici"
 import type { JsonObject } from "../../src/domain/protocol/JsonRpc.ts"
 import { McpClient } from "../../src/testkit/index.ts"
-import { type Answer, exchange, judge, type Request } from "./Exchange.ts"
+import { type Answer, exchange, judge, type Request, type Witness } from "./Exchange.ts"
 
 /** Somebody with a key. */
 export interface Person {
@@ -31,16 +31,18 @@ type SessionHeaders = Readonly<Record<string, string>>
 export class Lane {
   readonly person: Person
   private readonly pool: Pool
+  private readonly witness: Witness
   private readonly sessions = new Map<string, SessionHeaders>()
   private posts: string | undefined
 
-  constructor(pool: Pool, person: Person) {
+  constructor(pool: Pool, person: Person, witness: Witness) {
     this.pool = pool
+    this.witness = witness
     this.person = person
   }
 
   exchange(request: Request): Promise<Answer | undefined> {
-    return exchange(this.pool, this.person.name, request)
+    return exchange(this.pool, this.person.name, this.witness, request)
   }
 
   /** The headers of a session at the path; undefined where none can be opened. */

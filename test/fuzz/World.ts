@@ -4,10 +4,11 @@
  */
 import { Effect, type Scope } from "effect"
 import * as HubProcess from "../support/HubProcess.ts"
-import { Broken, limitMs, markOf, poolOf } from "./Exchange.ts"
+import { Broken, limitMs, markOf, poolOf, type Witness } from "./Exchange.ts"
 import { take } from "./Doing.ts"
 import { Lane, type Person, personOf } from "./Lane.ts"
 import * as Servers from "./Servers.ts"
+import * as Standstill from "./Standstill.ts"
 import type { Step } from "./Steps.ts"
 
 /** Bytes that the hub may hold after any batch. */
@@ -54,6 +55,34 @@ const env = {
   LOG_LEVEL: "error"
 }
 
+/** What a hub says of itself and of a user's sessions and requests, as far as it answers in time. */
+const stateOf = (hub: HubProcess.HubProcess, name: string): Effect.Effect<string> => {
+  const told = (what: string, saying: Effect.Effect<string>) =>
+    saying.pipe(
+      Effect.timeoutOrElse({ duration: "15 seconds", orElse: () => Effect.succeed("no answer in 15 s") }),
+      Effect.map((said) => `${what}: ${said.trim()}`)
+    )
+  const command = (what: string) =>
+    Effect.map(hub.cli(what, "ls", "--user", name, "--json"), ({ stdout }) => stdout.replace(/\n\s*/g, " "))
+  const gauges = Effect.map(hub.gauges, (values) =>
+    [...values]
+      .flatMap(([gauge, value]) => (counted.test(gauge) && value !== 0 ? [`${gauge} ${value}`] : []))
+      .join(", ")
+  )
+  const ready = Effect.map(HubProcess.get(`${hub.origin}/readyz`), ({ status, text }) => `${status} ${text}`)
+  const all = [
+    told("readyz", ready),
+    told("gauges", gauges),
+    told("requests", command("request")),
+    told("sessions", command("session"))
+  ]
+  return Effect.map(Effect.all(all, { concurrency: "unbounded" }), (lines) => lines.join("\n  "))
+}
+
+/** Figures that tell where a request may wait. */
+const counted =
+  /^mcphub_(requests_(in_flight|waiting)|bodies_waiting|children|fibers|sessions|streams|client_sockets|upstream_sockets|audit_waiting|memory_used_ratio)$/
+
 export const make = (lanes: number): Effect.Effect<World, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const bo = personOf("bo", 1)
@@ -73,15 +102,19 @@ export const make = (lanes: number): Effect.Effect<World, unknown, Scope.Scope> 
       Effect.sync(() => poolOf(hub.origin)),
       (sockets) => Effect.promise(() => sockets.destroy())
     )
+    const witness: Witness = {
+      standstill: yield* Standstill.watch(hub.pid),
+      hubState: (name) => Effect.runPromise(stateOf(hub, name))
+    }
     const clients = { messages: 0 }
     const doings = people.map(({ lane, other }) => ({
       servers,
       origin: hub.origin,
-      lane: new Lane(pool, lane),
-      other: new Lane(pool, other),
+      lane: new Lane(pool, lane, witness),
+      other: new Lane(pool, other, witness),
       told: clients
     }))
-    const neighbour = new Lane(pool, bo)
+    const neighbour = new Lane(pool, bo, witness)
     let heard = ""
     let checks = 0
     let memory = 0

@@ -9,10 +9,13 @@ import { Effect, type Scope } from "effect"
 /** Milliseconds between two looks; the system counts in steps of ten. */
 const every = 25
 
-/** In ticks, over all processors; undefined where the system does not tell. */
-const stolen = (): number | undefined => {
+/** Milliseconds of a tick. */
+const tickMs = 10
+
+/** Milliseconds over all processors since the system began; undefined where it does not tell. */
+export const stolenMs = (): number | undefined => {
   try {
-    return Number(readFileSync("/proc/stat", "utf8").split("\n", 1)[0]!.trim().split(/\s+/)[8])
+    return tickMs * Number(readFileSync("/proc/stat", "utf8").split("\n", 1)[0]!.trim().split(/\s+/)[8])
   } catch {
     return undefined
   }
@@ -26,11 +29,11 @@ export interface StolenTime {
 /** Watches for as long as the scope lives. */
 export const watch: Effect.Effect<StolenTime, never, Scope.Scope> = Effect.gen(function* () {
   const moments: Array<number> = []
-  let before = stolen()
+  let before = stolenMs()
   const timer = yield* Effect.acquireRelease(
     Effect.sync(() =>
       setInterval(() => {
-        const now = stolen()
+        const now = stolenMs()
         if (now !== before) moments.push(performance.now())
         before = now
       }, every)
