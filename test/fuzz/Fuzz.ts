@@ -86,9 +86,9 @@ const shorten = async (lanes: number, taken: ReadonlyArray<Taken>, why: string):
 /** Where in the code, whoever it happened to. */
 const kindOf = (line: string): string => {
   try {
-    const { defect, frames, message, msg } = JSON.parse(line) as Record<string, unknown>
+    const { defect = "", frames, message, msg } = JSON.parse(line) as Record<string, unknown>
     const at = Array.isArray(frames) ? frames.slice(0, 3).join(" ") : ""
-    return `${String(message ?? msg)}: ${String(defect ?? line.slice(0, 300))} ${at}`
+    return `${String(message ?? msg)}: ${String(defect)} ${at}`
   } catch {
     return line.slice(0, 300)
   }

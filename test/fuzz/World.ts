@@ -55,6 +55,10 @@ const env = {
   LOG_LEVEL: "error"
 }
 
+/** What the hub's log tells of is its own doing where the machine has let it wait for no longer than that. */
+const toleratedMs = 1_000
+const ofTime = /have not (ended|finished) in time/
+
 /** What a hub says of itself and of a user's sessions and requests, as far as it answers in time. */
 const stateOf = (hub: HubProcess.HubProcess, name: string): Effect.Effect<string> => {
   const told = (what: string, saying: Effect.Effect<string>) =>
@@ -102,8 +106,10 @@ export const make = (lanes: number): Effect.Effect<World, unknown, Scope.Scope> 
       Effect.sync(() => poolOf(hub.origin)),
       (sockets) => Effect.promise(() => sockets.destroy())
     )
+    const standstill = yield* Standstill.watch(hub.pid)
+    let sinceLooked = standstill.begin()
     const witness: Witness = {
-      standstill: yield* Standstill.watch(hub.pid),
+      standstill,
       hubState: (name) => Effect.runPromise(stateOf(hub, name))
     }
     const clients = { messages: 0 }
@@ -172,10 +178,12 @@ export const make = (lanes: number): Effect.Effect<World, unknown, Scope.Scope> 
         const text = hub.stderr().slice(logAt)
         const complete = text.lastIndexOf("\n") + 1
         logAt += complete
+        const hasStoodStill = sinceLooked.lostMs() > toleratedMs
+        sinceLooked = standstill.begin()
         return text
           .slice(0, complete)
           .split("\n")
-          .filter((line) => line.trim() !== "")
+          .filter((line) => line.trim() !== "" && !(hasStoodStill && ofTime.test(line)))
       },
       memory: () => memory
     } satisfies World

@@ -28,6 +28,7 @@ import * as ServerRestart from "./ServerRestart.ts"
 import * as SessionActor from "../session/SessionActor.ts"
 import * as SessionJournal from "./SessionJournal.ts"
 import * as SessionRecovery from "./SessionRecovery.ts"
+import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import { keyEnded, overloaded, stopping, tooManySessions } from "./SessionRefusals.ts"
 import * as SessionRenewal from "./SessionRenewal.ts"
 import { Sessions } from "./Sessions.ts"
@@ -53,9 +54,9 @@ const evictableAfterMs = 60_000
 const sheddableAfterMs = 5_000
 const shedAtOnce = 100
 /** A finalizer that hangs must not hang whoever ends the session. */
-const closeLimit = "5 seconds"
+const closeLimitMs = 5_000
 /** How long the rest of a session waits for requests that do not end when they are interrupted. */
-const requestLimit = "1 second"
+const requestLimitMs = 1_000
 /** How often idle sessions are looked for. */
 const watchEvery = "500 millis"
 /** Ended ids remembered, so that a label is not adopted again after its end. */
@@ -189,20 +190,15 @@ const make = Effect.gen(function* () {
         return Effect.logError(`A session's ${what} in time and were left behind`)
       })
     const closed = Effect.gen(function* () {
-      yield* Effect.timeoutOrElse(entry.actor.terminate(reason), {
-        duration: requestLimit,
-        orElse: () => isLeftBehind("requests have not ended")
-      })
+      const requestsEnded = entry.actor.terminate(reason)
+      yield* timeoutAwake(requestLimitMs, () => isLeftBehind("requests have not ended"))(requestsEnded)
       yield* Effect.forkIn(Scope.close(entry.scope, Exit.void), registry)
-      yield* Effect.timeoutOrElse(Deferred.await(entry.gone), {
-        duration: closeLimit,
-        orElse: () => {
-          // Nothing is left to wait for: its place goes to the next one.
-          bySession.delete(entry.actor.sessionId)
-          entry.leave()
-          return isLeftBehind("finalizers have not finished")
-        }
-      })
+      yield* timeoutAwake(closeLimitMs, () => {
+        // Nothing is left to wait for: its place goes to the next one.
+        bySession.delete(entry.actor.sessionId)
+        entry.leave()
+        return isLeftBehind("finalizers have not finished")
+      })(Deferred.await(entry.gone))
     })
     // In the registry's scope: it goes on when whoever wanted the end is interrupted.
     yield* Effect.flatMap(Effect.forkIn(closed, registry, { startImmediately: true }), Fiber.join)
