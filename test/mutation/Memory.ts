@@ -16,6 +16,7 @@ const onTheirWay = "test/http/mcp/calls/AnswerBytes.test.ts"
 const parked = "src/actors/calls/ParkedCalls.ts"
 const asked = "test/actors/calls/ParkedCalls.test.ts"
 const largeBodies = "test/http/admission/LargeBodies.test.ts"
+const largeAnswers = "test/http/admission/LargeAnswers.test.ts"
 const bodyTurns = "src/actors/limits/BodyTurns.ts"
 const turned = "test/actors/limits/BodyTurns.test.ts"
 const slowBodies = "test/http/admission/SlowBodies.test.ts"
@@ -192,9 +193,30 @@ export const memoryRules: ReadonlyArray<Mutation> = [
   {
     wrong: "large arguments are held until their call has ended",
     file: "src/actors/upstream/http/LeavingMessage.ts",
-    find: "if (this.isLast) this.message?.carried.release()",
+    find: "if (this.isLast) this.message?.release()",
     replace: "if (this.isLast) void this.message",
     tests: [largeBodies]
+  },
+  {
+    wrong: "a large answer of a client is parsed in one go",
+    file: "src/domain/protocol/json/BodyScanner.ts",
+    find: '      this.carried("result", carry) ??\n',
+    replace: "",
+    tests: [largeAnswers]
+  },
+  {
+    wrong: "a large answer is let go of with its POST, before a stateless server is asked again",
+    file: "src/actors/calls/UpstreamRounds.ts",
+    find: "    carried.isTaken = true\n",
+    replace: "",
+    tests: [largeAnswers]
+  },
+  {
+    wrong: "a large answer is held for as long as the hub runs",
+    file: "src/actors/calls/UpstreamRounds.ts",
+    find: "for (const carried of this.carried) carried.release()",
+    replace: "void this.carried",
+    tests: [largeAnswers]
   },
   {
     wrong: "large arguments take no room of their user's",

@@ -11,6 +11,7 @@ import {
   notification,
   success
 } from "../../domain/protocol/JsonRpc.ts"
+import { type CarriedJson, carriedInAnswer } from "../../domain/protocol/json/CarriedJson.ts"
 import { textOrEmpty } from "../../domain/protocol/JsonObjects.ts"
 import { isLogLevel, type LogLevel, passes } from "../../domain/protocol/LogLevels.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
@@ -59,14 +60,25 @@ export const make = (options: MessageOptions): SessionMessages => {
   const { background, era, events, questions } = options
   let replies = 0
 
-  /** In the background, since the one who answers waits for nothing; a server that asks without end is left unanswered. */
-  const send = (sent: Effect.Effect<unknown, unknown>): void => {
+  /**
+   * In the background, since the one who answers waits for nothing; a server that asks without end is left unanswered.
+   * What is carried is let go of once it has been sent, or cannot be.
+   */
+  const send = (sent: Effect.Effect<unknown, unknown>, carried?: CarriedJson): void => {
     if (replies >= maxReplies) return
-    replies++
+    const begin = Effect.sync(() => {
+      replies++
+      if (carried !== undefined) carried.isTaken = true
+    })
+    const end = Effect.sync(() => {
+      replies--
+      carried?.release()
+    })
     background.run(
-      Effect.ensuring(
-        sent,
-        Effect.sync(() => void replies--)
+      Effect.acquireUseRelease(
+        begin,
+        () => sent,
+        () => end
       )
     )
   }
@@ -75,7 +87,7 @@ export const make = (options: MessageOptions): SessionMessages => {
   const answering = (connection: () => UpstreamConnection | undefined, context: CallContext) => ({
     reply: (response: JsonRpcResponse): void => {
       const asking = connection()
-      if (asking !== undefined) send(asking.respond(response, context))
+      if (asking !== undefined) send(asking.respond(response, context), carriedInAnswer(response))
     },
     progress: (params: JsonObject): void => {
       const asking = connection()

@@ -1,7 +1,7 @@
 /**
  * The way of a large body from the last of its bytes to its messages: paid for, checked step by step, and parsed but for
- * the arguments that it carries. It counts for its user until its arguments have been written to their server, or its
- * request has ended; what has none, until it is answered.
+ * what it carries. It counts for its user until that has been written to its server, or its request has ended; what
+ * carries nothing, or what nobody waits for, until it is answered.
  */
 import type { BodyBytes } from "../../actors/limits/BodyBytes.ts"
 import type { FairShare } from "../../actors/limits/FairShare.ts"

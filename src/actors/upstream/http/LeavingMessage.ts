@@ -1,5 +1,5 @@
 /**
- * A message with carried arguments on its way into a socket, a piece at a time and no faster than the server takes it. It
+ * A message that carries something on its way into a socket, a piece at a time and no faster than the server takes it. It
  * holds nothing once all has been written, though undici keeps the object until the answer has come.
  */
 import type { CarryingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
@@ -10,7 +10,7 @@ export class LeavingMessage implements IterableIterator<Uint8Array> {
   private at = 0
   private readonly isLast: boolean
 
-  /** `isLast`: the arguments are let go of once they have left. */
+  /** `isLast`: what it carries is let go of once it has left. */
   constructor(message: CarryingMessage, isLast: boolean) {
     this.message = message
     this.pieces = message.pieces()
@@ -20,7 +20,7 @@ export class LeavingMessage implements IterableIterator<Uint8Array> {
   next(): IteratorResult<Uint8Array> {
     const piece = this.pieces[this.at++]
     if (piece !== undefined) return { done: false, value: piece }
-    if (this.isLast) this.message?.carried.release()
+    if (this.isLast) this.message?.release()
     return this.return()
   }
 

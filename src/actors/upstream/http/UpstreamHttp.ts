@@ -75,8 +75,7 @@ export class UpstreamHttp extends Context.Service<UpstreamHttp, { readonly open:
 }
 
 /** Whether the request could be sent once more: carried arguments are gone once they have been written. */
-const isThere = ({ body }: UpstreamHttpCalls.PendingCall): boolean =>
-  typeof body === "string" || !body.carried.isReleased
+const isThere = ({ body }: UpstreamHttpCalls.PendingCall): boolean => typeof body === "string" || body.isThere
 
 const connect = Effect.fnUntraced(function* (
   options: ConnectOptions

@@ -19,7 +19,7 @@ import {
 } from "../../../domain/protocol/JsonRpc.ts"
 import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
 import { metaOf } from "../../../domain/protocol/JsonObjects.ts"
-import { encodeRequest, type OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
+import { encodeMessage, type OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
 import { answeredId, maxBatch } from "../../../domain/protocol/json/ServerMessages.ts"
 import type { Unusable } from "./ExchangeRequest.ts"
 
@@ -68,7 +68,7 @@ export const make = (
       call,
       token,
       message,
-      body: encodeRequest(message),
+      body: encodeMessage(message),
       sent: false,
       response: undefined
     }

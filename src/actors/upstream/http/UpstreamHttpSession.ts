@@ -18,6 +18,7 @@ import {
   type JsonRpcResponse,
   notification
 } from "../../../domain/protocol/JsonRpc.ts"
+import { encodeMessage } from "../../../domain/protocol/json/CarriedJson.ts"
 import { readAbilities } from "../../../domain/protocol/json/Abilities.ts"
 import { firstAnswerBytes, readIntroduction } from "../../../domain/protocol/json/ServerResults.ts"
 import { isRepeatable } from "../../../domain/protocol/Methods.ts"
@@ -94,7 +95,9 @@ export const make = Effect.fnUntraced(function* (
     wire.send({
       method: "POST",
       context: by,
-      body: JSON.stringify(message),
+      body: encodeMessage(message),
+      // What an answer carries leaves once.
+      raw: true,
       headOnly: true,
       onMessage: () => false,
       onLate: () => undefined

@@ -161,9 +161,8 @@ const attach = (child: RunningChild, options: StdioChildOptions, fork: Fork): St
       if (!stdin.writable || stdin.writableLength + length > options.maxStdinBytes) return false
       if (typeof line === "string") stdin.write(`${line}\n`)
       else {
-        const { carried } = line
         for (const piece of line.pieces()) stdin.write(onOneLine(piece))
-        stdin.write("\n", isLast === true ? () => guard.run(() => carried.release()) : undefined)
+        stdin.write("\n", isLast === true ? () => guard.run(() => line.release()) : undefined)
       }
       return true
     },

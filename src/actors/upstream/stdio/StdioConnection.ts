@@ -41,7 +41,7 @@ import {
 import { rpcCodes } from "../../../domain/protocol/ErrorCodes.ts"
 import { metaOf, objectOrEmpty } from "../../../domain/protocol/JsonObjects.ts"
 import { answeredId, maxBatch, readFromServer, serverError } from "../../../domain/protocol/json/ServerMessages.ts"
-import { encodeRequest, type OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
+import { encodeMessage, type OutgoingMessage } from "../../../domain/protocol/json/CarriedJson.ts"
 import { RawJson } from "../../../domain/protocol/json/RawJson.ts"
 import { metaKeys } from "../../../domain/protocol/eras/RequestMeta.ts"
 import type { UpstreamCall, UpstreamMessage } from "../connection/UpstreamConnection.ts"
@@ -110,7 +110,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
   let lastId = 0
   let ended: string | undefined
 
-  const send = (message: JsonRpcMessage) => options.send(JSON.stringify(message), false)
+  const send = (message: JsonRpcMessage) => options.send(encodeMessage(message), true)
 
   const unsent = () =>
     ended === undefined
@@ -286,7 +286,7 @@ export const make = (options: StdioConnectionOptions): StdioConnection => {
         const id = ++lastId
         const { clientToken, params } = outgoing(call, options.stateless?.(call) ?? call.params, id, options.tag)
         pending.set(id, { call, clientToken, resume })
-        if (!options.send(encodeRequest(request(id, call.method, params)), call.raw === true)) {
+        if (!options.send(encodeMessage(request(id, call.method, params)), call.raw === true)) {
           pending.delete(id)
           return resume(Effect.fail(unsent()))
         }

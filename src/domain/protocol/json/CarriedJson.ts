@@ -1,20 +1,24 @@
 /**
- * Large arguments of a client's request as the client wrote them: `BodyScanner` has checked them, nothing has parsed
- * them, and the hub writes the same bytes into its own request to the server.
+ * A large part of a client's message as the client wrote it: the arguments of a call, or what it answers to a server's
+ * question. `BodyScanner` has checked it, nothing has parsed it, and the hub writes the same bytes into its own message to
+ * the server.
  *
- * They are the largest thing that a call has, so nobody holds the bytes but this one object, and it lets go of them as
+ * It is the largest thing that a message has, so nobody holds the bytes but this one object, and it lets go of them as
  * soon as nobody needs them any more. Whoever asks for them after that has found a defect of the hub's.
  */
-import type { JsonObject, JsonRpcRequest } from "../JsonRpc.ts"
+import { isJsonObject } from "../JsonObjects.ts"
+import { isFailure, type JsonObject, type JsonRpcMessage, type JsonRpcResponse } from "../JsonRpc.ts"
 import { RawJson } from "./RawJson.ts"
 
 /** The member of `params` that may be carried. */
 const field = "arguments"
+/** The member of `params` in which a stateless server gets what clients answer. */
+const answers = "inputResponses"
 
 export class CarriedJson {
   private raw: RawJson | undefined
   private readonly onRelease: () => void
-  /** A call has them: that it ends lets go of them. */
+  /** Somebody holds it beyond the POST that brought it, and lets go of it. */
   isTaken = false
 
   constructor(pieces: ReadonlyArray<Uint8Array>, onRelease: () => void) {
@@ -28,7 +32,7 @@ export class CarriedJson {
 
   /** The bytes in order, as received. */
   get bytes(): RawJson {
-    if (this.raw === undefined) throw new Error("Arguments were asked for after they had been let go of")
+    if (this.raw === undefined) throw new Error("Carried JSON was asked for after it had been let go of")
     return this.raw
   }
 
@@ -54,39 +58,80 @@ export const carriedIn = (params: JsonObject | undefined): CarriedJson | undefin
   return value instanceof CarriedJson ? value : undefined
 }
 
+/** What of an answer is carried, if anything. */
+export const carriedInAnswer = (response: JsonRpcResponse): CarriedJson | undefined => {
+  const value = isFailure(response) ? response.error.data : response.result
+  return value instanceof CarriedJson ? value : undefined
+}
+
 /** The arguments for whoever has to read them. */
 export const argumentsIn = (params: JsonObject | undefined): unknown => carriedIn(params)?.value() ?? params?.[field]
 
-/** A message around the arguments that it carries. It can be written as long as they are there. */
-export class CarryingMessage {
-  readonly carried: CarriedJson
-  readonly byteLength: number
-  private readonly head: Uint8Array
-  private readonly tail: Uint8Array
+type Part = string | CarriedJson
 
-  constructor(head: string, carried: CarriedJson, tail: string) {
-    this.head = encoder.encode(head)
-    this.carried = carried
-    this.tail = encoder.encode(tail)
-    this.byteLength = this.head.byteLength + carried.bytes.byteLength + this.tail.byteLength
+/** A message around what it carries. It can be written as long as that is there. */
+export class CarryingMessage {
+  readonly byteLength: number
+  private readonly parts: ReadonlyArray<Uint8Array | CarriedJson>
+
+  constructor(parts: ReadonlyArray<Part>) {
+    this.parts = parts.map((part) => (typeof part === "string" ? encoder.encode(part) : part))
+    this.byteLength = this.parts.reduce(
+      (length, part) => length + (part instanceof CarriedJson ? part.bytes : part).byteLength,
+      0
+    )
+  }
+
+  get isThere(): boolean {
+    return this.parts.every((part) => !(part instanceof CarriedJson) || !part.isReleased)
   }
 
   pieces(): ReadonlyArray<Uint8Array> {
-    return [this.head, ...this.carried.bytes.pieces, this.tail]
+    return this.parts.flatMap((part) => (part instanceof CarriedJson ? part.bytes.pieces : [part]))
+  }
+
+  /** It has been written for the last time. */
+  release(): void {
+    for (const part of this.parts) if (part instanceof CarriedJson) part.release()
   }
 }
 
 const encoder = new TextEncoder()
 
-/** A request to a server as it is written: mostly a text. */
+/** A message to a server as it is written: mostly a text. */
 export type OutgoingMessage = string | CarryingMessage
 
-export const encodeRequest = (message: JsonRpcRequest): OutgoingMessage => {
-  const { id, method, params } = message
-  const carried = carriedIn(params)
-  if (carried === undefined) return JSON.stringify(message)
-  const { [field]: _, ...rest } = params!
-  const others = JSON.stringify(rest).slice(1)
-  const head = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"method":${JSON.stringify(method)},"params":{"${field}":`
-  return new CarryingMessage(head, carried, `${others === "}" ? "" : ","}${others}}`)
+/** Levels of objects in which something may be carried: the message, its parameters or its error, and the answers in it. */
+const carrying = 3
+
+const partsOf = (value: unknown, levels: number): Array<Part> => {
+  if (value instanceof CarriedJson) return [value]
+  if (levels === 0 || !isJsonObject(value)) return [JSON.stringify(value)]
+  const parts: Array<Part> = []
+  for (const [name, inner] of Object.entries(value)) {
+    if (inner === undefined) continue
+    append(parts, `${parts.length === 0 ? "{" : ","}${JSON.stringify(name)}:`)
+    for (const part of partsOf(inner, levels - 1)) append(parts, part)
+  }
+  append(parts, parts.length === 0 ? "{}" : "}")
+  return parts
 }
+
+/** Texts beside each other become one. */
+const append = (parts: Array<Part>, part: Part): void => {
+  const last = parts.length - 1
+  const before = parts[last]
+  if (typeof before === "string" && typeof part === "string") parts[last] = before + part
+  else parts.push(part)
+}
+
+const carries = (message: JsonRpcMessage): boolean => {
+  if (!("method" in message)) return carriedInAnswer(message) !== undefined
+  const { params } = message
+  if (carriedIn(params) !== undefined) return true
+  const given = params?.[answers]
+  return isJsonObject(given) && Object.values(given).some((value) => value instanceof CarriedJson)
+}
+
+export const encodeMessage = (message: JsonRpcMessage): OutgoingMessage =>
+  carries(message) ? new CarryingMessage(partsOf(message, carrying)) : JSON.stringify(message)

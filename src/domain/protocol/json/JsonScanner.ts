@@ -82,6 +82,8 @@ export abstract class JsonScanner {
   /** The open containers: true for an object. */
   private readonly open: Array<boolean> = []
   private inKey = false
+  /** Escapes in texts and names. */
+  protected escapes = 0
   /** Commas. */
   protected values = 0
   /** Digits of a `\u` still to come, or letters of a word already seen. */
@@ -168,6 +170,7 @@ export abstract class JsonScanner {
         for (;;) {
           while (at < length && plain[chunk[at]!] === 1) at++
           if (this.inKey || chunk[at] !== 0x5c || at + 1 >= length || escapable[chunk[at + 1]!] === 0) break
+          this.escapes++
           at += 2
         }
         if (at >= length) return
@@ -269,6 +272,7 @@ export abstract class JsonScanner {
 
   private inText(byte: number, at: number): number {
     if (byte === 0x5c) {
+      this.escapes++
       this.isEscaped = true
       return escape
     }

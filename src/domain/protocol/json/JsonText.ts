@@ -14,16 +14,24 @@ export const parseJson = (text: string): unknown => {
   const escaped = escapedNames(text)
   if (escaped.length === 0) return JSON.parse(text)
   const placeholder = randomUUID()
-  const names = new Map<string, string>()
+  /** One for each name, however it is spelt: the last of several members of one name counts. */
+  const stands = new Map<string, string>()
   let replaced = ""
   let from = 0
   for (const [start, end] of escaped) {
-    const stand = `${placeholder}${names.size}`
-    names.set(stand, JSON.parse(text.slice(start, end)) as string)
-    replaced += `${text.slice(from, start)}"${stand}"`
+    const name = JSON.parse(text.slice(start, end)) as string
+    let stand = JSON.stringify(name)
+    if (stand.includes("\\")) {
+      stand = stands.get(name) ?? `"${placeholder}${stands.size}"`
+      stands.set(name, stand)
+    }
+    replaced += text.slice(from, start) + stand
     from = end
   }
-  return JSON.parse(replaced + text.slice(from), (_, value: unknown) => withNames(value, names))
+  replaced += text.slice(from)
+  if (stands.size === 0) return JSON.parse(replaced)
+  const names = new Map([...stands].map(([name, stand]) => [stand.slice(1, -1), name]))
+  return JSON.parse(replaced, (_, value: unknown) => withNames(value, names))
 }
 
 /** The positions of names with escapes, quotation marks included. One pass, whatever the text. */

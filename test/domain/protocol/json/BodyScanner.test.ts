@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { clientLimits, readBytes } from "../../../../src/domain/protocol/json/JsonLimits.ts"
 import { BodyScanner, looksLikeAnswer } from "../../../../src/domain/protocol/json/BodyScanner.ts"
-import { CarriedJson, encodeRequest } from "../../../../src/domain/protocol/json/CarriedJson.ts"
-import type { JsonRpcRequest } from "../../../../src/domain/protocol/JsonRpc.ts"
+import { CarriedJson, encodeMessage } from "../../../../src/domain/protocol/json/CarriedJson.ts"
+import { classify, type JsonRpcMessage } from "../../../../src/domain/protocol/JsonRpc.ts"
 import { Pieces } from "../../../../src/domain/protocol/json/Pieces.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -22,11 +22,24 @@ const scan = (whole: Uint8Array, cuts: ReadonlyArray<number> = []) => {
   return { read, carried }
 }
 
-/** The request as its server gets it. */
-const outgoing = (message: JsonRpcRequest): unknown => {
-  const encoded = encodeRequest(message)
+/** The message as its server gets it. */
+const outgoing = (message: JsonRpcMessage): unknown => {
+  const encoded = encodeMessage(message)
   return JSON.parse(typeof encoded === "string" ? encoded : Buffer.concat(encoded.pieces()).toString())
 }
+
+/** Where something is carried in a message, as `put` needs it. */
+const carriedAt = (message: any): ReadonlyArray<string> => {
+  if (message.params?.arguments instanceof CarriedJson) return ["params", "arguments"]
+  return message.result instanceof CarriedJson ? ["result"] : ["error", "data"]
+}
+
+/** A copy of the message with the value at this place. */
+const put = (message: any, [name, ...rest]: ReadonlyArray<string>, value: unknown): any =>
+  name === undefined ? value : { ...message, [name]: put(message[name], rest, value) }
+
+const get = (message: any, place: ReadonlyArray<string>): unknown =>
+  place.reduce((holder, name) => holder[name], message)
 
 /** The scanner's verdict is the guard's, and its value, read or spliced, the parser's. */
 const agrees = (text: string | Uint8Array, cuts?: ReadonlyArray<number>) => {
@@ -36,16 +49,20 @@ const agrees = (text: string | Uint8Array, cuts?: ReadonlyArray<number>) => {
   const shown = Buffer.from(whole).toString().replaceAll(pad, "…")
   assert.strictEqual(read.ok, guarded.ok, shown)
   if (!read.ok || !guarded.ok) return undefined
-  if (carried !== undefined) {
-    const { method, params } = guarded.value as JsonRpcRequest
-    // What is read is written anew: that knows no negative zero, and one id is as good as another.
-    const rest = JSON.parse(JSON.stringify(params)) as object
-    const expected = { jsonrpc: "2.0", id: 7, method, params: { ...rest, arguments: params!["arguments"] } }
-    assert.deepStrictEqual(outgoing({ ...(read.value as JsonRpcRequest), id: 7 }), expected, shown)
-    ;(read.value as { params: { arguments: unknown } }).params.arguments = carried.value()
+  if (carried === undefined) {
+    assert.deepStrictEqual(read.value, guarded.value, shown)
+    return undefined
   }
-  assert.deepStrictEqual(read.value, guarded.value, shown)
-  return carried
+  const place = carriedAt(read.value)
+  assert.strictEqual(get(read.value, place), carried)
+  assert.deepStrictEqual(put(read.value, place, carried.value()), guarded.value, shown)
+  const [sent, meant] = [classify(read.value), classify(guarded.value)]
+  assert.strictEqual(sent.kind, meant.kind, shown)
+  if (sent.kind === "invalid" || meant.kind === "invalid") return place.join(".")
+  // What is read is written anew: that knows no negative zero.
+  const rest = JSON.parse(JSON.stringify(put(meant.message, place, 0))) as object
+  assert.deepStrictEqual(outgoing(sent.message), put(rest, place, get(guarded.value, place)), shown)
+  return place.join(".")
 }
 
 const call = (args: string, around = "") =>
@@ -64,7 +81,32 @@ describe("a large body in its bytes", () => {
     assert.isUndefined(agrees(call(everything).replace("tools/call", "prompts/get")))
     assert.isUndefined(agrees(call("null", `"other":"${pad}",`)))
     assert.isUndefined(agrees(`[${call(everything)}]`))
-    assert.isUndefined(agrees(`{"jsonrpc":"2.0","id":1,"result":${everything}}`))
+  })
+
+  it("A80: carries what an answer holds wherever the chunks are cut, and the server gets what the client wrote", () => {
+    const answers = {
+      result: (held: string) => ` { "jsonrpc" : "2.0", "id":"q" , "result"\t:\n ${held} ,"error":null} `,
+      "error.data": (held: string) => `{"id":"q","error":{"code":-1,"data":${held},"message":"m"},"jsonrpc":"2.0"}`
+    }
+    for (const [place, answer] of Object.entries(answers)) {
+      const whole = bytes(answer(everything))
+      const short = bytes(answer(everything.replace(pad, ""))).length
+      for (let at = 0; at < short; at++) assert.strictEqual(agrees(whole, [at, whole.length - at]), place)
+      assert.isUndefined(agrees(`[${answer(everything)}]`))
+    }
+    const { result } = answers
+    assert.strictEqual(agrees(result(everything).replace("result", "r\\u0065sult")), "result")
+    // The last of several counts, and what has a method is no answer.
+    assert.strictEqual(agrees(result(`1,"result":${everything}`)), "result")
+    assert.strictEqual(agrees(result(`1,"r\\u0065sult":2,"result":${everything}`)), "result")
+    assert.isUndefined(agrees(result(`${everything},"result":1`)))
+    assert.isUndefined(agrees(answers["error.data"](`${everything},"data":1`)))
+    assert.isUndefined(agrees(answers["error.data"](everything).replace("}}", '}},"error":{"code":1,"message":""}')))
+    assert.isUndefined(agrees(result(`${everything},"method":"ping"`)))
+    assert.strictEqual(agrees(result(`${everything},"method":null`)), "result")
+    assert.isUndefined(agrees(result(`1,"params":{"data":${everything}},"x":{"result":2}`)))
+    const both = call(everything, "").replace('"id"', `"result":{"data":1},"id"`)
+    assert.strictEqual(agrees(both), "params.arguments")
   })
 
   it("A80: is judged as the parser judges it, whichever byte is replaced, put in or left out", () => {
@@ -90,7 +132,7 @@ describe("a large body in its bytes", () => {
     const spelt = fc
       .tuple(
         fc.oneof(
-          fc.constantFrom("arguments", "params", "__proto__", "constructor", "method"),
+          fc.constantFrom("arguments", "params", "result", "error", "data", "__proto__", "constructor", "method"),
           fc.string({ unit: "binary" })
         ),
         fc.infiniteStream(fc.boolean())
@@ -124,9 +166,13 @@ describe("a large body in its bytes", () => {
       const within = `{${text(before)}"arguments":{"pad":"${pad}","own":${inner}}${after.map(([name, one]) => `,${name}:${one}`).join("")}}`
       return `{"id":1,"params":${within},${text(top)}"method":"tools/call","jsonrpc":"2.0"}`
     })
+    const answer = fc.tuple(params, value, params, fc.boolean()).map(([before, inner, after, isError]) => {
+      const held = `{"pad":"${pad}","own":${inner}${after.map(([name, one]) => `,${name}:${one}`).join("")}}`
+      return `{${text(before)}${isError ? `"error":{"code":1,"data":${held},"message":""}` : `"result":${held}`},"id":1}`
+    })
     fc.assert(
-      fc.property(body, fc.array(fc.nat(), { maxLength: 8 }), (one, cuts) => void agrees(one, cuts)),
-      { numRuns: 500 }
+      fc.property(fc.oneof(body, answer), fc.array(fc.nat(), { maxLength: 8 }), (one, cuts) => void agrees(one, cuts)),
+      { numRuns: 1_000 }
     )
   }, 120_000)
 
@@ -144,6 +190,17 @@ describe("a large body in its bytes", () => {
     assert.match(reason(call(`[${"0,".repeat(500_000)}0]`))!, /more than 500000 values/)
     assert.match(reason(call("{}", `"more":${members(26_000)},`))!, /more than 25000 members beside the arguments/)
     assert.match(reason(call("{}", `"more":[${"0,".repeat(151_000)}0],`))!, /more than 150000 values beside/)
+    const escapes = (count: number) => `"${"\\n".repeat(count / 2)}${"\\u00e9".repeat(count / 2)}"`
+    assert.isDefined(agrees(call(escapes(600_000))))
+    assert.isUndefined(reason(call("{}", `"more":${escapes(490_000)},`)))
+    assert.match(reason(call("{}", `"more":${escapes(510_000)},`))!, /more than 500000 escapes beside/)
+    const answer = (held: string) => `{"jsonrpc":"2.0","id":1,${held}}`
+    for (const held of [members(90_000), escapes(600_000), `[${"0,".repeat(400_000)}0]`, nested(250)]) {
+      assert.strictEqual(agrees(answer(`"result":${held}`)), "result")
+      assert.strictEqual(agrees(answer(`"error":{"code":1,"message":"m","data":${held}}`)), "error.data")
+    }
+    assert.match(reason(answer(`"result":${members(101_000)}`))!, /more than 100000 members/)
+    assert.match(reason(answer(`"error":{"code":1,"message":${escapes(510_000)}}`))!, /what an answer holds/)
   })
 
   it("A80: does not come to its end before all of it has been looked at, a step at a time", () => {

@@ -26,6 +26,13 @@ describe("JsonText", () => {
       ["a", 3],
       ["b", 2]
     ])
+    for (const [text, value] of [
+      ['{"\\u0061":1,"a":2}', { a: 2 }],
+      ['{"a":0,"\\u0061":1,"a":2,"\\n":3}', { a: 2, "\n": 3 }],
+      ['{"\\n":1,"b":2,"\\u000a":3}', { "\n": 3, b: 2 }]
+    ] as const) {
+      assert.deepStrictEqual(Object.entries(parseJson(text) as object), Object.entries(value), text)
+    }
     assert.deepStrictEqual(parseJson('"\\"a\\":1"'), '"a":1')
   })
 
