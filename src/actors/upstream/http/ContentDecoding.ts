@@ -13,26 +13,36 @@ export interface DecodingOptions {
   readonly coding: string
   readonly guard: Guard
   readonly onData: (chunk: Buffer) => void
-  /** What came is not of that coding. */
-  readonly onBroken: () => void
+  /** The end shows by itself: what is decoded of an input that is cut off is taken as it is. */
+  readonly mayBeCut: boolean
+  /** What came is not of that coding, or is cut off. */
+  readonly onBroken: (why: "other" | "cut") => void
   /** The source of what is decoded here has to wait, and may go on. */
   readonly onFull: () => void
   readonly onDrain: () => void
 }
 
-/** What is there is handed on without waiting for more, and an input that is cut off is no error of its own. */
-const zlib = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
-const brotli = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH }
+/** What is there is handed on without waiting for more. */
+const zlib = { flush: constants.Z_SYNC_FLUSH }
+const brotli = { flush: constants.BROTLI_OPERATION_FLUSH }
+/** An input that is cut off is no error of its own. */
+const cutZlib = { ...zlib, finishFlush: zlib.flush }
+const cutBrotli = { ...brotli, finishFlush: brotli.flush }
+/** The code of the error of an input that is cut off. */
+const cutOff = "Z_BUF_ERROR"
 
 /** Some servers send deflate without the header of zlib that belongs around it. */
 const hasZlibHeader = (first: number): boolean => (first & 0x0f) === 0x08
 
 /** By the first byte of the content. */
-const decoders: Readonly<Record<string, (first: number) => Transform>> = {
-  gzip: () => createGunzip(zlib),
-  "x-gzip": () => createGunzip(zlib),
-  deflate: (first) => (hasZlibHeader(first) ? createInflate(zlib) : createInflateRaw(zlib)),
-  br: () => createBrotliDecompress(brotli)
+const decoders: Readonly<Record<string, (first: number, mayBeCut: boolean) => Transform>> = {
+  gzip: (_, mayBeCut) => createGunzip(mayBeCut ? cutZlib : zlib),
+  "x-gzip": (_, mayBeCut) => createGunzip(mayBeCut ? cutZlib : zlib),
+  deflate: (first, mayBeCut) => {
+    const options = mayBeCut ? cutZlib : zlib
+    return hasZlibHeader(first) ? createInflate(options) : createInflateRaw(options)
+  },
+  br: (_, mayBeCut) => createBrotliDecompress(mayBeCut ? cutBrotli : brotli)
 }
 
 export const isDecodable = (coding: string): boolean => Object.hasOwn(decoders, coding)
@@ -88,16 +98,16 @@ export class ContentDecoding {
   }
 
   private start(first: number): Transform {
-    const { coding, guard, onBroken, onData, onDrain } = this.options
-    const decoder = decoders[coding]!(first)
+    const { coding, guard, mayBeCut, onBroken, onData, onDrain } = this.options
+    const decoder = decoders[coding]!(first, mayBeCut)
     this.memory = windowOf(coding, first)
     guard.on(decoder, "data", (chunk: Buffer) => {
       if (!this.isStopped) onData(chunk)
     })
     guard.on(decoder, "drain", onDrain)
     guard.once(decoder, "end", () => this.finish())
-    guard.on(decoder, "error", () => {
-      if (!this.isStopped) onBroken()
+    guard.on(decoder, "error", ({ code }: NodeJS.ErrnoException) => {
+      if (!this.isStopped) onBroken(code === cutOff ? "cut" : "other")
     })
     return decoder
   }

@@ -182,6 +182,8 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
     this.hasEnded = true
+    // Of an answer that broke off, nothing needs to be decoded any more.
+    if (this.events === undefined) this.decoding?.stop()
     this.whenDecoded(() => this.broken(error))
   }
 
@@ -210,25 +212,33 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
     this.phase = "body"
     if (this.request.headOnly === true) return this.answered()
     const { coding } = this.head
-    if (coding !== "" && isDecodable(coding)) this.decoding = this.decoded(coding)
+    const isStream = this.head.contentType === "text/event-stream" && status < 300
+    // A refusal is known by its status, an event by its own end.
+    if (coding !== "" && isDecodable(coding)) this.decoding = this.decoded(coding, isStream || status >= 300)
     else if (coding !== "") {
       return this.refuse(
         `compresses its answers as "${coding.slice(0, 50)}" without being asked to; let it send them as they are`
       )
     }
-    if (this.head.contentType === "text/event-stream" && status < 300) {
+    if (isStream) {
       this.phase = "stream"
       const reading = this.paced()
       this.events = SseDecoder.make(this.request.maxBytes, (event) => reading.push(event), this.request.raw)
     }
   }
 
-  private decoded(coding: string): ContentDecoding {
+  private decoded(coding: string, mayBeCut: boolean): ContentDecoding {
     return new ContentDecoding({
       coding,
       guard: this.guard,
+      mayBeCut,
       onData: (chunk) => this.read(chunk),
-      onBroken: () => this.refuse("sent an answer that is not compressed as it says; report this to its author"),
+      onBroken: (why) =>
+        this.refuse(
+          why === "cut"
+            ? `sent an answer whose ${coding} data is cut off before its end; report this to its author`
+            : "sent an answer that is not compressed as it says; report this to its author"
+        ),
       onFull: () => this.controller?.pause(),
       onDrain: () => this.resumeSocket()
     })

@@ -18,6 +18,14 @@ const packers: Readonly<Record<string, readonly [coding: string, packer: () => T
   br: ["br", () => zlib.createBrotliCompress()]
 }
 
+const whole: Readonly<Record<string, (text: string) => Buffer>> = {
+  gzip: (text) => zlib.gzipSync(text),
+  "x-gzip": (text) => zlib.gzipSync(text),
+  deflate: (text) => zlib.deflateSync(text),
+  "deflate without a header": (text) => zlib.deflateRawSync(text),
+  br: (text) => zlib.brotliCompressSync(text)
+}
+
 /** An answer written through the packer, each part of it flushed on its own. */
 const packed =
   (how: string, contentType: string, parts: ReadonlyArray<string>): Script =>
@@ -66,10 +74,25 @@ const tools: Readonly<Record<string, Script>> = {
     call.response.end(small)
   },
   broken: (call) => call.body(200, "application/json", answerTo(call, {}), { "content-encoding": "gzip" }),
+  /** All of the JSON may be there, and only the end of the compressed data be missing. */
   cut: (call) => {
-    const whole = zlib.gzipSync(answerTo(call, { text: "cut" }))
+    const { bytes, how } = call.arguments as { readonly bytes: number; readonly how: string }
+    const packing = whole[how]!
+    const data = packing(answerTo(call, { text: "cut" }))
+    call.response.writeHead(200, { "content-type": "application/json", "content-encoding": packers[how]![0] })
+    call.response.end(data.subarray(0, data.length - bytes))
+  },
+  /** An event stream whose last event is there. */
+  cutEvents: (call) => {
+    const data = zlib.gzipSync(event(answerTo(call, { text: "whole" })))
+    call.response.writeHead(200, { "content-type": "text/event-stream", "content-encoding": "gzip" })
+    call.response.end(data.subarray(0, data.length - 4))
+  },
+  /** The connection breaks in the middle of the answer. */
+  dies: (call) => {
+    const data = zlib.gzipSync(answerTo(call, { text: "cut" }))
     call.response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
-    call.response.end(whole.subarray(0, whole.length - 30))
+    call.response.write(data.subarray(0, data.length - 4), () => call.response.destroy())
   },
   other: (call) => call.body(200, "application/json", answerTo(call, {}), { "content-encoding": "zstd" }),
   refused: (call) => {
@@ -114,8 +137,7 @@ describe("a server that compresses its answers", () => {
           assert.deepStrictEqual([refused.error.code, refused.error.message], [7, "seven"])
           for (const [name, words] of [
             ["broken", "not compressed as it says"],
-            ["other", '"zstd"'],
-            ["cut", "is not JSON"]
+            ["other", '"zstd"']
           ] as const) {
             const { error } = yield* call(name, {})
             assert.deepStrictEqual([error?.code, error?.data.kind], [1502, "upstream_protocol"], name)
@@ -124,6 +146,29 @@ describe("a server that compresses its answers", () => {
         }
         assert.strictEqual((yield* bo.callTool("odd-who"))["accept-encoding"], "identity")
         for (const { headers } of upstream.received) assert.strictEqual(headers["accept-encoding"], "identity")
+      })
+    )
+
+    it.live(`field A8: and cuts the compressed data off has not answered, ${era} server`, () =>
+      Effect.gen(function* () {
+        const { ada, bo, hub } = yield* start(era)
+        for (const client of [ada, "stateless"] as const) {
+          const call = (name: string, args: object = {}) => OddServers.call(hub, hub.ada, client, name, { ...args })
+          for (const how of Object.keys(packers)) {
+            for (const bytes of [1, 4, 8, 30]) {
+              const { error } = yield* call("cut", { how, bytes })
+              assert.deepStrictEqual([error?.code, error?.data.kind], [1502, "upstream_protocol"], `${how} ${bytes}`)
+              // Deno does not tell of brotli that it is cut off.
+              const words = how === "br" ? /cut off|is not JSON/ : /data is cut off before its end/
+              assert.match(error.message, words, `${how} ${bytes}`)
+            }
+          }
+          const said = yield* call("cutEvents")
+          assert.strictEqual(said.result?.structuredContent?.text, "whole", JSON.stringify(said.error))
+          const { error } = yield* call("dies")
+          assert.deepStrictEqual([error?.code, error?.data.kind], [1409, "outcome_unknown"])
+        }
+        assert.strictEqual((yield* bo.callTool("odd-who"))["accept-encoding"], "identity")
       })
     )
 
