@@ -1,7 +1,19 @@
 import { defineConfig } from "vitest/config"
 
 /** Whole programs, of which a file may change what its process is: each file has a process of its own. */
-const programs = ["bench", "cli", "clients", "conformance", "e2e", "embedding", "fuzz", "mutation", "neighbour", "soak"]
+const programs = [
+  "bench",
+  "cli",
+  "clients",
+  "conformance",
+  "e2e",
+  "embedding",
+  "fuzz",
+  "mutation",
+  "neighbour",
+  "soak",
+  "windows"
+]
 const within = (folders: ReadonlyArray<string>) => folders.map((folder) => `test/${folder}/**/*.test.ts`)
 
 export default defineConfig({

@@ -32,6 +32,7 @@ const tasks = {
   soak: program("test/soak/run.ts"),
   fuzz: program("test/fuzz/run.ts"),
   neighbour: program("test/neighbour/run.ts"),
+  windows: program("test/windows/run.ts"),
   bench: program("bench/run.ts"),
   "bench:profile": program("bench/profile.ts"),
   format: (args) => oxfmt(args.length === 0 ? ["."] : args),

@@ -2,9 +2,9 @@
  * The memory of the real hub beside each misbehaviour of a user: what it takes at most above what it had when it was
  * idle, and what is left of that ten seconds after the end. Linux only: it reads `/proc`.
  */
-import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { allocator } from "../../scripts/runtime.mjs"
+import { residentMiB } from "../support/ProcessTable.ts"
 import type { Disturbance } from "./Disturbances.ts"
 import { type NeighbourOptions, start } from "./Neighbour.ts"
 
@@ -19,9 +19,6 @@ export interface MemoryFigure {
 
 /** Long enough for the hub to settle, and for a quiet moment to come and be used. */
 const settling = "10 seconds"
-
-const residentMiB = (pid: number): number =>
-  Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024)
 
 export const measureMemory = Effect.fnUntraced(function* (options: NeighbourOptions) {
   const { kinds, print, seconds } = options

@@ -1,6 +1,6 @@
 /**
- * The operating system's view of a process: whether it exists, its children and its open descriptors, the latter two on
- * Linux only and empty elsewhere.
+ * The operating system's view of a process: whether it exists, its children, its resident memory and its open
+ * descriptors, all but the first on Linux only and nothing elsewhere.
  */
 import { assert } from "@effect/vitest"
 import { type Duration, Effect } from "effect"
@@ -21,7 +21,7 @@ export const isKnown = existsSync("/proc/self/fd")
 
 /** Pids of the direct children. */
 export const childrenOf = (pid: number): ReadonlyArray<number> =>
-  readdirSync("/proc")
+  tryOr(() => readdirSync("/proc"), [])
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => {
       const stat = tryOr(() => readFileSync(`/proc/${name}/stat`, "utf8"), "")
@@ -30,6 +30,12 @@ export const childrenOf = (pid: number): ReadonlyArray<number> =>
       return Number(parent) === pid && state !== "Z"
     })
     .map(Number)
+
+/** Its resident memory; none where the process has gone. */
+export const residentMiB = (pid: number): number =>
+  Math.round(
+    Number(/^VmRSS:\s+(\d+)/m.exec(tryOr(() => readFileSync(`/proc/${pid}/status`, "utf8"), ""))?.[1] ?? 0) / 1024
+  )
 
 /** How many sockets and pipes it has open. */
 export const connectionsOf = (pid: number): number =>
