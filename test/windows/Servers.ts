@@ -11,9 +11,9 @@ import { sampleCommand } from "../../src/cli/sample/SampleCommand.ts"
 /** What one window, or one user, has told one server. */
 export interface Told {
   /** By the window, to the process that serves it: gone when the hub says that the process is another. */
-  session: { thoughts: number; project?: string }
+  readonly session: { thoughts: number; project?: string | undefined }
   /** By the window, into a file. */
-  file: { folder?: string; isWritten?: boolean }
+  readonly file: { folder?: string; isWritten?: boolean }
   /** By all windows of the user. */
   readonly remembered: Set<string>
 }

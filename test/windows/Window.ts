@@ -95,7 +95,7 @@ const open = Effect.fnUntraced(function* (run: Run, person: Person, window: stri
     const restarted = restartedIn(result)
     if (restarted !== undefined) {
       record.counts.restarts++
-      told.get(restarted)!.session = { thoughts: 0 }
+      Object.assign(told.get(restarted)!.session, { thoughts: 0, project: undefined })
     }
     const wrong = judge(textOf(result))
     if (wrong !== undefined) record.problem("wrong", seat, `${name} ${wrong}: ${textOf(result).slice(0, 200)}`)

@@ -8,7 +8,7 @@
  * with the user's tokens, with the entry, when the server cannot be started, and when nobody has asked for an hour.
  */
 import { hash } from "node:crypto"
-import { Clock, Context, Effect, Layer, Stream } from "effect"
+import { Clock, Context, Deferred, Effect, Layer, Stream } from "effect"
 import type { UserId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
@@ -17,6 +17,7 @@ import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import type { ListKind } from "../../domain/protocol/Methods.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../domain/servers/ServerConfig.ts"
+import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
 import type { UpstreamInfo } from "../upstream/connection/UpstreamConnection.ts"
 import type { KeptList } from "./KeptList.ts"
 
@@ -41,6 +42,13 @@ export interface Introduction {
   readonly era: Era
   readonly info: UpstreamInfo
 }
+
+/** Whether it says that the server is not there as it was, rather than something about its user or the hub. */
+export const isOver = (error: UpstreamError): boolean =>
+  error._tag === "UpstreamFailed" ||
+  error._tag === "UpstreamErrorResponse" ||
+  error._tag === "CredentialMissing" ||
+  (error._tag === "UpstreamUnavailable" && error.reason !== "limit" && error.reason !== "backoff")
 
 const lifeMs = 60 * 60_000
 const sweepEvery = "1 minute"
@@ -143,6 +151,16 @@ export class KnownServers extends Context.Service<
     readonly find: (by: KnownBy) => KnownServer | undefined
     /** A process of the server has introduced itself. */
     readonly learn: (by: KnownBy, introduction: Introduction) => KnownServer
+    /**
+     * Learns a list for the first time, by starting the server: in one session, however many ask. The others wait, and
+     * then go on as they would.
+     */
+    readonly first: <A, E, R>(
+      by: KnownBy,
+      kind: ListKind,
+      learn: Effect.Effect<A, E, R>,
+      afterwards: Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, E, R>
     /** The server cannot be started any more as it was. */
     readonly lose: (by: KnownBy) => void
     /** Forgets what the user has asked for least lately and nobody shows; false where there is nothing. */
@@ -160,6 +178,9 @@ const make = Effect.gen(function* () {
   const principals = yield* Principals
   const now = monotonicMillis(yield* Clock.Clock)
   const users = new Map<UserId, Map<string, KnownServer>>()
+
+  /** Lists that some session is about to learn; done when it has, or cannot. */
+  const learning = new Map<string, Deferred.Deferred<void>>()
 
   const remove = (userId: UserId, key: string, isOver: boolean): void => {
     const servers = users.get(userId)
@@ -233,6 +254,22 @@ const make = Effect.gen(function* () {
   return KnownServers.of({
     find,
     learn,
+    first: (by, kind, learn, afterwards) =>
+      Effect.suspend(() => {
+        const key = `${kind}:${keyOf(by)}`
+        const others = learning.get(key)
+        if (others !== undefined) return Effect.andThen(Deferred.await(others), afterwards)
+        const mine = Deferred.makeUnsafe<void>()
+        return Effect.acquireUseRelease(
+          Effect.sync(() => void learning.set(key, mine)),
+          () => learn,
+          () =>
+            Effect.andThen(
+              Effect.sync(() => learning.delete(key)),
+              Deferred.succeed(mine, undefined)
+            )
+        )
+      }),
     lose: (by) => remove(by.principal.userId, keyOf(by), true),
     makeRoom: (userId) => {
       const key = leastUsed(userId, (known) => known.isHeldAlone)

@@ -16,6 +16,7 @@ import {
   UpstreamFailed,
   UpstreamUnavailable
 } from "../../domain/requests/UpstreamErrors.ts"
+import type { UpstreamHealth } from "../upstream/guards/UpstreamHealth.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
 import type { Item, ReadList } from "./KeptList.ts"
 
@@ -115,10 +116,24 @@ const oneOf: Readonly<Record<ListKind, string>> = {
   templates: "resource template"
 }
 
-export const sentenceOf =
+const sentenceOf =
   (kind: ListKind) =>
   ({ name, reason }: UnusableItem): string =>
     `The ${oneOf[kind]} ${JSON.stringify(name)} is left out: ${reason}`
+
+/** Logs what has not been told of the list yet. */
+export const tellOfUnusable = (
+  health: UpstreamHealth["Service"],
+  server: string,
+  kind: ListKind,
+  unusable: Fetched["unusable"]
+): Effect.Effect<void> => {
+  const untold = health.odd(server, kind, unusable.map(sentenceOf(kind)))
+  if (untold.length === 0) return Effect.void
+  return Effect.logWarning(`Server ${server} lists what clients cannot read; the rest of its list is served`).pipe(
+    Effect.annotateLogs({ server, found: untold.join("; ") })
+  )
+}
 
 const tooMany = (server: string, what: string): UpstreamFailed =>
   new UpstreamFailed({
@@ -135,7 +150,7 @@ const noRoom = (server: string, method: string): MemoryLimitReached =>
 
 const isLate = (error: UpstreamError): boolean => error._tag === "UpstreamUnavailable" && error.reason === "timeout"
 
-export const late = (server: string, kind: ListKind, afterMs: number): Effect.Effect<never, UpstreamUnavailable> =>
+export const late = (server: string, kind: ListKind, afterMs: number): UpstreamUnavailable =>
   new UpstreamUnavailable({
     server,
     reason: "timeout",

@@ -28,9 +28,16 @@ import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 import { UpstreamHealth } from "../upstream/guards/UpstreamHealth.ts"
 import { UpstreamPauses } from "../upstream/guards/UpstreamPauses.ts"
 import { type Items, KeptList } from "./KeptList.ts"
-import { type Introduction, type KnownBy, type KnownServer, KnownServers, type Watcher } from "./KnownServers.ts"
+import {
+  type Introduction,
+  isOver,
+  type KnownBy,
+  type KnownServer,
+  KnownServers,
+  type Watcher
+} from "./KnownServers.ts"
 import { announcedLife, lifeFor, unannouncedLife } from "./ListLife.ts"
-import { fetchAll, type Fetched, late, sentenceOf } from "./ListPages.ts"
+import { fetchAll, late, tellOfUnusable } from "./ListPages.ts"
 
 export interface ServerLists {
   /** One server's items, at the latest after the list limit; a later answer still fills the cache and is announced. */
@@ -73,13 +80,6 @@ interface Own {
 }
 
 const nothing: Items = new Map()
-
-/** Whether it says that the server is not there as it was, rather than something about its user or the hub. */
-const isOver = (error: UpstreamError): boolean =>
-  error._tag === "UpstreamFailed" ||
-  error._tag === "UpstreamErrorResponse" ||
-  error._tag === "CredentialMissing" ||
-  (error._tag === "UpstreamUnavailable" && error.reason !== "limit" && error.reason !== "backoff")
 
 export interface ListOptions {
   /** The user as of the latest message. */
@@ -168,14 +168,6 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
     return by === undefined ? undefined : knowledge.find(by)
   }
 
-  const tellOfUnusable = (server: string, kind: ListKind, unusable: Fetched["unusable"]): Effect.Effect<void> => {
-    const untold = health.odd(server, kind, unusable.map(sentenceOf(kind)))
-    if (untold.length === 0) return Effect.void
-    return Effect.logWarning(`Server ${server} lists what clients cannot read; the rest of its list is served`).pipe(
-      Effect.annotateLogs({ server, found: untold.join("; ") })
-    )
-  }
-
   const loadAnew = Effect.fnUntraced(function* (
     server: string,
     kind: ListKind,
@@ -217,10 +209,16 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
     }
     list.drop()
     if (kind === "tools") health.tools(server, read.items.size)
-    yield* tellOfUnusable(server, kind, read.unusable)
+    yield* tellOfUnusable(health, server, kind, read.unusable)
     if (owed.delete(key)) announce(kind)
     return read.items
   })
+
+  const keepEarlier = (key: string, earlier: Own, { message }: UpstreamError): Items => {
+    const incomplete = `Its list is an earlier one: ${message}`
+    own.set(key, { ...earlier, incomplete, freshUntil: now() + unannouncedLife })
+    return earlier.list.read.items
+  }
 
   /** The earlier list stays in use where there is no room for the new one. */
   const load = (...of: Parameters<typeof loadAnew>): Effect.Effect<Items, UpstreamError> =>
@@ -229,15 +227,22 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
         const [server, kind, , isCurrent] = of
         const key = keyOf(server, kind)
         const earlier = isCurrent() ? own.get(key) : undefined
-        if (earlier === undefined) return error
-        const incomplete = `Its list is an earlier one: ${error.message}`
-        own.set(key, { ...earlier, incomplete, freshUntil: now() + unannouncedLife })
-        return Effect.succeed(earlier.list.read.items)
+        return earlier === undefined ? error : Effect.succeed(keepEarlier(key, earlier, error))
       })
     )
 
+  /** A session of the same key that is just starting the server for the same list spares this one a process. */
+  const learn = (...of: Parameters<typeof loadAnew>): Effect.Effect<Items, UpstreamError> => {
+    const [server, kind, context, isCurrent] = of
+    const by = links.standing(server) === undefined ? knownBy(server, principal()) : undefined
+    if (by === undefined) return load(...of)
+    const recalled = Effect.suspend(() => (isCurrent() ? recall(server, kind, context) : undefined) ?? load(...of))
+    const told = Effect.tap(recalled, () => Effect.sync(() => owed.delete(keyOf(server, kind)) && announce(kind)))
+    return knowledge.first(by, kind, load(...of), told)
+  }
+
   const begin = (server: string, kind: ListKind, context: CallContext) =>
-    fetching.begin(keyOf(server, kind), (isCurrent) => load(server, kind, context, isCurrent))
+    fetching.begin(keyOf(server, kind), (isCurrent) => learn(server, kind, context, isCurrent))
 
   const watcherOf = (server: string): Watcher => ({
     changed: (kind, list) => {
@@ -305,9 +310,16 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
         // Nobody waits in vain for a server that is not asked in time.
         const refused = refusal(hub.listTimeout)
         if (refused !== undefined) return without(refused)
-        return answer.pipe(
-          timeoutAwake(hub.listTimeout, () => without(refusal(0) ?? late(server, kind, hub.listTimeout)))
-        )
+        const tooLate = Effect.suspend(() => {
+          const latest = own.get(key)
+          // It may have come in this very moment, to this session or to another.
+          if (latest !== mine && latest !== undefined) return Effect.succeed(latest.list.read.items)
+          const isMissing = refusal(0) ?? late(server, kind, hub.listTimeout)
+          if (latest === undefined) return recall(server, kind, context) ?? without(isMissing)
+          owed.add(key)
+          return Effect.succeed(keepEarlier(key, latest, isMissing))
+        })
+        return answer.pipe(timeoutAwake(hub.listTimeout, () => tooLate))
       })
     })
 

@@ -10,6 +10,7 @@ import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { type ListKind, lists as listMethods } from "../../domain/protocol/Methods.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import type { Target } from "../../domain/access/Target.ts"
+import { lateWord } from "../../domain/requests/MissingWords.ts"
 import { NothingReachable } from "../../domain/requests/RequestErrors.ts"
 import type { Call } from "../calls/Call.ts"
 import type { Catalog } from "../catalog/Catalog.ts"
@@ -90,12 +91,14 @@ export const make = Effect.fnUntraced(function* (options: ReportOptions) {
 
   const list: MissingReport["list"] = Effect.fnUntraced(function* (call, kind) {
     const { isReached, items, leftOut, missing, ttlMs } = yield* look(call, kind)
-    if (!isReached) {
+    const isListed = kind === "tools" && missing.length > 0 && hasTool && !items.some(({ name }) => name === statusTool)
+    // A first look must not fail over servers that are still starting: what comes later is announced.
+    const isAwaited = isListed && missing.every(({ why }) => why === lateWord)
+    if (!isReached && !isAwaited) {
       const message = `None of the servers behind this address can be reached:\n${linesOf(missing)}`
       return yield* new NothingReachable({ message, missing: missing.map(view) })
     }
     if (kind === "tools") tell(call, missing)
-    const isListed = kind === "tools" && missing.length > 0 && hasTool && !items.some(({ name }) => name === statusTool)
     const result = {
       [listMethods[kind].field]: isListed ? [...items, tool] : items,
       ...(era === "stateless" ? { ttlMs } : {})

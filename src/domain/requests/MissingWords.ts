@@ -8,6 +8,9 @@ import type { UpstreamError } from "./UpstreamErrors.ts"
 export const missingWord = (error: UpstreamError): string =>
   error._tag === "UpstreamUnavailable" ? (error.because ?? error.reason) : errorRow(error).kind
 
+/** It has not answered in time, and may yet. */
+export const lateWord = "timeout"
+
 /** A single entry of its list is none that a client could read. */
 export const unusableWord = "unusable"
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect } from "effect"
+import { Context, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -49,6 +49,44 @@ describe("what is known of a server", () => {
       assert.deepStrictEqual(bo.announced, [])
       // Bo's session asks by itself, over the process it has.
       assert.deepStrictEqual(names(bo.lists.known("notes", "tools")!), ["of-all", "a"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "field B1: is learnt by one process, however many of a key's sessions look for the first time at once",
+    () =>
+      Effect.gen(function* () {
+        const hub = yield* listing(["notes"])
+        const [ada, next, third, bo] = yield* Effect.all([
+          hub.session("ada"),
+          hub.session("ada"),
+          hub.session("ada"),
+          hub.session("bo")
+        ])
+        const all = Effect.forEach([ada, next, third, bo], (session) => session.list("notes"), {
+          concurrency: "unbounded"
+        })
+        for (const items of yield* all) assert.deepStrictEqual(names(items), ["of-all", "a"])
+        // Ada's one, and bo's.
+        assert.strictEqual(hub.started(), 2)
+        assert.deepStrictEqual([...ada.announced, ...next.announced, ...third.announced, ...bo.announced], [])
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect("field B1: is learnt by the next session, when the one that was about to learn it ends", () =>
+    Effect.gen(function* () {
+      const hub = yield* listing(["notes"])
+      const [ada, next, third] = yield* Effect.all([hub.session("ada"), hub.session("ada"), hub.session("ada")])
+      const learning = yield* Effect.forkChild(Effect.exit(ada.list("notes")), { startImmediately: true })
+      const waiting = yield* Effect.forkChild(
+        Effect.all([next.list("notes"), third.list("notes")], { concurrency: 2 }),
+        {
+          startImmediately: true
+        }
+      )
+      yield* ada.end
+      for (const items of yield* Fiber.join(waiting)) assert.deepStrictEqual(names(items), ["of-all", "a"])
+      yield* Fiber.join(learning)
     }).pipe(Effect.scoped)
   )
 

@@ -320,6 +320,40 @@ describe("a list that comes late", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect(
+    "field B2: that is old is shown, with a word, where a newer one is late, which is announced when it comes",
+    () =>
+      Effect.gen(function* () {
+        const one = yield* holding()
+        const hub = yield* upstreams({ notes: { url: one.url } })
+        const [ada, bo] = yield* Effect.all([hub.session("ada"), hub.session("bo")])
+        for (const [session, name] of [
+          [ada, "a"],
+          [bo, "b"]
+        ] as const) {
+          const first = yield* Effect.forkChild(session.list("notes"))
+          ;(yield* one.arrived).result(tools(name))
+          yield* Fiber.join(first)
+        }
+        yield* TestClock.adjust("6 minutes")
+        const again = yield* Effect.forkChild(ada.list("notes"))
+        const asked = yield* one.arrived
+        yield* TestClock.adjust("5 seconds")
+        assert.deepStrictEqual(names(yield* Fiber.join(again)), ["a"])
+        assert.include(
+          ada.lists.origin("notes", "tools").incomplete,
+          "earlier one: Server notes did not answer tools/list"
+        )
+        asked.result(tools("a", "c"))
+        assert.strictEqual(yield* ada.nextAnnounced, "tools")
+        assert.deepStrictEqual(names(yield* ada.list("notes")), ["a", "c"])
+        assert.isUndefined(ada.lists.origin("notes", "tools").incomplete)
+        assert.deepStrictEqual(names(bo.lists.known("notes", "tools")!), ["b"])
+        assert.isUndefined(bo.lists.origin("notes", "tools").incomplete)
+        assert.deepStrictEqual(bo.announced, [])
+      }).pipe(Effect.scoped)
+  )
+
   it.effect("is given up after the request timeout, and asked for again by the next", () =>
     Effect.gen(function* () {
       const one = yield* holding()

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Redacted } from "effect"
+import { Context, Effect, Queue, Redacted } from "effect"
 import { UpstreamHealth } from "../../../../src/actors/upstream/guards/UpstreamHealth.ts"
 import { HubKeys } from "../../../../src/domain/identity/HubKeys.ts"
+import type { ScriptedCall } from "../../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
 import { ask } from "../../support/StatelessClient.ts"
 
@@ -101,6 +102,37 @@ describe("a list of which servers are missing", () => {
         const client = yield* taken.connect(taken.ada)
         assert.deepStrictEqual(yield* client.toolNames, ["files_read", "mcphub_status"])
         assert.deepStrictEqual(yield* client.callTool("mcphub_status"), { name: "status" })
+      })
+  )
+
+  it.live(
+    "field B2: is a list with a word, and no error, where all servers may yet answer, and is announced when they do",
+    () =>
+      Effect.gen(function* () {
+        const held = yield* Queue.unbounded<ScriptedCall>()
+        const slow = yield* ScriptedHttpUpstream.make({
+          methods: { "tools/list": (call) => void Queue.offerUnsafe(held, call) }
+        })
+        const hub = yield* TestHub.make({ servers: { files: { url: slow.url } }, config: { listTimeout: 100 } })
+        const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+        const stream = yield* ada.stream
+        const calls: Array<ScriptedCall> = []
+        for (const client of [ada, bo]) {
+          const listed: any = yield* client.request("tools/list")
+          assert.deepStrictEqual(named(listed), ["mcphub_status"])
+          assert.deepInclude(listed._meta["mcphub/missing"][0], { server: "files", why: "timeout" })
+          calls.push(yield* Queue.take(held))
+        }
+        const direct = yield* hub.connect(hub.ada, { path: "/mcp/files" })
+        assert.deepInclude((yield* Effect.flip(direct.request("tools/list"))).data as object, {
+          kind: "nothing_reachable"
+        })
+        calls[0]!.result({ tools: [{ name: "adas", inputSchema: { type: "object" } }] })
+        let told: any
+        do told = yield* stream.next
+        while (told.method !== "notifications/tools/list_changed")
+        assert.deepStrictEqual(yield* ada.toolNames, ["files-adas"])
+        assert.deepStrictEqual(named(yield* bo.request("tools/list")), ["mcphub_status"])
       })
   )
 
