@@ -22,6 +22,7 @@ import { UpstreamBreakers } from "./guards/UpstreamBreakers.ts"
 import {
   type CallContext,
   type Connect,
+  type ConnectOptions,
   type UpstreamCall,
   type UpstreamConnection,
   withParts
@@ -54,9 +55,17 @@ const keyEnded = (server: string): NotAllowed =>
 /** One request of a client may become several of these, one for each server or resource. */
 const isSpread = (method: string): boolean => method === "logging/setLevel" || method === "resources/subscribe"
 
-export class UpstreamConnector extends Context.Service<UpstreamConnector, { readonly connect: Connect }>()(
-  "mcphub/actors/upstream/UpstreamConnector"
-) {
+export class UpstreamConnector extends Context.Service<
+  UpstreamConnector,
+  {
+    readonly connect: Connect
+    /**
+     * For an operator's test: the server is asked even while a circuit breaker pauses it, and nothing of how that ends is
+     * put down to users: neither health nor states nor breakers learn of it.
+     */
+    readonly probe: Connect
+  }
+>()("mcphub/actors/upstream/UpstreamConnector") {
   static readonly layer = Layer.effect(
     UpstreamConnector,
     Effect.gen(function* () {
@@ -92,15 +101,16 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         }
       }
 
-      const open: Connect = (options) => {
+      type Guard = UpstreamBreakers["Service"]["guard"]
+      const unguarded: Guard = (options, open) => open(options)
+
+      const open = (options: ConnectOptions, guard: Guard): ReturnType<Connect> => {
         const type = serverType(options.config)
         if (type === "stdio") {
-          const started = breakers.guard(options, (guarded) => eras.connect(guarded, stdio.open))
+          const started = guard(options, (guarded) => eras.connect(guarded, stdio.open))
           return Effect.andThen(children.take(options.context.principal.userId, options.name), started)
         }
-        if (type === "streamable-http") {
-          return breakers.guard(options, (guarded) => eras.connect(guarded, http.open))
-        }
+        if (type === "streamable-http") return guard(options, (guarded) => eras.connect(guarded, http.open))
         return new UpstreamUnavailable({
           server: options.name,
           reason: "disabled",
@@ -118,7 +128,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         const connection = yield* Effect.acquireUseRelease(
           Effect.sync(() => health.connecting(name)),
           () =>
-            Effect.tapError(open({ ...options, onNoise: noiseOf(name) }), (error) =>
+            Effect.tapError(open({ ...options, onNoise: noiseOf(name) }, breakers.guard), (error) =>
               isOfServer(error)
                 ? failed(missingWord(error), error.message)
                 : Effect.sync(() => health.refused(name, missingWord(error), error.message))
@@ -135,6 +145,9 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
         )
         return paced(connection, config)
       })
+
+      const probe: Connect = (options) =>
+        Effect.andThen(allowed(options.name, options.context), open(options, unguarded))
 
       /** In the server's state, and once in the log. */
       const tellOfOddities = (server: string, { info }: UpstreamConnection): Effect.Effect<void> => {
@@ -201,7 +214,7 @@ export class UpstreamConnector extends Context.Service<UpstreamConnector, { read
             Effect.andThen(allowed(connection.server, context), connection.respond(response, context))
         })
 
-      return UpstreamConnector.of({ connect })
+      return UpstreamConnector.of({ connect, probe })
     })
   ).pipe(
     Layer.provideMerge([

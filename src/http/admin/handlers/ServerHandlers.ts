@@ -133,7 +133,7 @@ export const ServerHandlers = ServerOperations.toLayer(
         userSessionId: userSessionId(principal.userId, sessionId),
         requestId: mint(principal.userId, sessionId, method, clock.currentTimeMillisUnsafe())
       })
-      const connection = yield* connector.connect({
+      const connection = yield* connector.probe({
         name,
         config: server,
         protocolVersion: latestStateful,
