@@ -22,6 +22,7 @@ import { Retained, retainedKinds } from "./actors/limits/Retained.ts"
 import { RequestLog } from "./actors/observing/RequestLog.ts"
 import { RequestTracker } from "./actors/requests/RequestTracker.ts"
 import * as TokenSeals from "./actors/observing/TokenSeals.ts"
+import { WriteTroubles } from "./actors/observing/WriteTroubles.ts"
 import { UserLimits } from "./actors/limits/UserLimits.ts"
 import { SharedUpstreams } from "./actors/upstream/links/SharedUpstreams.ts"
 import { StdioChildren } from "./actors/upstream/stdio/StdioChildren.ts"
@@ -82,6 +83,7 @@ const makeActors = (replace: Replacements) => {
     // Below the tracker, so it closes later: the last requests to end are written too.
     Layer.provideMerge(AuditTrail.layer),
     replaced,
+    Layer.provideMerge(WriteTroubles.layer),
     // Costs nothing without OTEL_EXPORTER_OTLP_ENDPOINT.
     Layer.provideMerge([OtlpExport.layer, Pressure.layer]),
     Layer.provideMerge(HubMetrics.layer),

@@ -226,15 +226,15 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "an audit trail that fails counts as written",
     file: "src/actors/observing/AuditWriter.ts",
-    find: "!failing && room.has(userId)",
+    find: "failing === undefined && room.has(userId)",
     replace: "room.has(userId)",
     tests: [audited, "test/actors/observing/AuditTrail.test.ts"]
   },
   {
     wrong: "an audit trail that is full counts as written",
     file: "src/actors/observing/AuditWriter.ts",
-    find: "!failing && room.has(userId)",
-    replace: "!failing || userId === undefined",
+    find: "failing === undefined && room.has(userId)",
+    replace: "failing === undefined || userId === undefined",
     tests: ["test/actors/observing/AuditTrail.test.ts"]
   },
   {

@@ -8,10 +8,12 @@
 import { type Cause, Clock, Effect, Latch, Schedule, Semaphore } from "effect"
 import type { AuditEvent } from "../../domain/records/AuditEvent.ts"
 import { AuditLog } from "../../domain/records/AuditLog.ts"
+import { DatabaseUnavailable } from "../../domain/identity/IdentityErrors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import { SharedRoom } from "../../domain/SharedRoom.ts"
 import { writeApart } from "../../domain/records/WriteApart.ts"
 import * as AuditLosses from "./AuditLosses.ts"
+import { WriteTroubles } from "./WriteTroubles.ts"
 import { HubMetrics } from "./HubMetrics.ts"
 
 /** Rows that wait at most, some tens of megabytes. */
@@ -29,6 +31,8 @@ const farewellLimit = "10 seconds"
 const retainEvery = "1 hour"
 /** Users that a line about rows of several of them names. */
 const mostNamed = 8
+
+const noAnswer = new DatabaseUnavailable({ message: "The database does not answer" })
 
 export interface AuditWriterOptions {
   readonly retentionDays: number
@@ -56,7 +60,9 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
   const waiting: Array<AuditEvent> = []
   const room = new SharedRoom(capacity)
   const losses = yield* AuditLosses.make
-  let failing = false
+  const troubles = yield* WriteTroubles
+  /** Why rows cannot be written now. */
+  let failing: string | undefined
   let written = 0
 
   const add = (event: AuditEvent, hasPlace = false): void => {
@@ -65,15 +71,18 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
     if (waiting.length === 1) some.openUnsafe()
   }
 
-  const writable = (userId: UserId): boolean => !failing && room.has(userId)
+  const writable = (userId: UserId): boolean => failing === undefined && room.has(userId)
 
   /** A line when rows cannot be written any more, and one when they can again. */
-  const say = Effect.fnUntraced(function* (fails: boolean) {
+  const say = Effect.fnUntraced(function* (reason: string | undefined) {
     const before = failing
-    failing = fails
-    if (fails && !before) yield* Effect.logWarning("The audit trail cannot be written; its rows wait for the database")
-    yield* losses.say(!fails)
-    if (!fails && before) yield* Effect.logWarning("The audit trail is written again")
+    failing = reason
+    if (reason !== undefined && reason !== before) {
+      const line = Effect.logWarning("The audit trail cannot be written; its rows wait for the database")
+      yield* Effect.annotateLogs(line, { reason })
+    }
+    yield* losses.say(reason === undefined)
+    if (reason === undefined && before !== undefined) yield* Effect.logWarning("The audit trail is written again")
   })
 
   const takeOff = (count: number): number => {
@@ -85,7 +94,7 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
     log
       .append(rows)
       .pipe(
-        Effect.timeoutOrElse({ duration: appendLimit, orElse: () => Effect.fail("no answer" as const) }),
+        Effect.timeoutOrElse({ duration: appendLimit, orElse: () => Effect.fail(noAnswer) }),
         Effect.andThen(Effect.sync(() => void (written += takeOff(rows.length))))
       )
 
@@ -98,19 +107,21 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
       )
     })
 
-  /** The oldest rows; false when the database does not answer, and they wait on. */
+  /** The oldest rows; the reason why they wait on, where the database does not take them. */
   const writeBatch = Effect.suspend(() => writeApart(waiting.slice(0, batchSize), append, giveUp)).pipe(
-    Effect.as(true),
-    Effect.catch(() => Effect.succeed(false))
+    Effect.as(undefined),
+    Effect.catch((error) => Effect.succeed(error)),
+    Effect.tap((error) => Effect.sync(() => troubles.note("audit", error))),
+    Effect.map((error) => error?.message)
   )
 
   const flush = Effect.gen(function* () {
-    let ok = true
-    while (ok && waiting.length > 0) {
-      ok = yield* writeBatch
-      yield* say(!ok)
+    let reason: string | undefined
+    while (reason === undefined && waiting.length > 0) {
+      reason = yield* writeBatch
+      yield* say(reason)
     }
-    return ok
+    return reason === undefined
   }).pipe(turn.withPermit)
 
   const write = Effect.gen(function* () {
@@ -123,7 +134,7 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
   const farewell = Effect.gen(function* () {
     yield* Effect.timeoutOption(flush, farewellLimit)
     const left = waiting.length + losses.untold()
-    if (left > 0) yield* Effect.logError(`${left} audit rows are lost: the database does not answer`)
+    if (left > 0) yield* Effect.logError(`${left} audit rows are lost: ${failing ?? noAnswer.message}`)
   })
 
   const retain = Effect.gen(function* () {

@@ -9,11 +9,12 @@
  * written as soon as the database answers. Until then it would not survive a restart, which the log says.
  */
 import { randomUUID } from "node:crypto"
-import { Cause, Clock, Effect, Fiber, Semaphore } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Semaphore } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { type Claim, SessionStore, type StoredSession } from "../../domain/records/SessionStore.ts"
 import { writeApart } from "../../domain/records/WriteApart.ts"
 import type { DatabaseUnavailable } from "../../domain/identity/IdentityErrors.ts"
+import { WriteTroubles } from "../observing/WriteTroubles.ts"
 import type { SessionActor } from "../session/SessionActor.ts"
 
 /** One live session and what of it is written already. */
@@ -58,6 +59,7 @@ const lastOf = <A extends object>(all: ReadonlyArray<A>, last: WeakSet<A>): Read
 
 export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions) {
   const store = yield* SessionStore
+  const troubles = yield* WriteTroubles
   const hub = yield* HubConfig
   const clock = yield* Clock.Clock
   const scope = yield* Effect.scope
@@ -188,6 +190,9 @@ export const make = Effect.fnUntraced(function* ({ live, lost }: JournalOptions)
         ? Effect.void
         : Effect.flatMap(Effect.exit(save(saved)), (exit) => Effect.andThen(saveEnds(), exit)).pipe(
             Effect.timeout(deadline),
+            Effect.onExit((exit) =>
+              Effect.sync(() => troubles.note("sessions", Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined))
+            ),
             Effect.tap(() => (failing ? Effect.logInfo("Sessions are written to the database again") : Effect.void)),
             Effect.andThen(Effect.sync(() => void (failing = false))),
             Effect.catchCause((cause) => {

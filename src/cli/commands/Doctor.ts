@@ -10,7 +10,7 @@ import { isDatabaseDamaged } from "../../domain/storage/sql/Damaged.ts"
 import { asCliFailure } from "../terminal/CliFailure.ts"
 import { withAdmin } from "../admin/Admin.ts"
 import type { ServerTestView, ServerView } from "../../http/admin/operations/ServerOperations.ts"
-import { leastBytes, mebibytes, roomOf } from "../database/DiskRoom.ts"
+import { isFull, leastBytes, mebibytes, roomOf } from "../database/DiskRoom.ts"
 import { cannotBeWritten } from "../database/WholeFile.ts"
 import { databaseFile } from "../database/SqliteFile.ts"
 import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
@@ -58,9 +58,9 @@ const diskFinding = (dataDir: string): Finding => {
   try {
     const left = roomOf(dataDir)
     if (left === undefined) return ok("disk", `the file system of ${dataDir} does not say how much is left`)
-    return left < leastBytes
-      ? fail("disk", `${mebibytes(left)} MiB left for ${dataDir}`, "make room, or choose another folder with --data")
-      : ok("disk", `${mebibytes(left)} MiB left for ${dataDir}`)
+    if (left >= leastBytes) return ok("disk", `${mebibytes(left)} MiB left for ${dataDir}`)
+    const what = isFull(dataDir) ? `the disk of ${dataDir} is full` : `${mebibytes(left)} MiB left for ${dataDir}`
+    return fail("disk", what, "make room, or choose another folder with --data")
   } catch (cause) {
     return fail("disk", cannotBeWritten(dataDir, cause), "mend the folder, or choose another with --data")
   }
@@ -102,7 +102,7 @@ const healthFinding = (mcpUrl: string): Effect.Effect<Finding> =>
   )
 
 const databaseFindings = (admin: Admin, dataDir: string) =>
-  Effect.map(admin.databaseCheck(), ({ clockAheadMs, damage, migrations, version }) => [
+  Effect.map(admin.databaseCheck(), ({ clockAheadMs, damage, full, migrations, version }) => [
     damage.length === 0
       ? ok("database", version.startsWith("SQLite") ? `${version}, ${databaseFile(dataDir)} is sound` : version)
       : fail(
@@ -110,6 +110,7 @@ const databaseFindings = (admin: Admin, dataDir: string) =>
           `${version}, ${databaseFile(dataDir)} is damaged: ${damage.join("; ")}`,
           "restore a backup, see docs/operations/running.md"
         ),
+    ...(full === null ? [] : [fail("database", full, "make room; what waits is written then")]),
     ok("migrations", `${migrations.length} applied, the newest is ${migrations.at(-1) ?? "none"}`),
     Math.abs(clockAheadMs) <= maxClockMs
       ? ok("clock", `within ${Math.abs(Math.round(clockAheadMs))} ms of the database's`)

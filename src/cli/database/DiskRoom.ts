@@ -19,3 +19,16 @@ export const roomOf = (dataDir: string): number | undefined => {
   const { bavail, blocks, bsize } = statfsSync(nearest(dataDir))
   return blocks === 0 ? undefined : bavail * bsize
 }
+
+/** With less than a few pages left, nothing more is written to the database. */
+const fullBelow = 64 * 1024
+
+/** False, too, where it cannot be said. */
+export const isFull = (dataDir: string): boolean => {
+  try {
+    const left = roomOf(dataDir)
+    return left !== undefined && left < fullBelow
+  } catch {
+    return false
+  }
+}

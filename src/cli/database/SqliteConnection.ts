@@ -5,8 +5,11 @@
  */
 import { Effect, type Scope, Stream } from "effect"
 import { SqlError, type SqlConnection } from "effect/sql"
+import { dirname } from "node:path"
 import { Worker } from "node:worker_threads"
 import { isDamage } from "../../domain/storage/sql/Damaged.ts"
+import { sqliteFull } from "../../domain/storage/sql/DiskFull.ts"
+import { isFull } from "./DiskRoom.ts"
 import type { FromConnection, OpenConnection, SqliteFailure, SqliteValue, ToConnection } from "./SqliteMessages.ts"
 
 export interface SqliteConnection extends SqlConnection.Connection {
@@ -20,12 +23,22 @@ type Answer = (answer: Effect.Effect<ReadonlyArray<SqlConnection.Row>, SqlError.
 /** Codes of SQLite: https://www.sqlite.org/rescode.html */
 const primaryKeyTaken = 1555
 const uniqueTaken = 2067
+const ioError = 10
 /** I/O error, full, cannot open: the disk may have room or be there again. */
-const disk: ReadonlySet<number> = new Set([10, 13, 14])
+const disk: ReadonlySet<number> = new Set([ioError, sqliteFull, 14])
+
+/** SQLite calls a full disk an I/O error where it was about to make its log longer. */
+const codeOf = (file: string, code: number): number =>
+  (code & 0xff) === sqliteFull || ((code & 0xff) === ioError && isFull(dirname(file))) ? sqliteFull : code
+
+const messageOf = (file: string, code: number, message: string): string => {
+  if (code === sqliteFull) return `The disk of ${dirname(file)} is full (${message}); make room`
+  return isDamage(code) ? `${file} is damaged (${message})` : message
+}
 
 const errorOf = (file: string, failure: SqliteFailure): SqlError.SqlError => {
-  const { code } = failure
-  const message = isDamage(code) ? `${file} is damaged (${failure.message})` : failure.message
+  const code = codeOf(file, failure.code)
+  const message = messageOf(file, code, failure.message)
   const cause = { code: code === primaryKeyTaken ? uniqueTaken : code, message }
   const reason = disk.has(code & 0xff)
     ? new SqlError.ConnectionError({ cause, message })

@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import * as Migrations from "../../domain/storage/migrations/Migrations.ts"
 import { damageIn } from "../../domain/storage/sql/Damaged.ts"
+import { diskFullIn } from "../../domain/storage/sql/DiskFull.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
 import * as Database from "../database/Database.ts"
 import { checkDatabase, rememberDatabase } from "./FolderDatabase.ts"
@@ -19,6 +20,8 @@ const unavailable =
   (error: Failure): CliFailure => {
     const damage = damageIn(error) ?? damageIn(error.cause)
     if (damage !== undefined) return new CliFailure({ kind: "DatabaseDamaged", exitCode: 3, message: damage })
+    const full = diskFullIn(error) ?? diskFullIn(error.cause)
+    if (full !== undefined) return new CliFailure({ kind: "DatabaseUnavailable", exitCode: 3, message: full })
     const isEmbedded = workspace.secrets.databaseUrl === undefined
     const words = isEmbedded ? error.reason?.message : undefined
     return new CliFailure({

@@ -1,9 +1,11 @@
 /** The errors of users, keys, groups and service tokens. Each message names cause and remedy. */
 import { Schema } from "effect"
 
-/** The database cannot be reached or does not answer; the same request may succeed later. */
+/** The database cannot be reached, does not answer or has no room; the same request may succeed later. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
-  message: Schema.String
+  message: Schema.String,
+  /** Its disk is full: the message says which. */
+  isFull: Schema.optional(Schema.Boolean)
 }) {}
 
 export class UserNotFound extends Schema.TaggedError<UserNotFound>()("UserNotFound", { message: Schema.String }) {}

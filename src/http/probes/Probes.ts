@@ -10,6 +10,7 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { Defects } from "../../actors/observing/Defects.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
+import { WriteTroubles } from "../../actors/observing/WriteTroubles.ts"
 import { Sessions } from "../../actors/registry/Sessions.ts"
 
 /** Whether the database answers; wired to the real one by the composition root. */
@@ -22,6 +23,9 @@ export class Readiness extends Context.Service<
 >()("mcphub/http/probes/Probes/Readiness") {
   static readonly layerAlways = Layer.succeed(Readiness, Readiness.of({ check: Effect.succeed(undefined) }))
 }
+
+/** A hub on a full disk serves, and a balancer must not take it for one that does not. */
+const readyBut = (full: string | undefined): string => (full === undefined ? "ready" : `ready, but: ${full}`)
 
 const paths: ReadonlySet<string> = new Set(["/livez", "/readyz", "/health", "/api/health", "/metrics"])
 
@@ -36,6 +40,7 @@ export const layer = Layer.effectDiscard(
     const readiness = yield* Readiness
 
     const defects = yield* Defects
+    const troubles = yield* WriteTroubles
 
     const reasonNotReady = Effect.suspend(() => {
       if (defects.uncaught() > 0) return Effect.succeed("the hub met a defect and is stopping")
@@ -69,7 +74,7 @@ export const layer = Layer.effectDiscard(
       "/readyz",
       Effect.map(reasonNotReady, (reason) =>
         reason === undefined
-          ? HttpServerResponse.text("ready")
+          ? HttpServerResponse.text(readyBut(troubles.full()))
           : HttpServerResponse.text(`not ready: ${reason}`, { status: 503, headers: { "retry-after": "5" } })
       )
     )

@@ -1,9 +1,7 @@
 /** A first start that is refused, or ends on its way: nothing is left that a later one trips over, and nothing is lost. */
 import { existsSync, mkdirSync, readdirSync } from "node:fs"
-import { spawnSync } from "node:child_process"
 import { createServer, type AddressInfo } from "node:net"
 import { join } from "node:path"
-import process from "node:process"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted } from "effect"
 import * as FirstStart from "../../../src/cli/start/FirstStart.ts"
@@ -12,6 +10,7 @@ import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
 import { Users } from "../../../src/domain/identity/Users.ts"
 import * as Password from "../../../src/domain/identity/Password.ts"
 import * as Repositories from "../../../src/domain/storage/Repositories.ts"
+import { disk, mount } from "../support/Disk.ts"
 import { inFolder } from "../support/InFolder.ts"
 import { keyPattern, post, program, type RunningHub, startHub } from "../support/Program.ts"
 
@@ -22,20 +21,6 @@ const taken = Effect.acquireRelease(
   }),
   (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
 )
-
-/** A disk of its own, where this machine lets us have one. */
-const mount = (folder: string, ...options: ReadonlyArray<string>): boolean =>
-  process.platform === "linux" && spawnSync("mount", ["-t", "tmpfs", ...options, "none", folder]).status === 0
-
-const disk = (cwd: string, options: string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const folder = join(cwd, "disk")
-      mkdirSync(folder)
-      return mount(folder, "-o", options) ? folder : undefined
-    }),
-    (folder) => Effect.sync(() => (folder === undefined ? undefined : spawnSync("umount", [folder])))
-  )
 
 const opens = Effect.fnUntraced(function* (hub: RunningHub) {
   const key = keyPattern.exec(hub.stdout())![0]

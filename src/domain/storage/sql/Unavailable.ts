@@ -6,6 +6,7 @@ import { Cause, Effect } from "effect"
 import { SqlError } from "effect/sql"
 import { DatabaseUnavailable } from "../../identity/IdentityErrors.ts"
 import { DatabaseDamaged, damageIn } from "./Damaged.ts"
+import { diskFullIn } from "./DiskFull.ts"
 
 /**
  * SQLSTATEs of a server that is going away, starting, full, failed over, or not migrated yet because it was down when
@@ -35,6 +36,8 @@ export const orUnavailable = <A, E, R>(
     const [first] = errors
     const isExpected = cause.reasons.some((reason) => Cause.isFailReason(reason) && !SqlError.isSqlError(reason.error))
     if (first === undefined || isExpected) return Effect.failCause(cause as Cause.Cause<Exclude<E, SqlError.SqlError>>)
+    const full = errors.map(diskFullIn).find((found) => found !== undefined)
+    if (full !== undefined) return Effect.fail(new DatabaseUnavailable({ message: full, isFull: true }))
     if (errors.some(canPass)) {
       return Effect.fail(
         new DatabaseUnavailable({

@@ -1,8 +1,10 @@
 /** The operation that describes the database: version, migrations, clock, damage. */
 import { Clock, Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import { WriteTroubles } from "../../../actors/observing/WriteTroubles.ts"
 import * as Migrations from "../../../domain/storage/migrations/Migrations.ts"
 import { damageIn } from "../../../domain/storage/sql/Damaged.ts"
+import { diskFullIn } from "../../../domain/storage/sql/DiskFull.ts"
 import { dialectOf } from "../../../domain/storage/sql/Dialect.ts"
 import { LongReads } from "../../../domain/storage/sql/LongReads.ts"
 import { rowsOf } from "../../../domain/storage/sql/Rows.ts"
@@ -14,6 +16,7 @@ const facts = rowsOf("fact of the database", Schema.Struct({ version: Schema.Str
 export const DatabaseHandlers = DatabaseOperations.toLayer(
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
+    const troubles = yield* WriteTroubles
     const reads = (yield* LongReads) ?? sql
     const dialect = dialectOf(sql)
     return DatabaseOperations.of({
@@ -28,7 +31,8 @@ export const DatabaseHandlers = DatabaseOperations.toLayer(
             version: version.split(" ").slice(0, 2).join(" "),
             migrations: migrations.map((one) => one.name),
             clockAheadMs: now - (before + after) / 2,
-            damage: yield* dialect.damage(reads)
+            damage: yield* dialect.damage(reads),
+            full: troubles.full() ?? null
           }
         },
         Effect.catchTag("SqlError", (error) => {
@@ -39,6 +43,7 @@ export const DatabaseHandlers = DatabaseOperations.toLayer(
               exitCode: 3,
               message:
                 damage ??
+                diskFullIn(error) ??
                 "The database does not answer; check DATABASE_URL and that it is running, or without it the data folder"
             })
           )

@@ -45,7 +45,9 @@ export const DatabaseView = Schema.Struct({
   /** Milliseconds by which the database's clock is ahead of the hub's. */
   clockAheadMs: Schema.Number,
   /** What is damaged in the files of the embedded database, in its own words. */
-  damage: Schema.Array(Schema.String)
+  damage: Schema.Array(Schema.String),
+  /** Which disk is full, and the remedy, where a running hub was lately refused a write. */
+  full: Schema.NullOr(Schema.String)
 })
 export type DatabaseView = typeof DatabaseView.Type
 
