@@ -43,7 +43,7 @@ const main = Effect.gen(function* () {
     Layer.mergeAll(
       Settings.layerMemory({ mcpServers: { bench: server } }),
       Credentials.layer(Redacted.make("seals nothing in this bench")),
-      migratedDatabase({ dataDir: join(folder, "data"), settingsFile: "", secrets })
+      migratedDatabase({ dataDir: join(folder, "data"), isSettingsFileGiven: true, settingsFile: "", secrets })
     ).pipe(
       Layer.provideMerge(LogOutput.layerStderr),
       Layer.provideMerge(config),

@@ -11,6 +11,7 @@ import { RpcClient, RpcSerialization } from "effect/rpc"
 import { challengeHeader, find, type HubFile, proofHeader, proofOf } from "../../http/admin/HubFile.ts"
 import { AdminOperations, type Admin } from "../../http/admin/operations/AdminOperations.ts"
 import { asCliFailure, CliFailure } from "../terminal/CliFailure.ts"
+import type { StandIns } from "../workspace/UpstreamServices.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
 
 const throughDoor = Effect.fnUntraced(function* (hub: HubFile) {
@@ -51,15 +52,17 @@ const silent = new CliFailure({
 })
 
 /** Loaded only where it is needed: the database and the upstream side are most of the program. */
-const withoutHub = Effect.fnUntraced(function* (workspace: Workspace) {
+const withoutHub = Effect.fnUntraced(function* (workspace: Workspace, standIns: StandIns) {
   const { onDatabase } = yield* Effect.promise(() => import("./AdminOnDatabase.ts"))
-  return yield* onDatabase(workspace)
+  return yield* onDatabase(workspace, standIns)
 })
 
 /** The operations on the hub of this data directory, for as long as the scope lives. */
-export const connect = Effect.fnUntraced(function* (workspace: Workspace) {
+export const connect = Effect.fnUntraced(function* (workspace: Workspace, standIns: StandIns) {
   const hub = yield* Effect.mapError(find(workspace.dataDir), asCliFailure)
   const admin: Admin =
-    Option.isSome(hub) && (yield* answers(hub.value)) ? yield* throughDoor(hub.value) : yield* withoutHub(workspace)
+    Option.isSome(hub) && (yield* answers(hub.value))
+      ? yield* throughDoor(hub.value)
+      : yield* withoutHub(workspace, standIns)
   return admin
 })

@@ -6,7 +6,7 @@ import { AdminOperations } from "../../http/admin/operations/AdminOperations.ts"
 import { AbsentHandlers } from "../../http/admin/handlers/LiveHandlers.ts"
 import { StoredHandlers } from "../../http/admin/handlers/StoredHandlers.ts"
 import { storedServices } from "../workspace/StoredServices.ts"
-import { upstreamServices } from "../workspace/UpstreamServices.ts"
+import { type StandIns, upstreamServices } from "../workspace/UpstreamServices.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
 
 /** Client and handlers in one process, without a wire between them. */
@@ -26,9 +26,9 @@ const inProcess = Effect.fnUntraced(function* <Rpcs extends Rpc.Any>(group: RpcG
 })
 
 /** The operations on the opened database, for as long as the scope lives; those on a running hub say that there is none. */
-export const onDatabase = Effect.fnUntraced(function* (workspace: Workspace) {
+export const onDatabase = Effect.fnUntraced(function* (workspace: Workspace, standIns: StandIns) {
   const handlers = Layer.mergeAll(StoredHandlers, AbsentHandlers(workspace.dataDir)).pipe(
-    Layer.provide(upstreamServices(workspace)),
+    Layer.provide(upstreamServices(workspace, standIns)),
     Layer.provide(storedServices(workspace))
   )
   const services = yield* Layer.build(handlers).pipe(Effect.mapError(asCliFailure))

@@ -21,13 +21,15 @@ const check = Command.make(
   "check",
   {},
   Effect.fnUntraced(function* () {
-    const { dataDir, settingsFile } = yield* currentWorkspace
+    const workspace = yield* currentWorkspace
+    const { dataDir, settingsFile } = workspace
     yield* hubConfig
-    const { exists, problems, value, ...found } = yield* readSettingsDocument(settingsFile)
-    const warnings = exists
-      ? found.warnings
-      : [{ path: "", reason: "There is no settings file; the hub starts with a sample server" }]
+    const { exists, problems, value, ...found } = yield* readSettingsDocument(workspace)
     const ok = problems.length === 0
+    const warnings =
+      exists || !ok
+        ? found.warnings
+        : [{ path: "", reason: "There is no settings file; the hub starts with a sample server" }]
     const userFolders = Object.entries(value?.mcpServers ?? {}).flatMap(([server, config]) =>
       namesFolder(config) ? [{ server, folder: join(usersFolder(dataDir), "USER_ID", server) }] : []
     )
@@ -38,7 +40,9 @@ const check = Command.make(
         ...userFolders.map(({ folder, server }) => `folder   ${server} has one for each user: ${folder}`),
         ok
           ? `${settingsFile} and the environment are good: ${Object.keys(value?.mcpServers ?? {}).length} servers`
-          : `${settingsFile} cannot be used; the hub keeps the last good settings, or does not start`
+          : exists
+            ? `${settingsFile} cannot be used; the hub keeps the last good settings, or does not start`
+            : `${settingsFile} is missing; a running hub keeps its settings, one that starts has only a sample server`
       ].join("\n")
     )
     if (!ok) return yield* new CheckFailed()
@@ -49,9 +53,10 @@ const show = Command.make(
   "print",
   {},
   Effect.fnUntraced(function* () {
-    const { dataDir, secrets, settingsFile } = yield* currentWorkspace
+    const workspace = yield* currentWorkspace
+    const { dataDir, secrets, settingsFile } = workspace
     const config = yield* hubConfig
-    const document = yield* readSettingsDocument(settingsFile)
+    const document = yield* readSettingsDocument(workspace)
     const hub = Option.getOrNull(yield* Effect.mapError(find(dataDir), asCliFailure))
     const running = hub === null ? null : { url: hub.mcpUrl, pid: hub.pid }
     const servers = Object.entries(document.value?.mcpServers ?? {}).map(([name, server]) => ({

@@ -5,8 +5,9 @@
 import { createServer } from "node:net"
 import { Effect, Option } from "effect"
 import { find } from "../../http/admin/HubFile.ts"
-import { type HubConfigShape, readHubConfig } from "../../domain/config/HubConfig.ts"
+import { defaults, type HubConfigShape, readHubConfig } from "../../domain/config/HubConfig.ts"
 import { isDatabaseDamaged } from "../../domain/storage/sql/Damaged.ts"
+import type { SettingsValue } from "../../domain/servers/Settings.ts"
 import { asCliFailure } from "../terminal/CliFailure.ts"
 import { withAdmin } from "../admin/Admin.ts"
 import type { ServerTestView, ServerView } from "../../http/admin/operations/ServerOperations.ts"
@@ -14,7 +15,7 @@ import { isFull, leastBytes, mebibytes, roomOf } from "../database/DiskRoom.ts"
 import { cannotBeWritten } from "../database/WholeFile.ts"
 import { databaseFile } from "../database/SqliteFile.ts"
 import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
-import { currentWorkspace } from "../workspace/Workspace.ts"
+import { currentWorkspace, type Workspace } from "../workspace/Workspace.ts"
 import { endingIn } from "./KeyCommand.ts"
 import type { Admin } from "../../http/admin/operations/AdminOperations.ts"
 
@@ -36,8 +37,12 @@ const fail = finding("fail")
 /** A larger difference between the clocks makes keys expire early or late, and signatures fail. */
 const maxClockMs = 5_000
 
-const settingsFindings = Effect.fnUntraced(function* (file: string) {
-  const document = yield* readSettingsDocument(file)
+const settingsFindings = Effect.fnUntraced(function* (workspace: Workspace) {
+  const file = workspace.settingsFile
+  const document = yield* readSettingsDocument(workspace)
+  if (!document.exists && document.problems.length > 0) {
+    return document.problems.map((one) => fail("settings", one.reason))
+  }
   if (!document.exists) {
     return [
       warn(
@@ -233,6 +238,8 @@ const orFinding =
       )
     )
 
+const noServers: SettingsValue = { mcpServers: {} }
+
 export const examine = Effect.gen(function* () {
   const workspace = yield* currentWorkspace
   const config = yield* readHubConfig().pipe(Effect.result)
@@ -240,7 +247,7 @@ export const examine = Effect.gen(function* () {
     config._tag === "Success"
       ? [ok("environment", "every variable is good")]
       : [fail("environment", config.failure.message, "correct or unset the variable")]
-  const settings = yield* settingsFindings(workspace.settingsFile)
+  const settings = yield* settingsFindings(workspace)
   const running = yield* Effect.mapError(find(workspace.dataDir), asCliFailure)
   const hub = Option.isSome(running)
     ? [yield* healthFinding(running.value.mcpUrl)]
@@ -248,17 +255,25 @@ export const examine = Effect.gen(function* () {
       ? [yield* portFinding(config.success)]
       : []
   const disk = diskFinding(workspace.dataDir)
-  const usable = settings.every((one) => one.level !== "fail")
-  const inside = yield* withAdmin((admin) =>
-    Effect.gen(function* () {
-      const database = yield* databaseFindings(admin, workspace.dataDir).pipe(orFinding("database"))
-      const keys = yield* keyFindings(admin).pipe(orFinding("keys"))
-      const seals = yield* sealFindings(admin).pipe(orFinding("credential key"))
-      if (!usable) return [...database, ...keys, ...seals]
-      const isolation = yield* isolationFindings(admin).pipe(orFinding("isolation"))
-      const servers = yield* serverFindings(admin).pipe(orFinding("servers"))
-      return [...database, ...keys, ...seals, ...isolation, ...servers]
-    })
+  const areSettingsUsable = settings.every((one) => one.level !== "fail")
+  /** What is wrong with one of them is found by that one's check, and keeps no other check from its work. */
+  const standIns = {
+    ...(areSettingsUsable ? {} : { settings: noServers }),
+    ...(config._tag === "Success" ? {} : { config: defaults })
+  }
+  const inside = yield* withAdmin(
+    (admin) =>
+      Effect.gen(function* () {
+        const database = yield* databaseFindings(admin, workspace.dataDir).pipe(orFinding("database"))
+        const keys = yield* keyFindings(admin).pipe(orFinding("keys"))
+        const seals = yield* sealFindings(admin).pipe(orFinding("credential key"))
+        // A running hub goes on with the last good settings.
+        if (!areSettingsUsable && Option.isNone(running)) return [...database, ...keys, ...seals]
+        const isolation = yield* isolationFindings(admin).pipe(orFinding("isolation"))
+        const servers = yield* serverFindings(admin).pipe(orFinding("servers"))
+        return [...database, ...keys, ...seals, ...isolation, ...servers]
+      }),
+    standIns
   ).pipe(orFinding("database"))
   return [...environment, ...settings, disk, ...hub, ...inside]
 })

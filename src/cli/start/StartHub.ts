@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs"
 import process from "node:process"
-import { Console, Context, Effect, Layer, Scope } from "effect"
+import { Console, Context, Effect, Layer, Scope, Stream } from "effect"
 import { SettingsFile } from "../../domain/settings/SettingsFile.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import { LogOutput } from "../../actors/observing/LogOutput.ts"
@@ -21,6 +21,8 @@ import { HubServer } from "../../http/runtime/NodeServer.ts"
 import * as Hub from "../../Hub.ts"
 import { asCliFailure } from "../terminal/CliFailure.ts"
 import { databaseFile } from "../database/SqliteFile.ts"
+import { Settings } from "../../domain/servers/Settings.ts"
+import { rememberSettings, whyMissing } from "../workspace/LastSettings.ts"
 import { migratedDatabase } from "../workspace/MigratedDatabase.ts"
 import { credentialKey, jwtSecret, prepareDataDir } from "../workspace/GeneratedSecrets.ts"
 import { applyProvisioning } from "../../http/admin/handlers/ProvisionHandlers.ts"
@@ -80,6 +82,8 @@ const logged = Effect.fnUntraced(function* (workspace: Workspace, url: string) {
     ),
     () => Effect.logInfo("The hub stops")
   )
+  const missing = existsSync(workspace.settingsFile) ? undefined : whyMissing(workspace)
+  if (missing !== undefined) yield* Effect.logWarning(missing)
   if (!isEmbedded && existsSync(databaseFile(workspace.dataDir))) {
     yield* Effect.logWarning(
       `${databaseFile(workspace.dataDir)} is there as well: its users and keys are not those of this hub, which is on PostgreSQL`
@@ -118,6 +122,11 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   const doorScope = yield* Effect.acquireRelease(Scope.make(), Scope.close)
   const hub = yield* Layer.build(Hub.layer).pipe(Effect.provideContext(base))
   const { url } = Context.get(hub, HubServer)
+  yield* rememberSettings(workspace)
+  yield* Context.get(base, Settings).changes.pipe(
+    Stream.runForEach(() => rememberSettings(workspace)),
+    Effect.forkScoped
+  )
   const { rejection } = Context.get(base, SettingsFile)
   const { gauge } = Context.get(hub, HubMetrics)
   const room = (): number => {

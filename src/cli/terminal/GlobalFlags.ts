@@ -1,5 +1,5 @@
 /** The flags that every command accepts, anywhere on the line. */
-import { Config, Option } from "effect"
+import { Config } from "effect"
 import { Flag, GlobalFlag } from "effect/cli"
 
 export const JsonFlag = GlobalFlag.Setting("json")({
@@ -23,8 +23,7 @@ export const SettingsFlag = GlobalFlag.Setting("settings")({
     Flag.withMetavar("FILE"),
     Flag.withDescription("Settings file (default ./mcp_settings.json, or MCPHUB_SETTING_PATH)"),
     Flag.withFallbackConfig(Config.String("MCPHUB_SETTING_PATH")),
-    Flag.optional,
-    Flag.map(Option.getOrElse(() => "mcp_settings.json"))
+    Flag.optional
   )
 })
 

@@ -3,9 +3,11 @@ import { Context, Effect, FileSystem, Layer, Logger } from "effect"
 import { Settings, type SettingsValue } from "../../domain/servers/Settings.ts"
 import { SettingsFile } from "../../domain/settings/SettingsFile.ts"
 import type { SettingsFinding } from "../../domain/settings/SettingsFinding.ts"
+import { whyMissing } from "./LastSettings.ts"
+import type { Workspace } from "./Workspace.ts"
 
 export interface SettingsDocument {
-  /** The hub starts with a sample when there is no file. */
+  /** The hub starts with a sample when there is no file; where one should be, that is a problem. */
   readonly exists: boolean
   /** Undefined when there are problems. */
   readonly value: SettingsValue | undefined
@@ -13,9 +15,14 @@ export interface SettingsDocument {
   readonly warnings: ReadonlyArray<SettingsFinding>
 }
 
-export const readSettingsDocument = Effect.fnUntraced(function* (file: string) {
+export const readSettingsDocument = Effect.fnUntraced(function* (workspace: Workspace) {
+  const file = workspace.settingsFile
   const fs = yield* FileSystem.FileSystem
   const exists = yield* Effect.orElseSucceed(fs.exists(file), () => true)
+  const missing = exists ? undefined : whyMissing(workspace)
+  if (missing !== undefined) {
+    return { exists, value: undefined, problems: [{ path: "", reason: missing }], warnings: [] } as SettingsDocument
+  }
   const document = yield* Layer.build(SettingsFile.layer({ path: file, sample: { mcpServers: {} } })).pipe(
     Effect.map((services): SettingsDocument => ({
       exists,

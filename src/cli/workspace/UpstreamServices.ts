@@ -1,5 +1,5 @@
 /** The services that try an upstream server from the command line, without a running hub. */
-import { Layer, Logger } from "effect"
+import { type FileSystem, Layer, Logger, type Path } from "effect"
 import { AnswerBytes } from "../../actors/limits/AnswerBytes.ts"
 import { FairShare } from "../../actors/limits/FairShare.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
@@ -13,18 +13,28 @@ import { UpstreamHealth } from "../../actors/upstream/guards/UpstreamHealth.ts"
 import { UpstreamHttp } from "../../actors/upstream/http/UpstreamHttp.ts"
 import { UpstreamStdio } from "../../actors/upstream/stdio/UpstreamStdio.ts"
 import { DataFolder } from "../../domain/config/DataFolder.ts"
-import { HubConfig } from "../../domain/config/HubConfig.ts"
+import { HubConfig, type HubConfigShape } from "../../domain/config/HubConfig.ts"
 import { HubSecrets } from "../../domain/config/HubSecrets.ts"
-import { SettingsFile } from "../../domain/settings/SettingsFile.ts"
+import { SettingsFile, type SettingsRejection } from "../../domain/settings/SettingsFile.ts"
+import { Settings, type SettingsValue } from "../../domain/servers/Settings.ts"
 import { sampleSettings } from "../sample/SampleSettings.ts"
 import type { Workspace } from "./Workspace.ts"
 
-export const upstreamServices = (workspace: Workspace) => {
-  const settings = SettingsFile.layer({ path: workspace.settingsFile, sample: sampleSettings() }).pipe(
-    Layer.provide(Logger.layer([]))
-  )
+/** What takes the place of settings and variables that cannot be used. */
+export interface StandIns {
+  readonly settings?: SettingsValue
+  readonly config?: HubConfigShape
+}
+
+export const upstreamServices = (workspace: Workspace, standIns: StandIns) => {
+  const settings: Layer.Layer<Settings, SettingsRejection, FileSystem.FileSystem | Path.Path> =
+    standIns.settings === undefined
+      ? SettingsFile.layer({ path: workspace.settingsFile, sample: sampleSettings() }).pipe(
+          Layer.provide(Logger.layer([]))
+        )
+      : Settings.layerMemory(standIns.settings)
   const config = Layer.mergeAll(
-    HubConfig.layerEnv,
+    standIns.config === undefined ? HubConfig.layerEnv : Layer.succeed(HubConfig, standIns.config),
     Layer.succeed(DataFolder, workspace.dataDir),
     Layer.succeed(HubSecrets, workspace.secrets)
   )

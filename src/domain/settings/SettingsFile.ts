@@ -223,6 +223,10 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
     if (!isAtRest || now === readStamp) return
     if (now === "") {
       readStamp = ""
+      rejection = new SettingsUnavailable({
+        file,
+        message: `The settings file ${file} is gone; put it back, or the next start of the hub has none of its servers`
+      })
       return yield* Effect.logWarning(`The settings file ${file} is gone; the settings in force stay`)
     }
     yield* Effect.ignore(reload)

@@ -1,12 +1,13 @@
 /** What `mcphub doctor` finds, and what it leaves as it was. */
-import { writeFileSync } from "node:fs"
+import { existsSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Script } from "../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../src/testkit/ScriptedHttpUpstream.ts"
+import { eventually } from "../../support/Eventually.ts"
 import { inFolder } from "../support/InFolder.ts"
-import { json, mcphub, post, startHub } from "../support/Program.ts"
+import { json, mcphub, post, program, startHub } from "../support/Program.ts"
 
 /** Lets in only those who come with this token; all others meet an error. */
 const only =
@@ -57,5 +58,76 @@ inFolder("field D8: leaves what users' sessions have shown of a server as it was
     assert.deepStrictEqual(withoutTimes(yield* json(["server", "ls"], { cwd })), before)
     assert.notInclude(hub.stderr(), '"user":"operator"')
     assert.notInclude(hub.stderr(), "canary")
+  })
+)
+
+const levels = (stdout: string): Record<string, string> =>
+  Object.fromEntries(JSON.parse(stdout).checks.map((one: any) => [one.check, one.level]))
+
+inFolder("field D10: is an error where a hub has loaded it, or somebody has named it, with path and remedy", (cwd) =>
+  Effect.gen(function* () {
+    const file = join(cwd, "mcp_settings.json")
+    // Nobody has named one and no hub has had one: the sample is meant.
+    const none = yield* program(["config", "check"], { cwd })
+    assert.deepInclude(none, { code: 0 })
+    assert.include(none.stdout, "starts with a sample server")
+    for (const told of [["--settings", "absent.json"], []]) {
+      const env = told.length === 0 ? { MCPHUB_SETTING_PATH: "absent.json" } : {}
+      const named = yield* program(["config", "check", ...told], { cwd, env })
+      assert.strictEqual(named.code, 2)
+      assert.include(named.stdout, `${join(cwd, "absent.json")} does not exist; correct --settings`)
+      assert.notInclude(named.stdout, "are good")
+    }
+
+    const hub = yield* startHub([], { cwd })
+    writeFileSync(file, JSON.stringify({ mcpServers: { gone: { url: "http://127.0.0.1:1/mcp" } } }))
+    yield* eventually(Effect.sync(hub.stderr), (text) => text.includes("New settings are in force"))
+    const metric = Effect.promise(() => fetch(hub.url.replace(/\/mcp$/, "/metrics")).then((answer) => answer.text()))
+    assert.include(yield* metric, "\nmcphub_settings_rejected 0\n")
+    yield* eventually(
+      Effect.sync(() => existsSync(join(cwd, ".mcphub", "settings-file"))),
+      (there) => there
+    )
+    rmSync(file)
+    yield* eventually(Effect.sync(hub.stderr), (text) => text.includes("is gone; the settings in force stay"))
+    assert.include(yield* metric, "\nmcphub_settings_rejected 1\n")
+    const check = yield* program(["config", "check"], { cwd })
+    assert.strictEqual(check.code, 2)
+    assert.include(
+      check.stdout,
+      `${file} is gone: the hub of ${join(cwd, ".mcphub")} has loaded it before. Put it back`
+    )
+    const doctor = yield* program(["doctor", "--json"], { cwd })
+    assert.strictEqual(doctor.code, 2)
+    // The hub's own servers are looked at all the same.
+    assert.deepInclude(levels(doctor.stdout), {
+      settings: "fail",
+      database: "ok",
+      isolation: "ok",
+      "server gone": "fail"
+    })
+    hub.signal("SIGTERM")
+    yield* hub.ended
+    const again = yield* startHub([], { cwd })
+    yield* eventually(Effect.sync(again.stderr), (text) => text.includes(`${file} is gone: the hub of`))
+    assert.include(again.stderr(), `${file} is gone: the hub of`)
+  })
+)
+
+inFolder("field D11: are found each by itself: bad settings and a bad variable fail no other check", (cwd) =>
+  Effect.gen(function* () {
+    writeFileSync(join(cwd, "mcp_settings.json"), '{"mcpServers":{"gone":{"url":7}}}')
+    const doctor = yield* program(["doctor", "--json"], { cwd, env: { REQUEST_TIMEOUT: "soon" } })
+    assert.strictEqual(doctor.code, 2)
+    assert.deepStrictEqual(levels(doctor.stdout), {
+      environment: "fail",
+      settings: "fail",
+      disk: "ok",
+      database: "ok",
+      migrations: "ok",
+      clock: "ok",
+      keys: "ok",
+      "credential key": "ok"
+    })
   })
 )
