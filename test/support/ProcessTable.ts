@@ -19,17 +19,32 @@ const tryOr = <A>(read: () => A, otherwise: A): A => {
 
 export const isKnown = existsSync("/proc/self/fd")
 
+/** The parent of each process, by pid. */
+const parents = (): ReadonlyMap<number, number> => {
+  const found = new Map<number, number>()
+  for (const name of tryOr(() => readdirSync("/proc"), [])) {
+    if (!/^\d+$/.test(name)) continue
+    const stat = tryOr(() => readFileSync(`/proc/${name}/stat`, "utf8"), "")
+    // The command is in brackets and may hold anything; state and parent follow it.
+    const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    if (state !== "Z") found.set(Number(name), Number(parent))
+  }
+  return found
+}
+
+const childrenIn = (table: ReadonlyMap<number, number>, pid: number): ReadonlyArray<number> =>
+  [...table].flatMap(([child, parent]) => (parent === pid ? [child] : []))
+
 /** Pids of the direct children. */
-export const childrenOf = (pid: number): ReadonlyArray<number> =>
-  tryOr(() => readdirSync("/proc"), [])
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      const stat = tryOr(() => readFileSync(`/proc/${name}/stat`, "utf8"), "")
-      // The command is in brackets and may hold anything; state and parent follow it.
-      const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-      return Number(parent) === pid && state !== "Z"
-    })
-    .map(Number)
+export const childrenOf = (pid: number): ReadonlyArray<number> => childrenIn(parents(), pid)
+
+/** Pids of the children, of theirs, and so on. */
+export const descendantsOf = (pid: number): ReadonlyArray<number> => {
+  const table = parents()
+  const all = [pid]
+  for (const one of all) all.push(...childrenIn(table, one))
+  return all.slice(1)
+}
 
 /** Its resident memory; none where the process has gone. */
 export const residentMiB = (pid: number): number =>

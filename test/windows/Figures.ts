@@ -1,7 +1,7 @@
 /** Figures over time: what the hub and its child processes take, beside what has been done so far. */
 import { Effect } from "effect"
 import type { HubProcess } from "../support/HubProcess.ts"
-import { childrenOf, residentMiB } from "../support/ProcessTable.ts"
+import { descendantsOf, residentMiB } from "../support/ProcessTable.ts"
 import type { Record } from "./Record.ts"
 
 const columns = [
@@ -40,7 +40,7 @@ export const look = Effect.fnUntraced(function* (hub: HubProcess, record: Record
   const figure: Figure = {
     children: of("children"),
     hubMiB: residentMiB(hub.pid),
-    childrenMiB: childrenOf(hub.pid).reduce((sum, pid) => sum + residentMiB(pid), 0),
+    childrenMiB: descendantsOf(hub.pid).reduce((sum, pid) => sum + residentMiB(pid), 0),
     gaveWay: of("children_gave_way_total")
   }
   const { children, childrenMiB, gaveWay, hubMiB } = figure

@@ -16,7 +16,6 @@ import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.t
 import type { UnusableItem } from "../../domain/protocol/json/ListItems.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
-import { serverType } from "../../domain/servers/ServerConfig.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
 import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import { Retained } from "../limits/Retained.ts"
@@ -28,14 +27,8 @@ import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 import { UpstreamHealth } from "../upstream/guards/UpstreamHealth.ts"
 import { UpstreamPauses } from "../upstream/guards/UpstreamPauses.ts"
 import { type Items, KeptList } from "./KeptList.ts"
-import {
-  type Introduction,
-  isOver,
-  type KnownBy,
-  type KnownServer,
-  KnownServers,
-  type Watcher
-} from "./KnownServers.ts"
+import * as KnownHere from "./KnownHere.ts"
+import { type Introduction, isOver, type KnownServer, KnownServers, type Watcher } from "./KnownServers.ts"
 import { announcedLife, lifeFor, unannouncedLife } from "./ListLife.ts"
 import { fetchAll, late, tellOfUnusable } from "./ListPages.ts"
 
@@ -115,9 +108,8 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
   const own = new Map<string, Own>()
   /** Lists that are shown without a connection, from what is known. */
   const borrowed = new Map<string, KeptList>()
-  /** By server: what a process of this session adds to, and what tells it of changes. */
+  /** By server: what a process of this session adds to. */
   const filling = new Map<string, KnownServer>()
-  const watching = new Map<string, { readonly known: KnownServer; readonly stop: () => void }>()
   /** Lists that the server has said are others now, to this session. */
   const unlike = new Set<string>()
   /** Outlives the lists: one that went stale while it was read is still in these words. */
@@ -147,26 +139,12 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
 
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      for (const { stop } of watching.values()) stop()
       for (const key of own.keys()) forgetOwn(key)
       for (const key of borrowed.keys()) giveBack(key)
     })
   )
 
   const atHand = (key: string): KeptList | undefined => own.get(key)?.list ?? borrowed.get(key)
-
-  /** Of servers that run as child processes: what a list of theirs depends on. */
-  const knownBy = (server: string, who: Principal): KnownBy | undefined => {
-    const config = settings.current().mcpServers[server]
-    if (config === undefined || serverType(config) !== "stdio") return undefined
-    const { clientCapabilities, protocolVersion } = options
-    return { principal: who, server, config, protocolVersion, clientCapabilities }
-  }
-
-  const find = (server: string): KnownServer | undefined => {
-    const by = knownBy(server, principal())
-    return by === undefined ? undefined : knowledge.find(by)
-  }
 
   const loadAnew = Effect.fnUntraced(function* (
     server: string,
@@ -234,14 +212,24 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
   /** A session of the same key that is just starting the server for the same list spares this one a process. */
   const learn = (...of: Parameters<typeof loadAnew>): Effect.Effect<Items, UpstreamError> => {
     const [server, kind, context, isCurrent] = of
-    const by = links.standing(server) === undefined ? knownBy(server, principal()) : undefined
+    const by = links.standing(server) === undefined ? here.by(server) : undefined
     if (by === undefined) return load(...of)
+    // What has changed meanwhile is read once more: others wait for what can be kept.
+    const kept = Effect.flatMap(load(...of), (items) =>
+      isCurrent() || links.standing(server) === undefined
+        ? Effect.succeed(items)
+        : Effect.flatten(begin(server, kind, context))
+    )
     const recalled = Effect.suspend(() => (isCurrent() ? recall(server, kind, context) : undefined) ?? load(...of))
     const told = Effect.tap(recalled, () => Effect.sync(() => owed.delete(keyOf(server, kind)) && announce(kind)))
-    return knowledge.first(by, kind, load(...of), told)
+    return knowledge.first(by, kind, kept, told)
   }
 
-  const begin = (server: string, kind: ListKind, context: CallContext) =>
+  const begin = (
+    server: string,
+    kind: ListKind,
+    context: CallContext
+  ): Effect.Effect<Effect.Effect<Items, UpstreamError>> =>
     fetching.begin(keyOf(server, kind), (isCurrent) => learn(server, kind, context, isCurrent))
 
   const watcherOf = (server: string): Watcher => ({
@@ -259,12 +247,7 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
     }
   })
 
-  const watch = (server: string, known: KnownServer): void => {
-    const watched = watching.get(server)
-    if (watched?.known === known) return
-    watched?.stop()
-    watching.set(server, { known, stop: known.watch(watcherOf(server)) })
-  }
+  const here = yield* KnownHere.make({ ...options, watcherOf })
 
   /** Asks for what is known again, once for all sessions, and starts a process for that only where there is room. */
   const refresh = (known: KnownServer, server: string, kind: ListKind, context: CallContext): Effect.Effect<void> => {
@@ -276,14 +259,14 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
   /** The list as it is known, where the session has no reason to ask for its own. */
   const recall = (server: string, kind: ListKind, context: CallContext): Effect.Effect<Items> | undefined => {
     const key = keyOf(server, kind)
-    const known = unlike.has(key) ? undefined : find(server)
+    const known = unlike.has(key) ? undefined : here.find(server)
     if (known === undefined) return undefined
     const list = known.list(kind)
     if (list === undefined) {
       const { info } = known.introduction ?? {}
       return info === undefined || lists[kind].capability in info.capabilities ? undefined : Effect.succeed(nothing)
     }
-    watch(server, known)
+    here.watch(server, known)
     borrow(key, list)
     const { items } = list.read
     return known.isOlder(kind, announcedLife, now())
@@ -326,14 +309,14 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
   const getForCall: ServerLists["getForCall"] = (server, kind, context) =>
     Effect.suspend((): Effect.Effect<Items, UpstreamError> => {
       const config = settings.current().mcpServers[server]
-      const isAtHand = atHand(keyOf(server, kind)) !== undefined || find(server)?.list(kind) !== undefined
+      const isAtHand = atHand(keyOf(server, kind)) !== undefined || here.find(server)?.list(kind) !== undefined
       if (config === undefined || isAtHand || links.standing(server) !== undefined) return get(server, kind, context)
       const reached = inFlight.within({ server, config, context }, links.get(server, context))
       return Effect.andThen(reached, get(server, kind, context))
     })
 
   const failed: ServerLists["failed"] = (server, error, context) => {
-    const by = isOver(error) ? knownBy(server, context.principal) : undefined
+    const by = isOver(error) ? here.by(server, context.principal) : undefined
     if (by !== undefined) knowledge.lose(by)
   }
 
@@ -364,11 +347,12 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
       const incomplete = own.get(key)?.incomplete ?? list?.read.incomplete
       return { era, ttlMs: Math.max(0, left), incomplete, unusable: list?.read.unusable ?? [] }
     },
-    introduction: (server) => find(server)?.introduction,
+    introduction: (server) => here.find(server)?.introduction,
     changed: (server, kinds) => {
       for (const kind of kinds) {
         filling.get(server)?.doubt(kind)
-        unlike.add(keyOf(server, kind))
+        // Before the client's first call it has had no reason that is this session's own: it was still starting.
+        if (links.isUsed(server)) unlike.add(keyOf(server, kind))
         giveBack(keyOf(server, kind))
       }
       stale(server, kinds)
@@ -376,11 +360,11 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
     opened: (connection, context) =>
       Effect.suspend(() => {
         const { era, info, server } = connection
-        const by = knownBy(server, context.principal)
+        const by = here.by(server, context.principal)
         if (by === undefined) return Effect.void
         const known = knowledge.learn(by, { era, info })
         filling.set(server, known)
-        watch(server, known)
+        here.watch(server, known)
         // It runs: what it lists now costs little. And some may still be without what it took long to start for.
         const old = known.kinds().filter((kind) => known.isOlder(kind, unannouncedLife, now()))
         const wanted = new Set([

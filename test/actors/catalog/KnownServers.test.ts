@@ -2,8 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 import type { Items } from "../../../src/actors/catalog/KeptList.ts"
 import { type Introduction, type KnownBy, KnownServers } from "../../../src/actors/catalog/KnownServers.ts"
 import { StdioChildren } from "../../../src/actors/upstream/stdio/StdioChildren.ts"
@@ -87,6 +89,23 @@ describe("what is known of a server", () => {
       yield* ada.end
       for (const items of yield* Fiber.join(waiting)) assert.deepStrictEqual(names(items), ["of-all", "a"])
       yield* Fiber.join(learning)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("field B1: is what a server lists that still adds to its tools while it starts", () =>
+    Effect.gen(function* () {
+      const everything = createRequire(import.meta.url).resolve("@modelcontextprotocol/server-everything/dist/index.js")
+      const { args = [], command } = runtimeCommand(pathToFileURL(everything))
+      const hub = yield* upstreams({ all: { command, args: [...args, "stdio"] } })
+      const sessions = yield* Effect.all([hub.session("ada"), hub.session("ada"), hub.session("bo")])
+      const each = Effect.forEach(sessions, (session) => session.list("all"), { concurrency: "unbounded" })
+      const [first, next, bos] = (yield* each).map(names)
+      assert.include(first!, "echo")
+      assert.deepStrictEqual(next, first)
+      assert.deepStrictEqual(bos, first)
+      const late = yield* hub.session("ada")
+      assert.deepStrictEqual(names(yield* late.list("all")), first)
+      assert.strictEqual(Context.get(hub.services, StdioChildren).started(), 2)
     }).pipe(Effect.scoped)
   )
 

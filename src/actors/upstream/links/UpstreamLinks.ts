@@ -41,6 +41,8 @@ export interface UpstreamLinks {
   readonly summaries: () => ReadonlyArray<UpstreamSummary>
   /** The connection is about to carry a request of the client: from now on its server may keep something for it. */
   readonly use: (server: string) => void
+  /** Whether it has carried one. */
+  readonly isUsed: (server: string) => boolean
   /**
    * Why the process of a server that the client has called is not the one it called before; once, since the client is
    * told then.
@@ -333,6 +335,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     get,
     standing: (server) => open.get(server)?.connection,
     use: open.use,
+    isUsed: (server) => open.get(server)?.isUsed === true,
     takeLoss: open.takeLoss,
     live: function* () {
       for (const [server, { connection }] of open.all()) if (options.admits(server)) yield connection
