@@ -455,6 +455,20 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     tests: [knowing]
   },
   {
+    wrong: "what a server shows to one session after a call is taken for its start",
+    file: lists,
+    find: "if (links.isUsed(server)) unlike",
+    replace: "if (!links.isUsed(server)) unlike",
+    tests: [knowing]
+  },
+  {
+    wrong: "whoever looks at a server for the first time waits for another user's process",
+    file: known,
+    find: "const key = `${kind}:${keyOf(by)}`",
+    replace: "const key = `${kind}:${by.server}`",
+    tests: ["test/actors/catalog/KnownServers.test.ts"]
+  },
+  {
     wrong: "sessions share the lists that are being fetched",
     file: lists,
     find: "const fetching = SingleFlight.make<string, Items, UpstreamError>(session)",

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber } from "effect"
+import { Context, Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
@@ -13,6 +13,7 @@ import { runtimeCommand } from "../../../src/cli/sample/RuntimeCommand.ts"
 import type { HubConfigShape } from "../../../src/domain/config/HubConfig.ts"
 import { heap } from "../../support/Heap.ts"
 import { person } from "../support/Requests.ts"
+import { contextOf } from "../upstream/support/HttpCalls.ts"
 import { upstreams } from "../upstream/support/UpstreamSessions.ts"
 
 const program = new URL("../../http/mcp/servers/programs/listing.mjs", import.meta.url)
@@ -89,6 +90,30 @@ describe("what is known of a server", () => {
       yield* ada.end
       for (const items of yield* Fiber.join(waiting)) assert.deepStrictEqual(names(items), ["of-all", "a"])
       yield* Fiber.join(learning)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("field B1: is waited for by sessions of the same key alone, and for the same list", () =>
+    Effect.gen(function* () {
+      const hub = yield* listing(["notes"])
+      const known = Context.get(hub.services, KnownServers)
+      const by = (user: string) => ({
+        principal: contextOf(user).principal,
+        server: "notes",
+        config: { command },
+        protocolVersion: "2025-11-25",
+        clientCapabilities: {}
+      })
+      const end = yield* Deferred.make<string>()
+      const first = (user: string, kind: "tools" | "prompts", learn: Effect.Effect<string>) =>
+        Effect.forkChild(known.first(by(user), kind, learn, Effect.succeed("afterwards")), { startImmediately: true })
+      const adas = yield* first("ada", "tools", Deferred.await(end))
+      const next = yield* first("ada", "tools", Effect.succeed("another process"))
+      assert.strictEqual(yield* Fiber.join(yield* first("bo", "tools", Effect.succeed("bo's"))), "bo's")
+      assert.strictEqual(yield* Fiber.join(yield* first("ada", "prompts", Effect.succeed("prompts"))), "prompts")
+      yield* Deferred.succeed(end, "learnt")
+      assert.deepStrictEqual(yield* Effect.all([Fiber.join(adas), Fiber.join(next)]), ["learnt", "afterwards"])
+      assert.strictEqual(yield* Fiber.join(yield* first("ada", "tools", Effect.succeed("anew"))), "anew")
     }).pipe(Effect.scoped)
   )
 
