@@ -18,15 +18,15 @@ export const doors: ReadonlyArray<Mutation> = [
   {
     wrong: "of two Authorization headers the first counts",
     file: "src/http/admission/Authentication.ts",
-    find: 'authorization !== undefined && request.disagrees("authorization")',
-    replace: "false",
+    find: 'request.disagrees("authorization") ? undefined : ',
+    replace: "",
     tests: ["test/http/admission/Keys.test.ts"]
   },
   {
     wrong: "a token of somebody else's counts as a key",
     file: "src/http/admission/Authentication.ts",
-    find: "if (!looksLikeKey(candidate)) {",
-    replace: 'if (candidate === "no key") {',
+    find: "if (!looksLikeKey(found.key))",
+    replace: 'if (found.key === "no key")',
     tests: ["test/http/admission/Keys.test.ts"]
   },
   {

@@ -191,8 +191,8 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "two keys in one request are no conflict",
     file: "src/http/admission/Authentication.ts",
-    find: 'if (key !== undefined && key !== candidate) return { kind: "conflict" }',
-    replace: "",
+    find: "else if (first.key !== found.key) return",
+    replace: "else if (first.key === undefined) return",
     tests: ["test/http/admission/Keys.test.ts"]
   },
   {

@@ -9,39 +9,55 @@ import type { WireRequest } from "../wire/Wire.ts"
 export type Presented =
   | { readonly kind: "key"; readonly key: string; readonly byQuery: boolean }
   | { readonly kind: "none" }
-  | { readonly kind: "conflict" }
+  /** Places of two different keys, as a client's author knows them. */
+  | { readonly kind: "conflict"; readonly places: readonly [string, string] }
 
 const bearer = /^Bearer[ \t]+(\S+)[ \t]*$/i
 
+interface Found {
+  readonly key: string
+  readonly place: string
+}
+
 /**
- * `Authorization: Bearer`, `x-mcphub-key` or `?key=`; two different keys in one request are a conflict. What looks like no
- * key of a hub is somebody else's, such as the token of a proxy on the way, and counts only where there is nothing else.
+ * `Authorization: Bearer`, `x-mcphub-key` or `?key=`, each as often as it comes; two different keys in one request are a
+ * conflict. What looks like no key of a hub is somebody else's, such as the token of a proxy on the way, and counts only
+ * where there is nothing else.
  */
 export const presentedKey = (request: WireRequest, allowQuery: boolean): Presented => {
   const authorization = request.header("authorization")
-  const own = request.header("x-mcphub-key")
-  // A header that is not there does not disagree with itself.
-  if (authorization !== undefined && request.disagrees("authorization")) return { kind: "conflict" }
-  if (own !== undefined && request.disagrees("x-mcphub-key")) return { kind: "conflict" }
-  const byBearer = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
-  const byHeader = own?.trim()
   // Usually there is nothing else, and no list is needed to say so.
-  if (byBearer !== undefined && byHeader === undefined && request.query.size === 0) {
-    return { kind: "key", key: byBearer, byQuery: false }
+  if (authorization !== undefined && request.header("x-mcphub-key") === undefined && request.query.size === 0) {
+    const key = request.disagrees("authorization") ? undefined : bearer.exec(authorization)?.[1]
+    if (key !== undefined) return { kind: "key", key, byQuery: false }
   }
-  const byQuery = allowQuery ? (request.query.get("key") ?? undefined) : undefined
-  let key: string | undefined
-  let foreign: string | undefined
-  for (const candidate of [byBearer, byHeader, byQuery]) {
-    if (candidate === undefined || candidate === "") continue
-    if (!looksLikeKey(candidate)) {
-      foreign ??= candidate
-      continue
-    }
-    if (key !== undefined && key !== candidate) return { kind: "conflict" }
-    key = candidate
+  let first: Found | undefined
+  let foreign: Found | undefined
+  for (const found of candidates(request, allowQuery)) {
+    if (!looksLikeKey(found.key)) foreign ??= found
+    else if (first === undefined) first = found
+    else if (first.key !== found.key) return { kind: "conflict", places: [first.place, found.place] }
   }
-  key ??= foreign
-  if (allowQuery && request.query.getAll("key").length > 1) return { kind: "conflict" }
-  return key === undefined ? { kind: "none" } : { kind: "key", key, byQuery: key === byQuery }
+  const counts = first ?? foreign
+  return counts === undefined ? { kind: "none" } : { kind: "key", key: counts.key, byQuery: counts.place === byQuery }
 }
+
+const byQuery = "?key="
+
+/** Everything that stands where a key may stand. */
+const candidates = (request: WireRequest, allowQuery: boolean): ReadonlyArray<Found> =>
+  [
+    ...valuesOf(request, "authorization", nextScheme).map((value) => ({
+      key: bearer.exec(value)?.[1] ?? "",
+      place: "Authorization"
+    })),
+    ...valuesOf(request, "x-mcphub-key", ",").map((key) => ({ key, place: "x-mcphub-key" })),
+    ...(allowQuery ? request.query.getAll("key") : []).map((key) => ({ key, place: byQuery }))
+  ].filter(({ key }) => key !== "")
+
+/** A comma before credentials of another scheme, and not before a parameter of this one. */
+const nextScheme = /,\s*(?=[A-Za-z][A-Za-z-]*\s)/
+
+/** Each value of a header that came several times. Some runtimes and proxies join them by a comma, which no key has. */
+const valuesOf = (request: WireRequest, name: string, separator: string | RegExp): ReadonlyArray<string> =>
+  request.values(name).flatMap((value) => value.split(separator).map((one) => one.trim()))

@@ -130,7 +130,7 @@ const make = Effect.gen(function* () {
     if (!admitSite(request, reply, hub)) return
     const presented = presentedKey(request, hub.allowQueryKey)
     if (presented.kind === "none") return rejectNone(request, reply)
-    if (presented.kind === "conflict") return conflictingKeys(reply)
+    if (presented.kind === "conflict") return conflictingKeys(reply, presented.places)
     const known = principals.peek(presented.key)
     let principal = known
     // An event stream is open for long and costs nothing; how often it may be opened is `OpenRate`'s.

@@ -27,11 +27,11 @@ import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 const lingerMs = 100
 const lingerBytes = 256 * 1024
 
-/** Two values of a header that holds a key: no key has a comma. */
-const severalKeys = /,\s*(?:Bearer\s|mcphub_)/i
-
 /** Hardly any name is asked for in another than its lower case. */
 const capital = /[A-Z]/
+
+const isNamed = (header: string, name: string): boolean =>
+  header.length === name.length && header.toLowerCase() === name
 
 const emptyQuery = new URLSearchParams()
 
@@ -95,14 +95,16 @@ export class NodeExchange implements WireRequest, WireReply {
     const { rawHeaders } = this.incoming
     let first: string | undefined
     for (let at = 0; at < rawHeaders.length; at += 2) {
-      const header = rawHeaders[at]!
-      if (header.length !== name.length || header.toLowerCase() !== name) continue
+      if (!isNamed(rawHeaders[at]!, name)) continue
       const value = rawHeaders[at + 1]!
       if (first !== undefined && value !== first) return true
       first = value
     }
-    // Deno joins them before anybody sees them.
-    return first !== undefined && severalKeys.test(first)
+    return false
+  }
+
+  values(name: string): ReadonlyArray<string> {
+    return this.incoming.rawHeaders.filter((_, at, all) => at % 2 === 1 && isNamed(all[at - 1]!, name))
   }
 
   body(limits: BodyLimits, done: (body: WireBody) => void): void {

@@ -168,8 +168,12 @@ export const foreignOrigin = (reply: WireReply, origin: string): void => {
   refuse(reply, 403, rpcCodes.invalidRequest, "forbidden_origin", `This page or extension is not allowed; ${remedy}`)
 }
 
-export const conflictingKeys = (reply: WireReply): void =>
-  refuse(reply, 400, rpcCodes.invalidRequest, "conflicting_keys", "The request carries two different keys; send one")
+/** Which of them is meant, only its sender knows. */
+export const conflictingKeys = (reply: WireReply, [one, other]: readonly [string, string]): void => {
+  const where = one === other ? `twice in ${one}` : `in ${one} and in ${other}`
+  const message = `The request carries two different MCPHub keys, ${where}; remove one of them`
+  refuse(reply, 400, rpcCodes.invalidRequest, "conflicting_keys", message)
+}
 
 export const severalHosts = (reply: WireReply): void =>
   refuse(

@@ -38,6 +38,8 @@ export interface WireRequest {
   readonly header: (name: string) => string | undefined
   /** Whether a header that may stand once came with several values; `name` in lower case. Node keeps the first alone. */
   readonly disagrees: (name: string) => boolean
+  /** Every value of such a header. */
+  readonly values: (name: string) => ReadonlyArray<string>
   /** The address of whoever holds the other end of the connection: the client, or a proxy before it. */
   readonly address: string
   /** Calls back once. */

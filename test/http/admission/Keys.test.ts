@@ -27,6 +27,22 @@ const fingerprint = ({ headers, status, text }: RawHttp.RawAnswer) => {
 
 const json = { "content-type": "application/json", accept: "application/json, text/event-stream" }
 
+/** The whole answer to an `initialize` with these header lines: a client of `fetch` sends no header twice. */
+const initialized = (url: string, lines: ReadonlyArray<string>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const socket = yield* RudeClients.socketTo(new URL(url).origin)
+      const body = initialize()
+      const head = ["POST /mcp HTTP/1.1", "host: 127.0.0.1", "connection: close", "content-type: application/json"]
+      socket.write([...head, ...lines, `content-length: ${body.length}`, "", body].join("\r\n"))
+      return yield* Effect.callback<string>((resume) => {
+        let text = ""
+        socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk))
+        socket.once("close", () => resume(Effect.succeed(text)))
+      })
+    })
+  )
+
 describe("the key of a request", () => {
   it.live(
     "A01, defect 26: no, malformed, unknown, expired, revoked and deactivated keys are one and the same 401",
@@ -111,17 +127,7 @@ describe("the key of a request", () => {
     Effect.gen(function* () {
       const hub = yield* TestHub.make()
       const [ada, bo] = [Redacted.value(hub.ada.key), Redacted.value(hub.bo.key)]
-      const answerTo = Effect.fnUntraced(function* (...keys: ReadonlyArray<string>) {
-        const socket = yield* RudeClients.socketTo(new URL(hub.url).origin)
-        const body = initialize()
-        const lines = ["POST /mcp HTTP/1.1", "host: 127.0.0.1", "connection: close", "content-type: application/json"]
-        socket.write([...lines, ...keys, `content-length: ${body.length}`, "", body].join("\r\n"))
-        return yield* Effect.callback<string>((resume) => {
-          let text = ""
-          socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk))
-          socket.once("close", () => resume(Effect.succeed(text)))
-        })
-      })
+      const answerTo = (...keys: ReadonlyArray<string>) => initialized(hub.url, keys)
       for (const [one, other] of [
         [ada, bo],
         [bo, ada]
@@ -132,10 +138,46 @@ describe("the key of a request", () => {
         ]) {
           const text = yield* answerTo(...lines)
           assert.match(text, /^HTTP\/1.1 400 [^]*"conflicting_keys"/)
+          assert.match(text, /two different MCPHub keys, twice in (Authorization|x-mcphub-key); remove one of them/)
           assert.notMatch(text, /mcp-session-id/i)
         }
       }
       assert.match(yield* answerTo(`Authorization: Bearer ${ada}`), /^HTTP\/1.1 200 /)
+    })
+  )
+
+  it.live("field B3: stands in a header that comes twice, and what a proxy has put beside it is nobody's key", () =>
+    Effect.gen(function* () {
+      const hub = yield* TestHub.make()
+      const [ada, bo] = [Redacted.value(hub.ada.key), Redacted.value(hub.bo.key)]
+      for (const key of [ada, bo]) {
+        const own = [`Authorization: Bearer ${key}`, `x-mcphub-key: ${key}`]
+        const foreign = [
+          ["authorization: Basic cHJveHk6c2VjcmV0", "X-McpHub-Key: secret-of-a-proxy"],
+          ["authorization: Bearer eyJhbGciOiJub25lIn0.e30.", "X-McpHub-Key: ghp_0123456789"],
+          ['authorization: Digest username="a", realm="b", nonce="c"', "X-McpHub-Key: a, b"]
+        ]
+        for (const others of foreign) {
+          for (const at of [0, 1]) {
+            for (const lines of [
+              [own[at]!, others[at]!],
+              [others[at]!, own[at]!],
+              [`${own[at]!}, ${others[at]!.replace(/^[^:]*: /, "")}`],
+              [own[at]!, ...others]
+            ]) {
+              const text = yield* initialized(hub.url, lines)
+              assert.match(text, /^HTTP\/1.1 200 /, lines.join(" | ").replaceAll(key, "…"))
+              assert.notInclude(text, "secret-of-a-proxy")
+            }
+          }
+        }
+      }
+      const beside = yield* initialized(hub.url, [`authorization: Bearer ${ada}`, `x-mcphub-key: ${bo}`])
+      assert.match(beside, /"conflicting_keys"/)
+      assert.include(beside, "in Authorization and in x-mcphub-key; remove one of them")
+      assert.match(yield* initialized(hub.url, [`Authorization: Bearer ${ada}, Bearer ${bo}`]), /"conflicting_keys"/)
+      assert.match(yield* initialized(hub.url, [`x-mcphub-key: ${ada},${bo}`]), /"conflicting_keys"/)
+      assert.match(yield* initialized(hub.url, [`Authorization: Bearer ${ada},${bo}`]), /^HTTP\/1.1 401 /)
     })
   )
 
