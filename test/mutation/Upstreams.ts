@@ -383,6 +383,20 @@ export const upstreamRules: ReadonlyArray<Mutation> = [
     tests: ["test/actors/upstream/era/UpstreamEra.test.ts"]
   },
   {
+    wrong: "every list waits for a server that is being tried again",
+    file: "src/actors/catalog/ListPatience.ts",
+    find: "if (!isWaitedFor) return tooLate(known)",
+    replace: "",
+    tests: [listing]
+  },
+  {
+    wrong: "a list waits as long as ever for a server that has failed its user lately",
+    file: "src/actors/catalog/ListPatience.ts",
+    find: "known === undefined ? listTimeout : Math.min(listTimeout, secondPatience)",
+    replace: "listTimeout",
+    tests: [listing]
+  },
+  {
     wrong: "sessions share what is known of a server's lists",
     file: lists,
     find: "const own = new Map<string, Own>()",

@@ -17,23 +17,28 @@ import type { UnusableItem } from "../../domain/protocol/json/ListItems.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
-import { timeoutAwake } from "../../domain/AwakeTimeout.ts"
 import { Retained } from "../limits/Retained.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
-import type { UpstreamError, UpstreamUnavailable } from "../../domain/requests/UpstreamErrors.ts"
+import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
 import { ChildPlaces } from "../upstream/guards/ChildPlaces.ts"
 import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
+import { UpstreamBreakers } from "../upstream/guards/UpstreamBreakers.ts"
 import { UpstreamHealth } from "../upstream/guards/UpstreamHealth.ts"
 import { UpstreamPauses } from "../upstream/guards/UpstreamPauses.ts"
 import { type Items, KeptList } from "./KeptList.ts"
 import * as KnownHere from "./KnownHere.ts"
 import { type Introduction, isOver, type KnownServer, KnownServers, type Watcher } from "./KnownServers.ts"
 import { announcedLife, lifeFor, unannouncedLife } from "./ListLife.ts"
-import { fetchAll, late, tellOfUnusable } from "./ListPages.ts"
+import { fetchAll, tellOfUnusable } from "./ListPages.ts"
+import * as ListPatience from "./ListPatience.ts"
+import * as UnwellServers from "./UnwellServers.ts"
 
 export interface ServerLists {
-  /** One server's items, at the latest after the list limit; a later answer still fills the cache and is announced. */
+  /**
+   * One server's items, at the latest after the list limit, or sooner of a server that was unwell lately; a later answer
+   * still fills the cache and is announced.
+   */
   readonly get: (server: string, kind: ListKind, context: CallContext) => Effect.Effect<Items, UpstreamError>
   /** The same for a call, which waits as long as its server's own start may take; the limit is for the list alone. */
   readonly getForCall: (server: string, kind: ListKind, context: CallContext) => Effect.Effect<Items, UpstreamError>
@@ -104,6 +109,7 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
   const inFlight = yield* ServerPlaces
   const retained = yield* Retained
   const knowledge = yield* KnownServers
+  const breakers = yield* UpstreamBreakers
   const { userId } = principal()
   const own = new Map<string, Own>()
   /** Lists that are shown without a connection, from what is known. */
@@ -116,6 +122,10 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
   const spoken = new Map<string, Era>()
   /** In the session's scope: a list is wanted even when its caller stops waiting. */
   const fetching = SingleFlight.make<string, Items, UpstreamError>(session)
+  const unwell = UnwellServers.make({
+    stands: (server) => links.standing(server) !== undefined,
+    failing: (server) => breakers.failing(userId, server)
+  })
   /** Lists somebody was answered without: their arrival is announced, once. */
   const owed = new Set<string>()
 
@@ -186,6 +196,7 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
       giveBack(key)
     }
     list.drop()
+    unwell.listed(server, kind)
     if (kind === "tools") health.tools(server, read.items.size)
     yield* tellOfUnusable(health, server, kind, read.unusable)
     if (owed.delete(key)) announce(kind)
@@ -274,45 +285,55 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
       : Effect.succeed(items)
   }
 
-  const get: ServerLists["get"] = (server, kind, context) =>
+  const patience = ListPatience.make({
+    listTimeout: hub.listTimeout,
+    unwell,
+    isUnderWay: (server, kind) =>
+      fetching.has(keyOf(server, kind)) || (links.standing(server) === undefined && new Set(links.linked()).has(server))
+  })
+
+  const inTime = (
+    server: string,
+    kind: ListKind,
+    context: CallContext,
+    isForCall: boolean
+  ): Effect.Effect<Items, UpstreamError> =>
     Effect.suspend((): Effect.Effect<Items, UpstreamError> => {
       const key = keyOf(server, kind)
       const mine = own.get(key)
       if (mine !== undefined && now() < mine.freshUntil) return Effect.succeed(mine.list.read.items)
       const recalled = mine === undefined ? recall(server, kind, context) : undefined
       if (recalled !== undefined) return recalled
-      const refusal = (patience: number) => {
+      const refusal = (ms: number) => {
         const config = settings.current().mcpServers[server]
-        return config === undefined ? undefined : pauses.refusal({ server, config, context }, patience)
+        return config === undefined ? undefined : pauses.refusal({ server, config, context }, ms)
       }
-      const without = (error: Effect.Effect<never, UpstreamUnavailable>) => {
+      const tooLate = (isMissing: UpstreamError): Effect.Effect<Items, UpstreamError> => {
+        const latest = own.get(key)
+        // It may have come in this very moment, to this session or to another.
+        if (latest !== mine && latest !== undefined) return Effect.succeed(latest.list.read.items)
+        if (latest === undefined) {
+          const known = recall(server, kind, context)
+          if (known !== undefined) return known
+        }
         owed.add(key)
-        return error
+        return latest === undefined ? Effect.fail(isMissing) : Effect.succeed(keepEarlier(key, latest, isMissing))
       }
-      return Effect.flatMap(begin(server, kind, context), (answer) => {
-        // Nobody waits in vain for a server that is not asked in time.
-        const refused = refusal(hub.listTimeout)
-        if (refused !== undefined) return without(refused)
-        const tooLate = Effect.suspend(() => {
-          const latest = own.get(key)
-          // It may have come in this very moment, to this session or to another.
-          if (latest !== mine && latest !== undefined) return Effect.succeed(latest.list.read.items)
-          const isMissing = refusal(0) ?? late(server, kind, hub.listTimeout)
-          if (latest === undefined) return recall(server, kind, context) ?? without(isMissing)
-          owed.add(key)
-          return Effect.succeed(keepEarlier(key, latest, isMissing))
-        })
-        return answer.pipe(timeoutAwake(hub.listTimeout, () => tooLate))
-      })
+      const owe = (): void => void owed.add(key)
+      return patience.inTime({ server, kind, isForCall, refusal, owe, tooLate }, begin(server, kind, context))
     })
+
+  const get: ServerLists["get"] = (server, kind, context) => inTime(server, kind, context, false)
 
   const getForCall: ServerLists["getForCall"] = (server, kind, context) =>
     Effect.suspend((): Effect.Effect<Items, UpstreamError> => {
       const config = settings.current().mcpServers[server]
       const isAtHand = atHand(keyOf(server, kind)) !== undefined || here.find(server)?.list(kind) !== undefined
-      if (config === undefined || isAtHand || links.standing(server) !== undefined) return get(server, kind, context)
+      if (config === undefined || isAtHand || links.standing(server) !== undefined) {
+        return inTime(server, kind, context, true)
+      }
       const reached = inFlight.within({ server, config, context }, links.get(server, context))
-      return Effect.andThen(reached, get(server, kind, context))
+      return Effect.andThen(reached, inTime(server, kind, context, true))
     })
 
   const failed: ServerLists["failed"] = (server, error, context) => {
@@ -360,6 +381,7 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
     opened: (connection, context) =>
       Effect.suspend(() => {
         const { era, info, server } = connection
+        unwell.reached(server)
         const by = here.by(server, context.principal)
         if (by === undefined) return Effect.void
         const known = knowledge.learn(by, { era, info })
@@ -377,6 +399,7 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
     failed,
     forget: (server) => {
       closed(server)
+      unwell.forget(server)
       for (const kind of listKinds) giveBack(keyOf(server, kind))
     }
   } satisfies ServerLists

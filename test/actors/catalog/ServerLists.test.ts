@@ -368,3 +368,98 @@ describe("a list that comes late", () => {
     }).pipe(Effect.scoped)
   )
 })
+
+describe("a server that has failed lately", () => {
+  it.effect(
+    "field A10: holds up no list while it is being asked, and one for a moment when it is asked again; the other user waits",
+    () =>
+      Effect.gen(function* () {
+        const one = yield* holding()
+        const hub = yield* upstreams({ notes: { url: one.url } }, { listTimeout: 5_000, requestTimeout: 30_000 })
+        const [ada, bo] = [yield* hub.session("ada"), yield* hub.session("bo")]
+        const first = yield* Effect.forkChild(Effect.flip(ada.list("notes")))
+        yield* one.arrived
+        yield* TestClock.adjust(5_000)
+        const late = yield* Fiber.join(first)
+        assert.include(late.message, "tools/list within 5000 ms")
+        // The clock stands still: whoever waited would wait for ever.
+        assert.strictEqual(yield* Effect.flip(ada.list("notes")), late)
+        const bos = yield* Effect.forkChild(bo.list("notes"))
+        ;(yield* one.arrived).result(tools("of-bo"))
+        assert.deepStrictEqual(names(yield* Fiber.join(bos)), ["of-bo"])
+        assert.strictEqual(one.calls("tools/list").length, 2)
+
+        yield* TestClock.adjust(25_000)
+        const again = yield* Effect.forkChild(Effect.flip(ada.list("notes")))
+        const call = yield* one.arrived
+        yield* TestClock.adjust(999)
+        assert.isUndefined(again.pollUnsafe())
+        yield* TestClock.adjust(1)
+        assert.include((yield* Fiber.join(again)).message, "tools/list")
+        call.result(tools("a"))
+        yield* ada.nextAnnounced
+        assert.deepStrictEqual(names(yield* ada.list("notes")), ["a"])
+        assert.deepStrictEqual(bo.announced, [])
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect("field A10: holds up none of its lists once it could not be reached, and a call as long as ever", () =>
+    Effect.gen(function* () {
+      const held = yield* Queue.unbounded<ScriptedCall>()
+      const one = yield* server(
+        {},
+        {
+          initialize: (call) => void Queue.offerUnsafe(held, call),
+          "tools/list": (call) => call.result(tools("a")),
+          "prompts/list": (call) => call.result({ prompts: [{ name: "p" }] })
+        }
+      )
+      const hub = yield* upstreams({ notes: { url: one.url } }, { listTimeout: 5_000, initTimeout: 20_000 })
+      const [ada, bo] = [yield* hub.session("ada"), yield* hub.session("bo")]
+      const first = yield* Effect.forkChild(Effect.flip(ada.list("notes")))
+      const opening = yield* Queue.take(held)
+      yield* TestClock.adjust(5_000)
+      const late = yield* Fiber.join(first)
+      for (const kind of ["tools", "prompts", "resources"] as const) {
+        assert.strictEqual(yield* Effect.flip(ada.list("notes", kind)), late)
+      }
+      const calling = yield* Effect.forkChild(ada.listForCall("notes"), { startImmediately: true })
+      const bos = yield* Effect.forkChild(bo.list("notes"), { startImmediately: true })
+      const ofBo = yield* Queue.take(held)
+      assert.isUndefined(calling.pollUnsafe())
+      for (const call of [opening, ofBo]) {
+        call.result({
+          protocolVersion: "2025-11-25",
+          capabilities: { tools: {}, prompts: {} },
+          serverInfo: { name: "lists", version: "1" }
+        })
+      }
+      assert.deepStrictEqual(names(yield* Fiber.join(calling)), ["a"])
+      assert.deepStrictEqual(names(yield* Fiber.join(bos)), ["a"])
+      assert.deepStrictEqual(names(yield* ada.list("notes", "prompts")), ["p"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "field A10: holds up the first list of the user's next session for a moment, and the other user's as ever",
+    () =>
+      Effect.gen(function* () {
+        const held = yield* Queue.unbounded<ScriptedCall>()
+        const one = yield* server({}, { initialize: (call) => void Queue.offerUnsafe(held, call) })
+        const hub = yield* upstreams({ notes: { url: one.url } }, { listTimeout: 5_000, initTimeout: 4_000 })
+        const waited = Effect.fnUntraced(function* (user: "ada" | "bo", ms: number) {
+          const session = yield* hub.session(user)
+          const listing = yield* Effect.forkChild(Effect.flip(session.list("notes")))
+          yield* Queue.take(held)
+          yield* TestClock.adjust(ms - 1)
+          assert.isUndefined(listing.pollUnsafe(), user)
+          yield* TestClock.adjust(1)
+          return (yield* Fiber.join(listing)).message
+        })
+        const first = yield* waited("ada", 4_000)
+        assert.include(first, "within 4000 ms")
+        assert.include(yield* waited("ada", 1_000), "within 4000 ms")
+        assert.include(yield* waited("bo", 4_000), "within 4000 ms")
+      }).pipe(Effect.scoped)
+  )
+})

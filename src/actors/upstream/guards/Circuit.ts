@@ -129,6 +129,11 @@ export class Circuit {
     this.hangs = false
   }
 
+  /** Why the latest attempt failed, lately and with no success since. */
+  get failing(): string | undefined {
+    return !this.isProven && this.recent(this.failures).length > 0 ? this.reason : undefined
+  }
+
   view(): CircuitView | undefined {
     if (this.retryAt === undefined) return undefined
     const retryAfterMs = Math.ceil(this.remaining())

@@ -43,6 +43,8 @@ export class UpstreamBreakers extends Context.Service<
     ) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
     /** The user's circuit toward a server, unless it is closed. */
     readonly view: (userId: UserId, server: string) => CircuitView | undefined
+    /** Why the user's latest attempt at a server failed, lately and with no success since. */
+    readonly failing: (userId: UserId, server: string) => string | undefined
     /** For how many users the circuit toward a server is not closed. */
     readonly paused: (server: string) => number
     /** Something of the user's that servers see has changed, e.g. a token: what failed before may work now. */
@@ -207,6 +209,7 @@ const make = Effect.gen(function* () {
   return UpstreamBreakers.of({
     guard,
     view: (userId, server) => find(userId, server)?.view(),
+    failing: (userId, server) => find(userId, server)?.failing,
     paused: (server) => [...circuits.values()].filter((servers) => servers.get(server)?.view() !== undefined).length,
     forget: (userId) => void circuits.delete(userId),
     reset: (server, userId) => {

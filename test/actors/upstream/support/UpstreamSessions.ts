@@ -120,6 +120,7 @@ export const upstreams = Effect.fnUntraced(function* (servers: Servers, config: 
       /** Calls back whenever a list becomes another one. */
       onListChange: (tell: () => void) => void changes.push(tell),
       list: (server: string, kind: ListKind = "tools") => Effect.suspend(() => lists.get(server, kind, context())),
+      listForCall: (server: string) => Effect.suspend(() => lists.getForCall(server, "tools", context())),
       /** Bytes that the lists of all of the user's sessions take. */
       listBytes: () => retained.heldBy(userId).lists,
       /** What servers sent on no call's stream, or beside a list. */
