@@ -173,8 +173,11 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
     }
 
     function timeOut(request: RunningRequest, timeoutMs: number): void {
-      const message = `No answer within ${timeoutMs} ms, so the request was cancelled; raise the server's options.timeout or REQUEST_TIMEOUT if it needs longer`
-      const error = new RequestTimeout({ requestId: request.requestId, timeoutMs, message })
+      const { requestId, server } = request
+      const [who, whose] =
+        server === undefined ? ["No answer", "the server's"] : [`No answer of server ${server}`, "its"]
+      const message = `${who} within ${timeoutMs} ms, so the request was cancelled; raise ${whose} options.timeout or REQUEST_TIMEOUT if it needs longer`
+      const error = new RequestTimeout({ requestId, timeoutMs, server, message })
       stop(request, "timedOut", error)
     }
 

@@ -13,6 +13,8 @@ export type EndReason = "cancelled" | "sessionClosed"
 export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
   requestId: RequestId,
   timeoutMs: Schema.Number,
+  /** The one that was asked, where it was one. */
+  server: Schema.optional(Schema.String),
   message: Schema.String
 }) {}
 

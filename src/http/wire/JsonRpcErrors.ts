@@ -21,7 +21,7 @@ export const toErrorObject = (error: RequestError, requestId: RequestId | undefi
     requestId: requestId ?? null,
     retryable,
     origin,
-    ...("server" in error ? { server: error.server } : {}),
+    ...("server" in error && error.server !== undefined ? { server: error.server } : {}),
     ...("retryAfterMs" in error && error.retryAfterMs !== undefined ? { retryAfterMs: error.retryAfterMs } : {}),
     ...("missing" in error ? { missing: error.missing } : {}),
     ...("phase" in error ? { phase: error.phase } : {}),

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { RequestTracker } from "../../../../src/actors/requests/RequestTracker.ts"
 import type { ServerConfig } from "../../../../src/domain/servers/ServerConfig.ts"
 import type * as Hub from "../../../../src/Hub.ts"
-import { TestHub } from "../../../../src/testkit/index.ts"
+import { ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
 import * as LateResponses from "../../../support/LateResponses.ts"
 import { holdingUpstream } from "../../support/HoldingUpstream.ts"
 
@@ -19,6 +19,34 @@ const start = Effect.fnUntraced(function* (server: Partial<ServerConfig> = {}, r
 })
 
 describe("a request without an answer", () => {
+  it.effect("field D12: names the one server that was asked, and none where it waited for several", () =>
+    Effect.gen(function* () {
+      const { arrived, upstream } = yield* holdingUpstream()
+      const silent = { "tools/list": () => {} }
+      const other = yield* ScriptedHttpUpstream.make({ methods: silent })
+      const hub = yield* TestHub.make({
+        servers: { files: { url: upstream.url }, other: { url: other.url } },
+        config: { listTimeout: 60_000 }
+      })
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "files-hold", arguments: {} } }
+      const asked = yield* Effect.forkChild(Effect.flatMap(ada.open(call), (answer) => answer.rest))
+      const listed = yield* Effect.forkChild(
+        Effect.flatMap(bo.open({ jsonrpc: "2.0", id: 1, method: "tools/list", params: {} }), (answer) => answer.rest)
+      )
+      yield* Queue.take(arrived)
+      yield* other.await(({ body }) => body?.method === "tools/list")
+      yield* TestClock.adjust("30 seconds")
+      const [one] = (yield* Fiber.join(asked)) as ReadonlyArray<any>
+      assert.match(one.error.message, /^No answer of server files within 30000 ms, .* raise its options\.timeout/)
+      assert.strictEqual(one.error.data.server, "files")
+      const [several] = (yield* Fiber.join(listed)) as ReadonlyArray<any>
+      assert.deepInclude(several.error, { code: 1408 })
+      assert.match(several.error.message, /^No answer within 30000 ms/)
+      assert.notProperty(several.error.data, "server")
+    })
+  )
+
   it.effect("R5, B01, defect 6: ends at 30 s exactly, its upstream is told, and the hub goes on for everyone", () =>
     Effect.gen(function* () {
       const { ada, bo, hold, pending, tracker, upstream } = yield* start()
@@ -28,7 +56,7 @@ describe("a request without an answer", () => {
       yield* TestClock.adjust("1 millis")
       const { error } = yield* waiting.answer
       assert.strictEqual(error.code, 1408)
-      assert.deepInclude(error.data, { kind: "timeout", origin: "hub" })
+      assert.deepInclude(error.data, { kind: "timeout", origin: "hub", server: "files" })
       assert.include(error.data.requestId, "tools/call")
       const told = yield* upstream.await(({ body }) => body?.method === "notifications/cancelled")
       assert.strictEqual(told.body!.params!["requestId"], waiting.call.id)
