@@ -66,8 +66,11 @@ inFolder("field D2: each of three places alone says what is wrong with servers a
     const doctor = yield* mcphub(["doctor"], { cwd })
     assert.strictEqual(doctor.code, 2)
     assert.match(doctor.stdout, /^FAIL {2}server gone: refused: Server gone refused the connection/m)
-    assert.match(doctor.stdout, /^warn {2}server gone: down for ada, for \d+ s: /m)
-    assert.match(doctor.stdout, /^warn {2}server denies: unauthorized for ada, for \d+ s: .*HTTP 401/m)
+    assert.match(doctor.stdout, /^warn {2}server gone: down for ada, for \d+ s, last tried \d+ s ago/m)
+    assert.match(
+      doctor.stdout,
+      /^warn {2}server denies: unauthorized for ada, for \d+ s, last tried \d+ s ago: .*HTTP 401/m
+    )
     assert.match(doctor.stdout, /^ok {4}disk: [\d.]+ MiB left/m)
     assert.notMatch(doctor.stdout, / for bo,/)
     assert.notInclude(log + metrics + doctor.stdout, "canary")

@@ -1,4 +1,4 @@
-/** What one session finds in `KnownServers`, by the name of the server, and hears of while it lives. */
+/** A session's view of `KnownServers`, by the name of the server, and hears of while it lives. */
 import { Effect } from "effect"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"

@@ -164,7 +164,11 @@ export class UpstreamConnector extends Context.Service<
 
       /** What the end of a request says of its server. Requests of clients that time out are seen by the tracker. */
       const told = (asking: Asking, call: UpstreamCall, exit: Exit.Exit<unknown, UpstreamError>, tookMs: number) => {
-        if (Exit.isSuccess(exit)) return states.troubled.count === 0 ? undefined : states.answered(asking)
+        if (Exit.isSuccess(exit)) {
+          if (states.troubled.count === 0) return
+          breakers.answered(asking)
+          return states.answered(asking)
+        }
         const error = Exit.findErrorOption(exit)
         if (Option.isNone(error)) {
           if (call.own !== true || tookMs < listTimeout) return
@@ -172,8 +176,12 @@ export class UpstreamConnector extends Context.Service<
           return states.changed(asking, "hung", `Server ${asking.server} did not answer ${call.method} within ${ms} ms`)
         }
         if (isUnauthorized(error.value)) states.changed(asking, "unauthorized", error.value.message)
-        else if (isAway(error.value)) states.changed(asking, "down", error.value.message)
-        else if (error.value._tag === "UpstreamErrorResponse") states.answered(asking)
+        else if (isAway(error.value)) {
+          // The circuit breaker tells of its own pause.
+          if (breakers.view(asking.context.principal.userId, asking.server) !== undefined) return
+          states.changed(asking, "down", error.value.message)
+          breakers.absent(asking, error.value.message)
+        } else if (error.value._tag === "UpstreamErrorResponse") states.answered(asking)
       }
 
       /** One request, sent now, for `mcp.client.operation.duration`, whoever calls. */
@@ -202,7 +210,7 @@ export class UpstreamConnector extends Context.Service<
             if (call.own === true || isSpread(call.method)) share.charge(call.context.principal.userId, "server", 1)
             const asking = { server: connection.server, config, context: call.context }
             const sent = Effect.suspend(() =>
-              pauses.respect(asking, call.method, () => measured(asking, connection, call))
+              pauses.respect(asking, call.method, () => breakers.ask(asking, measured(asking, connection, call)))
             )
             return call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
           },

@@ -184,19 +184,27 @@ const isTrouble = (kind: string): boolean =>
   (kind.startsWith("upstream_") && kind !== "upstream_error")
 
 /** What a running hub has lately seen of a server, which a single connection of one's own does not show. */
-const seenFindings = ({ errors, name, troubles }: ServerView): ReadonlyArray<Finding> => [
-  ...troubles.slice(0, 5).map(({ forMs, reason, state, username }) => {
+const seenFindings = ({ errors, name, troubles }: ServerView): ReadonlyArray<Finding> => {
+  // A restart is what an operator has asked for.
+  const noticed = troubles.filter(({ state }) => state !== "restarting")
+  const told = noticed.slice(0, 5).map(({ forMs, reason, retryMs, state, triedMs, username }) => {
     const who = username === null ? "all users" : username
-    return warn(`server ${name}`, `${state} for ${who}, for ${seconds(forMs)}: ${reason ?? "no reason known"}`)
-  }),
-  ...(troubles.length <= 5 ? [] : [warn(`server ${name}`, `and for ${troubles.length - 5} more users`)]),
-  ...errors
-    .filter(({ agoMs, kind }) => agoMs < recentMs && isTrouble(kind))
-    .map(({ agoMs, count, kind }) => {
-      const what = `${count} request${count === 1 ? "" : "s"} ended with ${kind}`
-      return warn(`server ${name}`, `${what} since the hub's start, the last ${seconds(agoMs)} ago`)
-    })
-]
+    const again = retryMs === null ? "" : `, left alone for ${seconds(retryMs)} more`
+    const since = `for ${seconds(forMs)}, last tried ${seconds(triedMs)} ago${again}`
+    return warn(`server ${name}`, `${state} for ${who}, ${since}: ${reason ?? "no reason known"}`)
+  })
+  const more = noticed.length - told.length
+  return [
+    ...told,
+    ...(more === 0 ? [] : [warn(`server ${name}`, `and for ${more} more users`)]),
+    ...errors
+      .filter(({ agoMs, kind }) => agoMs < recentMs && isTrouble(kind))
+      .map(({ agoMs, count, kind }) => {
+        const what = `${count} request${count === 1 ? "" : "s"} ended with ${kind}`
+        return warn(`server ${name}`, `${what} since the hub's start, the last ${seconds(agoMs)} ago`)
+      })
+  ]
+}
 
 const serverFindings = Effect.fnUntraced(function* (admin: Admin) {
   const servers = yield* admin.serverList()

@@ -19,9 +19,17 @@ const ownKey = Config.option(Config.Redacted("MCPHUB_KEY")).pipe(
   Effect.orDie
 )
 
+const age = (ms: number): string => (ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`)
+
 /** The users for whom a server does not work, as far as they fit. */
 const troubled = (troubles: ServerView["troubles"]): string => {
-  const named = troubles.slice(0, 3).map(({ state, username }) => `${username ?? "all"} ${state}`)
+  const named = troubles.slice(0, 3).map(({ forMs, retryMs, state, triedMs, username }) => {
+    const since =
+      state === "paused" && retryMs !== null
+        ? `until ${new Date(Date.now() + retryMs).toISOString().slice(11, 19)}Z`
+        : `for ${age(forMs)}`
+    return `${username ?? "all"} ${state} ${since} (tried ${age(triedMs)} ago)`
+  })
   const more = troubles.length - named.length
   return named.length === 0 ? "-" : `${named.join(", ")}${more === 0 ? "" : ` and ${more} more`}`
 }

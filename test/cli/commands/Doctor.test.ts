@@ -21,7 +21,7 @@ const only =
 const withoutTimes = (servers: ReadonlyArray<any>) =>
   servers.map((one) => ({
     ...one,
-    troubles: one.troubles.map((trouble: any) => ({ ...trouble, forMs: 0 })),
+    troubles: one.troubles.map((trouble: any) => ({ ...trouble, forMs: 0, triedMs: 0, retryMs: 0 })),
     errors: []
   }))
 

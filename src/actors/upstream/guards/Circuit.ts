@@ -7,6 +7,10 @@ import { Deferred, Effect } from "effect"
 /** So many failures within the window open the circuit. */
 const limit = 5
 const windowMs = 60_000
+/** Failures in a row count for longer: a server that is seldom asked fails seldom. */
+const inARowMs = 10 * 60_000
+/** Requests that find nobody there count once in this time, however many are sent at once. */
+const absenceMs = 1_000
 /** No more than `limit` failing attempts start within this time. */
 const spanMs = 10_000
 const firstPauseMs = 1_000
@@ -42,9 +46,12 @@ export class Circuit {
   private readonly options: CircuitOptions
   private failures: Array<number> = []
   private losses: Array<Loss> = []
+  private absences: Array<number> = []
   private timeouts: Array<number> = []
   /** The latest requests have timed out. */
   hangs = false
+  /** It was opened by requests over connections that stand, so these wait as well. */
+  isAbsent = false
   /** When the next attempt may be made; undefined while closed. */
   private retryAt: number | undefined
   private pauseMs = firstPauseMs
@@ -71,7 +78,7 @@ export class Circuit {
   /** How many attempts may be under way: before one has succeeded no more than may fail. */
   private places(): number {
     if (this.retryAt !== undefined) return 1
-    return this.isProven ? Number.POSITIVE_INFINITY : Math.max(1, limit - this.recent(this.failures).length)
+    return this.isProven ? Number.POSITIVE_INFINITY : Math.max(1, limit - this.recent(this.failures, inARowMs).length)
   }
 
   /** Milliseconds until the next attempt; 0 when it may be made. */
@@ -83,6 +90,7 @@ export class Circuit {
     this.running--
     this.retryAt = undefined
     this.isProven = true
+    this.isAbsent = false
     this.failures = []
     this.answered()
     this.tell()
@@ -92,7 +100,7 @@ export class Circuit {
     this.running--
     this.isProven = false
     this.reason = reason
-    this.failures = [...this.recent(this.failures), startedAt]
+    this.failures = [...this.recent(this.failures, inARowMs), startedAt]
     // A failed probe opens the circuit again; what began before it opened tells nothing new.
     const isProbe = this.retryAt !== undefined && startedAt >= this.retryAt
     if (isProbe || (this.retryAt === undefined && this.failures.length >= limit)) this.open(this.failures)
@@ -115,6 +123,17 @@ export class Circuit {
     this.open(this.losses.map(({ at }) => at))
   }
 
+  /** Nobody was there for a request over a connection that stands. */
+  absent(reason: string): void {
+    const now = this.options.now()
+    if (this.retryAt !== undefined || now - (this.absences.at(-1) ?? Number.NEGATIVE_INFINITY) < absenceMs) return
+    this.absences = [...this.recent(this.absences, inARowMs), now]
+    if (this.absences.length < limit) return
+    this.reason = reason
+    this.isAbsent = true
+    this.open([])
+  }
+
   timedOut(reason: string): void {
     this.timeouts = [...this.recent(this.timeouts), this.options.now()]
     this.hangs = true
@@ -126,6 +145,7 @@ export class Circuit {
   /** A call was answered: it hangs no more. */
   answered(): void {
     this.timeouts = []
+    this.absences = []
     this.hangs = false
   }
 
@@ -142,13 +162,15 @@ export class Circuit {
 
   /** Nothing is remembered here that could matter any more. */
   isSpent(): boolean {
-    const latest = Math.max(0, ...this.failures, ...this.timeouts, ...this.losses.map(({ at }) => at))
-    return this.running === 0 && this.options.now() - Math.max(latest, this.retryAt ?? 0) > windowMs
+    const inARow = Math.max(0, ...this.failures, ...this.absences)
+    const latest = Math.max(0, ...this.timeouts, ...this.losses.map(({ at }) => at), this.retryAt ?? 0)
+    const now = this.options.now()
+    return this.running === 0 && now - latest > windowMs && now - inARow > inARowMs
   }
 
-  private recent(times: ReadonlyArray<number>): Array<number> {
+  private recent(times: ReadonlyArray<number>, within = windowMs): Array<number> {
     const now = this.options.now()
-    return times.filter((at) => now - at < windowMs)
+    return times.filter((at) => now - at < within)
   }
 
   private open(attempts: ReadonlyArray<number>): void {

@@ -39,6 +39,10 @@ export interface UserState {
   readonly reason: string | undefined
   /** Milliseconds since it began. */
   readonly forMs: number
+  /** Milliseconds since the server was last tried, or a request to it ended. */
+  readonly triedMs: number
+  /** Milliseconds for which the server is left alone. */
+  readonly retryMs: number | undefined
 }
 
 interface Seen {
@@ -47,8 +51,15 @@ interface Seen {
   state: ServerState | undefined
   reason: string | undefined
   since: number
+  triedAt: number
+  retryAt: number
   loggedAt: number
   connections: number
+}
+
+interface More {
+  readonly retryAfterMs?: number | null
+  readonly connectMs?: number
 }
 
 /** A state that keeps being reached for ever new reasons is told again this often. */
@@ -111,7 +122,8 @@ const make = Effect.gen(function* () {
     const known = users.get(key)
     if (known !== undefined) return known
     const { userId, username } = isShared ? { userId: undefined, username: undefined } : principal
-    const fresh = { state: undefined, reason: undefined, since: now(), loggedAt: Number.NEGATIVE_INFINITY }
+    const never = Number.NEGATIVE_INFINITY
+    const fresh = { state: undefined, reason: undefined, since: now(), triedAt: now(), retryAt: never, loggedAt: never }
     const seen: Seen = { userId, username, ...fresh, connections: 0 }
     users.set(key, seen)
     return seen
@@ -126,10 +138,13 @@ const make = Effect.gen(function* () {
     runFork(Effect.annotateLogs(line, { server, ...who, state, was: was ?? null, reason: reason ?? null, ...more }))
   }
 
-  const enter = (server: string, seen: Seen, state: ServerState, reason?: string, more: object = {}): void => {
+  const enter = (server: string, seen: Seen, state: ServerState, reason?: string, more: More = {}): void => {
     const was = seen.state
     const said = reason === undefined ? undefined : excerpt(reason, longestReason)
     const moment = now()
+    // A restart is no attempt; a pause begins with one that failed.
+    if (state !== "restarting") seen.triedAt = moment
+    seen.retryAt = moment + (more.retryAfterMs ?? 0)
     const isSame = was === state
     if (!isSame) seen.since = moment
     const isNews = !isSame || (seen.reason !== said && moment - seen.loggedAt >= retellMs)
@@ -148,6 +163,7 @@ const make = Effect.gen(function* () {
     ({ record: { server, userId } }) => {
       if (server === undefined) return
       const seen = find(server, userId)
+      if (seen !== undefined) seen.triedAt = now()
       // Of a server that is paused or down more is known.
       if (seen?.state === "up") enter(server, seen, "hung", `Server ${server} does not answer in time`)
     },
@@ -198,7 +214,7 @@ const make = Effect.gen(function* () {
     troubled,
     answered: ({ context, server }) => {
       const seen = find(server, context.principal.userId)
-      if (seen !== undefined && isTroubled(seen)) enter(server, seen, "up")
+      if (seen !== undefined && (isTroubled(seen) || seen.state === "trying")) enter(server, seen, "up")
     },
     count: (server, state) => {
       let users = 0
@@ -207,12 +223,14 @@ const make = Effect.gen(function* () {
     },
     all: () =>
       [...byServer].flatMap(([server, users]) =>
-        [...users.values()].filter(holds).map(({ reason, since, state, username }): UserState => ({
+        [...users.values()].filter(holds).map(({ reason, retryAt, since, state, triedAt, username }): UserState => ({
           server,
           username,
           state: state!,
           reason,
-          forMs: now() - since
+          forMs: now() - since,
+          triedMs: now() - triedAt,
+          retryMs: retryAt > now() ? Math.ceil(retryAt - now()) : undefined
         }))
       )
   })

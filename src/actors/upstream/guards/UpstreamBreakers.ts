@@ -2,22 +2,24 @@
  * The circuit breaker of each user toward each upstream server: a server that keeps failing is left alone for a growing
  * while, then tried by one connection whose fate decides for all that wait.
  *
- * Counted are connections that cannot be made, connections that end by themselves or lose their session soon and
- * often, and calls that time out in a row. Five within a minute open the circuit; no more than five failing connections
- * within ten seconds is what that guarantees, however many sessions ask. What ends once in each of a user's sessions, as
+ * Counted are connections that cannot be made, requests over one that stands which find nobody there, connections that
+ * end by themselves or lose their session soon and often, and calls that time out in a row. Five open the circuit: within
+ * a minute, or within ten where none was good in between. No more than five failing connections within ten seconds is
+ * what that guarantees, however many sessions ask. What ends once in each of a user's sessions, as
  * when a server restarts, counts as one. Per user, because what breaks for one (a token, an account) works for another.
  *
  * Used by `UpstreamConnector`; read by sessions, `server ls` and metrics.
  */
-import { Clock, Context, Effect, Exit, Layer, Random, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Option, Random, Scope } from "effect"
 import type { SessionId, UserId } from "../../../domain/Ids.ts"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { HubMetrics } from "../../observing/HubMetrics.ts"
 import { type EndedRequest, RequestTracker } from "../../requests/RequestTracker.ts"
 import { Circuit, type CircuitView } from "./Circuit.ts"
-import { ServerStates } from "./ServerStates.ts"
+import { type Concerning, ServerStates } from "./ServerStates.ts"
 import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
 import {
+  isAway,
   isHeldBack,
   isOfServer,
   type UpstreamError,
@@ -41,6 +43,14 @@ export class UpstreamBreakers extends Context.Service<
       options: ConnectOptions,
       open: Open
     ) => Effect.Effect<UpstreamConnection, UpstreamError, Scope.Scope>
+    /**
+     * Sends a request over a connection that stands. It is refused only where such requests have found nobody there: then
+     * one at a time tries.
+     */
+    readonly ask: <A>(asking: Concerning, send: Effect.Effect<A, UpstreamError>) => Effect.Effect<A, UpstreamError>
+    /** A request over a connection that stands found nobody there. */
+    readonly absent: (asking: Concerning, reason: string) => void
+    readonly answered: (asking: Concerning) => void
     /** The user's circuit toward a server, unless it is closed. */
     readonly view: (userId: UserId, server: string) => CircuitView | undefined
     /** Why the user's latest attempt at a server failed, lately and with no success since. */
@@ -165,6 +175,27 @@ const make = Effect.gen(function* () {
     return connection
   })
 
+  const ask: UpstreamBreakers["Service"]["ask"] = (asking, send) =>
+    Effect.suspend(() => {
+      const circuit = find(asking.context.principal.userId, asking.server)
+      if (circuit?.isAbsent !== true) return send
+      const tried = Effect.suspend(() => {
+        const startedAt = now()
+        return Effect.onExit(send, (exit) =>
+          Effect.sync(() => {
+            const error = Exit.findErrorOption(exit)
+            if (Option.isSome(error) && isAway(error.value)) return circuit.failed(startedAt, error.value.message)
+            const isThere =
+              Exit.isSuccess(exit) || (Option.isSome(error) && error.value._tag === "UpstreamErrorResponse")
+            if (!isThere) return circuit.abandoned()
+            circuit.succeeded()
+            states.answered(asking)
+          })
+        )
+      })
+      return Effect.andThen(admitted(asking.server, circuit), tried)
+    })
+
   const onAnswered = ({ record: { server, userId } }: EndedRequest): void => {
     const circuit = server === undefined ? undefined : find(userId, server)
     if (circuit?.hangs === true) circuit.answered()
@@ -208,6 +239,9 @@ const make = Effect.gen(function* () {
 
   return UpstreamBreakers.of({
     guard,
+    ask,
+    absent: ({ context, server }, reason) => find(context.principal.userId, server)?.absent(reason),
+    answered: ({ context, server }) => find(context.principal.userId, server)?.answered(),
     view: (userId, server) => find(userId, server)?.view(),
     failing: (userId, server) => find(userId, server)?.failing,
     paused: (server) => [...circuits.values()].filter((servers) => servers.get(server)?.view() !== undefined).length,

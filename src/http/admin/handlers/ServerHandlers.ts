@@ -148,7 +148,7 @@ export const ServerHandlers = ServerOperations.toLayer(
     return ServerOperations.of({
       serverList: () =>
         Effect.map(health.status, (all) => {
-          const troubles = states.all().filter(({ state }) => state !== "up" && state !== "restarting")
+          const troubles = states.all().filter(({ state }) => state !== "up")
           return all.map((one) => ({
             name: one.name,
             type: one.type,
@@ -158,8 +158,10 @@ export const ServerHandlers = ServerOperations.toLayer(
             connections: one.connections,
             paused: breakers.paused(one.name),
             tools: one.tools ?? null,
-            troubles: troubles.flatMap(({ forMs, reason, server, state, username }) =>
-              server === one.name ? [{ username: username ?? null, state, reason: reason ?? null, forMs }] : []
+            troubles: troubles.flatMap(({ reason, retryMs, server, username, ...trouble }) =>
+              server === one.name
+                ? [{ ...trouble, username: username ?? null, reason: reason ?? null, retryMs: retryMs ?? null }]
+                : []
             ),
             errors: figures.errors(one.name),
             oddities: one.oddities

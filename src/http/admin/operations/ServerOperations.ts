@@ -23,7 +23,11 @@ export const ServerView = Schema.Struct({
       username: Schema.NullOr(Schema.String),
       state: Schema.String,
       reason: Schema.NullOr(Schema.String),
-      forMs: Schema.Number
+      forMs: Schema.Number,
+      /** Since it was last tried; a state lasts until the next attempt shows another. */
+      triedMs: Schema.Number,
+      /** Until it is tried again at the earliest. */
+      retryMs: Schema.NullOr(Schema.Number)
     })
   ),
   /** Of what requests to it have failed, by kind, since the start. */

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { HubMetrics } from "../../../../src/actors/observing/HubMetrics.ts"
 import { RequestTracker } from "../../../../src/actors/requests/RequestTracker.ts"
 import { StdioChildren } from "../../../../src/actors/upstream/stdio/StdioChildren.ts"
+import { ServerStates } from "../../../../src/actors/upstream/guards/ServerStates.ts"
 import { UpstreamBreakers } from "../../../../src/actors/upstream/guards/UpstreamBreakers.ts"
 import type { ScriptedCall } from "../../../../src/testkit/ScriptedCall.ts"
 import { ScriptedHttpUpstream } from "../../../../src/testkit/ScriptedHttpUpstream.ts"
@@ -94,6 +95,28 @@ describe("the circuit of a user toward a server", () => {
         assert.isAbove(paused.retryAfterMs!, 0)
       }).pipe(Effect.scoped, Effect.provide(logger))
     }
+  )
+
+  it.effect(
+    "field D13: opens after five starts in a row that failed, however seldom somebody asks, and not for bo",
+    () =>
+      Effect.gen(function* () {
+        const { adas, bo, breakers, connects, hub } = yield* refusingAda(1)
+        const states = Context.get(hub.services, ServerStates)
+        for (const n of numbers(5)) {
+          assert.isUndefined(breakers.view(userId("ada"), "notes"), `after ${n} failures`)
+          yield* Effect.flip(adas[0]!.get("notes"))
+          if (n < 4) yield* TestClock.adjust("90 seconds")
+        }
+        assert.strictEqual(connects(), 5)
+        assert.strictEqual(breakers.view(userId("ada"), "notes")?.state, "open")
+        const [paused] = states.all()
+        assert.deepInclude(paused, { server: "notes", state: "paused", triedMs: 0 })
+        assert.isAbove(paused!.retryMs!, 0)
+        assert.include(paused!.reason, "HTTP 500")
+        yield* bo.get("notes")
+        assert.isUndefined(breakers.view(userId("bo"), "notes"))
+      }).pipe(Effect.scoped)
   )
 
   it.effect("B04: is half open after its pause: one tries, all others wait for what becomes of it", () =>

@@ -1,8 +1,10 @@
 /** What an operator reads of a server's state in the log: a line for a change, for the user it changed for, and no more. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Context, Effect, Exit, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { AuditTrail } from "../../../../src/actors/observing/AuditTrail.ts"
 import { HubMetrics } from "../../../../src/actors/observing/HubMetrics.ts"
+import { ServerStates } from "../../../../src/actors/upstream/guards/ServerStates.ts"
 import { AuditLog } from "../../../../src/domain/records/AuditLog.ts"
 import { type HubUser, ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
 import { config } from "../../../../src/testkit/ScriptedStdioUpstream.ts"
@@ -66,6 +68,42 @@ describe("the state of a server for a user", () => {
       yield* until(["ada: up", "bo: up", "ada: down"])
       assert.match(lines[2]!.reason!, /refused the connection/)
       assert.deepStrictEqual([yield* users("up"), yield* users("down")], [1, 1])
+    })
+  )
+
+  it.effect("field D13: is paused once five requests in a row found nobody, and up with the first that finds it", () =>
+    Effect.gen(function* () {
+      const life = yield* Scope.make()
+      const upstream = yield* Scope.provide(ScriptedHttpUpstream.make({ sessions: false }), life)
+      const { hub, lines } = yield* observed({ servers: { files: { url: upstream.url } } })
+      const states = Context.get(hub.services, ServerStates)
+      const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
+      for (const client of [ada, bo]) yield* client.callTool("files-echo", { text: 1 })
+      yield* Scope.close(life, Exit.void)
+      const fails = Effect.flip(ada.callTool("files-echo", {}))
+      const ofAda = () => states.all().find(({ username }) => username === "ada")!
+      for (let n = 0; n < 4; n++) {
+        // What fails together counts once.
+        const errors = yield* Effect.all([fails, fails, fails], { concurrency: "unbounded" })
+        assert.deepStrictEqual([...new Set(errors.map(({ code }) => code))], [1503])
+        assert.strictEqual(ofAda().state, "down")
+        yield* TestClock.adjust("1 second")
+      }
+      yield* fails
+      assert.strictEqual(ofAda().state, "paused")
+      assert.isAbove(ofAda().retryMs!, 0)
+      assert.match(ofAda().reason!, /refused the connection/)
+      const again = yield* ScriptedHttpUpstream.make({ sessions: false, port: Number(new URL(upstream.url).port) })
+      const refused = yield* fails
+      assert.include(refused.message, "It has failed too often to be tried again at once")
+      assert.lengthOf(again.calls("tools/call"), 0)
+      // Bo has asked for nothing meanwhile, and nothing is held back from him.
+      assert.deepStrictEqual(yield* bo.callTool("files-echo", { text: 2 }), { text: 2 })
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* ada.callTool("files-echo", { text: 3 }), { text: 3 })
+      assert.strictEqual(ofAda().state, "up")
+      const said = lines.filter(({ user }) => user === "ada").map(({ state }) => state)
+      assert.deepStrictEqual(said, ["up", "down", "paused", "trying", "up"])
     })
   )
 
