@@ -1,4 +1,4 @@
-/** A session's view of `KnownServers`, by the name of the server, and hears of while it lives. */
+/** `KnownServers` for one session: what it finds there by the name of a server, and what it hears of while it lives. */
 import { Effect } from "effect"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
