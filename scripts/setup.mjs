@@ -51,7 +51,7 @@ function install(root) {
 /** What to do, by what npm or Deno wrote. */
 export function remedyFor(written) {
   if (/SELF_SIGNED_CERT|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)|UnknownIssuer|unable to get local issuer/.test(written)) {
-    return "the registry has a certificate of an authority that is not known here; if it is your company's, set NODE_EXTRA_CA_CERTS (npm) or DENO_CERT (Deno) to a file with it and run the command again"
+    return "the registry has a certificate of an authority that is not known here; if it is your company's, set NODE_EXTRA_CA_CERTS to a file with its certificate (PEM) and run the command again"
   }
   if (/\b407\b|Proxy Authentication/i.test(written)) {
     return "the proxy wants a login: set HTTPS_PROXY=http://user:password@host:port and run the command again"

@@ -10,7 +10,19 @@ import * as OwnAuthority from "../support/OwnAuthority.ts"
 const host = "mcp.company.example"
 const keys = { ada: `mcphub_${"a".repeat(64)}`, bo: `mcphub_${"b".repeat(64)}` }
 
-const start = Effect.fnUntraced(function* (trusts: boolean, scheme: "http" | "https" = "http") {
+/** The variables that running.md names, for an authority whose certificate is this file. */
+const waysToTrust = {
+  nothing: () => ({}),
+  NODE_EXTRA_CA_CERTS: (ca: string) => ({ NODE_EXTRA_CA_CERTS: ca }),
+  ...("Deno" in globalThis
+    ? {
+        DENO_CERT: (ca: string) => ({ DENO_CERT: ca }),
+        DENO_TLS_CA_STORE: (ca: string) => ({ DENO_TLS_CA_STORE: "system", SSL_CERT_FILE: ca })
+      }
+    : { NODE_USE_SYSTEM_CA: (ca: string) => ({ NODE_USE_SYSTEM_CA: "1", SSL_CERT_FILE: ca }) })
+}
+
+const start = Effect.fnUntraced(function* (trust: keyof typeof waysToTrust, scheme: "http" | "https" = "http") {
   const folder = yield* HubProcess.folder
   const { ca, ...identity } = OwnAuthority.certificates(folder, host)
   const upstream = yield* ScriptedHttpUpstream.make()
@@ -27,7 +39,7 @@ const start = Effect.fnUntraced(function* (trusts: boolean, scheme: "http" | "ht
       // Deno itself would ask the proxy for its newest version.
       DENO_NO_UPDATE_CHECK: "1",
       HTTPS_PROXY: `${scheme}://hub:canary@localhost:${proxyPort}`,
-      ...(trusts ? { NODE_EXTRA_CA_CERTS: ca } : {})
+      ...waysToTrust[trust](ca)
     }
   })
   const call = (who: keyof typeof keys) =>
@@ -48,7 +60,7 @@ describe("a hub in a company's network", () => {
       `field C8: trusts the company's authority when told, through its ${scheme} proxy, which sees nothing of a user`,
       () =>
         Effect.gen(function* () {
-          const { call, hub, proxy, upstream } = yield* start(true, scheme)
+          const { call, hub, proxy, upstream } = yield* start("NODE_EXTRA_CA_CERTS", scheme)
           for (const who of ["ada", "bo"] as const) {
             assert.deepStrictEqual((yield* call(who))["result"].structuredContent, { of: who })
           }
@@ -63,9 +75,25 @@ describe("a hub in a company's network", () => {
     )
   }
 
+  it.live("field C8: trusts it by each variable that the documents name", () =>
+    Effect.gen(function* () {
+      const names = Object.keys(waysToTrust).filter((name) => name !== "nothing" && name !== "NODE_EXTRA_CA_CERTS")
+      for (const name of names as ReadonlyArray<keyof typeof waysToTrust>) {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const { call } = yield* start(name)
+            for (const who of ["ada", "bo"] as const) {
+              assert.deepStrictEqual((yield* call(who))["result"]?.structuredContent, { of: who }, name)
+            }
+          })
+        )
+      }
+    })
+  )
+
   it.live("field C8: says to everybody, and in its log, how to trust an authority that it does not know", () =>
     Effect.gen(function* () {
-      const { call, hub, upstream } = yield* start(false)
+      const { call, hub, upstream } = yield* start("nothing")
       for (const who of ["ada", "bo"] as const) {
         const { error } = yield* call(who)
         assert.deepInclude(error.data, { kind: "upstream_unavailable", server: "far" })
