@@ -14,8 +14,9 @@ import type { ServerTestView, ServerView } from "../../http/admin/operations/Ser
 import { isFull, leastBytes, mebibytes, roomOf } from "../database/DiskRoom.ts"
 import { cannotBeWritten } from "../database/WholeFile.ts"
 import { databaseFile } from "../database/SqliteFile.ts"
-import { readSettingsDocument } from "../workspace/SettingsDocument.ts"
-import { currentWorkspace, type Workspace } from "../workspace/Workspace.ts"
+import { readSettingsDocument, type SettingsDocument } from "../workspace/SettingsDocument.ts"
+import { currentWorkspace } from "../workspace/Workspace.ts"
+import { unknownTools } from "./GroupTools.ts"
 import { endingIn } from "./KeyCommand.ts"
 import type { Admin } from "../../http/admin/operations/AdminOperations.ts"
 
@@ -37,9 +38,7 @@ const fail = finding("fail")
 /** A larger difference between the clocks makes keys expire early or late, and signatures fail. */
 const maxClockMs = 5_000
 
-const settingsFindings = Effect.fnUntraced(function* (workspace: Workspace) {
-  const file = workspace.settingsFile
-  const document = yield* readSettingsDocument(workspace)
+const settingsFindings = (file: string, document: SettingsDocument): ReadonlyArray<Finding> => {
   if (!document.exists && document.problems.length > 0) {
     return document.problems.map((one) => fail("settings", one.reason))
   }
@@ -57,7 +56,7 @@ const settingsFindings = Effect.fnUntraced(function* (workspace: Workspace) {
     return document.problems.map((one) => fail("settings", `${one.path || file}: ${one.reason}`, `correct ${file}`))
   }
   return [ok("settings", `${file}, ${Object.keys(document.value?.mcpServers ?? {}).length} servers`), ...warnings]
-})
+}
 
 const diskFinding = (dataDir: string): Finding => {
   try {
@@ -133,11 +132,7 @@ const serverFinding = (server: ServerTestView): Finding => {
     case "disabled":
       return ok(check, "switched off")
     case "needs-credential":
-      return warn(
-        check,
-        server.reason ?? "needs a user's token",
-        `try it as a user: MCPHUB_KEY=… mcphub server test ${server.name}`
-      )
+      return warn(check, server.reason ?? "needs a user's token", `mcphub server test ${server.name}`)
     case "failed":
       return fail(
         check,
@@ -206,18 +201,32 @@ const seenFindings = ({ errors, name, troubles }: ServerView): ReadonlyArray<Fin
   ]
 }
 
-const serverFindings = Effect.fnUntraced(function* (admin: Admin) {
+/** Of a handful; the rest are of the same kind. */
+const mostNamed = 5
+
+const serverFindings = Effect.fnUntraced(function* (
+  admin: Admin,
+  settings: SettingsValue | undefined,
+  separator: string
+) {
   const servers = yield* admin.serverList()
   const tested = yield* Effect.forEach(
     servers,
-    (server) =>
-      Effect.map(admin.serverTest({ name: server.name, key: null }), (test) => [
-        serverFinding(test),
-        ...seenFindings(server)
-      ]),
+    (server) => Effect.map(admin.serverTest({ name: server.name, key: null }), (test) => ({ server, test })),
     { concurrency: 4 }
   )
-  return tested.flat()
+  const tests = tested.map(({ test }) => test)
+  const unknown = unknownTools(settings, yield* admin.groupList({ user: null }), tests, separator)
+  return [
+    ...tested.flatMap(({ server, test }) => [serverFinding(test), ...seenFindings(server)]),
+    ...unknown.map(({ group, tools }) =>
+      warn(
+        "groups",
+        `${group} lists tools that its servers do not have: ${tools.slice(0, mostNamed).join(", ")}`,
+        "correct the names; `mcphub server tools NAME` lists them"
+      )
+    )
+  ]
 })
 
 const isolationFindings = (admin: Admin) =>
@@ -255,7 +264,9 @@ export const examine = Effect.gen(function* () {
     config._tag === "Success"
       ? [ok("environment", "every variable is good")]
       : [fail("environment", config.failure.message, "correct or unset the variable")]
-  const settings = yield* settingsFindings(workspace)
+  const document = yield* readSettingsDocument(workspace)
+  const settings = settingsFindings(workspace.settingsFile, document)
+  const separator = config._tag === "Success" ? config.success.nameSeparator : defaults.nameSeparator
   const running = yield* Effect.mapError(find(workspace.dataDir), asCliFailure)
   const hub = Option.isSome(running)
     ? [yield* healthFinding(running.value.mcpUrl)]
@@ -278,7 +289,7 @@ export const examine = Effect.gen(function* () {
         // A running hub goes on with the last good settings.
         if (!areSettingsUsable && Option.isNone(running)) return [...database, ...keys, ...seals]
         const isolation = yield* isolationFindings(admin).pipe(orFinding("isolation"))
-        const servers = yield* serverFindings(admin).pipe(orFinding("servers"))
+        const servers = yield* serverFindings(admin, document.value, separator).pipe(orFinding("servers"))
         return [...database, ...keys, ...seals, ...isolation, ...servers]
       }),
     standIns

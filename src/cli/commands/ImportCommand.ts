@@ -143,7 +143,8 @@ export const ImportCommand = Command.make(
       )
     }
     const done = dryRun ? "would be" : names.length === 1 ? "is" : "are"
-    yield* print({ ok, from, file: source, settingsFile, dryRun, problems, warnings, servers: names }, () =>
+    const loads = ok && unset.length === 0
+    yield* print({ ok, loads, from, file: source, settingsFile, dryRun, problems, warnings, servers: names }, () =>
       [
         ...problems.map((one) => `problem  ${source}: ${one.path}: ${one.reason}`),
         ...warnings.map((one) => `warning  ${source}: ${one.path}: ${one.reason}`),
@@ -153,6 +154,13 @@ export const ImportCommand = Command.make(
       ].join("\n")
     )
     if (!ok) return yield* new CheckFailed()
+    const missing = [...new Set(unset.map(({ reason }) => reason))]
+    if (missing.length > 0) {
+      const verb = dryRun ? "would reject" : "rejects"
+      yield* Console.error(
+        `A hub without these variables ${verb} ${settingsFile} as a whole, and keeps the settings it has: ${missing.join("; ")}`
+      )
+    }
     if (dryRun) return
     if (isFirst)
       yield* Console.error(`${settingsFile} is new: the hub's sample server is gone, as the file does not name it`)

@@ -17,7 +17,8 @@ const ownFiles = [
   "jwt-secret",
   "hub.json",
   "db.lock",
-  "database"
+  "database",
+  "settings-file"
 ]
 
 /** Everything for group and others. */

@@ -131,3 +131,28 @@ inFolder("field D11: are found each by itself: bad settings and a bad variable f
     })
   })
 )
+
+inFolder("field D15: names tools in groups that no server has, where the lists are known", (cwd) =>
+  Effect.gen(function* () {
+    const open = yield* ScriptedHttpUpstream.make({ sessions: false })
+    const groups = [
+      { name: "dev", servers: ["open"], tools: ["echo", "open-whoami", "ehco"] },
+      { name: "part", servers: [{ name: "open", tools: ["whomai"] }] },
+      { name: "unsure", servers: ["open", "gone"], tools: ["perhaps"] }
+    ]
+    const mcpServers = { open: { url: open.url }, gone: { url: "http://127.0.0.1:1/mcp" } }
+    writeFileSync(join(cwd, "mcp_settings.json"), JSON.stringify({ mcpServers, groups }))
+    yield* json(["user", "add", "ada"], { cwd })
+    yield* json(["group", "create", "work", "--user", "ada", "--server", "open", "--tool", "echoo"], { cwd })
+    const { stdout } = yield* mcphub(["doctor", "--json"], { cwd })
+    const found = JSON.parse(stdout).checks.filter(({ check }: any) => check === "groups")
+    assert.deepStrictEqual(
+      found.map(({ detail, level }: any) => [level, detail]),
+      [
+        ["warn", 'group "dev" of the settings lists tools that its servers do not have: ehco'],
+        ["warn", 'group "part" of the settings lists tools that its servers do not have: whomai'],
+        ["warn", 'group "work" of ada lists tools that its servers do not have: echoo']
+      ]
+    )
+  })
+)

@@ -117,7 +117,7 @@ describe("field C1: import", () => {
   )
 
   inFolder(
-    "warns of variables that are set only where the hub is started, in what is imported and what is there",
+    "field D14: warns of variables that are set only where the hub is started, and says that the hub rejects the file until then",
     (cwd) =>
       Effect.gen(function* () {
         const first = put(cwd, "one.json", {
@@ -126,6 +126,18 @@ describe("field C1: import", () => {
         const warned = yield* mcphub(["import", "--from", "claude", first], { cwd })
         assert.strictEqual(warned.code, 0, warned.stdout)
         assert.match(warned.stdout, /^warning {2}.*one\.json: mcpServers\.one\.env\.A: .*ONLY_ELSEWHERE is not set/m)
+        // The hub rejects the whole file until then: it says so, and is right.
+        const file = join(cwd, "mcp_settings.json")
+        assert.include(warned.stderr, `A hub without these variables rejects ${file} as a whole`)
+        assert.match(warned.stderr, /: The environment variable ONLY_ELSEWHERE is not set; set it, or write \$\{/)
+        assert.strictEqual((yield* mcphub(["config", "check"], { cwd })).code, 2)
+        const set = { ONLY_ELSEWHERE: "x" }
+        assert.strictEqual((yield* program(["config", "check"], { cwd, env: set })).code, 0)
+        const told = yield* mcphub(["import", "--from", "claude", "--replace", "--json", first], { cwd })
+        assert.isFalse(JSON.parse(told.stdout).loads)
+        const there = yield* program(["import", "--from", "claude", "--replace", "--json", first], { cwd, env: set })
+        assert.isTrue(JSON.parse(there.stdout).loads)
+        assert.notInclude(there.stderr, "without these variables")
         const second = put(cwd, "two.json", { mcpServers: { two: { command: "tool" } } })
         const done = yield* mcphub(["import", "--from", "claude", second], { cwd })
         assert.strictEqual(done.code, 0, done.stderr)

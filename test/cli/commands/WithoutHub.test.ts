@@ -99,6 +99,39 @@ describe("without a running hub", () => {
     })
   )
 
+  inFolder("field D15: the last admin stays, an ended key is not active, and advice is given once", (cwd) =>
+    Effect.gen(function* () {
+      const github = { url: "http://127.0.0.1:9/mcp", headers: { Authorization: "Bearer ${USER_GITHUB_TOKEN}" } }
+      writeFileSync(join(cwd, "mcp_settings.json"), JSON.stringify({ mcpServers: { github } }))
+      const day = 86_400_000
+      const ended = { name: "old", key: someKey("d"), expiresAt: new Date(Date.now() - day).toISOString() }
+      const users = [
+        { username: "root", admin: true, keys: [ended, { name: "new", key: someKey("e") }] },
+        { username: "bo" }
+      ]
+      writeFileSync(join(cwd, "users.json"), JSON.stringify({ users }))
+      assert.strictEqual((yield* mcphub(["provision", join(cwd, "users.json")], { cwd })).code, 0)
+
+      const list = yield* mcphub(["key", "ls"], { cwd })
+      assert.match(list.stdout, /^root +old +no +/m)
+      assert.match(list.stdout, /^root +new +yes +/m)
+
+      for (const verb of ["rm", "disable"]) {
+        const refused = yield* mcphub(["user", verb, "root"], { cwd })
+        assert.strictEqual(refused.code, 1)
+        assert.include(refused.stderr, "root is the only active admin of this hub; make another one first")
+      }
+      assert.strictEqual((yield* mcphub(["user", "add", "second", "--admin"], { cwd })).code, 0)
+      assert.strictEqual((yield* mcphub(["user", "disable", "second"], { cwd })).code, 0)
+      assert.strictEqual((yield* mcphub(["user", "rm", "root"], { cwd })).code, 1, "one who is disabled does not count")
+      assert.strictEqual((yield* mcphub(["user", "enable", "second"], { cwd })).code, 0)
+      assert.strictEqual((yield* mcphub(["user", "rm", "root"], { cwd })).code, 0)
+
+      const doctor = (yield* mcphub(["doctor"], { cwd })).stdout
+      assert.lengthOf(doctor.match(/MCPHUB_KEY/g) ?? [], 1)
+    })
+  )
+
   inFolder("what needs a running hub ends with 3 and says how to start one", (cwd) =>
     Effect.gen(function* () {
       const text = yield* program(["session", "ls"], { cwd })

@@ -32,6 +32,7 @@ describe("a copy of a data folder", () => {
       for (const one of [hub, second]) {
         assert.strictEqual((yield* post(one, key, "s", { id: 1, method: "ping" })).status, 200)
       }
+      yield* json(["user", "add", "other", "--admin", "--data", copy], { cwd })
       yield* json(["user", "disable", "admin", "--data", copy], { cwd })
       assert.strictEqual((yield* post(second, key, "s", { id: 2, method: "ping" })).status, 401)
       assert.strictEqual((yield* post(hub, key, "s", { id: 2, method: "ping" })).status, 200)

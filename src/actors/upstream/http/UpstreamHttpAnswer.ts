@@ -90,7 +90,13 @@ const refused = (
 ): Effect.Effect<never, UpstreamError> =>
   Effect.flatMap(wire.scrubber(pending.call.context), (scrubber) => {
     const words = typeof body === "string" ? shortened(scrubber.text(wordsIn(body))) : ""
-    return Effect.fail(statusError(server, head.status, retryAfterMs(head), words))
+    return Effect.fail(
+      statusError(server, head.status, {
+        retryAfterMs: retryAfterMs(head),
+        sentCredentials: wire.sentCredentials,
+        words
+      })
+    )
   })
 
 /** Finds the answer in a whole body, or says what the body is instead: follows the server's name. */

@@ -74,10 +74,21 @@ export const connectionGone = (server: string): UpstreamUnavailable =>
     message: `The connection to server ${server} has ended; call again to open a new one`
   })
 
-const statusMessage = (status: number, words: string): string => {
+/** What is known of a request that was refused, besides the status. */
+interface Refused {
+  readonly retryAfterMs: number | undefined
+  readonly sentCredentials: boolean
+  /** The server's own, scrubbed. */
+  readonly words?: string
+}
+
+const statusMessage = (status: number, { sentCredentials, words = "" }: Refused): string => {
   const says = words === "" ? "" : `; it says: ${words}`
-  if (status === 401)
-    return "asks for credentials it was not given (HTTP 401); set or renew the service token it needs" + says
+  if (status === 401) {
+    return sentCredentials
+      ? `does not know the credentials that were sent (HTTP 401): they are wrong or have ended; renew the service token${says}`
+      : `asks for credentials, and none were sent (HTTP 401); set the service token it needs, and name it in the server's headers${says}`
+  }
   if (status === 403)
     return "refuses these credentials (HTTP 403); check what the service token is allowed to do" + says
   if (status === 404 || status === 405) {
@@ -90,12 +101,8 @@ const statusMessage = (status: number, words: string): string => {
  * A response whose status is the answer, with the server's own words where it gave any. 429 and 503 say that the request
  * was not taken.
  */
-export const statusError = (
-  server: string,
-  status: number,
-  retryAfterMs: number | undefined,
-  words = ""
-): UpstreamUnavailable | UpstreamFailed => {
+export const statusError = (server: string, status: number, refused: Refused): UpstreamUnavailable | UpstreamFailed => {
+  const { retryAfterMs, words = "" } = refused
   if (status === 429 || status === 503) {
     return new UpstreamUnavailable({
       server,
@@ -116,6 +123,6 @@ export const statusError = (
     server,
     reason: status === 401 || status === 403 ? "unauthorized" : "status",
     phase: "headers",
-    message: `Server ${server} ${statusMessage(status, words)}`
+    message: `Server ${server} ${statusMessage(status, refused)}`
   })
 }

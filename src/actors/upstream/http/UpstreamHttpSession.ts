@@ -106,7 +106,12 @@ export const make = Effect.fnUntraced(function* (
   const accepted: UpstreamHttpSession["accepted"] = ({ head }) => {
     if (head.status < 300) return Effect.void
     if (head.status === 404 && wire.sessionId !== undefined) return Effect.fail(sessionLost(server))
-    return Effect.fail(statusError(server, head.status, retryAfterMs(head)))
+    return Effect.fail(
+      statusError(server, head.status, {
+        retryAfterMs: retryAfterMs(head),
+        sentCredentials: wire.sentCredentials
+      })
+    )
   }
 
   const initialize = Effect.fnUntraced(function* (by: CallContext): Effect.fn.Return<void, UpstreamError> {

@@ -62,6 +62,8 @@ export interface UpstreamHttpWire {
   sessionId: string | undefined
   /** The revision in use; what the client wants until the upstream has answered. */
   protocolVersion: string
+  /** The latest request had a header that looks like a credential, or a user's own value in its address. */
+  sentCredentials: boolean
   /** `initialize` has been answered: requests carry the revision. */
   initialized: boolean
 }
@@ -85,6 +87,9 @@ const roleOf = (name: string): HeaderRole => {
   return reserved.has(lower) || lower.startsWith("mcp-param-") ? "left-out" : "sent"
 }
 
+/** By the name: what a header's value is for, the hub cannot know. */
+const credential = /authorization|token|key|secret|cookie|password/i
+
 /** More than any server needs; a server that keeps inventing names does not grow the jar. */
 const maxCookies = 50
 
@@ -103,6 +108,7 @@ export const make = Effect.fnUntraced(function* (
   const onNoise = options.onNoise ?? (() => {})
   const spend: ExchangeRequest["spend"] = (payer, units, goOn) => share.spend(payer, "answer", units, goOn)
   const templated = config.url?.includes("${") === true
+  const hasOwnAddress = config.url?.includes("${USER_") === true
 
   const locate = (context: CallContext) =>
     Effect.flatMap(upstreamHeaders.url({ server, config, context, protocolVersion: wire.protocolVersion }), (url) =>
@@ -121,7 +127,9 @@ export const make = Effect.fnUntraced(function* (
     const list: Array<string> = []
     let cookie = ""
     let agent = false
+    wire.sentCredentials = hasOwnAddress
     for (const name in configured) {
+      if (credential.test(name)) wire.sentCredentials = true
       let role = roles.get(name)
       if (role === undefined) roles.set(name, (role = roleOf(name)))
       if (role === "left-out") continue
@@ -227,6 +235,7 @@ export const make = Effect.fnUntraced(function* (
     running: new Set(),
     sessionId: undefined,
     protocolVersion,
+    sentCredentials: false,
     initialized: false
   }
   const home = yield* locate(options.context)

@@ -15,7 +15,7 @@ const view =
     id: key.id,
     name: key.name,
     username: nameOf(key.userId),
-    isActive: key.isActive,
+    isActive: key.isActive && key.expiresAt > now,
     createdAt: iso(key.createdAt),
     expiresAt: iso(key.expiresAt),
     ending: keyEnding(key, now) ?? null,

@@ -6,7 +6,7 @@ import { foldersOfUser } from "../../../domain/context/UserFolders.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import type { User } from "../../../domain/identity/User.ts"
 import { Users } from "../../../domain/identity/Users.ts"
-import { asRefusal } from "../operations/OperationRefused.ts"
+import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { UserOperations, type UserView } from "../operations/UserOperations.ts"
 import { findUser, iso } from "./Lookup.ts"
 import { sessionEnds } from "./SessionEnds.ts"
@@ -28,6 +28,16 @@ export const UserHandlers = UserOperations.toLayer(
       const folder = dataFolder === undefined ? undefined : foldersOfUser(dataFolder, id)
       return folder !== undefined && existsSync(folder) ? folder : null
     }
+    const notTheLastAdmin = Effect.fnUntraced(function* ({ id, isActive, isAdmin, username }: User) {
+      if (!isAdmin || !isActive) return
+      const all = yield* users.list
+      if (all.some((one) => one.isAdmin && one.isActive && one.id !== id)) return
+      return yield* new OperationRefused({
+        kind: "LastAdmin",
+        exitCode: 1,
+        message: `${username} is the only active admin of this hub; make another one first: mcphub user add NAME --admin`
+      })
+    })
     return UserOperations.of({
       userAdd: ({ isAdmin, username }) => users.add({ username, isAdmin }).pipe(Effect.map(view), asRefusal),
       userList: () =>
@@ -37,6 +47,7 @@ export const UserHandlers = UserOperations.toLayer(
         ),
       userRemove: ({ user }) =>
         findUser(users, user).pipe(
+          Effect.tap(notTheLastAdmin),
           Effect.tap((found) => users.remove(found.id)),
           Effect.tap((found) => ends.ofUser(found.id)),
           Effect.map((found) => ({ ...view(found), files: filesOf(found.id) })),
@@ -44,6 +55,7 @@ export const UserHandlers = UserOperations.toLayer(
         ),
       userSetActive: ({ isActive, user }) =>
         findUser(users, user).pipe(
+          Effect.tap((found) => (isActive ? Effect.void : notTheLastAdmin(found))),
           Effect.flatMap((found) => users.setActive(found.id, isActive)),
           Effect.tap((user) => (user.isActive ? Effect.void : ends.ofUser(user.id))),
           Effect.map(view),

@@ -6,7 +6,7 @@ import { AuditTrail } from "../../../../src/actors/observing/AuditTrail.ts"
 import { HubMetrics } from "../../../../src/actors/observing/HubMetrics.ts"
 import { ServerStates } from "../../../../src/actors/upstream/guards/ServerStates.ts"
 import { AuditLog } from "../../../../src/domain/records/AuditLog.ts"
-import { type HubUser, ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
+import { type HubUser, type ScriptedCall, ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
 import { config } from "../../../../src/testkit/ScriptedStdioUpstream.ts"
 import { eventually } from "../../../support/Eventually.ts"
 import * as StateLines from "../../../support/StateLines.ts"
@@ -155,12 +155,33 @@ describe("the state of a server for a user", () => {
       }
       yield* bo.callTool("files-echo", {})
       yield* until(["ada: up", "bo: up", "ada: unauthorized"])
-      assert.match(lines[2]!.reason!, /HTTP 401/)
+      assert.match(lines[2]!.reason!, /does not know the credentials that were sent \(HTTP 401\)/)
       assert.notInclude(JSON.stringify(lines), "canary")
       assert.deepStrictEqual([yield* users("unauthorized"), yield* users("up")], [1, 1])
       refusing = undefined
       yield* ada.callTool("files-echo", {})
       yield* until(["ada: up", "bo: up", "ada: unauthorized", "ada: up"])
+    })
+  )
+
+  it.live("field D16: says of one that wants credentials whether some were sent, at the start and in a call", () =>
+    Effect.gen(function* () {
+      const { hub, lines } = yield* observed({})
+      for (const method of ["initialize", "tools/call"]) {
+        for (const headers of [{ "X-Api-Key": "canary-key" }, { "X-Team": "a" }]) {
+          const isSent = "X-Api-Key" in headers
+          const methods = { [method]: (call: ScriptedCall) => call.status(401) }
+          const server = yield* ScriptedHttpUpstream.make({ sessions: false, methods })
+          yield* hub.setSettings({ mcpServers: { files: { url: server.url, headers } } })
+          const ada = yield* hub.connect(hub.ada)
+          const { message } = yield* Effect.flip(ada.callTool("files-echo", {}))
+          const words = isSent
+            ? "does not know the credentials that were sent"
+            : "asks for credentials, and none were sent"
+          assert.include(message, `Server files ${words} (HTTP 401)`, `${method}, ${isSent}`)
+        }
+      }
+      assert.notInclude(JSON.stringify(lines), "canary")
     })
   )
 
