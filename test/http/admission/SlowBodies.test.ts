@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber } from "effect"
 import { BodyBytes } from "../../../src/actors/limits/BodyBytes.ts"
+import { Retained } from "../../../src/actors/limits/Retained.ts"
 import { ScriptedHttpUpstream, TestHub } from "../../../src/testkit/index.ts"
 import { eventually } from "../../support/Eventually.ts"
 import { begin, open, untilClosed } from "../support/HalfBodies.ts"
@@ -70,6 +71,32 @@ describe("a body that does not come to its end", () => {
       for (const socket of sockets) socket.destroy()
       yield* eventually(Effect.sync(bodies.held), (held) => held === 0, { every: "5 millis" })
       assert.deepStrictEqual(yield* ada.request("ping", { pad }), {})
+    })
+  )
+
+  it.live("A50: counts for its user as it grows, and for nobody once it has come", () =>
+    Effect.gen(function* () {
+      const { ada, hub } = yield* start()
+      const retained = Context.get(hub.services, Retained)
+      const held = Effect.sync(() => [hub.ada, hub.bo].map(({ user }) => retained.heldBy(user.id).bodies))
+      const becomes = (bytes: number) =>
+        Effect.map(
+          eventually(held, ([adas]) => adas === bytes, { every: "5 millis" }),
+          (now) => assert.deepStrictEqual(now, [bytes, 0])
+        )
+      const message = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "ping", params: { pad: "x".repeat(50_000) } })
+      const parts = [message.slice(0, 20_000), message.slice(20_000, 45_000), message.slice(45_000)] as const
+      const socket = yield* open(hub.url, begin(ada.headers, message.length - parts[0].length, parts[0]))
+      yield* becomes(20_000)
+      socket.write(parts[1])
+      yield* becomes(45_000)
+      const answered = yield* Effect.forkChild(
+        Effect.callback<string>((resume) => void socket.once("data", (text) => resume(Effect.succeed(String(text))))),
+        { startImmediately: true }
+      )
+      socket.write(parts[2])
+      assert.match(yield* Fiber.join(answered), /^HTTP\/1.1 200 /)
+      yield* becomes(0)
     })
   )
 })
