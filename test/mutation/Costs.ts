@@ -58,7 +58,7 @@ export const costs: ReadonlyArray<Mutation> = [
     tests: [waiting]
   },
   {
-    wrong: "a body that waits for its turn counts for nobody",
+    wrong: "a batch that waits to be paid for counts for nobody",
     file: cost,
     find: "if (!room.hold(bytes)) return false",
     replace: "if (!room.hold(0)) return false",

@@ -3,6 +3,7 @@ import { Clock, Context, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { BodyBytes } from "../../../../src/actors/limits/BodyBytes.ts"
 import { FairShare } from "../../../../src/actors/limits/FairShare.ts"
+import { Retained } from "../../../../src/actors/limits/Retained.ts"
 import { HubKeys } from "../../../../src/domain/identity/HubKeys.ts"
 import type { HubConfigShape } from "../../../../src/domain/config/HubConfig.ts"
 import { faults, McpClient, RawHttp, ScriptedHttpUpstream, TestHub } from "../../../../src/testkit/index.ts"
@@ -289,6 +290,8 @@ describe("a user who asks for much", () => {
       const { bo, hub, settled, share, upstream } = yield* start()
       const ada = yield* hub.connect(hub.ada, { protocolVersion: "2025-03-26" })
       yield* ada.callTool("files-echo")
+      const retained = Context.get(hub.services, Retained)
+      const held = () => [hub.ada, hub.bo].map(({ user }) => retained.heldBy(user.id).bodies)
       const method = "notifications/roots/list_changed"
       const batch = Array.from({ length: 50 }, () => ({ jsonrpc: "2.0", method }))
       yield* TestClock.adjust("2 seconds")
@@ -302,9 +305,12 @@ describe("a user who asks for much", () => {
       yield* settled(1)
       for (let i = 0; i < 3; i++) assert.deepStrictEqual(yield* bo.callTool("files-echo", { i }), { i })
       assert.strictEqual(upstream.calls(method).length, 50)
+      // It is in its user's account while it waits.
+      assert.deepStrictEqual(held(), [JSON.stringify(batch).length, 0])
       yield* Effect.forkChild(Effect.forever(Effect.andThen(TestClock.adjust("1 second"), Effect.yieldNow)))
       for (const { status } of yield* Fiber.join(others)) assert.strictEqual(status, 202)
       assert.strictEqual(share.waiting(), 0)
+      assert.deepStrictEqual(held(), [0, 0])
     })
   )
 
