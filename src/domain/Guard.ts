@@ -32,16 +32,12 @@ export class Guard {
   private readonly owner: Owner
   /** The message of the log line. */
   protected readonly what: string = "A defect of the hub ended what it was called for"
-  private failed = false
+  hasFailed = false
 
   constructor(fork: Fork, owner: Owner, subject: Subject = {}) {
     this.fork = fork
     this.owner = owner
     this.subject = subject
-  }
-
-  get hasFailed(): boolean {
-    return this.failed
   }
 
   run<A>(step: (value: A) => void, value: A): void
@@ -105,8 +101,8 @@ export class Guard {
 
   /** Ends the owner. Once is enough, and nothing that happens to it afterwards is news. */
   fail(defect: unknown): void {
-    if (this.failed) return
-    this.failed = true
+    if (this.hasFailed) return
+    this.hasFailed = true
     try {
       this.fork(report(this.subject, defect, this.what))
     } finally {

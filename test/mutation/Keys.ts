@@ -198,7 +198,21 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a foreign Host or Origin is served",
     file: endpoint,
-    find: "if (!admitSite(request, reply, hub)) return",
+    find: "if (!isSameSite && !admitSite(request, reply, hub)) return",
+    replace: "",
+    tests: ["test/http/admission/Keys.test.ts"]
+  },
+  {
+    wrong: "a connection that was admitted once is admitted under every Host",
+    file: endpoint,
+    find: 'headers["host"] === peer.admittedHost',
+    replace: "peer.admittedHost !== undefined",
+    tests: ["test/http/admission/Keys.test.ts"]
+  },
+  {
+    wrong: "a page is admitted on a connection that was admitted without one",
+    file: endpoint,
+    find: 'headers["origin"] === undefined && ',
     replace: "",
     tests: ["test/http/admission/Keys.test.ts"]
   },

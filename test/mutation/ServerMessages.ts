@@ -99,8 +99,8 @@ export const serverMessages: ReadonlyArray<Mutation> = [
   {
     wrong: "an exception in a callback ends the process",
     file: "src/domain/Guard.ts",
-    find: "    this.failed = true\n",
-    replace: "    this.failed = true\n    if (this.failed) throw defect\n",
+    find: "    this.hasFailed = true\n",
+    replace: "    this.hasFailed = true\n    if (this.hasFailed) throw defect\n",
     tests: ["test/http/wire/Guard.test.ts"]
   },
   {

@@ -57,6 +57,8 @@ export type Admission = "runs" | "refused" | (() => void)
 export class FairShare extends Context.Service<
   FairShare,
   {
+    /** Whether the request may run at once. It is then as if it had been admitted, and is `ended` alike. */
+    readonly begin: (userId: UserId, isAwaited: boolean) => boolean
     /**
      * Runs the request now or when it is its turn. Each one that has run is `ended` once its answer has left; with
      * `isAwaited` false the answer comes elsewhere, and that it is the only one says nothing. `run` must not throw.
@@ -211,10 +213,10 @@ const make = Effect.fnUntraced(function* () {
     account.units = Math.min(account.units, Math.max(-most, account.units - units))
   }
 
-  const start = (account: Account, request: () => void): void => {
-    if (asksLittle(account, account.at)) heardOf(account, account.at)
+  /** A request of the account, counted up to now, runs from here on. */
+  const start = (account: Account): void => {
+    if (account.units >= little) heardOf(account, account.at)
     if (account.open++ === 0) busy++
-    request()
   }
 
   const mayRun = (account: Account, moment: number): boolean =>
@@ -282,19 +284,29 @@ const make = Effect.fnUntraced(function* () {
     if (isFirst) run(to === account.requests ? watch : watchSoon)
   }
 
+  const begin = (account: Account, isAwaited: boolean): boolean => {
+    const isOnlyOne = isAwaited && account.open === 0
+    if (account.requests.size > 0 || !(isOnlyOne || mayRun(account, account.at))) return false
+    charge(account, "request", 1)
+    start(account)
+    return true
+  }
+
   return FairShare.of({
+    begin: (userId, isAwaited) => begin(accountOf(userId, now()), isAwaited),
     admit: (userId, isAwaited, request) => {
-      const moment = now()
-      const account = accountOf(userId, moment)
-      const { requests } = account
-      const isOnlyOne = isAwaited && account.open === 0
-      if (requests.size === 0 && (isOnlyOne || mayRun(account, moment))) {
-        charge(account, "request", 1)
-        start(account, request)
+      const account = accountOf(userId, now())
+      if (begin(account, isAwaited)) {
+        request()
         return "runs"
       }
+      const { requests } = account
       if (requests.size >= mostWaiting) return "refused"
-      const one: Waiting = { work: "request", cost: 1, run: () => start(account, request) }
+      const run = (): void => {
+        start(account)
+        request()
+      }
+      const one: Waiting = { work: "request", cost: 1, run }
       waiting++
       waited++
       enqueue(account, requests, one)

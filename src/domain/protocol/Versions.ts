@@ -27,6 +27,9 @@ export type Era = "stateful" | "stateless"
 
 export const eraOf = (version: string): Era => (version >= statelessVersion ? "stateless" : "stateful")
 
+/** The same, for looking one up. */
+export const statefulRevisions: ReadonlySet<string> = new Set(statefulVersions)
+
 export const isStateful = (value: unknown): value is StatefulVersion =>
   (statefulVersions as ReadonlyArray<unknown>).includes(value)
 

@@ -25,9 +25,9 @@ interface Found {
  * where there is nothing else.
  */
 export const presentedKey = (request: WireRequest, allowQuery: boolean): Presented => {
-  const authorization = request.header("authorization")
+  const authorization = request.headers["authorization"]
   // Usually there is nothing else, and no list is needed to say so.
-  if (authorization !== undefined && request.header("x-mcphub-key") === undefined && request.query.size === 0) {
+  if (authorization !== undefined && request.headers["x-mcphub-key"] === undefined && request.query.size === 0) {
     const key = request.disagrees("authorization") ? undefined : bearer.exec(authorization)?.[1]
     if (key !== undefined) return { kind: "key", key, byQuery: false }
   }

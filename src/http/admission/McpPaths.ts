@@ -19,15 +19,13 @@ const decode = (segment: string): string | undefined => {
   }
 }
 
-const everything: McpPath = {}
-
 /** `undefined` for every other path. */
 export const matchPath = (path: string): McpPath | undefined => {
-  if (path === "/mcp" || path === "/mcp/") return everything
   const segments = path.split("/").slice(1).map(decode)
   if (segments.at(-1) === "") segments.pop()
   if (segments.length > 3 || segments.some((segment) => segment === undefined || segment === "")) return undefined
   const [first, second, third] = segments
+  if (first === "mcp" && second === undefined) return {}
   if (first === "messages" && second === undefined) return { old: "messages" }
   if (first === "sse" && third === undefined)
     return second === undefined ? { old: "sse" } : { old: "sse", target: second }

@@ -9,9 +9,12 @@ import type { WireRequest } from "../wire/Wire.ts"
 
 export type Item = Exclude<Classified, { readonly kind: "invalid" }>
 
-export type Messages =
-  | { readonly kind: "one"; readonly item: Item }
-  | { readonly kind: "batch"; readonly items: ReadonlyArray<Item> }
+export interface Batch {
+  readonly kind: "batch"
+  readonly items: ReadonlyArray<Item>
+}
+
+export type Messages = { readonly kind: "one"; readonly item: Item } | Batch
 
 export type Read = Messages | { readonly kind: "invalid"; readonly reason: string; readonly id: JsonRpcId | null }
 
@@ -23,16 +26,21 @@ export interface Rejection {
 
 const maxBatch = 100
 
-const accepts = (accept: string, type: string, range: string): boolean =>
+const acceptsRange = (accept: string, type: string, range: string): boolean =>
   accept.includes("*/*") || accept.includes(range) || accept.includes(type)
+
+const acceptsBoth = (accept: string): boolean =>
+  acceptsRange(accept, "application/json", "application/*") && acceptsRange(accept, "text/event-stream", "text/*")
+
+const isJson = (type: string | undefined): boolean => type?.split(";")[0]?.trim().toLowerCase() === "application/json"
 
 /** Content type and encoding. */
 export const checkContent = (request: WireRequest): Rejection | undefined => {
-  const type = request.header("content-type")?.split(";")[0]?.trim().toLowerCase()
-  if (type !== "application/json") {
+  const type = request.headers["content-type"]
+  if (type !== "application/json" && !isJson(type)) {
     return { status: 415, kind: "unsupported_media_type", message: "Content-Type must be application/json" }
   }
-  const encoding = request.header("content-encoding")?.toLowerCase()
+  const encoding = request.headers["content-encoding"]?.toLowerCase()
   if (encoding !== undefined && encoding !== "identity") {
     return { status: 415, kind: "unsupported_encoding", message: "Send the body without Content-Encoding" }
   }
@@ -43,11 +51,10 @@ export const checkContent = (request: WireRequest): Rejection | undefined => {
 export const checkHeaders = (request: WireRequest): Rejection | undefined => {
   const rejected = checkContent(request)
   if (rejected !== undefined) return rejected
-  const accept = request.header("accept")
-  if (
-    accept !== undefined &&
-    !(accepts(accept, "application/json", "application/*") && accepts(accept, "text/event-stream", "text/*"))
-  ) {
+  const accept = request.headers["accept"]
+  // As the specification says it, and so most clients.
+  if (accept === undefined || accept === "application/json, text/event-stream") return undefined
+  if (!acceptsBoth(accept)) {
     return { status: 406, kind: "not_acceptable", message: "Accept must list application/json and text/event-stream" }
   }
   return undefined

@@ -17,7 +17,7 @@ const endpoints = /^\/(?:oauth2?\/)?(?:register|authorize|token|revoke)\/?$/
 
 /** Whether somebody looks with a browser at what is there for programs. */
 export const wantsPage = (request: WireRequest): boolean =>
-  request.method === "GET" && request.header("accept")?.includes("text/html") === true
+  request.method === "GET" && request.headers["accept"]?.includes("text/html") === true
 
 const sendError = (reply: WireReply, status: number, error: string, description: string): void =>
   reply.send(status, JSON.stringify({ error, error_description: description }), {

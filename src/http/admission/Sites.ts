@@ -51,8 +51,8 @@ const corsHeaders = (origin: string): WireHeaders => ({
 const headerList = /^[A-Za-z0-9!#$%&'*+.^_`|~, -]+$/
 
 const preflight = (request: WireRequest, reply: WireReply): void => {
-  const asked = request.header("access-control-request-headers")
-  const isPrivate = request.header("access-control-request-private-network") === "true"
+  const asked = request.headers["access-control-request-headers"]
+  const isPrivate = request.headers["access-control-request-private-network"] === "true"
   reply.send(204, undefined, {
     "access-control-allow-methods": methods,
     ...(asked !== undefined && headerList.test(asked) ? { "access-control-allow-headers": asked } : {}),
@@ -63,19 +63,22 @@ const preflight = (request: WireRequest, reply: WireReply): void => {
 
 /** Whether the request goes on; if not, it has been answered. */
 export const admitSite = (request: WireRequest, reply: WireReply, config: HubConfigShape): boolean => {
-  const host = request.header("host")
+  const host = request.headers["host"]
   if (isForeignHost(host, config)) {
     foreignHost(reply)
     return false
   }
-  const origin = request.header("origin")
-  if (origin === undefined) return true
+  const origin = request.headers["origin"]
+  if (origin === undefined) {
+    request.peer.admittedHost = host
+    return true
+  }
   if (!isAllowedOrigin(origin, host, config)) {
     foreignOrigin(reply, origin)
     return false
   }
   reply.always(corsHeaders(origin))
-  if (request.method !== "OPTIONS" || request.header("access-control-request-method") === undefined) return true
+  if (request.method !== "OPTIONS" || request.headers["access-control-request-method"] === undefined) return true
   preflight(request, reply)
   return false
 }

@@ -20,7 +20,7 @@ import { Settings } from "../../domain/servers/Settings.ts"
 import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { clientLimits, readBytes } from "../../domain/protocol/json/JsonLimits.ts"
 import { messageEra } from "../../domain/protocol/eras/Admission.ts"
-import { assumedVersion, eraOf } from "../../domain/protocol/Versions.ts"
+import { assumedVersion, eraOf, statefulRevisions } from "../../domain/protocol/Versions.ts"
 import { AnswerBytes } from "../../actors/limits/AnswerBytes.ts"
 import { BodyBytes } from "../../actors/limits/BodyBytes.ts"
 import { AuditTrail } from "../../actors/observing/AuditTrail.ts"
@@ -57,7 +57,6 @@ import {
   unavailable
 } from "../wire/Refusals.ts"
 import {
-  isLarge,
   type LargeBody,
   maxBodyPieces,
   type WireBody,
@@ -81,7 +80,10 @@ export class McpEndpoint extends Context.Service<
   ).pipe(Layer.provide(OpenRate.layer))
 }
 
-type Turn = "ran" | "waited" | "refused"
+/** The path that most clients come by: `/mcp`. */
+const wholeHub: McpPath = {}
+
+type Turn = "waited" | "refused"
 
 /** Milliseconds, half of them more or less, before a request that is one too many is told so. */
 const refusalMs = 1_000
@@ -119,7 +121,7 @@ const make = Effect.gen(function* () {
   }
 
   const handle = (request: WireRequest, reply: WireReply): boolean => {
-    const path = matchPath(request.path)
+    const path = request.path === "/mcp" ? wholeHub : matchPath(request.path)
     if (path === undefined) return false
     if (request.query.has("key")) reply.always(noReferrer)
     reply.guard.go(serve(request, reply, path))
@@ -127,7 +129,11 @@ const make = Effect.gen(function* () {
   }
 
   function* serve(request: WireRequest, reply: WireReply, path: McpPath): Way {
-    if (!admitSite(request, reply, hub)) return
+    const { headers, peer } = request
+    // The same connection has been admitted under this Host, and no page asks.
+    const isSameSite =
+      headers["origin"] === undefined && headers["host"] !== undefined && headers["host"] === peer.admittedHost
+    if (!isSameSite && !admitSite(request, reply, hub)) return
     const presented = presentedKey(request, hub.allowQueryKey)
     if (presented.kind === "none") return rejectNone(request, reply)
     if (presented.kind === "conflict") return conflictingKeys(reply, presented.places)
@@ -135,15 +141,19 @@ const make = Effect.gen(function* () {
     let principal = known
     // An event stream is open for long and costs nothing; how often it may be opened is `OpenRate`'s.
     if (known !== undefined && request.method !== "GET") {
-      const turn = (yield turnOf(known.userId, path, reply)) as Turn
-      if (turn === "refused") return yield* refuseLater(reply)
-      if (turn === "waited") principal = principals.peek(presented.key, true)
+      const { userId } = known
+      if (share.begin(userId, path.old === undefined)) reply.onEnd(() => share.ended(userId))
+      else {
+        const turn = (yield turnOf(userId, path, reply)) as Turn
+        if (turn === "refused") return yield* refuseLater(reply)
+        principal = principals.peek(presented.key, true)
+      }
     }
     principal ??= yield* authenticated(request, reply, presented.key)
     if (principal === undefined) return
     const { userId } = principal
     reply.guard.subject.userId = userId
-    reply.recognized()
+    if (peer.isStranger) reply.recognized()
     reply.charge((bytes) => answers.leaving(userId, bytes))
 
     if (path.old !== undefined) return yield* serveOld(request, reply, principal, path, presented.key)
@@ -162,11 +172,7 @@ const make = Effect.gen(function* () {
           admitted = yield* admittedAnew(admitted, path, presented.key)
           if (admitted === undefined) return
         }
-        const isStateless =
-          messages.kind === "one" &&
-          messages.item.kind !== "response" &&
-          messageEra(request.header, messages.item.message) === "stateless"
-        return yield* (isStateless ? stateless : stateful).post(admitted, messages)
+        return yield* (isStateless(request, messages) ? stateless : stateful).post(admitted, messages)
       }
       case "GET":
         return namesStateless(request) ? methodNotAllowed(reply, "POST") : yield* stateful.listen(admitted)
@@ -181,12 +187,10 @@ const make = Effect.gen(function* () {
   const turnOf =
     (userId: UserId, { old }: McpPath, reply: WireReply): Wait<Turn> =>
     (resume) => {
-      let waits = false
       const admission = share.admit(userId, old === undefined, () => {
         reply.onEnd(() => share.ended(userId))
-        resume(waits ? "waited" : "ran")
+        resume("waited")
       })
-      waits = true
       if (admission === "refused") resume("refused")
       else if (admission !== "runs") reply.onAbort(admission)
     }
@@ -288,35 +292,31 @@ const make = Effect.gen(function* () {
     reply: WireReply
   ): Way<PostBody.Messages | undefined> {
     const { userId } = principal
-    const body = (yield bodyOf(request, principal)) as WireBody
-    if (isLarge(body)) {
-      const messages = yield* largeBodies.messagesOf(body, userId, reply)
-      return messages === undefined ? undefined : yield* paidFor(messages, userId, body.pieces.byteLength, reply)
+    const takeIn = (resume: (body: WireBody) => void): void => {
+      const room = () => bodies.arriving(userId)
+      request.body({ bytes: hub.maxBodyBytes, milliseconds: hub.bodyTimeout, room }, resume)
     }
-    const bytes = typeof body === "string" ? 0 : body.byteLength
-    const messages = messagesIn(body, userId, reply)
-    return messages === undefined ? undefined : yield* paidFor(messages, userId, bytes, reply)
+    const body = (yield takeIn as Wait<unknown>) as WireBody
+    if (body instanceof Uint8Array || typeof body === "string") {
+      const messages = messagesIn(body, userId, reply)
+      return messages?.kind === "batch" ? yield* paidFor(messages, userId, body.length, reply) : messages
+    }
+    const messages = yield* largeBodies.messagesOf(body, userId, reply)
+    return messages?.kind === "batch" ? yield* paidFor(messages, userId, body.pieces.byteLength, reply) : messages
   }
 
-  /** The messages, once their user has paid for each of them. Undefined: there is no room to wait, and that is answered. */
+  /** A batch, once its user has paid for each of its messages. Undefined: there is no room to wait, and that is answered. */
   function* paidFor(
-    messages: PostBody.Messages,
+    messages: PostBody.Batch,
     userId: UserId,
     bytes: number,
     reply: WireReply
   ): Way<PostBody.Messages | undefined> {
     // The first message is paid for with the request.
-    const others = messages.kind === "one" ? 0 : messages.items.length - 1
+    const others = messages.items.length - 1
     if (others === 0 || (yield* Cost.pay(paying, userId, "batch", others, bytes, reply))) return messages
     return void tooManyBodies(reply, bodies.max)
   }
-
-  const bodyOf =
-    (request: WireRequest, { userId }: Principal): Wait<WireBody> =>
-    (resume) => {
-      const room = () => bodies.arriving(userId)
-      request.body({ bytes: hub.maxBodyBytes, milliseconds: hub.bodyTimeout, room }, resume)
-    }
 
   /** The messages in a body. Undefined: there are none to take, and that is answered. */
   const messagesIn = (
@@ -352,8 +352,17 @@ const make = Effect.gen(function* () {
   return McpEndpoint.of({ handle })
 })
 
+/** Where neither header nor `_meta` names a revision, or the header one with sessions, there is nothing to weigh. */
+const isStateless = ({ header, headers }: WireRequest, messages: PostBody.Messages): boolean => {
+  if (messages.kind === "batch" || messages.item.kind === "response") return false
+  const { message } = messages.item
+  const version = headers["mcp-protocol-version"]
+  const isPlain = message.params?.["_meta"] === undefined && (version === undefined || statefulRevisions.has(version))
+  return !isPlain && messageEra(header, message) === "stateless"
+}
+
 const namesStateless = (request: WireRequest): boolean =>
-  eraOf(request.header("mcp-protocol-version") ?? assumedVersion) === "stateless"
+  eraOf(request.headers["mcp-protocol-version"] ?? assumedVersion) === "stateless"
 
 /** The address held a key: nothing that follows from this answer may pass the address on. */
 const noReferrer: WireHeaders = { "referrer-policy": "no-referrer" }

@@ -193,7 +193,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
         sessions.open({
           principal,
           target,
-          protocolVersion: revisionOf(params, request.header("mcp-protocol-version")),
+          protocolVersion: revisionOf(params, request.headers["mcp-protocol-version"]),
           ...openSession.introduction(params),
           streamed: { wireId, place }
         }),

@@ -10,7 +10,13 @@ import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { isMinted, WireSessionId } from "../../domain/Ids.ts"
 import { hubCodes, rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import { failure, type JsonRpcId, type JsonRpcRequest } from "../../domain/protocol/JsonRpc.ts"
-import { assumedVersion, isStateful, negotiate, statefulVersions } from "../../domain/protocol/Versions.ts"
+import {
+  assumedVersion,
+  isStateful,
+  negotiate,
+  statefulRevisions,
+  statefulVersions
+} from "../../domain/protocol/Versions.ts"
 import { BodyBytes } from "../../actors/limits/BodyBytes.ts"
 import { FairShare } from "../../actors/limits/FairShare.ts"
 import { Retained } from "../../actors/limits/Retained.ts"
@@ -28,7 +34,7 @@ import { OpenRate } from "../admission/OpenRate.ts"
 import { type AnswerStream, PostExchange } from "./PostExchange.ts"
 import type * as PostBody from "../admission/PostBody.ts"
 import type { Way } from "../wire/Guard.ts"
-import { invalidRequest, noSession, refuse } from "../wire/Refusals.ts"
+import { invalidRequest, noSession, refuse, stopping } from "../wire/Refusals.ts"
 import * as SessionDelivery from "./SessionDelivery.ts"
 import type { WireHeaders, WireReply } from "../wire/Wire.ts"
 
@@ -59,10 +65,10 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
 
   function* post(admitted: Admitted, messages: PostBody.Messages): Way {
     const { principal, reply, request, target } = admitted
-    const id = request.header(sessionHeader)
+    const id = request.headers[sessionHeader]
     const live = id === undefined ? undefined : sessions.find(principal, target, id)
-    const version = request.header("mcp-protocol-version")
-    if (version !== undefined && !isStateful(version)) {
+    const version = request.headers["mcp-protocol-version"]
+    if (version !== undefined && !statefulRevisions.has(version)) {
       const spoken = `Unsupported protocol version; with sessions this endpoint speaks ${statefulVersions.join(", ")}`
       return refuse(reply, 400, rpcCodes.invalidRequest, "unsupported_version", spoken)
     }
@@ -71,7 +77,9 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     }
     if (id === undefined) return sessionRequired(reply, 400, "Mcp-Session-Id is needed; send initialize first")
     const actor = live ?? (yield* recoveredOrAdopted(admitted, id))
-    if (actor !== undefined) deliver(admitted, actor, messages)
+    if (actor === undefined) return
+    if (messages.kind === "one" && messages.item.kind === "request") ask(admitted, actor, messages.item.message)
+    else deliver(admitted, actor, messages)
   }
 
   function* initialize(admitted: Admitted, message: JsonRpcRequest, live: SessionActor | undefined): Way {
@@ -109,7 +117,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     }
     const { principal, reply, request } = admitted
     if (!rate.mayOpen(principal.userId, reply)) return undefined
-    const version = request.header("mcp-protocol-version")
+    const version = request.headers["mcp-protocol-version"]
     return yield* openSession.open(admitted, {
       protocolVersion: isStateful(version) ? version : assumedVersion,
       capabilities: {},
@@ -138,6 +146,19 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     return yield* openSession.recover(admitted, id)
   }
 
+  /** One request, as nearly every POST is. */
+  const ask = (admitted: Admitted, actor: SessionActor, message: JsonRpcRequest): void => {
+    const { principal, reply } = admitted
+    if (sessions.draining()) return stopping(reply)
+    reply.guard.subject.sessionId = actor.sessionId
+    const answer = new PostExchange(reply, {
+      open: () => openAnswer(admitted, actor, [message.id]),
+      patience: mayTurnSlow(admitted, actor) ? streams : undefined
+    })
+    actor.request(message, principal, answer.exchange(message.id))
+  }
+
+  /** Anything else. */
   const deliver = (admitted: Admitted, actor: SessionActor, body: PostBody.Messages): void => {
     const { reply } = admitted
     if (!SessionDelivery.mayDeliver(sessions, actor, admitted, body)) return
@@ -151,17 +172,17 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
       {
         open: () => openAnswer(admitted, actor, ids),
         patience: mayTurnSlow(admitted, actor) ? streams : undefined,
-        room: body.kind === "batch" ? retained.claim(admitted.principal.userId, "batches") : undefined
+        room: retained.claim(admitted.principal.userId, "batches")
       },
       ids.length,
-      body.kind === "batch"
+      true
     )
     SessionDelivery.deliver(actor, admitted, body, answer)
   }
 
   /** Whether an answer that takes long may become a stream though no message precedes it. */
   const mayTurnSlow = ({ request }: Admitted, { primes }: SessionActor): boolean =>
-    primes && request.header("accept")?.includes("text/event-stream") === true
+    primes && request.headers["accept"]?.includes("text/event-stream") === true
 
   /** The answer as a stream that the session keeps; this reply is its first reader. */
   const openAnswer = ({ reply }: Admitted, actor: SessionActor, ids: ReadonlyArray<JsonRpcId>): AnswerStream => {
@@ -176,7 +197,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
   function* listen(admitted: Admitted): Way {
     const { principal, request, reply } = admitted
     if (!acceptsEvents(request, reply)) return
-    const id = request.header(sessionHeader)
+    const id = request.headers[sessionHeader]
     if (id === undefined) {
       const message = "There is no stream without a session; POST initialize first"
       return sessionRequired(reply, 405, message, { allow: "POST" })
@@ -184,7 +205,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     const actor = yield* existing(admitted, id)
     if (actor === undefined || !rate.mayOpen(principal.userId, reply)) return
     reply.guard.subject.sessionId = actor.sessionId
-    const lastEventId = request.header("last-event-id")
+    const lastEventId = request.headers["last-event-id"]
     // A stream that begins anew waits for nothing: servers may be about to ask on it.
     if (lastEventId === undefined) paying.share.charge(principal.userId, "stream", 1)
     else {
@@ -230,7 +251,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
 
   function* remove(admitted: Admitted): Way {
     const { request, reply } = admitted
-    const id = request.header(sessionHeader)
+    const id = request.headers[sessionHeader]
     if (id === undefined) return sessionRequired(reply, 400, "Mcp-Session-Id names the session to end")
     const actor = yield* existing(admitted, id)
     if (actor === undefined) return

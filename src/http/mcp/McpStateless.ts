@@ -96,7 +96,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     const admission = admitRequest(request.header, message)
     if (Result.isFailure(admission)) return refuse(admitted, message.id, admission.failure)
     if (sessions.draining()) return stopping(reply)
-    const state = request.header(stateHeader)
+    const state = request.headers[stateHeader]
     if (state !== undefined && !legalState.test(state)) {
       return refuse(
         admitted,

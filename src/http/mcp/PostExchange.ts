@@ -99,7 +99,8 @@ export class PostExchange {
     if (!this.isBatch) {
       const { shape } = this.options
       const status = shape === undefined || !isFailure(response) ? 200 : shape.status(response.error)
-      return this.reply.send(status, encodeBody(response), this.headers())
+      const { headers } = this.options
+      return this.reply.send(status, encodeBody(response), headers === undefined ? jsonType : this.headers())
     }
     this.collect(response)
   }
@@ -170,10 +171,12 @@ class MessageExchange implements ClientExchange {
     const { post } = this
     const { guard } = post.reply
     guard.subject.requestId = requestId
-    guard.run(() => {
+    try {
       const { shape } = post.options
       post.answer(success(this.id, shape === undefined ? result : shape.result(result)))
-    })
+    } catch (defect) {
+      guard.fail(defect)
+    }
   }
 
   fail(error: RequestError, requestId: RequestId | undefined): void {

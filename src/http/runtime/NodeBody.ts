@@ -23,7 +23,7 @@ export class NodeBody {
   private readonly done: (body: WireBody) => void
   private readonly pieces = new Pieces()
   private count = 0
-  private isFinished = false
+  isFinished = false
   /** From here on those of a body that does not arrive in one piece. */
   private room: BodyRoom | undefined
   private since = 0
@@ -45,7 +45,10 @@ export class NodeBody {
     const declared = Number(incoming.headers["content-length"] ?? 0)
     if (declared > limits.bytes) return this.finish("too-large")
     guard.on(incoming, "data", (chunk: Buffer) => this.push(chunk))
-    guard.on(incoming, "end", () => this.end())
+    guard.on(incoming, "end", () => {
+      const { isLarge, pieces, room } = this
+      this.finish(isLarge && room !== undefined ? { pieces, room } : pieces.whole())
+    })
     guard.on(incoming, "error", () => this.abort())
     guard.soon(() => this.watch())
   }
@@ -65,11 +68,6 @@ export class NodeBody {
     }
     pieces.push(chunk)
     if (!this.isLarge && pieces.byteLength > large) this.askTurn()
-  }
-
-  private end(): void {
-    const { isLarge, pieces, room } = this
-    this.finish(isLarge && room !== undefined ? { pieces, room } : pieces.whole())
   }
 
   private askTurn(): void {

@@ -3,6 +3,7 @@
  * nobody can make the hub hold more than the limit.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import { type JsonBody, sizeOf } from "../../domain/protocol/json/RawJson.ts"
 import { large } from "../../domain/protocol/json/ResponseScanner.ts"
 import { type Fork, Guard } from "../wire/Guard.ts"
@@ -11,6 +12,7 @@ import {
   type BodyLimits,
   type Charge,
   maxUnreadBytes,
+  type Peer,
   type WireBody,
   type WireHeaders,
   type WireReply,
@@ -19,7 +21,6 @@ import {
 } from "../wire/Wire.ts"
 import { NodeBody } from "./NodeBody.ts"
 import { type Leaving, nodeStream, unreadMs, writeAll } from "./NodeStream.ts"
-import type { SilentSockets } from "./SilentSockets.ts"
 import { discardRest, hasRest } from "./UnreadBody.ts"
 import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 
@@ -27,13 +28,17 @@ import { nothing, UnsentBytes } from "./UnsentBytes.ts"
 const lingerMs = 100
 const lingerBytes = 256 * 1024
 
-/** Hardly any name is asked for in another than its lower case. */
-const capital = /[A-Z]/
-
 const isNamed = (header: string, name: string): boolean =>
   header.length === name.length && header.toLowerCase() === name
 
 const emptyQuery = new URLSearchParams()
+
+/** The connections of the listener, as far as an exchange tells of its own. */
+export interface Connections {
+  /** A key was recognized on it. */
+  readonly known: (socket: Socket) => void
+  readonly ended: (exchange: NodeExchange) => void
+}
 
 /** One request and its answer. */
 export class NodeExchange implements WireRequest, WireReply {
@@ -43,12 +48,14 @@ export class NodeExchange implements WireRequest, WireReply {
   readonly method: string
   path = ""
   query = emptyQuery
-  readonly header: WireRequest["header"]
+  readonly headers: WireRequest["headers"]
+  readonly peer: Peer
   private readonly leaving: Leaving | undefined
-  private readonly sockets: Pick<SilentSockets, "known" | "ended"> | undefined
+  private readonly sockets: Connections | undefined
   private extra: WireHeaders | undefined
   private charged: Charge | undefined
   private unsent: UnsentBytes | undefined
+  private taking: NodeBody | undefined
   private ends: Array<() => void> | undefined
   private aborts: Array<() => void> | undefined
   private isWatching = false
@@ -59,22 +66,25 @@ export class NodeExchange implements WireRequest, WireReply {
     outgoing: ServerResponse,
     fork: Fork,
     leaving?: Leaving,
-    sockets?: Pick<SilentSockets, "known" | "ended">
+    sockets?: Connections,
+    peer: Peer = { isStranger: false, admittedHost: undefined }
   ) {
     this.incoming = incoming
     this.outgoing = outgoing
     this.leaving = leaving
     this.sockets = sockets
     this.method = incoming.method ?? "GET"
-    const header = (name: string): string | undefined => {
-      const { headers } = incoming
-      const value = headers[name] ?? (capital.test(name) ? headers[name.toLowerCase()] : undefined)
-      return Array.isArray(value) ? value.join(", ") : value
-    }
-    this.header = header
+    // The only one that comes as a list is Set-Cookie, which no client sends.
+    this.headers = incoming.headers as WireRequest["headers"]
+    this.peer = peer
     this.guard = new Guard(fork, this)
     this.guard.subject.method = this.method
     if (sockets !== undefined) this.watchEnd()
+  }
+
+  get header(): WireRequest["header"] {
+    const { headers } = this
+    return (name) => headers[name.toLowerCase()]
   }
 
   recognized(): void {
@@ -109,8 +119,10 @@ export class NodeExchange implements WireRequest, WireReply {
 
   body(limits: BodyLimits, done: (body: WireBody) => void): void {
     const body = new NodeBody(this.incoming, this.guard, limits, done)
+    this.taking = body
     body.take()
-    this.onAbort(() => body.abort())
+    if (!this.isWatching) this.watchEnd()
+    if (this.isGone()) this.guard.run(() => body.abort())
   }
 
   always(headers: WireHeaders): void {
@@ -125,10 +137,9 @@ export class NodeExchange implements WireRequest, WireReply {
     const { guard, incoming, outgoing } = this
     if (this.isAnswered || outgoing.headersSent || outgoing.destroyed) return
     this.isAnswered = true
-    const answer = (): void => this.answer(status, body, headers)
     // What has failed is called back by nobody.
-    if (guard.hasFailed || incoming.complete || !hasRest(incoming)) answer()
-    else discardRest(incoming, guard, answer)
+    if (guard.hasFailed || incoming.complete || !hasRest(incoming)) return this.answer(status, body, headers)
+    discardRest(incoming, guard, () => this.answer(status, body, headers))
   }
 
   private answer(status: number, body: JsonBody | undefined, headers: WireHeaders | undefined): void {
@@ -140,7 +151,7 @@ export class NodeExchange implements WireRequest, WireReply {
     if (status !== 204) all["content-length"] = length
     if (unread) all["connection"] = "close"
     outgoing.writeHead(status, all)
-    this.count(length)
+    if (length >= large) this.count(length)
     if (body === undefined || typeof body === "string") outgoing.end(body)
     else writeAll(outgoing, this.guard, body.values(), () => outgoing.end())
     if (leaving !== undefined && outgoing.writableLength > 0) {
@@ -175,23 +186,23 @@ export class NodeExchange implements WireRequest, WireReply {
   }
 
   onEnd(run: () => void): void {
-    if (this.isOver()) return this.guard.run(run)
+    if (this.outgoing.destroyed) return this.guard.run(run)
     // An empty array would make room for sixteen.
     if (this.ends === undefined) this.ends = [run]
     else this.ends.push(run)
-    this.watchEnd()
+    if (!this.isWatching) this.watchEnd()
   }
 
   onAbort(run: () => void): void {
-    if (this.isOver()) return this.isGone() ? this.guard.run(run) : undefined
+    if (this.outgoing.destroyed) return this.isGone() ? this.guard.run(run) : undefined
     if (this.aborts === undefined) this.aborts = [run]
     else this.aborts.push(run)
-    this.watchEnd()
+    if (!this.isWatching) this.watchEnd()
   }
 
   /** Counts a message of N bytes for its user until it has left; the result says that it has. */
   count(bytes: number): () => void {
-    if (bytes < large || this.charged === undefined || this.isOver()) return nothing
+    if (bytes < large || this.charged === undefined || this.outgoing.destroyed) return nothing
     if (this.unsent === undefined) {
       const unsent = new UnsentBytes()
       this.unsent = unsent
@@ -200,18 +211,14 @@ export class NodeExchange implements WireRequest, WireReply {
     return this.unsent.add(this.charged(bytes))
   }
 
-  private isOver(): boolean {
-    return this.outgoing.destroyed
-  }
-
   /** At the end of the connection; a client can go while its key is looked up, and nobody is told of it again. */
   private watchEnd(): void {
-    if (this.isWatching) return
     this.isWatching = true
     this.guard.on(this.outgoing, "close", () => {
-      const { aborts, ends, guard, incoming, sockets } = this
-      sockets?.ended(incoming.socket)
+      const { aborts, ends, guard, sockets, taking } = this
+      sockets?.ended(this)
       // Each for itself: what one holds is given back though another fails.
+      if (taking?.isFinished === false && this.isGone()) guard.run(() => taking.abort())
       if (aborts !== undefined && this.isGone()) for (const run of aborts) guard.run(run)
       if (ends !== undefined) for (const run of ends) guard.run(run)
     })

@@ -19,7 +19,7 @@ import { Pressure } from "../../actors/limits/Pressure.ts"
 import { HubMetrics } from "../../actors/observing/HubMetrics.ts"
 import { McpEndpoint } from "../mcp/McpEndpoint.ts"
 import { Guard } from "../wire/Guard.ts"
-import { NodeExchange } from "./NodeExchange.ts"
+import { type Connections, NodeExchange } from "./NodeExchange.ts"
 import type { Leaving } from "./NodeStream.ts"
 import * as SilentSockets from "./SilentSockets.ts"
 import { severalHosts, unavailable } from "../wire/Refusals.ts"
@@ -130,7 +130,7 @@ const make = Effect.gen(function* () {
     const { incoming, outgoing } = exchange
     if (surplus.has(incoming.socket)) return turnAway(exchange)
     // A proxy in front may have looked at the other one. Deno joins them before anybody sees them.
-    if (exchange.disagrees("host") || exchange.header("host")?.includes(",") === true) return severalHosts(exchange)
+    if (exchange.disagrees("host") || exchange.headers["host"]?.includes(",") === true) return severalHosts(exchange)
     let url = incoming.url ?? "/"
     if (hub.basePath !== "") {
       if (!url.startsWith(hub.basePath) || !/^[/?]?$/.test(url.charAt(hub.basePath.length))) {
@@ -142,7 +142,7 @@ const make = Effect.gen(function* () {
       incoming.url = url
     }
     const mark = url.indexOf("?")
-    if (mark === -1) exchange.at(url, "")
+    if (mark === -1) exchange.path = url
     else exchange.at(url.slice(0, mark), url.slice(mark + 1))
     if (endpoint.handle(exchange, exchange)) return
     closeBehindBody(exchange)
@@ -158,16 +158,10 @@ const make = Effect.gen(function* () {
   const posted = new Map<Socket, NodeExchange>()
 
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const exchange = new NodeExchange(incoming, outgoing, fork, leaving, silent)
     const { socket } = incoming
-    silent.begun(socket)
+    const exchange = new NodeExchange(incoming, outgoing, fork, leaving, connections, silent.begun(socket))
     const before = posted.get(socket)
-    if (exchange.method === "POST") {
-      posted.set(socket, exchange)
-      exchange.onEnd(() => {
-        if (posted.get(socket) === exchange) posted.delete(socket)
-      })
-    }
+    if (exchange.method === "POST") posted.set(socket, exchange)
     const begin = (): void => exchange.guard.run(serve, exchange)
     // Behind a POST on one connection, it must not end the session that this is for.
     if (exchange.method === "DELETE" && before !== undefined) before.onEnd(begin)
@@ -179,6 +173,15 @@ const make = Effect.gen(function* () {
   yield* Effect.sync(() => {
     for (const socket of silent.overdue()) socket.destroy()
   }).pipe(Effect.delay(SilentSockets.lookEveryMs), Effect.forever, Effect.forkScoped)
+
+  const connections: Connections = {
+    known: silent.known,
+    ended: (exchange) => {
+      const { socket } = exchange.incoming
+      silent.ended(socket)
+      if (posted.get(socket) === exchange) posted.delete(socket)
+    }
+  }
 
   const sockets = new Set<Socket>()
   const accept = (socket: Socket): void => {

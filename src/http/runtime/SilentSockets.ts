@@ -8,6 +8,7 @@
  * The runtimes have such limits of their own, and not the same ones.
  */
 import type { Socket } from "node:net"
+import type { Peer } from "../wire/Wire.ts"
 
 /** Milliseconds until the head of the first request has come. */
 export const firstHeadMs = 15_000
@@ -16,21 +17,20 @@ export const nextHeadMs = 75_000
 /** Milliseconds between two looks. */
 export const lookEveryMs = 1_000
 
-interface Connection {
+interface Connection extends Peer {
   /** Milliseconds, monotonic: since when nothing has been under way on it. */
   since: number
   /** Requests under way. */
   running: number
   hasAsked: boolean
-  isStranger: boolean
   readonly address: string
 }
 
 export interface SilentSockets {
   /** False: this address has as many connections of strangers as it may. */
   readonly accept: (socket: Socket) => boolean
-  /** The head of a request has come. */
-  readonly begun: (socket: Socket) => void
+  /** The head of a request has come. Undefined: the connection was not accepted. */
+  readonly begun: (socket: Socket) => Peer | undefined
   /** Its key was recognized: the connection is no stranger's any more. */
   readonly known: (socket: Socket) => void
   /** It is answered. */
@@ -56,15 +56,17 @@ export const make = (now: () => number, most: number): SilentSockets => {
     accept: (socket) => {
       const address = socket.remoteAddress ?? ""
       if ((strangers.get(address) ?? 0) >= most) return false
-      connections.set(socket, { since: now(), running: 0, hasAsked: false, isStranger: true, address })
+      const known = { isStranger: true, admittedHost: undefined }
+      connections.set(socket, { since: now(), running: 0, hasAsked: false, ...known, address })
       count(address, 1)
       return true
     },
     begun: (socket) => {
       const connection = connections.get(socket)
-      if (connection === undefined) return
+      if (connection === undefined) return undefined
       connection.hasAsked = true
       connection.running++
+      return connection
     },
     known: (socket) => {
       const connection = connections.get(socket)

@@ -28,7 +28,7 @@ const retryMs = 5_000
 
 /** Whether the client of a GET takes an event stream; one that does not is answered here. */
 export const acceptsEvents = (request: WireRequest, reply: WireReply): boolean => {
-  const accept = request.header("accept") ?? "*/*"
+  const accept = request.headers["accept"] ?? "*/*"
   if (accept.includes("text/event-stream") || accept.includes("*/*")) return true
   notAcceptable(reply)
   return false

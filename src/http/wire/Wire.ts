@@ -29,17 +29,28 @@ export interface BodyLimits {
   readonly room: () => BodyRoom
 }
 
+/** What is known of a connection from one request to the next. */
+export interface Peer {
+  /** Nobody who has come by it has had a key that opens the hub. */
+  isStranger: boolean
+  /** The Host under which requests without an Origin were admitted (`Sites`). */
+  admittedHost: string | undefined
+}
+
 export interface WireRequest {
   readonly method: string
   /** Below the base path, decoded no further than the URL parser does; no query. */
   readonly path: string
   readonly query: URLSearchParams
-  /** By name in any case; several of one name joined by a comma. */
+  /** By name in lower case; several of one name joined by a comma. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  /** The same for a name in any case. */
   readonly header: (name: string) => string | undefined
   /** Whether a header that may stand once came with several values; `name` in lower case. Node keeps the first alone. */
   readonly disagrees: (name: string) => boolean
   /** Every value of such a header. */
   readonly values: (name: string) => ReadonlyArray<string>
+  readonly peer: Peer
   /** The address of whoever holds the other end of the connection: the client, or a proxy before it. */
   readonly address: string
   /** Calls back once. */

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Redacted } from "effect"
+import { Client } from "undici"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
 import { Users } from "../../../src/domain/identity/Users.ts"
 import {
@@ -266,6 +267,30 @@ describe("the key of a request", () => {
         body: initialize()
       })
       assert.strictEqual(both.status, 200)
+    })
+  )
+
+  it.live("A14: a connection that was admitted is asked again under another Host, and for a page", () =>
+    Effect.gen(function* () {
+      const hub = yield* TestHub.make({ config: { allowedHosts: ["hub.example"] } })
+      const connection = yield* Effect.acquireRelease(
+        Effect.sync(() => new Client(new URL(hub.url).origin)),
+        (client) => Effect.promise(() => client.destroy())
+      )
+      const statusOf = (user: typeof hub.ada, headers: Readonly<Record<string, string>>) =>
+        Effect.promise(async () => {
+          const all = { ...McpClient.clientHeaders(user.key), ...headers }
+          const answer = await connection.request({ method: "POST", path: "/mcp", headers: all, body: initialize() })
+          await answer.body.dump()
+          return answer.statusCode
+        })
+      for (const user of [hub.ada, hub.bo]) {
+        for (const refused of [{ host: "evil.example" }, { origin: "http://evil.example" }]) {
+          assert.strictEqual(yield* statusOf(user, { host: "hub.example" }), 200)
+          assert.strictEqual(yield* statusOf(user, { host: "hub.example" }), 200)
+          assert.strictEqual(yield* statusOf(user, { host: "hub.example", ...refused }), 403)
+        }
+      }
     })
   )
 

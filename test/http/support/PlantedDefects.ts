@@ -54,8 +54,13 @@ export const start = Effect.fnUntraced(function* (config: TestHubOptions["config
   const limits = Context.get(hub.services, UserLimits)
   const running = new Map<string, number>()
   const count = (user: string, by: number) => void running.set(user, (running.get(user) ?? 0) + by)
-  const { admit, ended } = share
+  const { admit, begin, ended } = share
   Object.assign(share, {
+    begin: (user, isAwaited) => {
+      const begins = begin(user, isAwaited)
+      if (begins) count(user, 1)
+      return begins
+    },
     admit: (user, isAwaited, run) =>
       admit(user, isAwaited, () => {
         count(user, 1)

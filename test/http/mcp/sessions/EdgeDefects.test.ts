@@ -81,7 +81,7 @@ describe("a defect on the way of a request with a session", () => {
     "where its key is looked for": [of(Principals, "peek"), false],
     "where its key is looked up": [unknownKey(of(Principals, "authenticate")), false],
     "in the look-up of its key": [unknownKey(dyingIn(Principals, "authenticate")), false],
-    "before its share": [of(FairShare, "admit"), false],
+    "before its share": [of(FairShare, "begin"), false],
     "before its body": [of(AuditTrail, "writable")],
     "at a piece of its body": [() => plant(Pieces.prototype, "push")],
     "at the end of its body": [() => plant(Pieces.prototype, "whole")],

@@ -39,13 +39,13 @@ const start = Effect.fnUntraced(function* (config: Partial<HubConfigShape> = {})
   const settled = (waiting: number) => eventually(Effect.sync(share.waiting), (now) => now === waiting)
   const calledBy = (user: TestHub["Service"]["ada"]) =>
     upstream.calls("tools/call").filter(({ headers }) => headers["x-mcphub-user-id"] === user.user.id).length
-  const { admit } = share
+  const { begin } = share
   let arrived = 0
-  const counted: FairShare["Service"]["admit"] = (...request) => {
+  const counted: FairShare["Service"]["begin"] = (...request) => {
     arrived++
-    return admit(...request)
+    return begin(...request)
   }
-  Object.assign(share, { admit: counted })
+  Object.assign(share, { begin: counted })
 
   /** Sends calls side by side, and comes back when all of them run or wait. */
   const flood = Effect.fnUntraced(function* (client: McpClient.McpClient, count: number) {
