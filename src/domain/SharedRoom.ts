@@ -20,9 +20,10 @@ export class SharedRoom {
 
   /** Takes one place; false when the user has as many as may be. */
   take(userId: UserId): boolean {
-    if (!this.has(userId)) return false
+    const taken = this.#users.get(userId) ?? 0
+    if (taken >= this.#capacity - this.#used) return false
     this.#used++
-    this.#users.set(userId, (this.#users.get(userId) ?? 0) + 1)
+    this.#users.set(userId, taken + 1)
     return true
   }
 

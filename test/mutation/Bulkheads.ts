@@ -15,8 +15,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "the requests of all users at a server count as one's",
     file: places,
-    find: "if (taken(context.principal.userId, server) >= max)",
-    replace: "if ([...users.values()].reduce((sum, servers) => sum + (servers.get(server) ?? 0), 0) >= max)",
+    find: "if (count >= max) return false",
+    replace: "if ([...users.values()].reduce((sum, all) => sum + (all.get(server) ?? 0), 0) >= max) return false",
     tests: [counted, hanging]
   },
   {
@@ -29,8 +29,8 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "a user may have one request more at a server than allowed",
     file: places,
-    find: "server) >= max) return overloaded",
-    replace: "server) > max) return overloaded",
+    find: "(count >= max)",
+    replace: "(count > max)",
     tests: [counted, hanging]
   },
   {
@@ -148,7 +148,7 @@ export const bulkheads: ReadonlyArray<Mutation> = [
   {
     wrong: "a body takes no room while it arrives",
     file: exchange,
-    find: "if (!this.hold(this.bytes)) return",
+    find: "if ((this.bytes >= large || this.decoding !== undefined) && !this.hold(this.bytes)) return",
     replace: "",
     tests: [onTheirWay]
   },

@@ -78,13 +78,17 @@ const maxText = 256
 // oxlint-disable-next-line no-control-regex
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g
 
+/** Nearly every text is stored as it is: short, printable, and without what a key begins with. */
+const isPlain = /^(?!.*cphub_)[\x20-\x7e]{0,256}$/i
+
 /** A text that came from a client, as it can be stored: bounded, without keys, well-formed. */
-const stored = (text: string): string => excerpt(text, maxText).toWellFormed().replace(unprintable, "\ufffd")
+const stored = (text: string): string => (isPlain.test(text) ? text : cleaned(text))
+
+const cleaned = (text: string): string => excerpt(text, maxText).toWellFormed().replace(unprintable, "\ufffd")
 
 const maxCode = 2 ** 31 - 1
 /** A server may answer with any number as its code; a column holds 32 bits. */
-const storedCode = (code: number | undefined): number | null =>
-  code !== undefined && Number.isInteger(code) && Math.abs(code) <= maxCode ? code : null
+const storedCode = (code: number): number | null => (Number.isInteger(code) && Math.abs(code) <= maxCode ? code : null)
 
 const fromRequest = ({ durationMs, endedAt, errorKind, outcome, record }: EndedRequest): AuditEvent => ({
   id: record.requestId,
@@ -99,7 +103,7 @@ const fromRequest = ({ durationMs, endedAt, errorKind, outcome, record }: EndedR
   target: record.target === undefined ? null : stored(record.target),
   outcome,
   durationMs: Math.round(durationMs * 1000) / 1000,
-  errorCode: storedCode(record.errorCode),
+  errorCode: record.errorCode === undefined ? null : storedCode(record.errorCode),
   errorKind: errorKind ?? null,
   origin: errorKind === undefined ? null : originOf(errorKind)
 })

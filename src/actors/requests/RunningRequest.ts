@@ -74,8 +74,9 @@ export class RunningRequest implements RequestRecord, Deadlined {
     this.startedAt = startedAt
     this.startedMono = this.#baseMono = this.#totalMono = deadlines.now()
     this.#hardMs = config.maxRequestTimeout
-    this.#timeoutMs = positive(options.timeoutMs, config.requestTimeout)
-    this.#totalMs = positive(options.maxTotalMs, config.maxRequestTimeout)
+    const { maxTotalMs, timeoutMs } = options
+    this.#timeoutMs = timeoutMs === undefined ? config.requestTimeout : positive(timeoutMs, config.requestTimeout)
+    this.#totalMs = maxTotalMs === undefined ? this.#hardMs : positive(maxTotalMs, this.#hardMs)
     this.#deadlines = deadlines
     this.#timeOut = timeOut
     this.deadline = this.#due()

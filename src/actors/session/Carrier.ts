@@ -89,16 +89,13 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
     record.server = server
     const config = settings.current().mcpServers[server]
     const limits = config?.options
-    const patience = patienceOf(params)
+    const patience = params?.["_meta"] === undefined ? undefined : patienceOf(params)
     if (limits?.timeout !== undefined || limits?.maxTotalTimeout !== undefined || patience !== undefined) {
       const timeout = limits?.timeout ?? hub.requestTimeout
       record.limit(patience === undefined ? timeout : Math.min(patience, timeout), limits?.maxTotalTimeout)
     }
-    const standing = links.standing(server)
-    if (standing !== undefined) {
-      links.use(server)
-      return Effect.succeed(standing)
-    }
+    const standing = links.use(server)
+    if (standing !== undefined) return Effect.succeed(standing)
     const { context } = call
     const opened = Effect.tap(links.get(server, context), () => Effect.sync(() => links.use(server)))
     // A connection that takes long to open holds up as many requests as may be at the server, and no more.
@@ -124,10 +121,7 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
   }
 
   /** The level a stateless server is to log at; one with a session has been told. */
-  const levelFor = ({ said }: Call, connection: UpstreamConnection): string | undefined => {
-    if (connection.era === "stateful") return undefined
-    return said === undefined ? logLevel.chosen() : said.logLevel
-  }
+  const levelFor = ({ said }: Call): string | undefined => (said === undefined ? logLevel.chosen() : said.logLevel)
 
   /** One exchange with the server; between sides with sessions nothing reads or changes its answer. */
   const exchange = (
@@ -145,7 +139,7 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
         params: era === "stateless" && connection.era === "stateful" ? paramsToStateful(sent) : sent,
         context,
         raw: isStraight,
-        logLevel: levelFor(call, connection),
+        logLevel: connection.era === "stateful" ? undefined : levelFor(call),
         // Progress shows that the server is at work: its time begins anew.
         onProgress: extend ? () => call.record.touch() : undefined,
         onMessage
@@ -167,7 +161,7 @@ export const make = Effect.fnUntraced(function* (options: CarrierOptions) {
 
   const carry: Carrier["carry"] = (call, server, params, admittedBy) =>
     Effect.flatMap(reach(call, server, params, admittedBy), (connection) => {
-      const loss = links.takeLoss(server)
+      const loss = links.losses.size === 0 ? undefined : links.takeLoss(server)
       const carried = carryOn(call, connection, params, loss === undefined)
       return loss === undefined ? carried : tellLoss(call, server, carried, loss)
     })

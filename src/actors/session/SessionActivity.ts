@@ -86,7 +86,7 @@ export const make = (openedBy: Principal, clock: Clock.Clock, began?: number): S
       touch()
     },
     tellSettled: () => {
-      if (inFlight === 0) for (const tell of waiting.splice(0)) tell()
+      if (inFlight === 0 && waiting.length > 0) for (const tell of waiting.splice(0)) tell()
     },
     settled: Effect.callback((resume) => {
       if (inFlight === 0) return resume(Effect.void)

@@ -43,17 +43,11 @@ import { type Asking, UpstreamPauses } from "./guards/UpstreamPauses.ts"
 import { UpstreamStdio } from "./stdio/UpstreamStdio.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 
-const kindOf = (exit: Exit.Exit<unknown, UpstreamError>): string | undefined => {
-  if (Exit.isSuccess(exit)) return undefined
-  const error = Exit.findErrorOption(exit)
-  return Option.isSome(error) ? errorRow(error.value).kind : "cancelled"
-}
-
 const keyEnded = (server: string): NotAllowed =>
   new NotAllowed({ server, message: "The MCPHub key of this request no longer opens the hub; nothing was sent" })
 
 /** One request of a client may become several of these, one for each server or resource. */
-const isSpread = (method: string): boolean => method === "logging/setLevel" || method === "resources/subscribe"
+const spread: ReadonlySet<string> = new Set(["logging/setLevel", "resources/subscribe"])
 
 export class UpstreamConnector extends Context.Service<
   UpstreamConnector,
@@ -162,14 +156,8 @@ export class UpstreamConnector extends Context.Service<
       const allowed = (server: string, { principal }: CallContext): Effect.Effect<void, NotAllowed> =>
         Effect.suspend(() => (principal.standing.key.isRevoked ? keyEnded(server) : Effect.void))
 
-      /** What the end of a request says of its server. Requests of clients that time out are seen by the tracker. */
-      const told = (asking: Asking, call: UpstreamCall, exit: Exit.Exit<unknown, UpstreamError>, tookMs: number) => {
-        if (Exit.isSuccess(exit)) {
-          if (states.troubled.count === 0) return
-          breakers.answered(asking)
-          return states.answered(asking)
-        }
-        const error = Exit.findErrorOption(exit)
+      /** What a failure says of its server. Requests of clients that time out are seen by the tracker. */
+      const told = (asking: Asking, call: UpstreamCall, error: Option.Option<UpstreamError>, tookMs: number) => {
         if (Option.isNone(error)) {
           if (call.own !== true || tookMs < listTimeout) return
           const ms = Math.round(tookMs)
@@ -198,8 +186,17 @@ export class UpstreamConnector extends Context.Service<
         )
         return Effect.onExitPrimitive(sent, (exit) => {
           const tookMs = now() - started
-          metrics.upstreamCallEnded(method, kindOf(exit), tookMs)
-          told(asking, call, exit, tookMs)
+          if (Exit.isSuccess(exit)) {
+            metrics.upstreamCallEnded(method, undefined, tookMs)
+            if (states.troubled.count > 0) {
+              breakers.answered(asking)
+              states.answered(asking)
+            }
+            return undefined
+          }
+          const error = Exit.findErrorOption(exit)
+          metrics.upstreamCallEnded(method, Option.isSome(error) ? errorRow(error.value).kind : "cancelled", tookMs)
+          told(asking, call, error, tookMs)
           return undefined
         })
       }
@@ -207,11 +204,13 @@ export class UpstreamConnector extends Context.Service<
       const paced = (connection: UpstreamConnection, config: ServerConfig): UpstreamConnection =>
         withParts(connection, {
           request: (call) => {
-            if (call.own === true || isSpread(call.method)) share.charge(call.context.principal.userId, "server", 1)
+            if (call.own === true || spread.has(call.method)) share.charge(call.context.principal.userId, "server", 1)
             const asking = { server: connection.server, config, context: call.context }
-            const sent = Effect.suspend(() =>
-              pauses.respect(asking, call.method, () => breakers.ask(asking, measured(asking, connection, call)))
-            )
+            const send = () => breakers.ask(asking, measured(asking, connection, call))
+            const sent = Effect.suspend(() => {
+              if (pauses.pausing.size > 0) return pauses.respect(asking, call.method, send)
+              return Effect.catchCause(send(), (cause) => pauses.failed(asking, call.method, send, cause))
+            })
             return call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
           },
           notify: (method, params, context) => {

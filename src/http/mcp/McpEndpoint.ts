@@ -353,12 +353,12 @@ const make = Effect.gen(function* () {
 })
 
 /** Where neither header nor `_meta` names a revision, or the header one with sessions, there is nothing to weigh. */
-const isStateless = ({ header, headers }: WireRequest, messages: PostBody.Messages): boolean => {
+const isStateless = (request: WireRequest, messages: PostBody.Messages): boolean => {
   if (messages.kind === "batch" || messages.item.kind === "response") return false
   const { message } = messages.item
-  const version = headers["mcp-protocol-version"]
+  const version = request.headers["mcp-protocol-version"]
   const isPlain = message.params?.["_meta"] === undefined && (version === undefined || statefulRevisions.has(version))
-  return !isPlain && messageEra(header, message) === "stateless"
+  return !isPlain && messageEra(request.header, message) === "stateless"
 }
 
 const namesStateless = (request: WireRequest): boolean =>

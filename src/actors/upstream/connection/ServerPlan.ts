@@ -35,6 +35,8 @@ export interface ServerPlan {
   readonly namesFolder: boolean
   /** The tokens the context may carry: those the server is entitled to, and none below `full`. */
   readonly tokens: ReadonlyArray<EntitledToken>
+  /** The server is sent who asks, and nothing of the settings or of the user's tokens. */
+  readonly isPlain: boolean
   /** Fields that cannot be expanded for anybody, e.g. because a variable is not set. */
   readonly problems: ReadonlyArray<{ readonly path: string; readonly problem: BindProblem }>
 }
@@ -72,7 +74,8 @@ export const serverPlan = (server: string, config: ServerConfig, environment: En
     headers.set(key, { name, template: bind(`headers.${name}`, text) })
   }
   const level = contextLevel(config)
-  return {
+  const tokens = level === "full" ? entitledTokens(server, config) : []
+  const plan = {
     server,
     level,
     isolation: config.isolation ?? (serverType(config) === "stdio" ? "session" : "user"),
@@ -82,8 +85,10 @@ export const serverPlan = (server: string, config: ServerConfig, environment: En
     cwd: bind("cwd", config.cwd ?? ""),
     args: (config.args ?? []).map((text, index) => bind(`args[${index}]`, text)),
     env: Object.entries(config.env ?? {}).map(([name, text]) => ({ name, template: bind(`env.${name}`, text) })),
-    tokens: level === "full" ? entitledTokens(server, config) : [],
+    tokens,
     namesFolder: namesFolder(config),
     problems
   }
+  const isPlain = level !== "none" && headers.size === 0 && tokens.length === 0 && problems.length === 0
+  return { ...plan, isPlain }
 }

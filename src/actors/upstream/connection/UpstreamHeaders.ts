@@ -89,7 +89,18 @@ export class UpstreamHeaders extends Context.Service<
           return isRefusal(result) ? Effect.fail(result) : Effect.succeed(result)
         })
       return UpstreamHeaders.of({
-        headers: (options) => run(options, (plan, now) => buildHeaders(plan, options, now, contextSigningKey)),
+        headers: (options) =>
+          Effect.suspend(() => {
+            const { config, context, protocolVersion, server } = options
+            const plan = planOf(server, config)
+            // Most servers are given nothing else.
+            const isPlain =
+              plan.isPlain && contextSigningKey === undefined && context.principal.unreadableTokens === undefined
+            if (isPlain) {
+              return Effect.succeed(contextHeaders(context, server, protocolVersion, clock.currentTimeMillisUnsafe()))
+            }
+            return run(options, (plan, now) => buildHeaders(plan, options, now, contextSigningKey))
+          }),
         url: (options) => run(options, (plan) => buildUrl(plan, options.context.principal)),
         child: (options) =>
           run(options, (plan) =>
@@ -189,9 +200,6 @@ const buildHeaders = (
   const { principal } = options.context
   const context =
     plan.level === "none" ? undefined : contextHeaders(options.context, plan.server, options.protocolVersion, now)
-  // Most servers are given nothing else.
-  const isPlain = plan.headers.length === 0 && plan.tokens.length === 0 && signingKey === undefined
-  if (isPlain && context !== undefined) return context
   const headers: Record<string, string> = {}
   for (const { name, template } of plan.headers) {
     const value = render(plan, principal, template, inHeader)

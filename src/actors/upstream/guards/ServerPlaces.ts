@@ -43,14 +43,18 @@ const make = Effect.gen(function* () {
 
   const taken = (userId: UserId, server: string): number => users.get(userId)?.get(server) ?? 0
 
-  const take = ({ context, server }: Asking): void => {
+  /** False: there are `max` taken. */
+  const take = ({ context, server }: Asking, max: number): boolean => {
     const { userId } = context.principal
     let servers = users.get(userId)
     if (servers === undefined) {
       if (users.size >= maxUsers) forgetIdle()
       users.set(userId, (servers = new Map()))
     }
-    servers.set(server, (servers.get(server) ?? 0) + 1)
+    const count = servers.get(server) ?? 0
+    if (count >= max) return false
+    servers.set(server, count + 1)
+    return true
   }
 
   /** What falls to none stays: a map that is emptied and filled again with every call makes new tables each time. */
@@ -71,15 +75,12 @@ const make = Effect.gen(function* () {
     })
 
   /** The finalizer stands before the place is taken, so nothing can come between the two. */
-  const holding = <A, E>(asking: Asking, isOwn: boolean, use: Effect.Effect<A, E>) =>
+  const holding = <A, E>(asking: Asking, max: number, use: Effect.Effect<A, E>) =>
     Effect.suspend(() => {
       let isTaken = false
       const begun = Effect.suspend((): Effect.Effect<A, E | UpstreamError> => {
-        const refusal = isOwn ? undefined : refused(asking)
-        if (refusal !== undefined) return refusal
-        take(asking)
-        isTaken = true
-        return use
+        isTaken = take(asking, max)
+        return isTaken ? use : overloaded(asking.server, max)
       })
       return Effect.onExitPrimitive(begun, () => {
         if (isTaken) give(asking)
@@ -87,15 +88,9 @@ const make = Effect.gen(function* () {
       })
     })
 
-  const refused = ({ config, context, server }: Asking): ServerOverloaded | undefined => {
-    const max = config.options?.maxInflight ?? maxInflightPerServer
-    if (taken(context.principal.userId, server) >= max) return overloaded(server, max)
-    return undefined
-  }
-
   return ServerPlaces.of({
-    within: (asking, use) => holding(asking, false, use),
-    beside: (asking, use) => holding(asking, true, use),
+    within: (asking, use) => holding(asking, asking.config.options?.maxInflight ?? maxInflightPerServer, use),
+    beside: (asking, use) => holding(asking, Number.POSITIVE_INFINITY, use),
     taken
   })
 })

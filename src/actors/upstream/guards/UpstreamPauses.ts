@@ -48,6 +48,15 @@ export class UpstreamPauses extends Context.Service<
       method: string,
       send: () => Effect.Effect<A, UpstreamError>
     ) => Effect.Effect<A, UpstreamError>
+    /** The part of `respect` for a request that was sent while no server had asked for a pause: it has failed. */
+    readonly failed: <A>(
+      asking: Asking,
+      method: string,
+      send: () => Effect.Effect<A, UpstreamError>,
+      cause: Cause.Cause<UpstreamError>
+    ) => Effect.Effect<A, UpstreamError>
+    /** Users with servers that have asked for a pause: without any, nothing is to be waited for. */
+    readonly pausing: { readonly size: number }
     /** The reason why the server is not asked within `patience` milliseconds; undefined when it may be. */
     readonly refusal: (asking: Asking, patience: number) => UpstreamUnavailable | undefined
     /** Something of the user's that servers see has changed, e.g. a token: another limit may hold now. */
@@ -132,13 +141,21 @@ const make = Effect.gen(function* () {
 
   const respect: UpstreamPauses["Service"]["respect"] = (asking, method, send) => {
     const inTime = remaining(asking) === 0 ? send() : Effect.andThen(turn(asking), Effect.suspend(send))
-    return Effect.catchCause(inTime, (cause) => {
-      const isPaused = noted(asking, cause)
-      if (!isPaused || !isRepeatable(method)) return Effect.failCause(cause)
-      const again = Effect.andThen(turn(asking), Effect.suspend(send))
-      return Effect.tapCause(again, (cause) => Effect.sync(() => noted(asking, cause)))
-    })
+    return Effect.catchCause(inTime, (cause) => failed(asking, method, send, cause))
   }
 
-  return UpstreamPauses.of({ respect, refusal, forget: (userId) => void pauses.delete(userId) })
+  const failed: UpstreamPauses["Service"]["failed"] = (asking, method, send, cause) => {
+    const isPaused = noted(asking, cause)
+    if (!isPaused || !isRepeatable(method)) return Effect.failCause(cause)
+    const again = Effect.andThen(turn(asking), Effect.suspend(send))
+    return Effect.tapCause(again, (cause) => Effect.sync(() => noted(asking, cause)))
+  }
+
+  return UpstreamPauses.of({
+    respect,
+    failed,
+    pausing: pauses,
+    refusal,
+    forget: (userId) => void pauses.delete(userId)
+  })
 })

@@ -10,17 +10,14 @@ export interface ResponseHead {
   readonly setCookie: ReadonlyArray<string>
 }
 
+type HeaderValue = string | Array<string> | undefined
+
 /** Lower case, without parameters. */
-const mediaType = (value: string | undefined): string => {
-  if (value === undefined || value === "application/json") return value ?? ""
-  return value.split(";", 1)[0]!.trim().toLowerCase()
-}
+const mediaType = (value: HeaderValue): string => (headerText(value) ?? "").split(";", 1)[0]!.trim().toLowerCase()
 
-const headerText = (value: string | Array<string> | undefined): string | undefined =>
-  Array.isArray(value) ? value[0] : value
+const headerText = (value: HeaderValue): string | undefined => (Array.isArray(value) ? value[0] : value)
 
-const codingOf = (value: string | Array<string> | undefined): string => {
-  if (value === undefined) return ""
+const codingOf = (value: string | Array<string>): string => {
   const codings = String(value).toLowerCase().split(",")
   return codings
     .map((coding) => coding.trim())
@@ -28,17 +25,15 @@ const codingOf = (value: string | Array<string> | undefined): string => {
     .join(", ")
 }
 
-export const headOf = (
-  status: number,
-  headers: Readonly<Record<string, string | Array<string> | undefined>>
-): ResponseHead => {
-  const cookies = headers["set-cookie"]
+export const headOf = (status: number, headers: Readonly<Record<string, HeaderValue>>): ResponseHead => {
+  const { "content-encoding": coding, "content-type": type, "set-cookie": cookies } = headers
+  const { "mcp-session-id": sessionId, "retry-after": retryAfter } = headers
   return {
     status,
-    contentType: mediaType(headerText(headers["content-type"])),
-    coding: codingOf(headers["content-encoding"]),
-    sessionId: headerText(headers["mcp-session-id"]),
-    retryAfter: headerText(headers["retry-after"]),
+    contentType: type === "application/json" ? type : mediaType(type),
+    coding: coding === undefined ? "" : codingOf(coding),
+    sessionId: sessionId === undefined ? undefined : headerText(sessionId),
+    retryAfter: retryAfter === undefined ? undefined : headerText(retryAfter),
     setCookie: cookies === undefined ? [] : Array.isArray(cookies) ? cookies : [cookies]
   }
 }

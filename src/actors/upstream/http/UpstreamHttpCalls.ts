@@ -48,19 +48,19 @@ export interface UpstreamHttpCalls {
   readonly wasAnswer: (text: string, call: PendingCall) => boolean
 }
 
-/** `paramsOf` gives the parameters as they go out, before the progress token is put in. */
+/** `paramsOf` gives the parameters as they go out, before the progress token is put in, where they are others. */
 export const make = (
   onMessage: (message: UpstreamMessage) => void,
   onLate: () => void,
-  paramsOf: (call: UpstreamCall) => JsonObject | undefined = ({ params }) => params
+  paramsOf?: (call: UpstreamCall) => JsonObject | undefined
 ): UpstreamHttpCalls => {
   const calls = new Map<number, PendingCall>()
   let lastId = 0
 
   const open = (call: UpstreamCall): PendingCall => {
     const id = ++lastId
-    const token = progressToken(call.params)
-    const params = paramsOf(call)
+    const token = call.params?.["_meta"] === undefined ? undefined : progressToken(call.params)
+    const params = paramsOf === undefined ? call.params : paramsOf(call)
     const asks = token !== undefined || call.onProgress !== undefined
     const message = request(id, call.method, asks ? withProgressToken(params, id) : params)
     const pending: PendingCall = {

@@ -53,7 +53,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
   private settled = false
   private aborted = false
   private bytes = 0
-  private pieces = new Pieces()
+  private pieces: Pieces | undefined
   private scanner: ResponseScanner | undefined
   private decoding: ContentDecoding | undefined
   /** Bytes that have arrived to be decoded. */
@@ -177,7 +177,12 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   onResponseEnd(): void {
     this.hasEnded = true
-    this.whenDecoded(() => this.end())
+    if (this.decoding !== undefined || this.reading !== undefined) return this.whenDecoded(() => this.end())
+    try {
+      this.end()
+    } catch (defect) {
+      this.guard.fail(defect)
+    }
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
@@ -288,7 +293,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
     }
     let body: string | JsonRpcSuccess | undefined
     try {
-      body = this.scanner?.end() ?? utf8.decode(this.pieces.whole())
+      body = this.scanner?.end() ?? utf8.decode(this.pieces?.whole())
     } catch {
       return this.refuse("sent an answer that is not UTF-8; report this to its author")
     }
@@ -303,10 +308,12 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
 
   /** A large body is looked through while it arrives rather than parsed when it is there. */
   private collect(chunk: Buffer): void {
-    if (!this.hold(this.bytes)) return
+    // What is not large takes no room.
+    if ((this.bytes >= large || this.decoding !== undefined) && !this.hold(this.bytes)) return
     if (this.scanner !== undefined) return this.scanner.push(chunk)
-    this.pieces.push(chunk)
-    if (this.request.raw === true && this.bytes >= large) this.scanner = ResponseScanner.over(this.pieces)
+    const pieces = (this.pieces ??= new Pieces())
+    pieces.push(chunk)
+    if (this.request.raw === true && this.bytes >= large) this.scanner = ResponseScanner.over(pieces)
   }
 
   /** Counts what is in memory of the answer; false when that is too much, and the exchange has been ended for it. */
@@ -376,7 +383,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
   }
 
   private forget(): void {
-    this.pieces = new Pieces()
+    this.pieces = undefined
     this.scanner = undefined
     this.room?.hold(0)
   }

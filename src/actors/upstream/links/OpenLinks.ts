@@ -43,7 +43,10 @@ export interface OpenLinks {
   readonly offer: (server: string, link: OpenLink, request: ConnectOptions) => Effect.Effect<void, never, Scope.Scope>
   /** The connection with its requests counted, once there is a link. */
   readonly counting: (connection: UpstreamConnection, link: () => OpenLink | undefined) => UpstreamConnection
-  readonly use: (server: string) => void
+  /** The connection, if it stands; the client is about to call it. */
+  readonly use: (server: string) => UpstreamConnection | undefined
+  /** By server: why a child process that the client has called is no more. */
+  readonly losses: ReadonlyMap<string, string>
   readonly takeLoss: (server: string) => string | undefined
 }
 
@@ -61,7 +64,6 @@ export const make = Effect.fnUntraced(function* ({ isIdle, listens, now, onClose
   const session = yield* Effect.scope
   const children = yield* ChildPlaces
   const open = new Map<string, OpenLink>()
-  /** By server: why a child process that the client has called is no more. */
   const losses = new Map<string, string>()
 
   const forget: OpenLinks["forget"] = (server, link, reason) => {
@@ -125,7 +127,9 @@ export const make = Effect.fnUntraced(function* ({ isIdle, listens, now, onClose
     use: (server) => {
       const link = open.get(server)
       if (link !== undefined) link.isUsed = true
+      return link?.connection
     },
+    losses,
     takeLoss: (server) => {
       const loss = losses.get(server)
       losses.delete(server)

@@ -39,10 +39,15 @@ export interface UpstreamLinks {
   /** Those that stand, of servers that are admitted. */
   readonly live: () => Iterable<UpstreamConnection>
   readonly summaries: () => ReadonlyArray<UpstreamSummary>
-  /** The connection is about to carry a request of the client: from now on its server may keep something for it. */
-  readonly use: (server: string) => void
+  /**
+   * The connection to a server, if it stands, about to carry a request of the client: from now on its server may keep
+   * something for it.
+   */
+  readonly use: (server: string) => UpstreamConnection | undefined
   /** Whether it has carried one. */
   readonly isUsed: (server: string) => boolean
+  /** What `takeLoss` has to tell, by server: mostly nothing. */
+  readonly losses: ReadonlyMap<string, string>
   /**
    * Why the process of a server that the client has called is not the one it called before; once, since the client is
    * told then.
@@ -336,6 +341,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     standing: (server) => open.get(server)?.connection,
     use: open.use,
     isUsed: (server) => open.get(server)?.isUsed === true,
+    losses: open.losses,
     takeLoss: open.takeLoss,
     live: function* () {
       for (const [server, { connection }] of open.all()) if (options.admits(server)) yield connection

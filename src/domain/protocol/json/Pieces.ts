@@ -13,19 +13,16 @@ const noBlock = new Uint8Array()
 
 export class Pieces {
   private pieces: Array<Uint8Array> = []
-  private length = 0
+  /** Of all pieces. */
+  byteLength = 0
   /** The buffer that small pieces are copied to, and how far it is filled and listed. */
   private block: Uint8Array = noBlock
   private full = 0
   private listed = 0
 
-  get byteLength(): number {
-    return this.length
-  }
-
   push(piece: Uint8Array): void {
     if (piece.byteLength === 0) return
-    this.length += piece.byteLength
+    this.byteLength += piece.byteLength
     if (this.pieces.length < few || isItsOwn(piece)) {
       if (this.full !== this.listed) this.list()
       // An empty array would make room for sixteen; most messages come in one piece.
@@ -43,7 +40,7 @@ export class Pieces {
   /** All bytes as one piece. */
   whole(): Uint8Array {
     const pieces = this.all()
-    return pieces.length === 1 ? pieces[0]! : joined(pieces, this.length)
+    return pieces.length === 1 ? pieces[0]! : joined(pieces, this.byteLength)
   }
 
   private copy(piece: Uint8Array): void {
