@@ -159,11 +159,14 @@ export const make = (lanes: number): Effect.Effect<World, unknown, Scope.Scope> 
       const params = { name: "http-stateful-echo", arguments: { marker } }
       const body = JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params })
       const since = standstill.begin()
-      const answer = await neighbour.exchange({ path: "/mcp", headers, body })
+      // An answer that takes more than a second comes on a stream.
+      let said: any
+      const answer = await neighbour.exchange({ path: "/mcp", headers, body, onMessage: (message) => (said = message) })
       alive()
       // A hub that got no processor may have given up waiting for its database; the next check asks again.
       if (answer?.status === 503 && since.lostMs() > toleratedMs) return
-      const result = answer?.status === 200 ? (JSON.parse(answer.text) as { result?: any; id: unknown }) : undefined
+      if (answer?.status === 200) said ??= JSON.parse(answer.text)
+      const result = said as { result?: any; id: unknown } | undefined
       const got = result?.result?.structuredContent
       if (result?.id !== id || JSON.stringify(got) !== JSON.stringify({ marker })) {
         throw new Broken(`bo asked for ${marker} and got ${answer?.status} ${answer?.text}`)
