@@ -3,9 +3,27 @@
  * and the hub's files in it must belong to the user that runs the hub; modes that let others in are taken back, and where
  * that is not possible the folder is refused. Systems without such owners (Windows) are left to their own rules.
  */
-import { chmodSync, type Stats, statSync } from "node:fs"
-import { join } from "node:path"
+import { chmodSync, existsSync, mkdirSync, type Stats, statSync } from "node:fs"
+import { dirname, join } from "node:path"
 import process from "node:process"
+
+/**
+ * Makes the folder, and those it lies in, for its owner only. Not by `recursive`, which on Node never ends where a file
+ * system has no room for folders and says that there is no such place, as /proc does.
+ */
+export const makeFolder = (folder: string): void => {
+  const missing: Array<string> = []
+  for (let at = folder; !existsSync(at) && dirname(at) !== at; at = dirname(at)) missing.unshift(at)
+  for (const one of missing) {
+    try {
+      mkdirSync(one, { mode: 0o700 })
+    } catch (cause) {
+      // Somebody else was quicker.
+      if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause
+    }
+  }
+  if (!statSync(folder).isDirectory()) mkdirSync(folder)
+}
 
 /** What the hub, and SQLite for it, keep in the folder. */
 const ownFiles = [

@@ -6,11 +6,12 @@
  * the same one: the start time tells two lives of it apart. A lock that was copied with its folder holds nothing.
  */
 import { Effect, Schedule, Schema, type Scope } from "effect"
-import { mkdirSync, readFileSync, rmSync } from "node:fs"
+import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { folderIdentity } from "../../http/admin/FolderIdentity.ts"
 import { isAlive, startOf } from "./Processes.ts"
 import { EmbeddedDatabaseFailed } from "./SqliteFile.ts"
+import { makeFolder } from "./DataDirAccess.ts"
 import { cannotBeWritten, createWhole, removeUnchanged } from "./WholeFile.ts"
 
 /** Another process has the folder open. */
@@ -71,7 +72,7 @@ const acquire = (dataDir: string, file: string): Effect.Effect<void, DataDirInUs
     let holder: Holder | undefined
     for (let attempt = 0; attempt < 3; attempt++) {
       try {
-        mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+        makeFolder(dataDir)
         if (createWhole(file, myself(dataDir))) return Effect.void
       } catch (cause) {
         const message = `${cannotBeWritten(file, cause)}, or choose another folder with --data`

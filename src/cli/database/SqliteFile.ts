@@ -3,8 +3,9 @@
  * it.
  */
 import { Effect, Schema } from "effect"
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs"
+import { chmodSync, closeSync, existsSync, openSync } from "node:fs"
 import { join } from "node:path"
+import { makeFolder } from "./DataDirAccess.ts"
 import { cannotBeWritten } from "./WholeFile.ts"
 
 /** The embedded database cannot be opened. */
@@ -34,7 +35,7 @@ export const prepareFile = (dataDir: string): Effect.Effect<string, EmbeddedData
     const file = databaseFile(dataDir)
     yield* Effect.try({
       try: () => {
-        mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+        makeFolder(dataDir)
         closeSync(openSync(file, "a", 0o600))
         chmodSync(file, 0o600)
       },

@@ -67,6 +67,7 @@ const troubles: Readonly<Record<string, string>> = {
   EDQUOT: "its disk has no room for this user (EDQUOT); make room",
   EEXIST: "a file is in the way (EEXIST); move it away",
   ENOTDIR: "a file is in the way (ENOTDIR); move it away",
+  ENOENT: "nothing can be made there (ENOENT); choose a folder on a disk",
   EROFS: "its disk is read-only (EROFS); mount it writable",
   EACCES: "this user may not (EACCES); check the owner of the folder",
   EPERM: "this user may not (EPERM); check the owner of the folder"

@@ -7,8 +7,8 @@
 import { Effect, Path, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import * as Base64Url from "effect/encoding/Base64Url"
-import { existsSync, mkdirSync, readFileSync } from "node:fs"
-import { protectDataDir } from "../database/DataDirAccess.ts"
+import { existsSync, readFileSync } from "node:fs"
+import { makeFolder, protectDataDir } from "../database/DataDirAccess.ts"
 import { cannotBeWritten, createWhole, removeUnchanged } from "../database/WholeFile.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
 
@@ -24,7 +24,7 @@ const unusable = (message: string) => new CliFailure({ kind: "DataDirectory", ex
 export const prepareDataDir = Effect.fnUntraced(function* (dataDir: string) {
   const problem = yield* Effect.try({
     try: () => {
-      mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+      makeFolder(dataDir)
       return protectDataDir(dataDir)
     },
     catch: (cause) => unusable(`The data folder ${cannotBeWritten(dataDir, cause)}, or choose another with --data`)

@@ -1,7 +1,7 @@
 /** A first start that is refused, or ends on its way: nothing is left that a later one trips over, and nothing is lost. */
-import { existsSync, mkdirSync, readdirSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
 import { createServer, type AddressInfo } from "node:net"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted } from "effect"
 import * as FirstStart from "../../../src/cli/start/FirstStart.ts"
@@ -60,6 +60,29 @@ describe("a first start", () => {
       assert.strictEqual(refused.stdout, "")
       assert.lengthOf(readdirSync(cwd), 1)
       assert.deepStrictEqual(readdirSync(shut), [])
+    })
+  )
+
+  inFolder("field C3: in a place that takes no folders ends, names it, and makes nothing", (cwd) =>
+    Effect.gen(function* () {
+      if (!existsSync("/proc/self")) return
+      for (const command of [
+        ["start", "--port", "0"],
+        ["user", "ls"]
+      ]) {
+        const refused = yield* program([...command, "--data", "/proc/hub/data"], { cwd })
+        assert.strictEqual(refused.code, 2)
+        assert.match(refused.stderr, /\/proc\/hub\/data cannot be written: .*choose/)
+      }
+      const file = join(cwd, "file")
+      writeFileSync(file, "")
+      for (const inTheWay of [file, join(file, "data")]) {
+        const refused = yield* program(["user", "ls", "--data", inTheWay], { cwd })
+        assert.include(refused.stderr, "a file is in the way")
+      }
+      const deep = join(cwd, "a", "b", "c")
+      assert.strictEqual((yield* program(["user", "ls", "--data", deep], { cwd })).code, 0)
+      for (const made of [deep, dirname(deep)]) assert.strictEqual(statSync(made).mode & 0o777, 0o700)
     })
   )
 
