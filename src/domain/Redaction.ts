@@ -31,3 +31,21 @@ export const logLine = (json: string): string =>
   suspect.test(json)
     ? scrub(json).replace(unsafe, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
     : json
+
+/** As programs write them in their last words: `Bearer …`, a name that says so and a value, a password in an address. */
+const credentials = [
+  /\b((?:bearer|basic)\s{1,4})([A-Za-z0-9._~+/=-]{8,})/gi,
+  /((?:api[-_ ]?key|access[-_ ]?key|token|secret|passw(?:or)?d|pwd|authorization|credential)s?["']?\s{0,4}[:=]\s{0,4}["']?)([^\s"',;]{6,})/gi,
+  /(:\/\/[^\s/:@]{0,128}:)([^\s/@]{1,256})(?=@)/g,
+  /\b()((?:gh[opsu]_|github_pat_|glpat-|xox[a-z]-|sk-|AKIA)[A-Za-z0-9_-]{12,})/g
+]
+/** A word such as "expired" behind `token:` is none. */
+const isWord = /^[A-Za-z.<>-]{1,19}$/
+
+/** What a program says on its own account, without what looks like a credential that nobody has given it. */
+export const withoutCredentials = (text: string): string =>
+  credentials.reduce(
+    (rest, pattern) =>
+      rest.replace(pattern, (all, before: string, value: string) => (isWord.test(value) ? all : `${before}<redacted>`)),
+    text
+  )

@@ -244,13 +244,21 @@ const unsendable = (server: string, what: string): UpstreamFailed =>
 
 /** The user's values go into the url as data: they cannot add a path segment, a query field or a fragment. */
 const buildUrl = (plan: ServerPlan, principal: Principal): string | Refusal => {
-  let dots = false
-  const text = render(plan, principal, plan.url, (value) => {
-    dots ||= value === "." || value === ".."
+  let dots: Reference | undefined
+  const text = render(plan, principal, plan.url, (value, reference) => {
+    if (value === "." || value === "..") dots ??= reference
     return encodeURIComponent(value.toWellFormed())
   })
-  return dots ? unsendable(plan.server, "url") : text
+  return dots === undefined ? text : leadsElsewhere(plan.server, dots)
 }
+
+const leadsElsewhere = (server: string, { name, scope }: Reference): UpstreamFailed =>
+  refused(
+    server,
+    scope === "context"
+      ? `This user's name is dots alone, which in the url of server ${server} would mean another place; use \${${contextNames.id}} there, or another user name`
+      : `The service token ${name} is dots alone, which in the url of server ${server} would mean another place; set it again`
+  )
 
 /** A program would take such a name for a place or an option of its own. */
 const isMisread = (name: string): boolean => /^-|^\.{1,2}$|[\\/\0]/.test(name)

@@ -16,6 +16,7 @@ import { type Era, isStateful, latestStateful, statelessVersion } from "../../..
 import { AnswerBytes } from "../../limits/AnswerBytes.ts"
 import { FairShare, turn } from "../../limits/FairShare.ts"
 import * as Payer from "../../limits/Payer.ts"
+import { withoutCredentials } from "../../../domain/Redaction.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import { limitsOf } from "../connection/StartLimits.ts"
 import { scrubberOf } from "../connection/UpstreamSecrets.ts"
@@ -206,7 +207,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
 
     const lastWords = (characters = 2_000) => {
       // Cut after the secrets are out: half of one would not be recognized.
-      const lines = scrubber.text(child.stderr().slice(-10).join("\n")).slice(-characters)
+      const lines = withoutCredentials(scrubber.text(child.stderr().slice(-10).join("\n"))).slice(-characters)
       return lines === "" ? "" : `; it wrote: ${lines}`
     }
 

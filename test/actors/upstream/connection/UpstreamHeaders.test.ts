@@ -204,7 +204,15 @@ describe("UpstreamHeaders", () => {
         yield* odd("a/../b?c#d&e=f@g"),
         "https://upstream.example/u/a%2F..%2Fb%3Fc%23d%26e%3Df%40g/mcp?k=a%2F..%2Fb%3Fc%23d%26e%3Df%40g"
       )
-      for (const value of [".", ".."]) assert.instanceOf(yield* Effect.flip(odd(value)), UpstreamFailed)
+      const named = http({ url: "https://upstream.example/u/${MCPHUB_USERNAME}/mcp" })
+      for (const value of [".", ".."]) {
+        const error = yield* Effect.flip(odd(value))
+        assert.instanceOf(error, UpstreamFailed)
+        assert.include(error.message, "The service token ODD is dots alone")
+        const unnamed = yield* Effect.flip(urlOf(user(value, {}), named))
+        assert.include(unnamed.message, "This user's name is dots alone")
+        assert.include(unnamed.message, "use ${MCPHUB_USER_ID} there, or another user name")
+      }
       assert.strictEqual(yield* urlOf(ada, http({ url: "https://${REGION}.example" })), "https://eu.example")
     }).pipe(Effect.provide(layer))
   )

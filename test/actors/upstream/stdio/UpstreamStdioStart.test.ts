@@ -61,13 +61,16 @@ describe("a stdio server that does not start", () => {
   it.live("is quoted with its exit code and last words, its token blacked out", () =>
     Effect.gen(function* () {
       const entry = config(
-        { exitAtStart: 7, lastWords: "login with canary/ada+0001 failed (canary%2Fada%2B0001)" },
+        {
+          exitAtStart: 7,
+          lastWords: "login with canary/ada+0001 failed (canary%2Fada%2B0001); secret=its-own-canary-7"
+        },
         { env: { API_TOKEN: "${USER_SCRIPTED_TOKEN}" } }
       )
       const failure = yield* failed(entry, contextOf("ada", { SCRIPTED_TOKEN: "canary/ada+0001" }))
       assert.strictEqual(failure.reason, "exited")
       assert.include(failure.message, "exited with code 7")
-      assert.include(failure.message, "login with <redacted> failed (<redacted>)")
+      assert.include(failure.message, "login with <redacted> failed (<redacted>); secret=<redacted>")
       assert.notInclude(JSON.stringify(failure), "canary")
     }).pipe(Effect.scoped, Effect.provide(layer()))
   )
