@@ -55,7 +55,9 @@ inFolder(
       assert.include(ready.text, `ready, but: ${told}`)
       assert.strictEqual(yield* ping, 200)
       assert.match((yield* get("/metrics")).text, /^mcphub_database_full 1$/m)
-      assert.include(hub.stderr(), told)
+      // The log is written beside what it tells of.
+      const log = yield* eventually(Effect.sync(hub.stderr), (text) => text.includes(told))
+      assert.include(log, told)
       assert.notInclude(hub.stderr(), "does not answer")
       const doctor = yield* mcphub(["doctor", "--data", data], { cwd })
       assert.strictEqual(doctor.code, 2)
