@@ -39,5 +39,5 @@ const one = (client: ClientName) =>
 
 export const ConnectCommand = Command.make("connect").pipe(
   Command.withDescription("Print the configuration that connects a client to this hub"),
-  Command.withSubcommands([one("claude"), one("cursor"), one("vscode"), one("opencode")])
+  Command.withSubcommands([one("claude"), one("cursor"), one("vscode"), one("opencode"), one("gemini"), one("codex")])
 )

@@ -28,6 +28,9 @@ const contextNames = [
 
 const text = (value: string) => ({ content: [{ type: "text" as const, text: value }] })
 
+/** Clients that ask before each call need not ask for these. */
+const reads = { readOnlyHint: true }
+
 const structured = (value: Record<string, unknown>) => ({ ...text(JSON.stringify(value)), structuredContent: value })
 
 export const sampleServer = ({ env, notes, pid }: SampleServerOptions): McpServer => {
@@ -59,16 +62,24 @@ const registerContext = (server: McpServer, env: SampleServerOptions["env"], pid
   )
   server.registerTool(
     "get-data",
-    { description: "What this session has set, how often it was called and by which process it is served" },
+    {
+      description: "What this session has set, how often it was called and by which process it is served",
+      annotations: reads
+    },
     () => structured({ project, calls: ++calls, pid })
   )
   server.registerTool(
     "echo",
-    { description: "Returns its text", inputSchema: z.object({ text: z.string() }) },
+    { description: "Returns its text", annotations: reads, inputSchema: z.object({ text: z.string() }) },
     (args) => text(args.text)
   )
-  server.registerTool("whoami", { description: "The user context the hub started this server with (ids only)" }, () =>
-    structured(Object.fromEntries(contextNames.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]))))
+  server.registerTool(
+    "whoami",
+    { description: "The user context the hub started this server with (ids only)", annotations: reads },
+    () =>
+      structured(
+        Object.fromEntries(contextNames.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
+      )
   )
 }
 
@@ -87,7 +98,7 @@ const registerNotes = (server: McpServer, notes: Map<string, string>) => {
       return structured({ id, uri: uri(id) })
     }
   )
-  server.registerTool("list-notes", { description: "The notes of this session" }, () =>
+  server.registerTool("list-notes", { description: "The notes of this session", annotations: reads }, () =>
     structured({ notes: [...notes].map(([id, note]) => ({ id, text: note })) })
   )
   server.registerResource(

@@ -11,6 +11,8 @@ export const clients = {
   cursor: "Cursor",
   vscode: "Visual Studio Code",
   opencode: "opencode",
+  gemini: "Gemini CLI",
+  codex: "Codex",
   curl: "curl"
 } as const
 
@@ -30,8 +32,9 @@ const shellQuoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}
 
 const makers: Readonly<Record<ClientName, (url: string) => Snippet>> = {
   claude: (url) => ({
-    where: "Run this where MCPHUB_KEY holds your key:",
-    text: `claude mcp add --transport http mcphub ${shellQuoted(url)} --header "Authorization: Bearer $MCPHUB_KEY"`
+    where: "Run this, and start Claude Code where MCPHUB_KEY holds your key:",
+    // In single quotes: it is the client that reads the variable, so that its settings do not hold the key.
+    text: `claude mcp add --transport http mcphub ${shellQuoted(url)} --header 'Authorization: Bearer \${MCPHUB_KEY}'`
   }),
   cursor: (url) => {
     const entry = { url, headers: { Authorization: "Bearer ${env:MCPHUB_KEY}" } }
@@ -56,6 +59,16 @@ const makers: Readonly<Record<ClientName, (url: string) => Snippet>> = {
     text: json({
       mcp: { mcphub: { type: "remote", url, enabled: true, headers: { Authorization: "Bearer {env:MCPHUB_KEY}" } } }
     })
+  }),
+  gemini: (url) => ({
+    where: "Run this, and start Gemini CLI where MCPHUB_KEY holds your key:",
+    text: `gemini mcp add -s user -t http -H 'Authorization: Bearer $MCPHUB_KEY' mcphub ${shellQuoted(url)}`
+  }),
+  codex: (url) => ({
+    where:
+      "Add this to ~/.codex/config.toml, and start Codex where MCPHUB_KEY holds your key. Without `required` Codex goes on " +
+      "without the hub's tools when it is a second late, or the key is wrong:",
+    text: `[mcp_servers.mcphub]\nurl = ${JSON.stringify(url)}\nbearer_token_env_var = "MCPHUB_KEY"\nrequired = true`
   }),
   curl: (url) => ({
     where: "Try it where MCPHUB_KEY holds your key:",

@@ -9,7 +9,8 @@ import type { WireReply, WireRequest } from "../wire/Wire.ts"
 
 const noSignIn =
   "This hub has no sign-in by which a client could get a key by itself. Give the client an MCPHub key, sent as the header " +
-  "Authorization: Bearer mcphub_…; the hub's operator makes one with `mcphub key create --user NAME`"
+  "Authorization: Bearer mcphub_…; the hub's operator makes one with `mcphub key create --user NAME`. A client that has a key and asks for a sign-in all the " +
+  "same has sent one that is unknown, has ended or was revoked"
 
 /** Where clients look for a sign-in, below the base path and at the root, whatever stands around it. */
 const metadata = /\/\.well-known\/(?:oauth-|openid-configuration)/
@@ -41,7 +42,7 @@ const page = (basePath: string): string => `<!doctype html>
 <li>the address of this page with <code>${escaped(basePath)}/mcp</code> as its path, and</li>
 <li>an MCPHub key, sent as the header <code>Authorization: Bearer mcphub_…</code>. The operator of this hub makes one with <code>mcphub key create --user NAME</code>.</li>
 </ul>
-<p><code>mcphub connect claude</code> (or <code>cursor</code>, <code>vscode</code>, <code>opencode</code>) prints what to enter where.</p>
+<p><code>mcphub connect claude</code> (or <code>cursor</code>, <code>vscode</code>, <code>opencode</code>, <code>gemini</code>, <code>codex</code>) prints what to enter where.</p>
 `
 
 export const sendPage = (reply: WireReply, status: number, basePath: string): void =>

@@ -109,14 +109,14 @@ const make = Effect.gen(function* () {
   /** Only counted: a row for every guess would let strangers fill the audit trail. */
   const rejectKey = (reply: WireReply, waitSeconds?: number): void => {
     rejections.increment()
-    if (waitSeconds === undefined) unauthorized(reply)
+    if (waitSeconds === undefined) unauthorized(reply, "sent")
     else tooManyWrongKeys(reply, waitSeconds)
   }
 
   /** A person who follows the address that the hub has printed meets a page. */
   const rejectNone = (request: WireRequest, reply: WireReply): void => {
-    if (!Signposts.wantsPage(request)) return rejectKey(reply)
     rejections.increment()
+    if (!Signposts.wantsPage(request)) return unauthorized(reply, "none")
     Signposts.sendPage(reply, 401, hub.basePath)
   }
 

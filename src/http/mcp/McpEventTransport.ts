@@ -116,7 +116,7 @@ export const make = Effect.fnUntraced(function* (openSession: OpenSession) {
     const taken = Effect.acquireRelease(sessions.reserve(principal), ({ leave }) => Effect.sync(leave))
     const place = orRefused(reply, yield* guard.resultOf(Scope.provide(taken, lifetime)))
     if (place === undefined || reply.isGone()) return
-    if (principal.standing.key.isRevoked) return unauthorized(reply)
+    if (principal.standing.key.isRevoked) return unauthorized(reply, "sent")
     const wireId = WireSessionId.make(randomUUID())
     const { keyId, userId } = principal
     const key = keyOf(principal, wireId)

@@ -43,9 +43,16 @@ export const invalidRequest = (reply: WireReply, id: JsonRpcId | null, message: 
   reply.send(400, JSON.stringify(failure(id, error)), jsonType)
 }
 
-export const unauthorized = (reply: WireReply): void =>
+const challenge = 'Bearer realm="mcphub"'
+const wrongKey = 'error="invalid_token", error_description="The MCPHub key is unknown, has ended or was revoked"'
+
+/**
+ * `key`: whether one was sent, which RFC 6750 §3.1 lets the header alone say: some clients print nothing else. For a
+ * wrong, an ended and a revoked one it is the same.
+ */
+export const unauthorized = (reply: WireReply, key: "sent" | "none"): void =>
   refuse(reply, 401, 1401, "unauthorized", "A valid MCPHub key is needed: send it as Authorization: Bearer mcphub_…", {
-    "www-authenticate": 'Bearer realm="mcphub"',
+    "www-authenticate": key === "none" ? challenge : `${challenge}, ${wrongKey}`,
     // Whether the body had arrived before the key was known to be wrong would show on the connection.
     connection: "close"
   })
@@ -110,7 +117,7 @@ const sessionRefusals: {
 
 /** For a request whose session is not opened or found again now. */
 export const noSessionNow = (reply: WireReply, { message, reason }: SessionRefused): void => {
-  if (reason._tag === "KeyEnded") return unauthorized(reply)
+  if (reason._tag === "KeyEnded") return unauthorized(reply, "sent")
   const [status, code, kind] = sessionRefusals[reason._tag]
   refuse(reply, status, code, kind, message, { "retry-after": String(reason.retryAfterSeconds) })
 }

@@ -320,7 +320,7 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
     () =>
       Effect.gen(function* () {
         const hub = yield* Hub
-        for (const client of ["claude", "cursor", "vscode", "opencode"]) {
+        for (const client of ["claude", "cursor", "vscode", "opencode", "gemini", "codex"]) {
           const text = yield* mcphub(["connect", client], { cwd: hub.cwd })
           assert.strictEqual(text.code, 0)
           assert.include(text.stdout, hub.url)

@@ -22,7 +22,7 @@ const initialize = (id: string | number = 1) =>
 
 /** Everything of an answer that could tell two refusals apart. */
 const fingerprint = ({ headers, status, text }: RawHttp.RawAnswer) => {
-  const { date: _date, ...others } = headers
+  const { date: _date, "www-authenticate": _challenge, ...others } = headers
   return { status, headers: others, text }
 }
 
@@ -89,7 +89,12 @@ describe("the key of a request", () => {
           )
           for (const answer of answers) assert.deepStrictEqual(fingerprint(answer), fingerprint(answers[0]!))
           assert.strictEqual(answers[0]!.status, 401)
-          assert.match(answers[0]!.headers["www-authenticate"]!, /^Bearer /)
+          // Which it was shows nowhere; whether there was one at all, the client knows.
+          const challenges = answers.map(({ headers }) => headers["www-authenticate"])
+          const [none, wrong] = [challenges[0]!, challenges.at(-1)!]
+          assert.strictEqual(none, 'Bearer realm="mcphub"')
+          assert.match(wrong, /^Bearer realm="mcphub", error="invalid_token", error_description="[^"]+"$/)
+          assert.deepStrictEqual(challenges, [none, none, none, wrong, wrong, wrong, wrong, wrong])
           assert.strictEqual(JSON.parse(answers[0]!.text).error.data.kind, "unauthorized")
         }
         assert.strictEqual(upstream.received.length, 0)
