@@ -55,7 +55,9 @@ export const make = Effect.fnUntraced(function* ({ access, links, lists, open }:
   /** What was missing when the user's sessions looked last. */
   const lacking = ({ context }: Call): JsonObject => {
     const known = missing.of(context.principal).filter(({ server }) => access().has(server))
-    return known.length === 0 ? {} : { instructions: missingLine(known, hub.statusTool) }
+    // Where nothing is there, lists are an error with every reason, and no tool is listed.
+    const isAnyThere = [...access().keys()].some((server) => !known.some((one) => one.server === server))
+    return known.length === 0 ? {} : { instructions: missingLine(known, hub.statusTool && isAnyThere) }
   }
 
   /** Capabilities and instructions of what is behind the endpoint. */

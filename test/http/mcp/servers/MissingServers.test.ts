@@ -155,6 +155,9 @@ describe("a list of which servers are missing", () => {
         const { error } = yield* ask(hub.http, user, "tools/list")
         assert.deepInclude(error.data, { kind: "nothing_reachable" })
       }
+      const instructions = String((yield* hub.connect(hub.ada)).welcome["instructions"])
+      assert.match(instructions, /gone \((refused|backoff)\)/)
+      assert.notInclude(instructions, "mcphub_status", "a tool that no list has")
       const single = yield* hub.connect(hub.ada, { path: "/mcp/gone" })
       assert.include(String(single.welcome["instructions"]), "refused")
       assert.strictEqual((yield* Effect.flip(single.request("tools/list"))).code, 1503)
