@@ -1,7 +1,7 @@
 /**
  * The neighbour: how much longer one user's calls take while another user strains the hub. Quiet and disturbed slices
  * take turns in front of one real hub, each program in a process of its own. The figure is the p99 beside a disturbance
- * compared with the p99 of the quiet slice before it, and the median of that over the rounds.
+ * compared with the p99 of quiet slices, each as the median over the rounds.
  *
  * Calls start on schedule and not one after the other, so that calls delayed by a stall count as well.
  */
@@ -37,7 +37,7 @@ export interface Round {
   readonly quietP99: number
 }
 
-/** How much longer calls take beside the disturbance: medians over the rounds, so that no single stall decides. */
+/** How many times as long calls take beside the disturbance: of medians over the rounds, so that no single stall decides. */
 export interface Figure {
   readonly kind: Disturbance
   readonly p50: number
@@ -158,12 +158,16 @@ export const measure = Effect.fnUntraced(function* (options: NeighbourOptions) {
   const lost = (values: ReadonlyMap<string, number>) =>
     `rows lost ${values.get("mcphub_audit_lost_total")}, log lines lost ${values.get("mcphub_log_lines_lost_total")}`
   print(lost(yield* hub.gauges))
+  const medianOf = (rounds: ReadonlyArray<Round>, value: (round: Round) => number): number =>
+    quantile(ascending(rounds.map(value)), 0.5)
+  // Quiet is quiet, whatever comes after it: all its slices say more than the few before one kind.
+  const quiet = { p50: medianOf(all, ({ quietP50 }) => quietP50), p99: medianOf(all, ({ quietP99 }) => quietP99) }
   return kinds.map((kind): Figure => {
     const rounds = all.filter((round) => round.kind === kind)
     return {
       kind,
-      p50: quantile(ascending(rounds.map(({ p50, quietP50 }) => p50 / quietP50)), 0.5),
-      p99: quantile(ascending(rounds.map(({ p99, quietP99 }) => p99 / quietP99)), 0.5)
+      p50: medianOf(rounds, ({ p50 }) => p50) / quiet.p50,
+      p99: medianOf(rounds, ({ p99 }) => p99) / quiet.p99
     }
   })
 }, Effect.scoped)
