@@ -137,8 +137,8 @@ export const fieldRules: ReadonlyArray<Mutation> = [
   {
     wrong: "an event that is no message loses the answer after it",
     file: exchange,
-    find: '    if (verdict === "noise") this.request.onNoise()\n    else if (verdict === "invalid") {',
-    replace: '    if (verdict === "noise" || verdict === "invalid") {',
+    find: '    if (verdict === "noise") this.request.onNoise()\n    else if (verdict === "invalid") ',
+    replace: '    if (verdict === "noise" || verdict === "invalid") ',
     tests: [odd]
   },
   {

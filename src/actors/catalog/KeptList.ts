@@ -6,6 +6,16 @@ import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import type { UnusableItem } from "../../domain/protocol/json/ListItems.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 
+/** Of the list that a session shows of a server now. */
+export interface ListOrigin {
+  readonly era: Era
+  readonly ttlMs: number
+  /** Why it may not be the server's whole list of today. */
+  readonly incomplete?: string | undefined
+  /** Entries that are left out; not more than can be read. */
+  readonly unusable: ReadonlyArray<UnusableItem>
+}
+
 export type Item = JsonObject
 
 /** One server's items by their own key (name or URI). */

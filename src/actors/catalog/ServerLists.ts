@@ -13,7 +13,6 @@ import { monotonicMillis } from "../../domain/Monotonic.ts"
 import * as SingleFlight from "../../domain/SingleFlight.ts"
 import type { JsonObject } from "../../domain/protocol/JsonRpc.ts"
 import { type ListKind, listKinds, lists } from "../../domain/protocol/Methods.ts"
-import type { UnusableItem } from "../../domain/protocol/json/ListItems.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import type { Era } from "../../domain/protocol/Versions.ts"
 import { Settings } from "../../domain/servers/Settings.ts"
@@ -26,7 +25,7 @@ import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
 import { UpstreamBreakers } from "../upstream/guards/UpstreamBreakers.ts"
 import { UpstreamHealth } from "../upstream/guards/UpstreamHealth.ts"
 import { UpstreamPauses } from "../upstream/guards/UpstreamPauses.ts"
-import { type Items, KeptList } from "./KeptList.ts"
+import { type Items, KeptList, type ListOrigin } from "./KeptList.ts"
 import * as KnownHere from "./KnownHere.ts"
 import { type Introduction, isOver, type KnownServer, KnownServers, type Watcher } from "./KnownServers.ts"
 import { announcedLife, lifeFor, unannouncedLife } from "./ListLife.ts"
@@ -57,15 +56,6 @@ export interface ServerLists {
   readonly failed: (server: string, error: UpstreamError, context: CallContext) => void
   /** The server is another now, or out of the session's reach. */
   readonly forget: (server: string) => void
-}
-
-export interface ListOrigin {
-  readonly era: Era
-  readonly ttlMs: number
-  /** Why it may not be the server's whole list of today. */
-  readonly incomplete?: string | undefined
-  /** Entries that are left out; not more than can be read. */
-  readonly unusable: ReadonlyArray<UnusableItem>
 }
 
 /** A list over the session's own connection. */

@@ -126,3 +126,13 @@ export const statusError = (server: string, status: number, refused: Refused): U
     message: `Server ${server} ${statusMessage(status, refused)}`
   })
 }
+
+/** What a server did wrong, as it goes on after its name. */
+export const did = {
+  compressUnasked: (coding: string): string =>
+    `compresses its answers as "${coding.slice(0, 50)}" without being asked to; let it send them as they are`,
+  cutCompressed: (coding: string): string =>
+    `sent an answer whose ${coding} data is cut off before its end; report this to its author`,
+  compressWrongly: "sent an answer that is not compressed as it says; report this to its author",
+  sendEvent: (what: string): string => `sent an event that ${what}; report this to its author`
+}

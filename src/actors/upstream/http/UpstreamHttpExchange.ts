@@ -24,7 +24,7 @@ import * as SseDecoder from "./SseDecoder.ts"
 import { type UpstreamFailed, protocolError } from "../../../domain/requests/UpstreamErrors.ts"
 import { tooLarge } from "../connection/AnswerLimits.ts"
 import { messageUnits, PacedReading } from "../connection/PacedReading.ts"
-import { closedError, connectionGone, type Phase, tooMuch, transportError } from "./UpstreamHttpErrors.ts"
+import { closedError, connectionGone, did, type Phase, tooMuch, transportError } from "./UpstreamHttpErrors.ts"
 
 /** Bytes after which the pace is looked at: what has been read beyond a pause is put together again, and copied. */
 const stepBytes = 256 * 1024
@@ -220,11 +220,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
     const isStream = this.head.contentType === "text/event-stream" && status < 300
     // A refusal is known by its status, an event by its own end.
     if (coding !== "" && isDecodable(coding)) this.decoding = this.decoded(coding, isStream || status >= 300)
-    else if (coding !== "") {
-      return this.refuse(
-        `compresses its answers as "${coding.slice(0, 50)}" without being asked to; let it send them as they are`
-      )
-    }
+    else if (coding !== "") return this.refuse(did.compressUnasked(coding))
     if (isStream) {
       this.phase = "stream"
       const reading = this.paced()
@@ -238,12 +234,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
       guard: this.guard,
       mayBeCut,
       onData: (chunk) => this.read(chunk),
-      onBroken: (why) =>
-        this.refuse(
-          why === "cut"
-            ? `sent an answer whose ${coding} data is cut off before its end; report this to its author`
-            : "sent an answer that is not compressed as it says; report this to its author"
-        ),
+      onBroken: (why) => this.refuse(why === "cut" ? did.cutCompressed(coding) : did.compressWrongly),
       onFull: () => this.controller?.pause(),
       onDrain: () => this.resumeSocket()
     })
@@ -337,11 +328,7 @@ class Exchange implements Dispatcher.DispatchHandler, RunningExchange {
       return 0
     }
     if (verdict === "noise") this.request.onNoise()
-    else if (verdict === "invalid") {
-      this.refuse(
-        `sent an event that ${read.ok ? "is not a JSON-RPC message" : read.reason}; report this to its author`
-      )
-    }
+    else if (verdict === "invalid") this.refuse(did.sendEvent(read.ok ? "is not a JSON-RPC message" : read.reason))
     return messageUnits
   }
 

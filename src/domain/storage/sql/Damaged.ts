@@ -10,11 +10,18 @@ export const isDamage = (code: number): boolean => codes.has(code & 0xff)
 const isSqlError = (error: unknown): error is SqlError.SqlError =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "SqlError"
 
-/** What is damaged, with the remedy; undefined for any other failure. A PostgreSQL server's codes are texts. */
-export const damageIn = (error: unknown): string | undefined => {
+/** Code and words of a failed statement; undefined for whatever is none. */
+export const failureIn = (
+  error: unknown
+): { readonly code: unknown; readonly message: string | undefined } | undefined => {
   if (!isSqlError(error)) return undefined
   const { cause, message } = error.reason
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
+  return { code: typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined, message }
+}
+
+/** What is damaged, with the remedy; undefined for any other failure. A PostgreSQL server's codes are texts. */
+export const damageIn = (error: unknown): string | undefined => {
+  const { code, message } = failureIn(error) ?? {}
   return typeof code === "number" && isDamage(code)
     ? `${message ?? "The database is damaged"}; restore a backup, see docs/operations/running.md`
     : undefined
