@@ -43,6 +43,7 @@ import * as OtlpExport from "./http/probes/OtlpExport.ts"
 import { EventStreams } from "./http/wire/EventStreams.ts"
 import { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
 import { Readiness } from "./http/probes/Probes.ts"
+import { HubRoutes } from "./http/runtime/HubRoutes.ts"
 import { HubServer } from "./http/runtime/NodeServer.ts"
 
 /** The platform services that the hub needs: `NodeServices.layer` provides them, on Node and on Deno. */
@@ -144,6 +145,8 @@ const gauges = Layer.effectDiscard(
 const makeServer = (replace: Replacements) => {
   const replaced = Layer.provideMerge(replace)
   return HubServer.layer.pipe(
+    Layer.provideMerge(HubRoutes.layerOf([])),
+    replaced,
     Layer.provideMerge(gauges),
     replaced,
     Layer.provideMerge(McpEndpoint.layer),

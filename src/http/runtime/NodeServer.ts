@@ -10,7 +10,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Clock, Context, Effect, Layer, Schema } from "effect"
-import { HttpRouter } from "effect/http"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 import { Sessions } from "../../actors/registry/Sessions.ts"
@@ -23,7 +22,7 @@ import { type Connections, NodeExchange } from "./NodeExchange.ts"
 import type { Leaving } from "./NodeStream.ts"
 import * as SilentSockets from "./SilentSockets.ts"
 import { severalHosts, unavailable } from "../wire/Refusals.ts"
-import * as Probes from "../probes/Probes.ts"
+import { HubRoutes } from "./HubRoutes.ts"
 import * as Signposts from "../admission/Signposts.ts"
 import { admitSite } from "../admission/Sites.ts"
 
@@ -117,8 +116,8 @@ const make = Effect.gen(function* () {
   const share = yield* FairShare
   const metrics = yield* HubMetrics
   const scope = yield* Effect.scope
-  const routes = yield* HttpRouter.toHttpEffect(Probes.layer)
-  const otherRoutes = yield* NodeHttpServer.makeHandler(routes, { scope })
+  const routes = yield* HubRoutes
+  const otherRoutes = yield* NodeHttpServer.makeHandler(routes.app, { scope })
 
   const fork = Effect.runForkWith(yield* Effect.context<never>())
 
@@ -145,8 +144,12 @@ const make = Effect.gen(function* () {
     if (mark === -1) exchange.path = url
     else exchange.at(url.slice(0, mark), url.slice(mark + 1))
     if (endpoint.handle(exchange, exchange)) return
+    if (routes.serves(exchange.path)) {
+      if (admitSite(exchange, exchange, hub)) otherRoutes(incoming, outgoing)
+      return
+    }
     closeBehindBody(exchange)
-    if (Probes.isProbe(exchange.path)) otherRoutes(incoming, outgoing)
+    if (routes.isProbe(exchange.path)) otherRoutes(incoming, outgoing)
     else signpost(exchange, exchange.path)
   }
 

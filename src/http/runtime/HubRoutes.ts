@@ -1,0 +1,48 @@
+/**
+ * The routes beside the MCP endpoint: probes, administration, sign-in, dashboard. Each room adds its own to the router as
+ * a layer, and says by path which requests are for it; whatever nobody serves is answered by a signpost.
+ */
+import { Context, Effect, Layer, type Scope } from "effect"
+import { HttpRouter, type HttpServerRequest, type HttpServerResponse } from "effect/http"
+import * as Probes from "../probes/Probes.ts"
+
+type App = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  unknown,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
+
+/** The routes of one room; whatever they need has been given to them. */
+export interface RoomRoutes {
+  /** Whether a path, below the base path and without the query, is for these routes. */
+  readonly serves: (path: string) => boolean
+  /** Adds them to the router. */
+  readonly routes: Layer.Layer<never, never, HttpRouter.HttpRouter>
+}
+
+export class HubRoutes extends Context.Service<
+  HubRoutes,
+  {
+    /** For anybody, from anywhere. */
+    readonly isProbe: (path: string) => boolean
+    /** For people and programs that come by a name of the hub's own (`Sites`). */
+    readonly serves: (path: string) => boolean
+    readonly app: App
+  }
+>()("mcphub/http/runtime/HubRoutes") {
+  /** The probes, and the routes of these rooms. */
+  static readonly layerOf = <R = never>(made: ReadonlyArray<Effect.Effect<RoomRoutes, never, R>>) =>
+    Layer.effect(
+      HubRoutes,
+      Effect.gen(function* () {
+        const rooms = yield* Effect.all(made)
+        const routes = rooms.reduce<RoomRoutes["routes"]>((all, room) => Layer.merge(all, room.routes), Layer.empty)
+        const app = yield* HttpRouter.toHttpEffect(Layer.merge(Probes.layer, routes))
+        return HubRoutes.of({
+          isProbe: Probes.isProbe,
+          serves: (path) => rooms.some((room) => room.serves(path)),
+          app
+        })
+      })
+    )
+}
