@@ -67,7 +67,7 @@ export class NodeExchange implements WireRequest, WireReply {
     fork: Fork,
     leaving?: Leaving,
     sockets?: Connections,
-    peer: Peer = { isStranger: false, admittedHost: undefined }
+    peer: Peer = { isStranger: false, admittedHost: undefined, posted: undefined }
   ) {
     this.incoming = incoming
     this.outgoing = outgoing

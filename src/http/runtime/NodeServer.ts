@@ -157,14 +157,12 @@ const make = Effect.gen(function* () {
     if (admitSite(exchange, exchange, hub)) Signposts.answer(exchange, exchange, path, hub.basePath)
   }
 
-  /** POSTs that are not answered yet, the latest of each connection. */
-  const posted = new Map<Socket, NodeExchange>()
-
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const { socket } = incoming
     const exchange = new NodeExchange(incoming, outgoing, fork, leaving, connections, silent.begun(socket))
-    const before = posted.get(socket)
-    if (exchange.method === "POST") posted.set(socket, exchange)
+    const { peer } = exchange
+    const before = peer.posted
+    if (exchange.method === "POST") peer.posted = exchange
     const begin = (): void => exchange.guard.run(serve, exchange)
     // Behind a POST on one connection, it must not end the session that this is for.
     if (exchange.method === "DELETE" && before !== undefined) before.onEnd(begin)
@@ -180,9 +178,9 @@ const make = Effect.gen(function* () {
   const connections: Connections = {
     known: silent.known,
     ended: (exchange) => {
-      const { socket } = exchange.incoming
-      silent.ended(socket)
-      if (posted.get(socket) === exchange) posted.delete(socket)
+      const { incoming, peer } = exchange
+      silent.ended(incoming.socket)
+      if (peer.posted === exchange) peer.posted = undefined
     }
   }
 

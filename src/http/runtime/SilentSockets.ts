@@ -56,7 +56,7 @@ export const make = (now: () => number, most: number): SilentSockets => {
     accept: (socket) => {
       const address = socket.remoteAddress ?? ""
       if ((strangers.get(address) ?? 0) >= most) return false
-      const known = { isStranger: true, admittedHost: undefined }
+      const known = { isStranger: true, admittedHost: undefined, posted: undefined }
       connections.set(socket, { since: now(), running: 0, hasAsked: false, ...known, address })
       count(address, 1)
       return true

@@ -35,6 +35,12 @@ export interface Peer {
   isStranger: boolean
   /** The Host under which requests without an Origin were admitted (`Sites`). */
   admittedHost: string | undefined
+  /**
+   * The latest POST on it that is not answered yet. Kept here and not in a map of connections: V8 copies the table of a
+   * map that entries come to and leave, an outlived table keeps what stood in it and the next table alive, and every
+   * exchange would outlive the young generation.
+   */
+  posted: WireReply | undefined
 }
 
 export interface WireRequest {
