@@ -36,6 +36,10 @@ export const isUuid = (text: string): boolean => text.length === 36 && uuid.test
  */
 export const isMinted = (wireId: string): boolean => isUuid(wireId) && wireId === wireId.toLowerCase()
 
+/** A sign-in of a person, see SignIns.ts. Names it in lists; the secret is another text. */
+export const SignInId = Schema.String.pipe(Schema.brand("SignInId"))
+export type SignInId = typeof SignInId.Type
+
 /** `user-{userId}-{sessionId}-{method}-{timestamp}-{random}`, see RequestId.ts. */
 export const RequestId = Schema.String.pipe(Schema.brand("RequestId"))
 export type RequestId = typeof RequestId.Type

@@ -23,6 +23,13 @@ import { Principals } from "../identity/Principals.ts"
 import type { Provisioning } from "../provisioning/Provisioning.ts"
 import * as ProvisioningMemory from "./memory/ProvisioningMemory.ts"
 import * as ProvisioningSql from "./sql/ProvisioningSql.ts"
+import type { ExternalUsers } from "../identity/ExternalUsers.ts"
+import type { Roles } from "../identity/Roles.ts"
+import * as RolesSql from "./sql/RolesSql.ts"
+import type { SignInCodes } from "../identity/SignInCodes.ts"
+import type { SignIns } from "../identity/SignIns.ts"
+import * as SignInsMemory from "./memory/SignInsMemory.ts"
+import * as SignInsSql from "./sql/SignInsSql.ts"
 import type { SessionStore } from "../records/SessionStore.ts"
 import * as SessionStoreMemory from "./memory/SessionStoreMemory.ts"
 import * as SessionStoreSql from "./sql/SessionStoreSql.ts"
@@ -30,12 +37,24 @@ import type { Users } from "../identity/Users.ts"
 import * as UsersMemory from "./memory/UsersMemory.ts"
 import * as UsersSql from "./sql/UsersSql.ts"
 
-export type Repositories = Users | HubKeys | Groups | Provisioning | AuditLog | SessionStore | InFlightRequests
+export type Repositories =
+  | Users
+  | HubKeys
+  | Groups
+  | Provisioning
+  | AuditLog
+  | SessionStore
+  | InFlightRequests
+  | SignIns
+  | SignInCodes
+  | Roles
+  | ExternalUsers
 
 /** What administration needs, without the cache of `Principals`. Needs the migrated tables. */
 export const layerRepositories: Layer.Layer<Repositories, never, SqlClient.SqlClient | KeyEvents | Credentials> =
   Layer.mergeAll(
-    UsersSql.layer,
+    Layer.provideMerge(RolesSql.layer, UsersSql.layer),
+    SignInsSql.layer,
     HubKeysSql.layer,
     GroupsSql.layer,
     ProvisioningSql.layer,
@@ -52,6 +71,7 @@ export const layer: Layer.Layer<Repositories | Principals, never, SqlClient.SqlC
 export const layerRepositoriesMemory: Layer.Layer<Repositories | KeyEvents | MemoryStore, never, Credentials> =
   Layer.mergeAll(
     UsersMemory.layer,
+    SignInsMemory.layer,
     HubKeysMemory.layer,
     GroupsMemory.layer,
     ProvisioningMemory.layer,

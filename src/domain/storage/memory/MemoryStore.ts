@@ -8,6 +8,9 @@ import type { Group } from "../../identity/Group.ts"
 import type { HubKey } from "../../identity/HubKey.ts"
 import type { InFlightRequest } from "../../records/InFlightRequests.ts"
 import type { GroupId, KeyId, UserId } from "../../Ids.ts"
+import type { UserRole } from "../../identity/Roles.ts"
+import type { NewCode } from "../../identity/SignInCodes.ts"
+import type { SignIn } from "../../identity/SignIns.ts"
 import type { StoredSession } from "../../records/SessionStore.ts"
 import type { User } from "../../identity/User.ts"
 
@@ -35,6 +38,15 @@ export interface MemoryInFlight {
   readonly writtenAt: number
 }
 
+export interface MemorySignIn extends SignIn {
+  readonly digest: string
+}
+
+export interface MemoryCode extends NewCode {
+  readonly digest: string
+  readonly expiresAt: number
+}
+
 export class MemoryStore extends Context.Service<
   MemoryStore,
   {
@@ -47,6 +59,13 @@ export class MemoryStore extends Context.Service<
     readonly sessions: Map<string, MemorySession>
     /** By request id. */
     readonly inFlight: Map<string, MemoryInFlight>
+    /** By digest. */
+    readonly signIns: Map<string, MemorySignIn>
+    /** By digest. */
+    readonly codes: Map<string, MemoryCode>
+    readonly roles: Map<UserId, UserRole>
+    /** By issuer and subject. */
+    readonly externalUsers: Map<string, UserId>
   }
 >()("mcphub/domain/storage/memory/MemoryStore") {
   static readonly layer: Layer.Layer<MemoryStore> = Layer.effect(
@@ -58,10 +77,23 @@ export class MemoryStore extends Context.Service<
         groups: new Map(),
         userTokens: new Map(),
         sessions: new Map(),
-        inFlight: new Map()
+        inFlight: new Map(),
+        signIns: new Map(),
+        codes: new Map(),
+        roles: new Map(),
+        externalUsers: new Map()
       })
     )
   )
+}
+
+export const toUser = ({ githubId: _githubId, passwordDigest: _digest, ...user }: MemoryUser): User => user
+
+/** Ends sign-ins and one-time codes of a user who may not come in any more. */
+export const shutOut = ({ codes, signIns }: MemoryStore["Service"], userId: UserId): void => {
+  for (const rows of [signIns, codes]) {
+    for (const row of rows.values()) if (row.userId === userId) rows.delete(row.digest)
+  }
 }
 
 /** Adds and replaces tokens of a user, and takes those of these names from the user's keys, where they would go before. */

@@ -7,11 +7,8 @@ import { UserId } from "../../Ids.ts"
 import { InvalidValue, usernameTaken, userNotFound } from "../../identity/IdentityErrors.ts"
 import { check, idProblem, usernameProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
-import { byText, MemoryStore, type MemoryUser } from "./MemoryStore.ts"
-import type { User } from "../../identity/User.ts"
+import { byText, MemoryStore, type MemoryUser, shutOut, toUser } from "./MemoryStore.ts"
 import { Users } from "../../identity/Users.ts"
-
-const toUser = ({ githubId: _githubId, passwordDigest: _digest, ...user }: MemoryUser): User => user
 
 const make = Effect.gen(function* () {
   const store = yield* MemoryStore
@@ -28,6 +25,7 @@ const make = Effect.gen(function* () {
   const change = Effect.fnUntraced(function* (id: UserId, fields: Partial<MemoryUser>, revoked: boolean) {
     const user = { ...(yield* find(id)), ...fields }
     store.users.set(id, user)
+    if (revoked) shutOut(store, id)
     yield* events.publish([{ userId: id, revoked }])
     return toUser(user)
   })
@@ -64,6 +62,9 @@ const make = Effect.gen(function* () {
       yield* find(id)
       store.users.delete(id)
       store.userTokens.delete(id)
+      store.roles.delete(id)
+      shutOut(store, id)
+      for (const [person, userId] of store.externalUsers) if (userId === id) store.externalUsers.delete(person)
       for (const key of store.keys.values()) if (key.userId === id) store.keys.delete(key.id)
       for (const group of store.groups.values()) if (group.userId === id) store.groups.delete(group.id)
       yield* events.publish([{ userId: id, revoked: true }])

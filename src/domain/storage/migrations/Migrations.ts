@@ -13,6 +13,7 @@ import { groupTools } from "./GroupTools.ts"
 import { inFlight } from "./InFlight.ts"
 import { legacyTables } from "./LegacyTables.ts"
 import { sessions } from "./Sessions.ts"
+import { signIn } from "./SignIn.ts"
 import { userTokens } from "./UserTokens.ts"
 
 /** All migrations in order; add to the end, never change one that was released. */
@@ -22,7 +23,8 @@ export const migrations = {
   "0003_audit_log": auditTables,
   "0004_sessions": sessions,
   "0005_in_flight": inFlight,
-  "0006_user_tokens": userTokens
+  "0006_user_tokens": userTokens,
+  "0007_sign_in": signIn
 }
 
 const prepareSchema = Effect.gen(function* () {

@@ -21,6 +21,7 @@ import { Users } from "../../identity/Users.ts"
 import { dialectOf } from "./Dialect.ts"
 import { Flag, rowsOf } from "./Rows.ts"
 import { orUnavailable } from "./Unavailable.ts"
+import * as SignInRows from "./SignInRows.ts"
 import * as UserTokens from "./UserTokensSql.ts"
 
 /** The name a user goes by. */
@@ -44,6 +45,7 @@ const make = Effect.gen(function* () {
   const { millis, own, time, uuid } = dialectOf(sql)
   const groupTools = own("group_tools")
   const userTokens = UserTokens.make(sql)
+  const signInRows = SignInRows.make(sql)
   const username = sql.literal(usernameColumn)
 
   const columns = sql`
@@ -65,6 +67,7 @@ const make = Effect.gen(function* () {
         update "users" set ${assignment}, "updatedAt" = ${time(now)} where "users"."id" = ${uuid(id)}
         returning ${columns}`)
       const user = yield* first(rows, id)
+      if (revoked) yield* signInRows.shutOut(id)
       yield* events.publish([{ userId: id, revoked }])
       return user
     }).pipe(sql.withTransaction, orUnavailable)
@@ -118,6 +121,7 @@ const make = Effect.gen(function* () {
         yield* sql`delete from "user_groups" where "userId" = ${uuid(id)}`
         yield* sql`delete from "user_tokens" where "userId" = ${uuid(id)}`
         yield* userTokens.removeAll(id)
+        yield* signInRows.removeAll(id)
         yield* sql`delete from "mcphub_keys" where "userId" = ${uuid(id)}`
         const rows = yield* sql`delete from "users" where "id" = ${uuid(id)} returning 1 as found`
         if (rows.length === 0) return yield* userNotFound(id)
