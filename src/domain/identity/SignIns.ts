@@ -11,7 +11,7 @@ import { SecureRandom } from "effect/crypto"
 import { SignInId, UserId } from "../Ids.ts"
 import type { DatabaseUnavailable, UserNotFound } from "./IdentityErrors.ts"
 import { millisPerDay } from "./HubKey.ts"
-import type { UserRole } from "./Roles.ts"
+import type { HubRole } from "./Roles.ts"
 
 /** How somebody signed in: `once` is a one-time link, anything else than these three the name of an OpenID provider. */
 export type SignInWay = "password" | "once" | "github" | (string & {})
@@ -36,7 +36,7 @@ export interface SignedIn {
   readonly userId: UserId
   readonly username: string
   readonly isAdmin: boolean
-  readonly role: UserRole
+  readonly role: HubRole
   /** What a page must send along to change something; see `csrfOf`. */
   readonly csrf: string
 }
@@ -76,6 +76,12 @@ export class SignIns extends Context.Service<
     readonly sweep: Effect.Effect<number, DatabaseUnavailable>
   }
 >()("mcphub/domain/identity/SignIns") {}
+
+/** The cookie's name. */
+export const signInCookie = "mcphub_session"
+
+/** The header that repeats the sign-in's `csrf`. */
+export const csrfHeader = "x-mcphub-csrf"
 
 /** A sign-in ends after this time without use, and after `longestMs` in any case. */
 export const idleMs = 7 * millisPerDay

@@ -8,7 +8,7 @@ import type { Group } from "../../identity/Group.ts"
 import type { HubKey } from "../../identity/HubKey.ts"
 import type { InFlightRequest } from "../../records/InFlightRequests.ts"
 import type { GroupId, KeyId, UserId } from "../../Ids.ts"
-import type { UserRole } from "../../identity/Roles.ts"
+import type { HubRole } from "../../identity/Roles.ts"
 import type { NewCode } from "../../identity/SignInCodes.ts"
 import type { SignIn } from "../../identity/SignIns.ts"
 import type { StoredSession } from "../../records/SessionStore.ts"
@@ -63,7 +63,7 @@ export class MemoryStore extends Context.Service<
     readonly signIns: Map<string, MemorySignIn>
     /** By digest. */
     readonly codes: Map<string, MemoryCode>
-    readonly roles: Map<UserId, UserRole>
+    readonly roles: Map<UserId, HubRole>
     /** By issuer and subject. */
     readonly externalUsers: Map<string, UserId>
   }

@@ -4,13 +4,13 @@ import { SqlClient } from "effect/sql"
 import { isUuid, UserId } from "../../Ids.ts"
 import { ExternalUsers } from "../../identity/ExternalUsers.ts"
 import { userNotFound } from "../../identity/IdentityErrors.ts"
-import { Roles, UserRole } from "../../identity/Roles.ts"
+import { Roles, HubRole } from "../../identity/Roles.ts"
 import { Users } from "../../identity/Users.ts"
 import { dialectOf } from "./Dialect.ts"
 import { rowsOf } from "./Rows.ts"
 import { orUnavailable } from "./Unavailable.ts"
 
-const roleRows = rowsOf("role", Schema.Struct({ userId: UserId, role: UserRole }))
+const roleRows = rowsOf("role", Schema.Struct({ userId: UserId, role: HubRole }))
 const userIds = rowsOf("user", Schema.Struct({ userId: UserId }))
 
 const roles = Effect.gen(function* () {

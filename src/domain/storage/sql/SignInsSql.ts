@@ -7,7 +7,7 @@ import { Clock, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { isUuid, SignInId, UserId } from "../../Ids.ts"
 import { userNotFound } from "../../identity/IdentityErrors.ts"
-import { UserRole } from "../../identity/Roles.ts"
+import { HubRole } from "../../identity/Roles.ts"
 import { CodePurpose, SignInCodes, validMs } from "../../identity/SignInCodes.ts"
 import {
   csrfOf,
@@ -35,7 +35,7 @@ const viewerRows = rowsOf(
     userId: UserId,
     username: Schema.String,
     isAdmin: Flag,
-    role: Schema.NullOr(UserRole),
+    role: Schema.NullOr(HubRole),
     createdAt: Schema.Number,
     lastSeenAt: Schema.Number
   })
