@@ -5,7 +5,7 @@
 // It installs what is missing, picks a runtime that can run the sources, and hands over. The current folder stays the
 // caller's for `start` and `mcphub`, because the data and settings of a hub are looked up there.
 
-import { existsSync } from "node:fs"
+import { existsSync, rmSync } from "node:fs"
 import * as module from "node:module"
 import { dirname, join } from "node:path"
 import process from "node:process"
@@ -54,7 +54,13 @@ const tasks = {
     first === "kills"
       ? program("bench/database/kills.ts")(more)
       : program("bench/database/figures.ts")(first === undefined ? [] : [first, ...more]),
-  build: () => tsc(["-p", "tsconfig.build.json"]),
+  // Anew, so that nothing of a source that was moved or removed gets into the package.
+  build: () => {
+    rmSync(join(root, "dist"), { recursive: true, force: true })
+    return tsc(["-p", "tsconfig.build.json"])
+  },
+  // The package, installed where there is no checkout: needs npm.
+  "package:check": program("test/package/run.ts"),
   ok
 }
 
@@ -75,13 +81,21 @@ const watched = ([command, args]) => {
 async function hub(args) {
   const program = existsSync(main) ? main : join(root, "dist", "main.js")
   if (program === main && (installed || !runsTypeScript)) return apart(commandFor(root, main, args))
-  if (!runsTypeScript)
-    throw new Error(`mcphub needs Node 22.19 or later, or Deno 2.9 or later; this is ${process.version}`)
+  if (!runsTypeScript) return onDeno(program, args)
   quietTypeStripping()
   keepCompiled()
   process.argv = [process.execPath, program, ...args]
   await import(pathToFileURL(program).href)
   return undefined
+}
+
+/** The built package on a Node that is too old: Deno of the PATH runs it, if there is one. */
+async function onDeno(program, args) {
+  try {
+    return await apart(["deno", ["run", "-A", program, ...args]])
+  } catch {
+    throw new Error(`mcphub needs Node 22.19 or later, or Deno 2.9 or later; this is Node ${process.version}`)
+  }
 }
 
 /**

@@ -17,8 +17,8 @@ const deno = (JSON.parse(read("deno.json")) as { readonly tasks: Readonly<Record
 
 /** Runs a task under another name, because npm asks for it. */
 const npmOnly = { prepack: "build" }
-/** Needs what only Node has. */
-const nodeOnly = ["bench:profile"]
+/** Needs what only Node has, or brings. */
+const nodeOnly = ["bench:profile", "package:check"]
 
 /** `bin/mcphub` is the task of that name, and what it is told the others. */
 const taskOf = (line: string): string | undefined =>
