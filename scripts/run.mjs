@@ -16,6 +16,7 @@ import { ensureInstalled } from "./setup.mjs"
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const main = join(root, "src", "main.ts")
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs")
+const dashboard = join(root, "dist", "dashboard")
 const tool = (path) => (args) => inRoot(commandFor(root, join(root, "node_modules", path), args))
 const program = (path) => (args) => inRoot(commandFor(root, join(root, path), args))
 const oxfmt = tool("oxfmt/bin/oxfmt")
@@ -38,7 +39,12 @@ const tasks = {
   format: (args) => oxfmt(args.length === 0 ? ["."] : args),
   "format:check": () => oxfmt(["--check", "."]),
   lint: (args) => oxlint(["--deny-warnings", ...args]),
-  types: (args) => tsc(["-p", ".", ...args]),
+  // The dashboard's app is for browsers, and has a configuration of its own.
+  types: (args) =>
+    all(
+      () => tsc(["-p", ".", ...args]),
+      () => tsc(["-p", "src/http/dashboard/app", ...args])
+    ),
   // Deno finds the type declarations of the SDK's 1.x line only by the `paths` of deno.json.
   "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test", "bench"]]),
   // One warm call: modules entered, bytes allocated, CPU; `--against DIR` measures another checkout in turns.
@@ -57,11 +63,23 @@ const tasks = {
   // Anew, so that nothing of a source that was moved or removed gets into the package.
   build: () => {
     rmSync(join(root, "dist"), { recursive: true, force: true })
-    return tsc(["-p", "tsconfig.build.json"])
+    return all(
+      () => tsc(["-p", "tsconfig.build.json"]),
+      () => program("scripts/dashboard.mjs")([dashboard])
+    )
   },
   // The package, installed where there is no checkout: needs npm.
   "package:check": program("test/package/run.ts"),
   ok
+}
+
+/** One after the other, up to the first that fails. */
+async function all(...steps) {
+  for (const step of steps) {
+    const code = await step()
+    if (code !== 0) return code
+  }
+  return 0
 }
 
 const inRoot = (command) => run(command, root)

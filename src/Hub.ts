@@ -41,6 +41,7 @@ import { Principals } from "./domain/identity/Principals.ts"
 import { Settings, type SettingsValue } from "./domain/servers/Settings.ts"
 import * as OtlpExport from "./http/probes/OtlpExport.ts"
 import { EventStreams } from "./http/wire/EventStreams.ts"
+import * as Dashboard from "./http/dashboard/Dashboard.ts"
 import { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
 import { Readiness } from "./http/probes/Probes.ts"
 import { HubRoutes } from "./http/runtime/HubRoutes.ts"
@@ -145,7 +146,7 @@ const gauges = Layer.effectDiscard(
 const makeServer = (replace: Replacements) => {
   const replaced = Layer.provideMerge(replace)
   return HubServer.layer.pipe(
-    Layer.provideMerge(HubRoutes.layerOf([])),
+    Layer.provideMerge(HubRoutes.layerOf([Dashboard.routes])),
     replaced,
     Layer.provideMerge(gauges),
     replaced,

@@ -9,6 +9,8 @@ const setters = new Set(["on", "once", "addListener", "prependListener", "prepen
 const timers = new Set(["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "nextTick"])
 /** A process of its own, whose end the hub hears of as it does of any child's. */
 const program = "/src/actors/upstream/spawner/child-spawner.ts"
+/** Runs in browsers. */
+const app = "/src/http/dashboard/app/"
 /** As a member it is a socket's; without a callback it only sets the time. */
 const isTimer = (name, call, isMember) =>
   timers.has(name) && !(isMember && name === "setTimeout" && call.arguments.length < 2)
@@ -35,7 +37,7 @@ const bare = {
   create(context) {
     const path = context.filename.replaceAll("\\", "/")
     if (!path.includes("/src/http/") && !path.includes("/src/actors/")) return {}
-    if (path.endsWith(program)) return {}
+    if (path.endsWith(program) || path.includes(app)) return {}
     return {
       CallExpression(node) {
         const { callee } = node

@@ -1,7 +1,7 @@
 /**
  * Answers where nothing else is: to clients that look for a sign-in, which most do once they were told that a key is
  * missing, and to people who open the hub's address in a browser. Each says in a sentence what to do instead, in the form
- * whose words clients print (`error_description`), or as a page.
+ * whose words clients print (`error_description`), or as a page; the address itself leads people to the dashboard.
  *
  * Source: RFC 6749 §5.2, RFC 7591 §3.2.2, RFC 9728 §3.
  */
@@ -36,10 +36,10 @@ const page = (basePath: string): string => `<!doctype html>
 <title>MCPHub</title>
 <style>body { font: 1em/1.5 system-ui, sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em } code { background: #8882; padding: 0 .2em }</style>
 <h1>MCPHub</h1>
-<p>This is a hub for the Model Context Protocol (MCP). It is made for programs, so there is nothing to see here: MCP clients, such as Claude, Cursor or Visual Studio Code, reach their servers by it.</p>
+<p>This is a hub for the Model Context Protocol (MCP). It is made for programs, and this address is for them: MCP clients, such as Claude, Cursor or Visual Studio Code, reach their servers by it. People find theirs on <a href="${escaped(basePath)}/admin/">the dashboard</a>.</p>
 <p>To connect one, give it</p>
 <ul>
-<li>the address of this page with <code>${escaped(basePath)}/mcp</code> as its path, and</li>
+<li>the address of this hub with <code>${escaped(basePath)}/mcp</code> as its path, and</li>
 <li>an MCPHub key, sent as the header <code>Authorization: Bearer mcphub_…</code>. The operator of this hub makes one with <code>mcphub key create --user NAME</code>.</li>
 </ul>
 <p><code>mcphub connect claude</code> (or <code>cursor</code>, <code>vscode</code>, <code>opencode</code>, <code>gemini</code>, <code>codex</code>) prints what to enter where.</p>
@@ -54,13 +54,21 @@ export const sendPage = (reply: WireReply, status: number, basePath: string): vo
     "x-content-type-options": "nosniff"
   })
 
+/** Nothing of the query goes along. Without a base path relative, so that it holds behind a proxy that adds one. */
+const toDashboard = (reply: WireReply, basePath: string): void =>
+  reply.send(302, undefined, {
+    location: basePath === "" ? "admin/" : `${basePath}/admin/`,
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer"
+  })
+
 /** `path`: as it was asked for, with or without the base path. */
 export const answer = (request: WireRequest, reply: WireReply, path: string, basePath: string): void => {
   if (metadata.test(path)) return sendError(reply, 404, "not_found", noSignIn)
   if (endpoints.test(path)) {
     return wantsPage(request) ? sendPage(reply, 400, basePath) : sendError(reply, 400, "access_denied", noSignIn)
   }
-  if (path === "/" && wantsPage(request)) return sendPage(reply, 200, basePath)
+  if (path === "/" && wantsPage(request)) return toDashboard(reply, basePath)
   sendError(
     reply,
     404,

@@ -89,9 +89,6 @@ describe("a client without a key", () => {
       const hub = yield* TestHub.make({ config: { basePath: "/hub" } })
       const accept = "text/html,application/xhtml+xml,*/*;q=0.8"
       for (const [path, status] of [
-        ["/", 200],
-        ["/hub", 200],
-        ["/hub/?key=mcphub_canary0123456789", 200],
         ["/hub/mcp", 401],
         ["/authorize?state=canary", 400]
       ] as const) {
@@ -103,6 +100,11 @@ describe("a client without a key", () => {
         assert.include(page.text, "/hub/mcp")
         saysWhatToDo(page.text.replaceAll(/<\/?code>/g, ""))
         assert.notInclude(page.text, "canary")
+      }
+      for (const path of ["/", "/hub", "/hub/?key=mcphub_canary0123456789"]) {
+        const away = yield* hub.http.send({ method: "GET", path, headers: { accept } })
+        assert.deepStrictEqual([away.status, away.headers["location"], away.text], [302, "/hub/admin/", ""])
+        assert.strictEqual(away.headers["referrer-policy"], "no-referrer")
       }
       // With a key the endpoint is what it is, and for programs it is never a page.
       const events = { accept: "text/event-stream" }

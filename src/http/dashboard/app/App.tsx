@@ -1,0 +1,55 @@
+/** The page that the address names, for the person who is looking. */
+import type { ComponentType } from "preact"
+import { route } from "./data/Route.ts"
+import { looking, lookAgain, seesEverybody, type Viewer } from "./data/Viewer.ts"
+import { SignIn } from "./pages/SignIn.tsx"
+import { Notice } from "./parts/Notice.tsx"
+import { type Destination, Preferences, Shell } from "./parts/Shell.tsx"
+import { words } from "./text/Language.ts"
+
+interface Place extends Destination {
+  readonly shows: ComponentType<{ readonly viewer: Viewer }>
+}
+
+const places = (viewer: Viewer): ReadonlyArray<Place> => {
+  void viewer
+  return []
+}
+
+const Failed = () => {
+  const { brand, problem: says } = words()
+  const state = looking.value
+  if (state.is !== "failed") return null
+  return (
+    <main class="card">
+      <h1>{brand}</h1>
+      <Notice problem={state.problem} />
+      <button type="button" onClick={() => void lookAgain()}>
+        {says.reload}
+      </button>
+      <Preferences />
+    </main>
+  )
+}
+
+export const App = () => {
+  const state = looking.value
+  if (state.is === "failed") return state.problem.isMissing ? <SignIn /> : <Failed />
+  if (state.is === "out") return <SignIn />
+  if (state.is === "loading") {
+    return (
+      <main class="card">
+        <p role="status">{words().common.loading}</p>
+      </main>
+    )
+  }
+  const { viewer } = state
+  const all = places(viewer)
+  const place = all.find(({ page }) => page === route.value.page) ?? all[0]
+  void seesEverybody
+  return (
+    <Shell viewer={viewer} destinations={all} current={place?.page ?? ""}>
+      {place === undefined ? null : <place.shows key={place.page} viewer={viewer} />}
+    </Shell>
+  )
+}
