@@ -22,6 +22,7 @@ export const rooms = [
   "domain/requests",
   "domain/records",
   "domain/provisioning",
+  "domain/migration",
   "domain/storage/sql",
   "domain/storage/migrations",
   "domain/storage/memory",

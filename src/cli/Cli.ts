@@ -17,6 +17,7 @@ import { DoctorCommand } from "./commands/DoctorCommand.ts"
 import { GroupCommand } from "./commands/GroupCommand.ts"
 import { ImportCommand } from "./commands/ImportCommand.ts"
 import { KeyCommand } from "./commands/KeyCommand.ts"
+import { MigrateCommand } from "./commands/MigrateCommand.ts"
 import { ProvisionCommand } from "./commands/ProvisionCommand.ts"
 import { RequestCommand } from "./commands/RequestCommand.ts"
 import { ServerCommand } from "./commands/ServerCommand.ts"
@@ -47,6 +48,7 @@ const mcphub = Command.make("mcphub").pipe(
     RequestCommand,
     AuditCommand,
     BackupCommand,
+    MigrateCommand,
     ImportCommand,
     ConfigCommand
   ]),

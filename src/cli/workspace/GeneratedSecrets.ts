@@ -8,6 +8,7 @@ import { Effect, Path, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import * as Base64Url from "effect/encoding/Base64Url"
 import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { makeFolder, protectDataDir } from "../database/DataDirAccess.ts"
 import { cannotBeWritten, createWhole, removeUnchanged } from "../database/WholeFile.ts"
 import { CliFailure } from "../terminal/CliFailure.ts"
@@ -39,6 +40,17 @@ const read = (file: string): string | undefined => {
   if (text.trim() !== "") return text.trim()
   removeUnchanged(file, text)
   return undefined
+}
+
+/** The key that has sealed here before, without making one: `CREDENTIAL_KEY`, or that of the data directory. */
+export const knownCredentialKey = (
+  dataDir: string,
+  given: Redacted.Redacted<string> | undefined
+): Redacted.Redacted<string> | undefined => {
+  if (given !== undefined) return given
+  const file = join(dataDir, "credential-key")
+  const text = existsSync(file) ? readFileSync(file, "utf8").trim() : ""
+  return text === "" ? undefined : Redacted.make(text, { label: "CREDENTIAL_KEY" })
 }
 
 const fromFile = Effect.fnUntraced(function* (dataDir: string, name: string, variable: string) {

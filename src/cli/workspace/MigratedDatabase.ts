@@ -15,8 +15,8 @@ interface Failure {
 }
 
 /** What a driver says of a server may name its user and address: of that only the kind of failure is told. */
-const unavailable =
-  (workspace: Workspace) =>
+export const unavailable =
+  (workspace: Pick<Workspace, "dataDir"> & { readonly secrets: Pick<Workspace["secrets"], "databaseUrl"> }) =>
   (error: Failure): CliFailure => {
     const damage = damageIn(error) ?? damageIn(error.cause)
     if (damage !== undefined) return new CliFailure({ kind: "DatabaseDamaged", exitCode: 3, message: damage })

@@ -19,18 +19,22 @@ export interface Workspace {
   readonly secrets: HubSecretsShape
 }
 
-export const currentWorkspace = Effect.gen(function* () {
+/** Data directory and settings file, which need no variable to be right. */
+export const currentPlaces = Effect.gen(function* () {
   const path = yield* Path.Path
+  const given = yield* SettingsFlag
+  return {
+    dataDir: path.resolve(yield* DataFlag),
+    settingsFile: path.resolve(Option.getOrElse(given, () => "mcp_settings.json")),
+    isSettingsFileGiven: Option.isSome(given)
+  } satisfies Omit<Workspace, "secrets">
+})
+
+export const currentWorkspace = Effect.gen(function* () {
   const context = yield* Layer.build(HubSecrets.layerEnv).pipe(
     Effect.scoped,
     Effect.mapError((error) => new CliFailure({ kind: "BadEnvironment", message: error.message, exitCode: 2 }))
   )
-  const given = yield* SettingsFlag
-  const found: Workspace = {
-    dataDir: path.resolve(yield* DataFlag),
-    settingsFile: path.resolve(Option.getOrElse(given, () => "mcp_settings.json")),
-    isSettingsFileGiven: Option.isSome(given),
-    secrets: Context.get(context, HubSecrets)
-  }
+  const found: Workspace = { ...(yield* currentPlaces), secrets: Context.get(context, HubSecrets) }
   return found
 })

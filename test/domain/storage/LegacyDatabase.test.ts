@@ -5,41 +5,12 @@ import * as Database from "../../../src/cli/database/Database.ts"
 import { Groups } from "../../../src/domain/identity/Groups.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
 import * as Repositories from "../../../src/domain/storage/Repositories.ts"
-import { UserId } from "../../../src/domain/Ids.ts"
 import * as Migrations from "../../../src/domain/storage/migrations/Migrations.ts"
 import { Provisioning } from "../../../src/domain/provisioning/Provisioning.ts"
 import { Users } from "../../../src/domain/identity/Users.ts"
 import { credentials } from "../../support/Identity.ts"
+import { adaId, adaKey, boId, boKey, oldTables, runAll } from "../../support/OldHub.ts"
 import { hasPostgres, Postgres } from "../../support/Postgres.ts"
-
-const adaId = UserId.make("11111111-1111-4111-8111-111111111111")
-const boId = UserId.make("22222222-2222-4222-8222-222222222222")
-const adaKey = `mcphub_${"ad".repeat(32)}`
-const boKey = `mcphub_${"b0".repeat(32)}`
-
-/** The old hub's own statements, in the given form of `user_groups`. */
-const oldHub = (form: "text" | "text[]") => `
-  create table "users" ("id" uuid primary key default gen_random_uuid(), "githubId" varchar(50) unique,
-    "githubUsername" varchar(100) unique, "username" varchar(100) unique, "password" varchar(255), "email" varchar(255),
-    "avatarUrl" varchar(500), "displayName" varchar(200), "githubProfileUrl" varchar(500),
-    "isAdmin" boolean not null default false, "isActive" boolean not null default true, "lastLoginAt" timestamp,
-    "createdAt" timestamp not null default now(), "updatedAt" timestamp not null default now());
-  create table "mcphub_keys" ("id" uuid primary key default gen_random_uuid(), "keyValue" varchar(100) not null unique,
-    "name" varchar(100) not null, "description" text, "userId" uuid not null references "users" ("id"),
-    "isActive" boolean not null default true, "expiresAt" timestamp not null, "lastUsedAt" timestamp,
-    "usageCount" integer not null default 0, "serviceTokens" jsonb, "createdAt" timestamp not null default now(),
-    "updatedAt" timestamp not null default now());
-  create table "user_groups" ("id" uuid primary key default gen_random_uuid(),
-    "name" ${form === "text" ? "varchar(255)" : "varchar(100) not null"}, "description" text, "servers" ${form} not null,
-    "isActive" boolean not null default true, "userId" uuid not null references "users" ("id") on delete cascade,
-    "createdAt" timestamp not null default now(), "updatedAt" timestamp not null default now());
-  insert into "users" ("id", "username", "password", "isAdmin") values ('${adaId}', 'ada', '$2b$10$legacy', true);
-  insert into "users" ("id", "githubId", "githubUsername", "displayName") values ('${boId}', '77', 'bo', 'Bo');
-  insert into "mcphub_keys" ("keyValue", "name", "userId", "expiresAt", "usageCount", "serviceTokens") values
-    ('${adaKey}', 'MCPHub Key', '${adaId}', '2037-01-02 03:04:05.678', 7, '{"GITHUB_TOKEN": "ada-plain", "JIRA_TOKEN": ""}'),
-    ('${boKey}', 'Default Key', '${boId}', '2037-01-02 03:04:05.678', 0, null);
-  insert into "user_groups" ("name", "servers", "userId") values
-    ('work', ${form === "text" ? "'github, jira'" : "array['github', 'jira']"}, '${adaId}');`
 
 /** Every column, constraint, index and trigger of the legacy tables. */
 const shape = Effect.gen(function* () {
@@ -72,7 +43,7 @@ for (const form of hasPostgres ? (["text", "text[]"] as const) : []) {
         it.effect("is used as it is, read and written, and none of its tables is altered", () =>
           Effect.gen(function* () {
             const sql = yield* SqlClient.SqlClient
-            for (const statement of oldHub(form).split(";")) if (statement.trim() !== "") yield* sql.unsafe(statement)
+            yield* runAll(oldTables(form))
             const before = yield* shape
             assert.deepStrictEqual(yield* Migrations.pending, Object.keys(Migrations.migrations))
             assert.strictEqual((yield* Migrations.run).length, Object.keys(Migrations.migrations).length)

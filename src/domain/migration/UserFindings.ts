@@ -1,0 +1,70 @@
+/** The users of an old hub: how they sign in here, and whether their names tell them apart. */
+import { usernameProblem } from "../identity/IdentityRules.ts"
+import { counted, findingsIn, type MigrationFinding, ofSome } from "./MigrationFinding.ts"
+import { nameOf, type OldHub, type OldUser } from "./OldHub.ts"
+
+const { fail, ok, warn } = findingsIn("users")
+
+const place = (user: OldUser): string => `user ${nameOf(user)} (${user.id})`
+
+const bcrypt = /^\$2[abxy]?\$/
+
+/** Those whose name is another's as well, unless it is their own `username`, which goes before. */
+const shadowed = (users: ReadonlyArray<OldUser>): ReadonlyArray<OldUser> => {
+  const byName = new Map<string, Array<OldUser>>()
+  for (const user of users) byName.set(nameOf(user), [...(byName.get(nameOf(user)) ?? []), user])
+  return [...byName.values()].flatMap((all) => (all.length < 2 ? [] : all.filter((user) => user.username === null)))
+}
+
+export const userFindings = ({ users }: Pick<OldHub, "users">): ReadonlyArray<MigrationFinding> => {
+  const active = users.filter((user) => user.isActive)
+  const named = (which: (user: OldUser) => boolean) => users.filter(which).map(place)
+  const scheme = (user: OldUser): string => user.passwordScheme ?? ""
+  return [
+    ok({
+      kind: "users",
+      detail: `${counted(users.length, "user")}, ${active.length} of them active, kept as they are`
+    }),
+    ...ofSome(
+      named((user) => bcrypt.test(scheme(user))),
+      ok,
+      (count) => ({
+        kind: "bcryptPasswords",
+        detail: `${counted(count, "password")} of the old hub (bcrypt): kept, and stored anew at the first sign-in`
+      })
+    ),
+    ...ofSome(
+      named((user) => scheme(user) !== "" && !bcrypt.test(scheme(user)) && !scheme(user).startsWith("pbkdf2-")),
+      fail,
+      (count) => ({
+        kind: "unknownPasswords",
+        detail: `${counted(count, "password")} in a form that this hub does not know: nobody can sign in with it`,
+        remedy: "give these users another password, or let them sign in with GitHub; their keys work"
+      })
+    ),
+    ...ofSome(shadowed(users).map(place), warn, () => ({
+      kind: "duplicateNames",
+      detail:
+        "These go by the name of another user: commands and files that give the name mean the other, or are refused",
+      remedy: "name them by id, or give each a username of its own"
+    })),
+    ...ofSome(
+      named((user) => usernameProblem(nameOf(user)) !== undefined),
+      warn,
+      () => ({
+        kind: "oddNames",
+        detail: "These names hold a slash, control characters or outer spaces: no address can hold them",
+        remedy: "name these users by id, or rename them"
+      })
+    ),
+    ...(active.some((user) => user.isAdmin)
+      ? []
+      : [
+          warn({
+            kind: "noAdmin",
+            detail: "No active user is an admin",
+            remedy: "make one: mcphub user add NAME --admin"
+          })
+        ])
+  ]
+}
