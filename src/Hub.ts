@@ -44,6 +44,8 @@ import { EventStreams } from "./http/wire/EventStreams.ts"
 import * as Dashboard from "./http/dashboard/Dashboard.ts"
 import { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
 import { Readiness } from "./http/probes/Probes.ts"
+import * as Rest from "./http/admin/rest/Rest.ts"
+import { Viewers } from "./http/admin/rest/Viewers.ts"
 import { HubRoutes } from "./http/runtime/HubRoutes.ts"
 import { HubServer } from "./http/runtime/NodeServer.ts"
 
@@ -146,7 +148,8 @@ const gauges = Layer.effectDiscard(
 const makeServer = (replace: Replacements) => {
   const replaced = Layer.provideMerge(replace)
   return HubServer.layer.pipe(
-    Layer.provideMerge(HubRoutes.layerOf([Dashboard.routes])),
+    Layer.provideMerge(HubRoutes.layerOf([Rest.routes, Dashboard.routes])),
+    Layer.provide(Viewers.layer),
     replaced,
     Layer.provideMerge(gauges),
     replaced,

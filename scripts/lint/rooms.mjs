@@ -50,6 +50,8 @@ export const rooms = [
   "http/runtime",
   "http/admin/operations",
   "http/admin/handlers",
+  "http/admin/rest/api",
+  "http/admin/rest",
   "http/admin",
   "http/dashboard/app/text",
   "http/dashboard/app/data",

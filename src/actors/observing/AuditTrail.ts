@@ -10,6 +10,7 @@ import type { AuditEvent, AuditKind } from "../../domain/records/AuditEvent.ts"
 import type { AuditLog } from "../../domain/records/AuditLog.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import { SessionId, UserId } from "../../domain/Ids.ts"
+import type { Viewer } from "../../domain/access/Viewer.ts"
 import type { InFlightRequest } from "../../domain/records/InFlightRequests.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { hubCodes } from "../../domain/protocol/ErrorCodes.ts"
@@ -35,6 +36,8 @@ export interface AuditTrailShape {
   readonly refused: (event: SecurityEvent, principal: Principal, sessionId: SessionId, method: string) => void
   /** An operator has done something to a server by `command`; `target` is the user whom it concerned, null for all. */
   readonly operated: (command: string, server: string, target: string | null) => void
+  /** A viewer of the admin API has changed something; `target` names what, as far as the request did. */
+  readonly administered: (by: Viewer, command: string, server: string | null, target: string | null) => void
   /** Whether rows of this user can be written at the moment, as far as is known. */
   readonly writable: (userId: UserId) => boolean
   /**
@@ -53,6 +56,7 @@ const off: AuditTrailShape = {
   lost: () => {},
   refused: () => {},
   operated: () => {},
+  administered: () => {},
   writable: () => false,
   reserve: () => false,
   release: () => {},
@@ -170,6 +174,18 @@ const make = Effect.fnUntraced(function* (capacity: number | undefined) {
         id: `event-${randomUUID()}`,
         time: clock.currentTimeMillisUnsafe(),
         server: stored(server),
+        method: command,
+        target: target === null ? null : stored(target)
+      }),
+    administered: ({ keyId, userId, username }, command, server, target) =>
+      writer.add({
+        ...operator,
+        userId,
+        username,
+        keyId: keyId ?? nobody,
+        id: `event-${randomUUID()}`,
+        time: clock.currentTimeMillisUnsafe(),
+        server: server === null ? null : stored(server),
         method: command,
         target: target === null ? null : stored(target)
       }),

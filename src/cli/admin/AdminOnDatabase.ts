@@ -1,29 +1,13 @@
 /** The operations without a hub: the handlers that a hub serves at its door, run in this process. */
 import { Effect, Layer } from "effect"
-import { type Rpc, RpcClient, type RpcGroup, RpcServer } from "effect/rpc"
 import { asCliFailure } from "../terminal/CliFailure.ts"
 import { AdminOperations } from "../../http/admin/operations/AdminOperations.ts"
+import { inProcess } from "../../http/admin/operations/InProcess.ts"
 import { AbsentHandlers } from "../../http/admin/handlers/LiveHandlers.ts"
 import { StoredHandlers } from "../../http/admin/handlers/StoredHandlers.ts"
 import { storedServices } from "../workspace/StoredServices.ts"
 import { type StandIns, upstreamServices } from "../workspace/UpstreamServices.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
-
-/** Client and handlers in one process, without a wire between them. */
-const inProcess = Effect.fnUntraced(function* <Rpcs extends Rpc.Any>(group: RpcGroup.RpcGroup<Rpcs>) {
-  let toClient: Effect.Success<ReturnType<typeof RpcClient.makeNoSerialization<Rpcs, never>>>["write"] | undefined
-  const server = yield* RpcServer.makeNoSerialization(group, {
-    disableTracing: true,
-    onFromServer: (response) => (toClient === undefined ? Effect.void : toClient(response))
-  })
-  const { client, write } = yield* RpcClient.makeNoSerialization(group, {
-    disableTracing: true,
-    supportsAck: true,
-    onFromClient: ({ message }) => server.write(0, message)
-  })
-  toClient = write
-  return client
-})
 
 /** The operations on the opened database, for as long as the scope lives; those on a running hub say that there is none. */
 export const onDatabase = Effect.fnUntraced(function* (workspace: Workspace, standIns: StandIns) {

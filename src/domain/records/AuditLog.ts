@@ -1,7 +1,7 @@
 /** The store of the audit trail. */
 import { Context, type Effect } from "effect"
 import type { AuditEvent, AuditOutcome, AuditRow } from "./AuditEvent.ts"
-import type { UserId } from "../Ids.ts"
+import type { SessionId, UserId } from "../Ids.ts"
 import type { DatabaseUnavailable } from "../identity/IdentityErrors.ts"
 
 export interface AuditQuery {
@@ -10,8 +10,16 @@ export interface AuditQuery {
   readonly outcome?: AuditOutcome | undefined
   /** Milliseconds since the epoch: only rows that ended at or after this time. */
   readonly since?: number | undefined
+  /** Only rows that ended before this time. */
+  readonly until?: number | undefined
+  readonly sessionId?: SessionId | undefined
+  readonly target?: string | undefined
   /** The first rows written after this one; without it, the last rows there are. */
   readonly after?: number | undefined
+  /** Only rows written before this one. */
+  readonly before?: number | undefined
+  /** The last rows come first. */
+  readonly newest?: boolean | undefined
   readonly limit: number
 }
 

@@ -12,6 +12,9 @@ export type Presented =
   /** Places of two different keys, as a client's author knows them. */
   | { readonly kind: "conflict"; readonly places: readonly [string, string] }
 
+/** What of a request may hold a key. */
+export type KeyPlaces = Pick<WireRequest, "headers" | "query" | "disagrees" | "values">
+
 const bearer = /^Bearer[ \t]+(\S+)[ \t]*$/i
 
 interface Found {
@@ -24,7 +27,7 @@ interface Found {
  * conflict. What looks like no key of a hub is somebody else's, such as the token of a proxy on the way, and counts only
  * where there is nothing else.
  */
-export const presentedKey = (request: WireRequest, allowQuery: boolean): Presented => {
+export const presentedKey = (request: KeyPlaces, allowQuery: boolean): Presented => {
   const authorization = request.headers["authorization"]
   // Usually there is nothing else, and no list is needed to say so.
   if (authorization !== undefined && request.headers["x-mcphub-key"] === undefined && request.query.size === 0) {
@@ -45,7 +48,7 @@ export const presentedKey = (request: WireRequest, allowQuery: boolean): Present
 const byQuery = "?key="
 
 /** Everything that stands where a key may stand. */
-const candidates = (request: WireRequest, allowQuery: boolean): ReadonlyArray<Found> =>
+const candidates = (request: KeyPlaces, allowQuery: boolean): ReadonlyArray<Found> =>
   [
     ...valuesOf(request, "authorization", nextScheme).map((value) => ({
       key: bearer.exec(value)?.[1] ?? "",
@@ -59,5 +62,5 @@ const candidates = (request: WireRequest, allowQuery: boolean): ReadonlyArray<Fo
 const nextScheme = /,\s*(?=[A-Za-z][A-Za-z-]*\s)/
 
 /** Each value of a header that came several times. Some runtimes and proxies join them by a comma, which no key has. */
-const valuesOf = (request: WireRequest, name: string, separator: string | RegExp): ReadonlyArray<string> =>
+const valuesOf = (request: KeyPlaces, name: string, separator: string | RegExp): ReadonlyArray<string> =>
   request.values(name).flatMap((value) => value.split(separator).map((one) => one.trim()))

@@ -20,6 +20,9 @@ export interface RoomRoutes {
   readonly routes: Layer.Layer<never, never, HttpRouter.HttpRouter>
 }
 
+/** Characters of a part of a path: an id of a request holds two uuids, a method and more. */
+const longestPart = 1_024
+
 export class HubRoutes extends Context.Service<
   HubRoutes,
   {
@@ -31,13 +34,15 @@ export class HubRoutes extends Context.Service<
   }
 >()("mcphub/http/runtime/HubRoutes") {
   /** The probes, and the routes of these rooms. */
-  static readonly layerOf = <R = never>(made: ReadonlyArray<Effect.Effect<RoomRoutes, never, R>>) =>
+  static readonly layerOf = <Made extends Effect.Effect<RoomRoutes, never, unknown>>(made: ReadonlyArray<Made>) =>
     Layer.effect(
       HubRoutes,
       Effect.gen(function* () {
-        const rooms = yield* Effect.all(made)
+        const rooms = yield* Effect.all(made as ReadonlyArray<Effect.Effect<RoomRoutes, never, Effect.Services<Made>>>)
         const routes = rooms.reduce<RoomRoutes["routes"]>((all, room) => Layer.merge(all, room.routes), Layer.empty)
-        const app = yield* HttpRouter.toHttpEffect(Layer.merge(Probes.layer, routes))
+        const app = yield* HttpRouter.toHttpEffect(Layer.merge(Probes.layer, routes)).pipe(
+          Effect.provideService(HttpRouter.RouterConfig, { maxParamLength: longestPart })
+        )
         return HubRoutes.of({
           isProbe: Probes.isProbe,
           serves: (path) => rooms.some((room) => room.serves(path)),

@@ -63,7 +63,7 @@ describe("a client without a key", () => {
             saysWhatToDo(error_description)
           }
         }
-        for (const path of ["/", `${basePath}/`, "/nowhere", "/api/nothing"]) {
+        for (const path of ["/", `${basePath}/`, "/nowhere", "/apis/nothing"]) {
           for (const method of ["GET", "POST"]) {
             const answer = yield* hub.http.send({ method, path, body: method === "POST" ? "{}" : undefined })
             assert.strictEqual(answer.status, 404)

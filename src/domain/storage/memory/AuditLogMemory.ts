@@ -27,7 +27,7 @@ const make = Effect.sync(() => {
         // Well beyond the bound before anything is moved: moving all rows with every batch would cost more than them.
         if (rows.length > capacity * 2) keep(rows.slice(-capacity))
       }),
-    find: ({ after, limit, outcome, server, since, userId }) =>
+    find: ({ after, before, limit, newest, outcome, server, sessionId, since, target, until, userId }) =>
       Effect.sync(() => {
         const found = rows
           .slice(-capacity)
@@ -37,9 +37,14 @@ const make = Effect.sync(() => {
               (server === undefined || row.server === server) &&
               (outcome === undefined || row.outcome === outcome) &&
               (since === undefined || row.time >= since) &&
+              (until === undefined || row.time < until) &&
+              (sessionId === undefined || row.sessionId === sessionId) &&
+              (target === undefined || row.target === target) &&
+              (before === undefined || row.seq < before) &&
               (after === undefined || row.seq > after)
           )
-        return after === undefined ? found.slice(-limit) : found.slice(0, limit)
+        if (after !== undefined) return found.slice(0, limit)
+        return newest === true ? found.slice(-limit).toReversed() : found.slice(-limit)
       }),
     retain: (now, days) =>
       Effect.sync(() => {

@@ -94,12 +94,17 @@ const make = Effect.gen(function* () {
       orUnavailable
     ),
 
-    find: Effect.fn("AuditLog.find")(function* ({ after, limit, outcome, server, since, userId }) {
+    find: Effect.fn("AuditLog.find")(function* (query) {
+      const { after, before, limit, newest, outcome, server, sessionId, since, target, until, userId } = query
       const conditions: Array<Statement.Fragment> = []
       if (userId !== undefined) conditions.push(sql`a."userId" = ${uuid(userId)}`)
       if (server !== undefined) conditions.push(sql`a."server" = ${server}`)
       if (outcome !== undefined) conditions.push(sql`a."outcome" = ${outcome}`)
       if (since !== undefined) conditions.push(sql`a."time" >= ${instant(since)}`)
+      if (until !== undefined) conditions.push(sql`a."time" < ${instant(until)}`)
+      if (sessionId !== undefined) conditions.push(sql`a."sessionId" = ${uuid(sessionId)}`)
+      if (target !== undefined) conditions.push(sql`a."target" = ${target}`)
+      if (before !== undefined) conditions.push(sql`a."seq" < ${before}`)
       if (after !== undefined) conditions.push(sql`a."seq" > ${after}`)
       const found = yield* stored(reads`
         select cast(a."seq" as double precision) as "seq", ${millis(`a."time"`)} as "time", a."id", a."kind",
@@ -108,7 +113,7 @@ const make = Effect.gen(function* () {
           a."errorCode", a."errorKind", a."origin"
         from ${table} as a where ${sql.and(conditions)}
         order by a."seq" ${sql.literal(after === undefined ? "desc" : "asc")} limit ${limit}`)
-      return after === undefined ? found.toReversed() : found
+      return after === undefined && newest !== true ? found.toReversed() : found
     }, orUnavailable),
 
     retain: Effect.fn("AuditLog.retain")(function* (now, kept) {

@@ -3,10 +3,11 @@ import { Effect } from "effect"
 import { AuditTrail } from "../../../actors/observing/AuditTrail.ts"
 import type { AuditRow } from "../../../domain/records/AuditEvent.ts"
 import { AuditLog } from "../../../domain/records/AuditLog.ts"
-import { isUuid, UserId } from "../../../domain/Ids.ts"
+import { isUuid, SessionId, UserId } from "../../../domain/Ids.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { AuditOperations, type AuditView } from "../operations/AuditOperations.ts"
 import { asRefusal } from "../operations/OperationRefused.ts"
+import type { UserRef } from "../operations/UserRef.ts"
 import { findUser, iso } from "./Lookup.ts"
 
 const view = ({ time, ...row }: AuditRow): AuditView => ({ ...row, time: iso(time) })
@@ -19,11 +20,14 @@ export const AuditHandlers = AuditOperations.toLayer(
     const trail = yield* AuditTrail
 
     /** A user's rows outlive the user. */
-    const idOf = (user: string) =>
+    const idOf = (user: UserRef) =>
       findUser(users, user).pipe(
         Effect.map(({ id }) => id),
         Effect.catchTag("UserNotFound", (notFound) =>
-          isUuid(user) ? Effect.succeed(UserId.make(user.toLowerCase())) : Effect.fail(notFound)
+          Effect.suspend(() => {
+            const id = typeof user === "string" ? user : user.id
+            return isUuid(id) ? Effect.succeed(UserId.make(id.toLowerCase())) : Effect.fail(notFound)
+          })
         )
       )
 
@@ -40,6 +44,13 @@ export const AuditHandlers = AuditOperations.toLayer(
           userId: user === null ? undefined : yield* idOf(user)
         })
         return rows.map(view)
+      }, asRefusal),
+      auditFind: Effect.fnUntraced(function* ({ session, user, ...query }) {
+        if (session !== undefined && !isUuid(session)) return []
+        yield* trail.flush
+        const userId = user === undefined ? undefined : yield* idOf(user)
+        const sessionId = session === undefined ? undefined : SessionId.make(session)
+        return (yield* log.find({ ...query, userId, sessionId, newest: true })).map(view)
       }, asRefusal)
     })
   })

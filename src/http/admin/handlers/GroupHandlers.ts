@@ -6,6 +6,7 @@ import { Users } from "../../../domain/identity/Users.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 import { GroupOperations, type GroupView } from "../operations/GroupOperations.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
+import type { UserRef } from "../operations/UserRef.ts"
 import { findUser, usernames } from "./Lookup.ts"
 
 export const GroupHandlers = GroupOperations.toLayer(
@@ -36,7 +37,7 @@ export const GroupHandlers = GroupOperations.toLayer(
       })
     })
 
-    const find = Effect.fnUntraced(function* (user: string, name: string) {
+    const find = Effect.fnUntraced(function* (user: UserRef, name: string) {
       const owner = yield* findUser(users, user)
       const group = (yield* groups.listByUser(owner.id)).find((one) => one.name === name)
       if (group !== undefined) return { owner, group }

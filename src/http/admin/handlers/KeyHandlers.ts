@@ -6,7 +6,8 @@ import { KeyId, type UserId } from "../../../domain/Ids.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { KeyOperations, type KeyView, type TokenView } from "../operations/KeyOperations.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
-import { findUser, iso, usernames } from "./Lookup.ts"
+import type { UserRef } from "../operations/UserRef.ts"
+import { findUser, iso, ownerOf, usernames } from "./Lookup.ts"
 import { sessionEnds } from "./SessionEnds.ts"
 
 const view =
@@ -51,7 +52,7 @@ export const KeyHandlers = KeyOperations.toLayer(
     })
 
     /** Whose token an operation means: one key's, or the user's, which comes with all keys. */
-    const target = Effect.fnUntraced(function* (user: string, key: string | null) {
+    const target = Effect.fnUntraced(function* (user: UserRef, key: string | null) {
       const owner = yield* findUser(users, user)
       const all = yield* keys.listByUser(owner.id)
       const meant = key === null ? all : all.filter((one) => one.id === key)
@@ -88,9 +89,13 @@ export const KeyHandlers = KeyOperations.toLayer(
         const owner = yield* findUser(users, user)
         return (yield* keys.listByUser(owner.id)).map(view(() => owner.username, now))
       }, asRefusal),
-      keyExtend: ({ days, key }) => keys.extend(KeyId.make(key), days).pipe(Effect.flatMap(shown), asRefusal),
-      keyRevoke: ({ key }) =>
-        keys.revoke(KeyId.make(key)).pipe(
+      keyShow: ({ key, owner }) => keys.byId(KeyId.make(key), ownerOf(owner)).pipe(Effect.flatMap(shown), asRefusal),
+      keyRename: ({ key, name, owner }) =>
+        keys.rename(KeyId.make(key), name, ownerOf(owner)).pipe(Effect.flatMap(shown), asRefusal),
+      keyExtend: ({ days, key, owner }) =>
+        keys.extend(KeyId.make(key), days, ownerOf(owner)).pipe(Effect.flatMap(shown), asRefusal),
+      keyRevoke: ({ key, owner }) =>
+        keys.revoke(KeyId.make(key), ownerOf(owner)).pipe(
           Effect.tap((row) => ends.ofKey(row.id)),
           Effect.flatMap(shown),
           asRefusal

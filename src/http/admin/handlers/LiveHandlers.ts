@@ -43,6 +43,12 @@ export const requestView =
     ageMs: Math.max(0, Math.round(now - record.startedAt))
   })
 
+/** Whether something belongs to the user that a query names, or the query names none. */
+const isOf = (owner: string | undefined, { userId }: { readonly userId: string }): boolean =>
+  owner === undefined || userId === owner
+
+const byItsUser = (what: string): string => `${what} by its user, not through the client`
+
 /** The hub's facts about itself besides its counters. */
 export interface HubFacts {
   readonly pid: number
@@ -63,8 +69,8 @@ export const LiveHandlers = (hub: HubFacts) =>
       const settings = yield* Settings
       const audit = yield* AuditTrail
 
-      const findSession = Effect.fnUntraced(function* (id: string) {
-        const found = (yield* sessions.list).find((one) => one.sessionId === id)
+      const findSession = Effect.fnUntraced(function* (id: string, owner: string | undefined) {
+        const found = (yield* sessions.list).find((one) => one.sessionId === id && isOf(owner, one))
         if (found !== undefined) return found
         return yield* new OperationRefused({
           kind: "SessionNotFound",
@@ -94,12 +100,16 @@ export const LiveHandlers = (hub: HubFacts) =>
             byUser
           }
         }, asRefusal),
+        userStats: Effect.fnUntraced(function* ({ user }) {
+          const { id, username } = yield* findUser(users, user)
+          return { ...(yield* tracker.userStats(id)), username }
+        }, asRefusal),
         sessionList: Effect.fnUntraced(function* ({ user }) {
           const owner = user === null ? undefined : yield* findUser(users, user)
           return (yield* sessions.list).filter((one) => owner === undefined || one.userId === owner.id).map(sessionView)
         }, asRefusal),
-        sessionShow: Effect.fnUntraced(function* ({ sessionId }) {
-          const found = yield* findSession(sessionId)
+        sessionShow: Effect.fnUntraced(function* ({ owner, sessionId }) {
+          const found = yield* findSession(sessionId, owner)
           const requests = yield* tracker.pendingBySession(found.sessionId)
           return {
             session: sessionView(found),
@@ -107,9 +117,9 @@ export const LiveHandlers = (hub: HubFacts) =>
             memory: retained.heldBy(found.userId)
           }
         }, asRefusal),
-        sessionKill: Effect.fnUntraced(function* ({ sessionId }) {
-          const found = yield* findSession(sessionId)
-          yield* sessions.close(found.sessionId, "ended by an operator")
+        sessionKill: Effect.fnUntraced(function* ({ owner, sessionId }) {
+          const found = yield* findSession(sessionId, owner)
+          yield* sessions.close(found.sessionId, owner === undefined ? "ended by an operator" : byItsUser("ended"))
           return sessionView(found)
         }, asRefusal),
         serverRestart: Effect.fnUntraced(function* ({ name, user }) {
@@ -132,8 +142,8 @@ export const LiveHandlers = (hub: HubFacts) =>
             user === null ? yield* tracker.pending : yield* tracker.pendingByUser((yield* findUser(users, user)).id)
           return pending.map(requestView(yield* Clock.currentTimeMillis))
         }, asRefusal),
-        requestCancel: Effect.fnUntraced(function* ({ requestId }) {
-          const record = (yield* tracker.pending).find((one) => one.requestId === requestId)
+        requestCancel: Effect.fnUntraced(function* ({ owner, requestId }) {
+          const record = (yield* tracker.pending).find((one) => one.requestId === requestId && isOf(owner, one))
           if (record === undefined) {
             return yield* new OperationRefused({
               kind: "UnknownRequest",
@@ -142,7 +152,11 @@ export const LiveHandlers = (hub: HubFacts) =>
             })
           }
           const view = requestView(yield* Clock.currentTimeMillis)(record)
-          yield* tracker.endWith(record.requestId, "cancelled", "cancelled by an operator")
+          yield* tracker.endWith(
+            record.requestId,
+            "cancelled",
+            owner === undefined ? "cancelled by an operator" : byItsUser("cancelled")
+          )
           return view
         }, asRefusal)
       })
@@ -161,6 +175,7 @@ export const AbsentHandlers = (dataDir: string) => {
     )
   return LiveOperations.toLayer({
     hubStatus: absent,
+    userStats: absent,
     sessionList: absent,
     sessionShow: absent,
     sessionKill: absent,

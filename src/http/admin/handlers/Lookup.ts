@@ -1,19 +1,22 @@
 /** The look-up of what an operator names: a user by name or by id, a server. */
 import { Effect } from "effect"
 import { isUuid, UserId } from "../../../domain/Ids.ts"
+import { userNotFound } from "../../../domain/identity/IdentityErrors.ts"
 import type { User } from "../../../domain/identity/User.ts"
 import { OperationRefused } from "../operations/OperationRefused.ts"
+import type { UserRef } from "../operations/UserRef.ts"
 import type { Users } from "../../../domain/identity/Users.ts"
 
-/** A name wins over an id, so that no user can be shadowed by an odd name. */
-export const findUser = (users: Users["Service"], named: string) =>
-  users
+/** In a text a name wins over an id, so that no user can be shadowed by an odd name. */
+export const findUser = (users: Users["Service"], named: UserRef) => {
+  if (typeof named !== "string") return byId(users, named.id)
+  return users
     .byName(named)
-    .pipe(
-      Effect.catchTag("UserNotFound", (notFound) =>
-        isUuid(named) ? users.byId(UserId.make(named.toLowerCase())) : Effect.fail(notFound)
-      )
-    )
+    .pipe(Effect.catchTag("UserNotFound", (notFound) => (isUuid(named) ? byId(users, named) : Effect.fail(notFound))))
+}
+
+const byId = (users: Users["Service"], id: string) =>
+  isUuid(id) ? users.byId(UserId.make(id.toLowerCase())) : Effect.fail(userNotFound(id))
 
 /** Names of users by id, for lists. */
 export const usernames = (users: Users["Service"]) =>
@@ -30,3 +33,7 @@ export const serverNotFound = (name: string) =>
   })
 
 export const iso = (millis: number): string => new Date(millis).toISOString()
+
+/** The owner that is part of a query, if there is one. */
+export const ownerOf = (owner: string | undefined): UserId | undefined =>
+  owner === undefined ? undefined : UserId.make(owner)

@@ -25,6 +25,9 @@ import { Settings } from "../../../domain/servers/Settings.ts"
 import { userSessionId } from "../../../domain/context/UserSessionId.ts"
 import { serverNotFound } from "./Lookup.ts"
 import { expose, fittingServer, isWidelyTaken } from "../../../domain/protocol/ExposedNames.ts"
+import type { Groups } from "../../../domain/identity/Groups.ts"
+import type { Users } from "../../../domain/identity/Users.ts"
+import { ownServers } from "./OwnServers.ts"
 import { checkIsolation } from "./IsolationCheck.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { ServerOperations, type ServerTestView } from "../operations/ServerOperations.ts"
@@ -106,6 +109,7 @@ export const ServerHandlers = ServerOperations.toLayer(
     const config = yield* HubConfig
     const headers = yield* UpstreamHeaders
     const mint = makeMint()
+    const services = yield* Effect.context<Users | Groups | HubKeys | Settings | ServerStates>()
 
     const principalOf = Effect.fnUntraced(function* (key: string | null) {
       if (key === null) return nobody
@@ -167,6 +171,7 @@ export const ServerHandlers = ServerOperations.toLayer(
             oddities: one.oddities
           }))
         }),
+      serversOf: ({ user }) => ownServers(user).pipe(Effect.provideContext(services), asRefusal),
       isolationCheck: () => checkIsolation(settings.current()).pipe(Effect.provideService(UpstreamHeaders, headers)),
       serverTest: Effect.fnUntraced(function* ({ key, name }) {
         const server = settings.current().mcpServers[name]

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { OperationRefused } from "./OperationRefused.ts"
+import { UserRef } from "./UserRef.ts"
 
 export const GroupView = Schema.Struct({
   id: Schema.String,
@@ -17,7 +18,7 @@ export const GroupView = Schema.Struct({
 })
 export type GroupView = typeof GroupView.Type
 
-const named = { user: Schema.String, name: Schema.String }
+const named = { user: UserRef, name: Schema.String }
 const tools = Schema.NullOr(Schema.Array(Schema.String))
 
 export class GroupOperations extends RpcGroup.make(
@@ -27,7 +28,7 @@ export class GroupOperations extends RpcGroup.make(
     error: OperationRefused
   }),
   Rpc.make("groupList", {
-    payload: { user: Schema.NullOr(Schema.String) },
+    payload: { user: Schema.NullOr(UserRef) },
     success: Schema.Array(GroupView),
     error: OperationRefused
   }),

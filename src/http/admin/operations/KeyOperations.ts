@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { OperationRefused } from "./OperationRefused.ts"
+import { Owner, UserRef } from "./UserRef.ts"
 
 export const KeyView = Schema.Struct({
   id: Schema.String,
@@ -41,28 +42,30 @@ export const TokenView = Schema.Struct({
 })
 export type TokenView = typeof TokenView.Type
 
-const key = { key: Schema.String }
+const key = { key: Schema.String, owner: Owner }
 /** `key` absent: the user. */
-const token = { user: Schema.String, name: Schema.String, key: Schema.NullOr(Schema.String) }
+const token = { user: UserRef, name: Schema.String, key: Schema.NullOr(Schema.String) }
 
 export class KeyOperations extends RpcGroup.make(
   Rpc.make("keyCreate", {
-    payload: { user: Schema.String, name: Schema.NullOr(Schema.String), days: Schema.NullOr(Schema.Number) },
+    payload: { user: UserRef, name: Schema.NullOr(Schema.String), days: Schema.NullOr(Schema.Number) },
     success: NewKey,
     error: OperationRefused
   }),
   Rpc.make("keyList", {
-    payload: { user: Schema.NullOr(Schema.String) },
+    payload: { user: Schema.NullOr(UserRef) },
     success: Schema.Array(KeyView),
     error: OperationRefused
   }),
+  Rpc.make("keyShow", { payload: key, success: KeyView, error: OperationRefused }),
+  Rpc.make("keyRename", { payload: { ...key, name: Schema.String }, success: KeyView, error: OperationRefused }),
   /** Makes the key valid for `days` from now on. */
   Rpc.make("keyExtend", { payload: { ...key, days: Schema.Number }, success: KeyView, error: OperationRefused }),
   /** Beside a running hub it succeeds once the sessions of the key have ended. */
   Rpc.make("keyRevoke", { payload: key, success: KeyView, error: OperationRefused }),
   Rpc.make("tokenSet", { payload: { ...token, value: Schema.String }, success: TokenView, error: OperationRefused }),
   Rpc.make("tokenList", {
-    payload: { user: Schema.String },
+    payload: { user: UserRef },
     success: Schema.Array(TokenView),
     error: OperationRefused
   }),

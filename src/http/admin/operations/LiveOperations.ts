@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { OperationRefused } from "./OperationRefused.ts"
+import { Owner, UserRef } from "./UserRef.ts"
 
 export const SessionView = Schema.Struct({
   sessionId: Schema.String,
@@ -78,12 +79,13 @@ export const HubView = Schema.Struct({
 })
 export type HubView = typeof HubView.Type
 
-const session = { sessionId: Schema.String }
+const session = { sessionId: Schema.String, owner: Owner }
 
 export class LiveOperations extends RpcGroup.make(
   Rpc.make("hubStatus", { success: HubView, error: OperationRefused }),
+  Rpc.make("userStats", { payload: { user: UserRef }, success: UserStatsView, error: OperationRefused }),
   Rpc.make("sessionList", {
-    payload: { user: Schema.NullOr(Schema.String) },
+    payload: { user: Schema.NullOr(UserRef) },
     success: Schema.Array(SessionView),
     error: OperationRefused
   }),
@@ -101,17 +103,17 @@ export class LiveOperations extends RpcGroup.make(
   Rpc.make("sessionKill", { payload: session, success: SessionView, error: OperationRefused }),
   /** Answers once the connections and child processes are gone. */
   Rpc.make("serverRestart", {
-    payload: { name: Schema.String, user: Schema.NullOr(Schema.String) },
+    payload: { name: Schema.String, user: Schema.NullOr(UserRef) },
     success: Schema.Struct({ name: Schema.String, username: Schema.NullOr(Schema.String), sessions: Schema.Number }),
     error: OperationRefused
   }),
   Rpc.make("requestList", {
-    payload: { user: Schema.NullOr(Schema.String) },
+    payload: { user: Schema.NullOr(UserRef) },
     success: Schema.Array(RequestView),
     error: OperationRefused
   }),
   Rpc.make("requestCancel", {
-    payload: { requestId: Schema.String },
+    payload: { requestId: Schema.String, owner: Owner },
     success: RequestView,
     error: OperationRefused
   })

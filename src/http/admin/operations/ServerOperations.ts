@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { OperationRefused } from "./OperationRefused.ts"
+import { UserRef } from "./UserRef.ts"
 
 export const ServerView = Schema.Struct({
   name: Schema.String,
@@ -37,6 +38,22 @@ export const ServerView = Schema.Struct({
 })
 export type ServerView = typeof ServerView.Type
 
+/** A server as one user finds it. */
+export const OwnServerView = Schema.Struct({
+  name: Schema.String,
+  type: Schema.String,
+  /** Null: all of its tools; otherwise whether a tool may be called depends on the user's groups. */
+  tools: Schema.NullOr(Schema.Array(Schema.String)),
+  /** `unknown` until a session of the user has needed it. */
+  state: Schema.String,
+  reason: Schema.NullOr(Schema.String),
+  /** Service tokens that it names and the user has not set. */
+  missing: Schema.Array(Schema.String),
+  /** Service tokens that it would get, by name. */
+  tokens: Schema.Array(Schema.String)
+})
+export type OwnServerView = typeof OwnServerView.Type
+
 export const ServerTestView = Schema.Struct({
   name: Schema.String,
   /** `needs-credential`: it works only with a user's own token. */
@@ -68,6 +85,8 @@ export const IsolationView = Schema.Struct({
 export type IsolationView = typeof IsolationView.Type
 
 export class ServerOperations extends RpcGroup.make(
+  /** The servers that a user may reach. */
+  Rpc.make("serversOf", { payload: { user: UserRef }, success: Schema.Array(OwnServerView), error: OperationRefused }),
   Rpc.make("serverList", { success: Schema.Array(ServerView), error: OperationRefused }),
   /**
    * Opens a connection of its own, lists the tools and closes it: with the service tokens of the given MCPHub key, or

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import { OperationRefused } from "./OperationRefused.ts"
+import { UserRef } from "./UserRef.ts"
 
 export const UserView = Schema.Struct({
   id: Schema.String,
@@ -17,7 +18,7 @@ export type UserView = typeof UserView.Type
 /** A user who is gone, and the folder of what servers have kept for them: null where there is none. */
 const RemovedUser = Schema.Struct({ ...UserView.fields, files: Schema.NullOr(Schema.String) })
 
-const user = { user: Schema.String }
+const user = { user: UserRef }
 
 export class UserOperations extends RpcGroup.make(
   Rpc.make("userAdd", {

@@ -1,0 +1,54 @@
+/**
+ * The admin API as routes of the hub: everything below `/api` except the probe. What no route of any room serves there
+ * is answered as a problem, so that a client never meets a page.
+ */
+import { Effect, Layer } from "effect"
+import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { HttpApiBuilder, OpenApi } from "effect/http-api"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
+import { isProbe } from "../../probes/Probes.ts"
+import type { RoomRoutes } from "../../runtime/HubRoutes.ts"
+import * as Admitting from "./Admitting.ts"
+import { NotFound } from "./api/Problems.ts"
+import { RestApi } from "./api/RestApi.ts"
+import { MeRoutes } from "./MeRoutes.ts"
+import { Operations } from "./Operations.ts"
+
+const nothing = new NotFound({ kind: "NotFound", detail: "There is nothing at this address; see /api/docs" })
+
+/** The contract as a document, the same for everybody: it names no user, server or setting. */
+const documentOf = (basePath: string): string =>
+  JSON.stringify({ ...OpenApi.fromApi(RestApi), servers: [{ url: basePath === "" ? "/" : basePath }] })
+
+const beside = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const router = yield* HttpRouter.HttpRouter
+    const { basePath } = yield* HubConfig
+    let document: HttpServerResponse.HttpServerResponse | undefined
+    const openapi = Effect.sync(
+      () =>
+        (document ??= HttpServerResponse.text(documentOf(basePath), {
+          contentType: "application/json",
+          headers: { "cache-control": "no-cache", "x-content-type-options": "nosniff" }
+        }))
+    )
+    yield* router.add("GET", "/api/openapi.json", openapi)
+    yield* router.add("*", "/api/*", Admitting.answerOf(nothing))
+  })
+)
+
+const layer = Layer.merge(HttpApiBuilder.layer(RestApi), beside).pipe(
+  Layer.provide(MeRoutes),
+  Layer.provide(Operations.layer),
+  Layer.provide(Admitting.layer),
+  Layer.provide(HttpServer.layerServices)
+)
+
+/** What the routes need is taken from here, so that they can be built wherever the router is. */
+export const routes = Effect.map(
+  Effect.context<Exclude<Layer.Services<typeof layer>, HttpRouter.HttpRouter>>(),
+  (services): RoomRoutes => ({
+    serves: (path) => path.startsWith("/api/") && !isProbe(path),
+    routes: Layer.provide(layer, Layer.succeedContext(services))
+  })
+)

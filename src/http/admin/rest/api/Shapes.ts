@@ -1,0 +1,30 @@
+/** The shapes that many operations of the contract have in common: pages, ids, times, and the tags by which changes are guarded. */
+import { Schema } from "effect"
+import { HttpApiSchema } from "effect/http-api"
+
+export const Id = Schema.String.check(Schema.isGUID())
+
+// oxlint-disable-next-line no-control-regex
+const plain = Schema.isPattern(/^[^\u0000]*$/)
+
+/** A text that a database can look for. */
+export const Text = Schema.String.check(plain, Schema.isMaxLength(256))
+
+/** ISO 8601. */
+export const Time = Schema.String.check(
+  Schema.isPattern(/^\d{4}-\d\d-\d\d(?:T[0-9:.]{1,12}(?:Z|[+-]\d\d:?\d\d)?)?$/),
+  Schema.makeFilter((text) => !Number.isNaN(Date.parse(text)))
+).annotate({ format: "date-time" })
+
+/** A part of a list; `next` is the cursor of the following part, null behind the last one. */
+export const Page = <S extends Schema.Top>(item: S) =>
+  Schema.Struct({ items: Schema.Array(item), next: Schema.NullOr(Schema.String) })
+
+export const pageQuery = {
+  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 500 }))),
+  cursor: Schema.optional(Schema.String.check(plain, Schema.isMaxLength(1_000)))
+}
+
+export const usualLimit = 100
+
+export const created = <S extends Schema.Top>(schema: S) => schema.pipe(HttpApiSchema.status(201))
