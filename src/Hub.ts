@@ -44,6 +44,7 @@ import { EventStreams } from "./http/wire/EventStreams.ts"
 import * as Dashboard from "./http/dashboard/Dashboard.ts"
 import { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
 import { Readiness } from "./http/probes/Probes.ts"
+import * as SignInRoutes from "./http/signin/SignInRoutes.ts"
 import * as Rest from "./http/admin/rest/Rest.ts"
 import { Viewers } from "./http/admin/rest/Viewers.ts"
 import { HubRoutes } from "./http/runtime/HubRoutes.ts"
@@ -148,7 +149,7 @@ const gauges = Layer.effectDiscard(
 const makeServer = (replace: Replacements) => {
   const replaced = Layer.provideMerge(replace)
   return HubServer.layer.pipe(
-    Layer.provideMerge(HubRoutes.layerOf([Rest.routes, Dashboard.routes])),
+    Layer.provideMerge(HubRoutes.layerOf([SignInRoutes.routes, Rest.routes, Dashboard.routes])),
     Layer.provide(Viewers.layer),
     replaced,
     Layer.provideMerge(gauges),

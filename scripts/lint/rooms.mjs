@@ -50,6 +50,7 @@ export const rooms = [
   "http/runtime",
   "http/admin/operations",
   "http/admin/handlers",
+  "http/signin",
   "http/admin/rest/api",
   "http/admin/rest",
   "http/admin",

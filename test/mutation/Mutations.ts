@@ -14,6 +14,7 @@ import { memoryRules } from "./Memory.ts"
 import type { Mutation } from "./Mutation.ts"
 import { serverMessages } from "./ServerMessages.ts"
 import { sharedQueues } from "./SharedQueues.ts"
+import { signInRules } from "./SignIn.ts"
 import { sessions } from "./Sessions.ts"
 import { upstreamRules } from "./Upstreams.ts"
 
@@ -32,6 +33,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...callRules,
   ...keyRules,
   ...serverMessages,
+  ...signInRules,
   ...costs,
   ...doors
 ]

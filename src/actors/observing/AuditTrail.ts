@@ -27,6 +27,25 @@ export type SecurityEvent =
   /** `notifications/cancelled` for what is not in flight in this session, or not once. */
   | "cancel_ignored"
 
+/** What somebody did at the door for people; also the `errorKind` of its row of kind `security`. */
+export type SignInEventKind =
+  | "signed_in"
+  | "signed_out"
+  | "password_changed"
+  /** A wrong password or code, an unknown or deactivated user, an answer of an identity provider that does not hold. */
+  | "sign_in_refused"
+  /** Too many attempts; one row a minute for each address. */
+  | "sign_in_throttled"
+
+export interface SignInEvent {
+  readonly kind: SignInEventKind
+  /** Undefined where nobody is known: what was typed as a name may be a password. */
+  readonly user: { readonly userId: UserId; readonly username: string } | undefined
+  readonly way: string
+  /** The client's address. */
+  readonly from: string
+}
+
 export interface AuditTrailShape {
   /** A request or notification has ended. `hasPlace`: a place for its row was reserved. */
   readonly ended: (request: EndedRequest, hasPlace?: boolean) => void
@@ -34,6 +53,8 @@ export interface AuditTrailShape {
   readonly lost: (request: InFlightRequest) => void
   /** `method` is MCP's, or the HTTP method where no message was read. */
   readonly refused: (event: SecurityEvent, principal: Principal, sessionId: SessionId, method: string) => void
+  /** Somebody has signed in or out, or was refused. */
+  readonly signIn: (event: SignInEvent) => void
   /** An operator has done something to a server by `command`; `target` is the user whom it concerned, null for all. */
   readonly operated: (command: string, server: string, target: string | null) => void
   /** A viewer of the admin API has changed something; `target` names what, as far as the request did. */
@@ -55,6 +76,7 @@ const off: AuditTrailShape = {
   ended: () => {},
   lost: () => {},
   refused: () => {},
+  signIn: () => {},
   operated: () => {},
   administered: () => {},
   writable: () => false,
@@ -166,6 +188,21 @@ const make = Effect.fnUntraced(function* (capacity: number | undefined) {
         durationMs: 0,
         errorCode: null,
         errorKind: event,
+        origin: "hub"
+      }),
+    signIn: ({ from, kind, user, way }) =>
+      writer.add({
+        ...operator,
+        id: `event-${randomUUID()}`,
+        time: clock.currentTimeMillisUnsafe(),
+        kind: "security",
+        userId: user?.userId ?? operator.userId,
+        username: user?.username ?? "unknown",
+        server: null,
+        method: stored(`sign-in ${way}`),
+        target: stored(from),
+        outcome: kind === "sign_in_refused" || kind === "sign_in_throttled" ? "refused" : "completed",
+        errorKind: kind,
         origin: "hub"
       }),
     operated: (command, server, target) =>

@@ -23,6 +23,8 @@ import { networksFromText } from "./UpstreamAddresses.ts"
 export interface HubConfigShape extends ProxySettings {
   readonly host: string
   readonly port: number
+  /** Where people reach the hub, without the base path: `https://hub.example.com`. */
+  readonly publicUrl: string | undefined
   /** "" or "/prefix", never with a trailing slash. */
   readonly basePath: string
   /** Milliseconds. */
@@ -83,6 +85,7 @@ export interface HubConfigShape extends ProxySettings {
 export const defaults: HubConfigShape = {
   host: "127.0.0.1",
   port: 3000,
+  publicUrl: undefined,
   basePath: "",
   requestTimeout: 30_000,
   maxRequestTimeout: 3_600_000,
@@ -146,6 +149,8 @@ const origin = (text: string): string | undefined => {
   return /^[a-z][a-z0-9+.-]*:\/\/[^/]+$/.test(text.toLowerCase()) ? text.toLowerCase() : undefined
 }
 
+const webOrigin = (text: string): string | undefined => (/^https?:/i.test(text) ? origin(text) : undefined)
+
 const origins = (text: string): ReadonlyArray<string> | undefined => {
   const found = text
     .split(",")
@@ -171,6 +176,12 @@ const variables = {
     defaults.host
   ),
   port: integer("PORT", 0, 65_535, defaults.port),
+  publicUrl: parsed(
+    "PUBLIC_URL",
+    "http://host or https://host, with a port if need be and without a path: BASE_PATH is added",
+    webOrigin,
+    defaults.publicUrl
+  ),
   basePath: parsed("BASE_PATH", "a path such as /mcphub of letters, digits and . _ ~ -", basePath, defaults.basePath),
   requestTimeout: duration("REQUEST_TIMEOUT", 1, defaults.requestTimeout),
   maxRequestTimeout: duration("MAX_REQUEST_TIMEOUT", 1, defaults.maxRequestTimeout),

@@ -52,6 +52,22 @@ export const verify = Effect.fnUntraced(function* (
   return timingSafeEqual(yield* derive(password, salt, count), hash)
 })
 
+/** Whether this is a digest of the hub's own, which `verify` can compare. An old hub's bcrypt is not. */
+export const isKnown = (stored: Redacted.Redacted<string>): boolean => Redacted.value(stored).startsWith(`${scheme}$`)
+
+/** A digest that belongs to no password and takes as long to verify: for users who are unknown or have none. */
+export const decoy: Redacted.Redacted<string> = Redacted.make(
+  `${scheme}$${iterations}$${Base64Url.encode(new Uint8Array(saltBytes))}$${Base64Url.encode(new Uint8Array(hashBytes))}`
+)
+
+/** Characters of a password that a person chooses. */
+export const passwordLength = { least: 12, most: 1_000 } as const
+
+export const passwordProblem = (password: string): string | undefined =>
+  password.length >= passwordLength.least && password.length <= passwordLength.most
+    ? undefined
+    : `a password has ${passwordLength.least} to ${passwordLength.most} characters`
+
 /** A password for a person to type once: 120 random bits in groups, without letters that look alike. */
 export const generate = (): Redacted.Redacted<string> => {
   const alphabet = "abcdefghjkmnpqrstuvwxyz23456789A"

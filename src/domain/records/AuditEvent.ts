@@ -8,7 +8,7 @@ import { SessionId, UserId } from "../Ids.ts"
 export const AuditKind = Schema.Literals(["request", "notification", "security", "operation"])
 export type AuditKind = typeof AuditKind.Type
 
-/** Outcomes: `unknown` for requests that a killed hub left, `refused` for security events, which are no requests. */
+/** Outcomes: `unknown` for requests that a killed hub left, `refused` for what no request came of. */
 export const auditOutcomes = [
   "completed",
   "failed",
@@ -32,13 +32,14 @@ export const AuditEvent = Schema.Struct({
   sessionId: SessionId,
   /** Null where the hub answered by itself or combined several answers. */
   server: Schema.NullOr(Schema.String),
-  /** The MCP method, the HTTP method of a security event, or an operator's command. */
+  /** The MCP method, the HTTP method of a security event, an operator's command, or `sign-in` and the way of it. */
   method: Schema.String,
+  /** What was called; of a sign-in the address it came from. */
   target: Schema.NullOr(Schema.String),
   outcome: AuditOutcome,
   durationMs: Schema.Number,
   errorCode: Schema.NullOr(Schema.Number),
-  /** `timeout`, `upstream_failed`, …; for a security event its kind, such as `session_owner_mismatch`. */
+  /** `timeout`, `upstream_failed`, …; for a security event its kind, such as `session_owner_mismatch` or `signed_in`. */
   errorKind: Schema.NullOr(Schema.String),
   origin: Schema.NullOr(Schema.Literals(["hub", "upstream"]))
 })

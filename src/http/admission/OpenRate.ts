@@ -6,7 +6,7 @@ import { Clock, Context, Effect, Layer } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
-import { TokenBucket } from "../../domain/TokenBucket.ts"
+import { TokenBuckets } from "../../domain/TokenBuckets.ts"
 import { refuse } from "../wire/Refusals.ts"
 import type { WireReply } from "../wire/Wire.ts"
 
@@ -32,24 +32,13 @@ const maxUsers = 10_000
 
 const make = Effect.gen(function* () {
   const { maxSessionsPerUser } = yield* HubConfig
-  const now = monotonicMillis(yield* Clock.Clock)
   const size = { capacity: Math.max(leastBurst, 2 * maxSessionsPerUser), perSecond }
-  const buckets = new Map<UserId, TokenBucket>()
-
-  const bucketOf = (userId: UserId): TokenBucket => {
-    const known = buckets.get(userId)
-    if (known !== undefined) return known
-    const bucket = new TokenBucket(size, now())
-    buckets.set(userId, bucket)
-    if (buckets.size > maxUsers) buckets.delete(buckets.keys().next().value!)
-    return bucket
-  }
+  const buckets = new TokenBuckets(size, maxUsers, monotonicMillis(yield* Clock.Clock))
 
   return OpenRate.of({
     mayOpen: (userId, reply) => {
-      const bucket = bucketOf(userId)
-      if (bucket.take(now())) return true
-      const seconds = Math.max(1, Math.ceil(bucket.wait(now()) / 1_000))
+      const seconds = buckets.take(userId)
+      if (seconds === undefined) return true
       refuse(reply, 429, 1429, "too_many_openings", "This user opens sessions and streams too often; wait a moment", {
         "retry-after": String(seconds)
       })

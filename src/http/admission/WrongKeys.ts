@@ -7,7 +7,7 @@
 import { Clock, Effect } from "effect"
 import { isIPv6 } from "node:net"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
-import { TokenBucket } from "../../domain/TokenBucket.ts"
+import { TokenBuckets } from "../../domain/TokenBuckets.ts"
 import { monotonicMillis } from "../../domain/Monotonic.ts"
 
 export interface WrongKeys {
@@ -38,24 +38,11 @@ export const siteOf = (address: string): string => {
 
 export const make = Effect.gen(function* () {
   const { wrongKeysPerMinute } = yield* HubConfig
-  const monotonic = monotonicMillis(yield* Clock.Clock)
   const size = { capacity: wrongKeysPerMinute, perSecond: wrongKeysPerMinute / 60 }
-  const buckets = new Map<string, TokenBucket>()
+  const buckets = new TokenBuckets(size, maxAddresses, monotonicMillis(yield* Clock.Clock))
 
   return {
     size: () => buckets.size,
-    count: (address) => {
-      const now = monotonic()
-      const site = siteOf(address)
-      const bucket = buckets.get(site) ?? new TokenBucket(size, now)
-      // Set anew, it is the newest; the first of the map is the oldest.
-      buckets.delete(site)
-      buckets.set(site, bucket)
-      if (buckets.size > maxAddresses) {
-        const oldest = buckets.keys().next()
-        if (!oldest.done) buckets.delete(oldest.value)
-      }
-      return bucket.take(now) ? undefined : Math.max(1, Math.ceil(bucket.wait(now) / 1000))
-    }
+    count: (address) => buckets.take(siteOf(address))
   } satisfies WrongKeys
 })

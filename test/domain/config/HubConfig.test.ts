@@ -23,6 +23,7 @@ describe("HubConfig", () => {
       const config = yield* read({
         HOST: "0.0.0.0",
         PORT: "8080",
+        PUBLIC_URL: "https://Hub.example:443/",
         BASE_PATH: "hub/",
         REQUEST_TIMEOUT: "45 seconds",
         MAX_REQUEST_TIMEOUT: "2 hours",
@@ -61,6 +62,7 @@ describe("HubConfig", () => {
       assert.deepStrictEqual(config, {
         host: "0.0.0.0",
         port: 8080,
+        publicUrl: "https://hub.example",
         basePath: "/hub",
         requestTimeout: 45_000,
         maxRequestTimeout: 7_200_000,

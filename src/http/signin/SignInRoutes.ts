@@ -1,0 +1,65 @@
+/**
+ * The door for people: routes by which they sign in and out, beside the API that they use then. Paths are below the base
+ * path; whatever fails is a problem, and no answer is kept by a cache.
+ */
+import { Cause, Effect, Layer, Schedule } from "effect"
+import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { SignIns } from "../../domain/identity/SignIns.ts"
+import type { RoomRoutes } from "../runtime/HubRoutes.ts"
+import * as PasswordSignIn from "./PasswordSignIn.ts"
+import { always, answerOf, Refused } from "./Problems.ts"
+import * as SignInDoor from "./SignInDoor.ts"
+
+type Handler = (
+  request: HttpServerRequest.HttpServerRequest
+) => Effect.Effect<HttpServerResponse.HttpServerResponse, Refused>
+
+const broken = new Refused({ status: 500, kind: "Internal", detail: "Internal error; the hub's log has the details" })
+
+/** `said` makes an answer of a problem. */
+const answered =
+  (handler: Handler, said: (refused: Refused) => HttpServerResponse.HttpServerResponse = answerOf) =>
+  (request: HttpServerRequest.HttpServerRequest) =>
+    handler(request).pipe(
+      Effect.map(HttpServerResponse.setHeaders(always)),
+      Effect.catchTag("Refused", (refused) => Effect.succeed(said(refused))),
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.failCause(cause)
+          : Effect.as(Effect.logError("A sign-in died of a defect", cause), said(broken))
+      )
+    )
+
+const sweepEvery = "1 hour"
+
+/** Rows of sign-ins and codes that have ended. */
+const sweeping = Effect.gen(function* () {
+  const signIns = yield* SignIns
+  yield* signIns.sweep.pipe(
+    Effect.catch(() => Effect.logWarning("Ended sign-ins could not be removed: the database is away")),
+    Effect.catchDefect((defect) => Effect.logError("Ended sign-ins could not be removed", defect)),
+    Effect.repeat(Schedule.spaced(sweepEvery)),
+    Effect.forkScoped
+  )
+})
+
+export const routes = Effect.gen(function* () {
+  const door = yield* SignInDoor.make
+  const passwords = yield* PasswordSignIn.make(door)
+  yield* sweeping
+
+  const options: Handler = () => Effect.succeed(HttpServerResponse.jsonUnsafe({ ways: [{ kind: "password" }] }))
+
+  return {
+    serves: (path) => path.startsWith("/api/signin/"),
+    routes: Layer.effectDiscard(
+      Effect.gen(function* () {
+        const router = yield* HttpRouter.HttpRouter
+        yield* router.add("GET", "/api/signin/options", answered(options))
+        yield* router.add("POST", "/api/signin/password", answered(passwords.signIn))
+        yield* router.add("PUT", "/api/signin/password", answered(passwords.change))
+        yield* router.add("POST", "/api/signin/out", answered(door.leave))
+      })
+    )
+  } satisfies RoomRoutes
+})

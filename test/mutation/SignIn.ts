@@ -1,0 +1,75 @@
+/** Sign-in: whose cookie it is, when it ends, and what a page of another site can do. */
+import type { Mutation } from "./Mutation.ts"
+
+const stored = "src/domain/storage/sql/SignInsSql.ts"
+const users = "src/domain/storage/sql/UsersSql.ts"
+const door = "src/http/signin/SignInDoor.ts"
+const passwords = "src/http/signin/PasswordSignIn.ts"
+const storedTests = ["test/domain/storage/SignIns.test.ts"]
+const passwordTests = ["test/http/signin/PasswordSignIn.test.ts"]
+
+export const signInRules: ReadonlyArray<Mutation> = [
+  {
+    wrong: "anybody revokes anybody's sign-in",
+    file: stored,
+    find: `"id" = \${uuid(id)} and "userId" = \${uuid(userId)} returning`,
+    replace: `"id" = \${uuid(id)} returning`,
+    tests: storedTests
+  },
+  {
+    wrong: "a sign-in that has expired goes on",
+    file: stored,
+    find: `and s."expiresAt" > \${instant(now)} and "users"."isActive"\``,
+    replace: `and "users"."isActive"\``,
+    tests: storedTests
+  },
+  {
+    wrong: "a one-time code can be used again",
+    file: stored,
+    find: `delete from \${table} where "digest" = \${secretDigest(code)}`,
+    replace: `update \${table} set "purpose" = "purpose" where "digest" = \${secretDigest(code)}`,
+    tests: storedTests
+  },
+  {
+    wrong: "sign-ins of a deactivated user come back with the user",
+    file: users,
+    find: "if (revoked) yield* signInRows.shutOut(id)",
+    replace: "if (revoked && id === undefined) yield* signInRows.shutOut(id)",
+    tests: storedTests
+  },
+  {
+    wrong: "a change needs no csrf token",
+    file: door,
+    find: `if (!sameText(request.headers[csrfHeader] ?? "", found.value.csrf)) return yield* noCsrf`,
+    replace: "",
+    tests: passwordTests
+  },
+  {
+    wrong: "a page of another site may sign in",
+    file: door,
+    find: `site === "same-origin" || site === "none"`,
+    replace: `site !== ""`,
+    tests: passwordTests
+  },
+  {
+    wrong: "a deactivated user signs in",
+    file: passwords,
+    find: "if (user === undefined || !right || !user.isActive)",
+    replace: "if (user === undefined || !right)",
+    tests: passwordTests
+  },
+  {
+    wrong: "a new password leaves the sign-ins of whoever knew the old one",
+    file: passwords,
+    find: "yield* signIns.revokeAll(person.userId, person.signInId)",
+    replace: "",
+    tests: passwordTests
+  },
+  {
+    wrong: "guesses are counted when they have been looked at",
+    file: "src/http/signin/Attempts.ts",
+    find: "if (seconds !== undefined) return Effect.fail(tooManyAttempts(seconds))",
+    replace: "if (seconds === 0) return Effect.fail(tooManyAttempts(seconds))",
+    tests: passwordTests
+  }
+]
