@@ -26,7 +26,12 @@ const recordOf = ({ kind, method, principal, sessionId }: TrackOptions): Request
   limit: nothing,
   pause: nothing,
   resume: nothing,
-  isPaused: false
+  isPaused: false,
+  sentMono: 0,
+  enter: (wait) => ({ ...wait, since: 0, outer: undefined }),
+  leave: nothing,
+  heard: nothing,
+  waitsFor: () => undefined
 })
 
 /** What it does not have (statistics, requests tracked by hand) dies when it is asked for. */

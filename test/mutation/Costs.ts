@@ -11,8 +11,8 @@ export const costs: ReadonlyArray<Mutation> = [
   {
     wrong: "a process costs nothing to start",
     file: "src/actors/upstream/stdio/UpstreamStdio.ts",
-    find: '    yield* turn(share, context.principal.userId, "process", unitsOfStart)\n',
-    replace: '    void turn(share, context.principal.userId, "process", unitsOfStart)\n',
+    find: 'const paid = turn(share, context.principal.userId, "process", unitsOfStart)\n',
+    replace: "const paid = Effect.void\n",
     tests: ["test/actors/upstream/stdio/UpstreamStdioStart.test.ts"]
   },
   {

@@ -173,7 +173,9 @@ export const make = (options: BridgeOptions): EraBridge => {
       })
     return visiting(
       call,
-      Effect.flatMap(parked.start(connection.server, ownExchange(call), run), (outcome) => outcomeOf(call, outcome))
+      Effect.flatMap(parked.start(connection.server, ownExchange(call), run, call.context.waits), (outcome) =>
+        outcomeOf(call, outcome)
+      )
     )
   }
 
@@ -217,7 +219,12 @@ export const make = (options: BridgeOptions): EraBridge => {
             server: upstream?.server
           })
         }
-        const resumed = parked.resume(job, ownExchange(call), objectOrEmpty(params["inputResponses"]))
+        const resumed = parked.resume(
+          job,
+          ownExchange(call),
+          objectOrEmpty(params["inputResponses"]),
+          call.context.waits
+        )
         return visiting(
           call,
           Effect.flatMap(resumed, (outcome) => outcomeOf(call, outcome))

@@ -18,6 +18,7 @@ import { rpcCodes } from "../../domain/protocol/ErrorCodes.ts"
 import type { ClientExchange } from "./ClientExchange.ts"
 import { AnswerLost, InvalidParams, type RequestError } from "../../domain/requests/RequestErrors.ts"
 import type { Claim } from "../limits/Retained.ts"
+import { waiting, type Waits } from "../../domain/requests/Waits.ts"
 import { stateLifeMs } from "./RequestStates.ts"
 
 /** What a round came to. */
@@ -38,13 +39,15 @@ export interface ParkedCalls {
   readonly start: (
     server: string,
     exchange: ClientExchange,
-    run: (ask: Ask) => Effect.Effect<unknown, RequestError>
+    run: (ask: Ask) => Effect.Effect<unknown, RequestError>,
+    waits?: Waits | undefined
   ) => Effect.Effect<Outcome, RequestError>
   /** Hands the client's answers to a parked call and waits for its next outcome. */
   readonly resume: (
     job: string,
     exchange: ClientExchange,
-    inputResponses: JsonObject
+    inputResponses: JsonObject,
+    waits?: Waits | undefined
   ) => Effect.Effect<Outcome, RequestError>
   /** Ends the calls at a server; what comes back for one of them finds it gone. */
   readonly end: (server: string) => Effect.Effect<void>
@@ -61,6 +64,8 @@ interface Question {
 interface Job {
   readonly id: string
   readonly server: string
+  /** Of the request that began it: where the call waits, whoever waits for it. */
+  readonly waits: Waits | undefined
   /** Of the user's memory: for its questions, its backlog and its exit. */
   readonly claim: Claim
   readonly questions: Map<string, Question>
@@ -225,11 +230,12 @@ export const make = Effect.fnUntraced(function* ({ claim }: ParkedOptions) {
     }
   })
 
-  const start: ParkedCalls["start"] = (server, exchange, run) =>
+  const start: ParkedCalls["start"] = (server, exchange, run, waits) =>
     Effect.suspend(() => {
       const job: Job = {
         id: randomUUID(),
         server,
+        waits,
         claim: claim(),
         questions: new Map(),
         fiber: undefined,
@@ -259,7 +265,7 @@ export const make = Effect.fnUntraced(function* ({ claim }: ParkedOptions) {
       return owned(job, started)
     })
 
-  const resume: ParkedCalls["resume"] = (id, exchange, inputResponses) =>
+  const resume: ParkedCalls["resume"] = (id, exchange, inputResponses, waits) =>
     Effect.suspend(() => {
       const job = jobs.get(id)
       // A second retry while the first one still waits is not the one the state was given to.
@@ -272,7 +278,9 @@ export const make = Effect.fnUntraced(function* ({ claim }: ParkedOptions) {
         settle(job, key)
         question.reply(response(question.message, answer))
       }
-      return owned(job, Effect.andThen(stopClock, round(job, exchange)))
+      const next = Effect.andThen(stopClock, round(job, exchange))
+      const wait = { kind: "server", server: job.server, via: () => job.waits } as const
+      return owned(job, waiting(waits, wait, next))
     })
 
   yield* Effect.addFinalizer(() => Effect.forEach([...jobs.values()], kill, { discard: true }))

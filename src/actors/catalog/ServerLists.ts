@@ -19,6 +19,7 @@ import { Settings } from "../../domain/servers/Settings.ts"
 import { Retained } from "../limits/Retained.ts"
 import type { CallContext, UpstreamConnection, UpstreamMessage } from "../upstream/connection/UpstreamConnection.ts"
 import type { UpstreamError } from "../../domain/requests/UpstreamErrors.ts"
+import { waiting, WorkUnderWay } from "../../domain/requests/Waits.ts"
 import { ChildPlaces } from "../upstream/guards/ChildPlaces.ts"
 import { ServerPlaces } from "../upstream/guards/ServerPlaces.ts"
 import type { UpstreamLinks } from "../upstream/links/UpstreamLinks.ts"
@@ -67,8 +68,6 @@ interface Own {
   readonly incomplete?: string | undefined
 }
 
-const nothing: Items = new Map()
-
 export interface ListOptions {
   /** The user as of the latest message. */
   readonly principal: () => Principal
@@ -112,6 +111,7 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
   const spoken = new Map<string, Era>()
   /** In the session's scope: a list is wanted even when its caller stops waiting. */
   const fetching = SingleFlight.make<string, Items, UpstreamError>(session)
+  const fetches = new WorkUnderWay(now)
   const unwell = UnwellServers.make({
     stands: (server) => links.standing(server) !== undefined,
     failing: (server) => breakers.failing(userId, server)
@@ -231,7 +231,9 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
     kind: ListKind,
     context: CallContext
   ): Effect.Effect<Effect.Effect<Items, UpstreamError>> =>
-    fetching.begin(keyOf(server, kind), (isCurrent) => learn(server, kind, context, isCurrent))
+    fetching.begin(keyOf(server, kind), (isCurrent) =>
+      fetches.run(keyOf(server, kind), (waits) => learn(server, kind, { ...context, waits }, isCurrent))
+    )
 
   const watcherOf = (server: string): Watcher => ({
     changed: (kind, list) => {
@@ -265,7 +267,7 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
     const list = known.list(kind)
     if (list === undefined) {
       const { info } = known.introduction ?? {}
-      return info === undefined || lists[kind].capability in info.capabilities ? undefined : Effect.succeed(nothing)
+      return info === undefined || lists[kind].capability in info.capabilities ? undefined : Effect.succeed(new Map())
     }
     here.watch(server, known)
     borrow(key, list)
@@ -309,8 +311,9 @@ export const make = Effect.fnUntraced(function* (options: ListOptions) {
         owed.add(key)
         return latest === undefined ? Effect.fail(isMissing) : Effect.succeed(keepEarlier(key, latest, isMissing))
       }
-      const owe = (): void => void owed.add(key)
-      return patience.inTime({ server, kind, isForCall, refusal, owe, tooLate }, begin(server, kind, context))
+      const wanted = { server, kind, isForCall, refusal, owe: () => void owed.add(key), tooLate }
+      const list = patience.inTime(wanted, begin(server, kind, context))
+      return waiting(context.waits, { kind: "server", server, via: fetches.at(key) }, list)
     })
 
   const get: ServerLists["get"] = (server, kind, context) => inTime(server, kind, context, false)

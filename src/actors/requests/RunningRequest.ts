@@ -9,6 +9,7 @@ import type { HubConfigShape } from "../../domain/config/HubConfig.ts"
 import type { RequestId, SessionId, UserId } from "../../domain/Ids.ts"
 import type { Deadlined, RequestDeadlines } from "./RequestDeadlines.ts"
 import type { RequestRecord, TrackOptions } from "../../domain/requests/RequestRecord.ts"
+import { type Wait, WaitStack } from "../../domain/requests/Waits.ts"
 import type { Account } from "./RequestStatistics.ts"
 
 const unanswered = (): void => {}
@@ -16,7 +17,7 @@ const unanswered = (): void => {}
 const positive = (value: number | undefined, otherwise: number): number =>
   value !== undefined && value > 0 ? value : otherwise
 
-export class RunningRequest implements RequestRecord, Deadlined {
+export class RunningRequest extends WaitStack implements RequestRecord, Deadlined {
   readonly requestId: RequestId
   readonly userId: UserId
   readonly username: string
@@ -62,6 +63,7 @@ export class RunningRequest implements RequestRecord, Deadlined {
     deadlines: RequestDeadlines,
     timeOut: (request: RunningRequest, timeoutMs: number) => void
   ) {
+    super()
     const { principal } = options
     this.requestId = requestId
     this.userId = principal.userId
@@ -119,6 +121,14 @@ export class RunningRequest implements RequestRecord, Deadlined {
     this.#timeoutMs = positive(timeoutMs, this.#timeoutMs)
     this.#totalMs = positive(maxTotalMs, this.#totalMs)
     this.#update()
+  }
+
+  protected override now(): number {
+    return this.#deadlines.now()
+  }
+
+  override waitsFor(): Wait | undefined {
+    return this.#pauses > 0 ? { kind: "client-answer", since: this.#pausedMono } : super.waitsFor()
   }
 
   get isPaused(): boolean {

@@ -27,7 +27,7 @@ export interface SessionBackground {
   /** Runs one. */
   readonly track: (...notification: Notification) => void
   /** What servers see of the session, whoever asks. */
-  readonly ids: Omit<CallContext, "principal" | "requestId">
+  readonly ids: Omit<CallContext, "principal" | "requestId" | "waits">
 }
 
 export const make = Effect.fnUntraced(function* (sessionId: SessionId, openedBy: Principal) {
@@ -50,7 +50,9 @@ export const make = Effect.fnUntraced(function* (sessionId: SessionId, openedBy:
         kind: "notification",
         hasAuditPlace: place === "reserved"
       } as const
-      return tracker.track(options, (record) => use({ ...ids, principal, requestId: record.requestId }, record))
+      return tracker.track(options, (record) =>
+        use({ ...ids, principal, requestId: record.requestId, waits: record }, record)
+      )
     })
 
   return {

@@ -120,7 +120,7 @@ export const make = Effect.fnUntraced(function* (options: IntakeOptions) {
     activity.requestStarted()
     const use = (record: RequestRecord): Effect.Effect<unknown, RequestError> => {
       running.set(record, message)
-      const context = { ...background.ids, principal, requestId: record.requestId }
+      const context = { ...background.ids, principal, requestId: record.requestId, waits: record }
       const call = { message, record, exchange, said, context }
       const answer = Effect.catchCause(requests.dispatch(call), (cause) => failed(record, cause))
       return telemetry.enabled ? telemetry.wrap(tracedRequest(message, protocolVersion), answer) : answer

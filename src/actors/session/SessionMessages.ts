@@ -139,6 +139,7 @@ export const make = (options: MessageOptions): SessionMessages => {
         send: (outgoing) => call.exchange.send(outgoing) || events.ask(outgoing)
       })
     }
+    call.record.heard()
     if (message.method === "notifications/progress") return void call.exchange.send(message)
     if (message.method === "notifications/message") {
       const wanted =

@@ -36,6 +36,7 @@ import {
   type UpstreamError,
   UpstreamUnavailable
 } from "../../domain/requests/UpstreamErrors.ts"
+import { waiting } from "../../domain/requests/Waits.ts"
 import * as UpstreamEra from "./era/UpstreamEra.ts"
 import { UpstreamHealth } from "./guards/UpstreamHealth.ts"
 import { UpstreamHttp } from "./http/UpstreamHttp.ts"
@@ -102,7 +103,9 @@ export class UpstreamConnector extends Context.Service<
         const type = serverType(options.config)
         if (type === "stdio") {
           const started = guard(options, (guarded) => eras.connect(guarded, stdio.open))
-          return Effect.andThen(children.take(options.context.principal.userId, options.name), started)
+          const { context, name: server } = options
+          const place = children.take(context.principal.userId, server)
+          return Effect.andThen(waiting(context.waits, { kind: "server-place", server }, place), started)
         }
         if (type === "streamable-http") return guard(options, (guarded) => eras.connect(guarded, http.open))
         return new UpstreamUnavailable({
@@ -181,11 +184,14 @@ export class UpstreamConnector extends Context.Service<
         if (call.context.principal.standing.key.isRevoked) return keyEnded(connection.server)
         const started = now()
         const { method } = call
+        const waits = spread.has(method) ? undefined : call.context.waits
+        if (waits !== undefined) waits.sentMono = started
         const sent = Effect.catchCause(connection.request(call), (cause) =>
           Effect.failCause(Cause.map(cause, (error) => meaningFor(method, error)))
         )
         return Effect.onExitPrimitive(sent, (exit) => {
           const tookMs = now() - started
+          if (waits !== undefined) waits.sentMono = 0
           if (Exit.isSuccess(exit)) {
             metrics.upstreamCallEnded(method, undefined, tookMs)
             if (states.troubled.count > 0) {
@@ -211,7 +217,9 @@ export class UpstreamConnector extends Context.Service<
               if (pauses.pausing.size > 0) return pauses.respect(asking, call.method, send)
               return Effect.catchCause(send(), (cause) => pauses.failed(asking, call.method, send, cause))
             })
-            return call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
+            const placed = call.own === true ? places.beside(asking, sent) : places.within(asking, sent)
+            if (!spread.has(call.method)) return placed
+            return waiting(call.context.waits, { kind: "server", server: connection.server }, placed)
           },
           notify: (method, params, context) => {
             share.charge(context.principal.userId, "server", 1)

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { RequestId, type SessionId, type UserId } from "../Ids.ts"
 import type { Principal } from "../identity/Principal.ts"
+import type { Waits } from "./Waits.ts"
 
 export const requestOutcomes = ["completed", "failed", "timedOut", "cancelled", "sessionClosed"] as const
 export type RequestOutcome = (typeof requestOutcomes)[number]
@@ -60,8 +61,11 @@ export interface TrackOptions {
   readonly hasAuditPlace?: boolean | undefined
 }
 
-/** The running record: mutable where the request learns more about itself, with a handle on its deadline. */
-export interface RequestRecord {
+/**
+ * The running record: mutable where the request learns more about itself, with a handle on its deadline and where it
+ * waits.
+ */
+export interface RequestRecord extends Waits {
   readonly requestId: RequestId
   readonly userId: UserId
   readonly username: string

@@ -19,6 +19,7 @@ import type { Abilities } from "../../../domain/protocol/json/Abilities.ts"
 import type { Era } from "../../../domain/protocol/Versions.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 import type { EraNotSpoken, UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
+import type { Waits } from "../../../domain/requests/Waits.ts"
 
 /** Whose request this is: what the context headers, `_meta` and environment are built from, fresh for each request. */
 export interface CallContext {
@@ -27,6 +28,8 @@ export interface CallContext {
   /** What the upstream sees as the user's session: derived from user and session, see UserContext.ts. */
   readonly userSessionId: string
   readonly requestId: RequestId
+  /** Who is told where the request waits: its record, or the work that requests wait for. */
+  readonly waits?: Waits | undefined
 }
 
 /** What an upstream may send besides answers. */

@@ -28,7 +28,7 @@ export type ServerState = (typeof serverStates)[number]
 export interface Concerning {
   readonly server: string
   readonly config: ServerConfig
-  readonly context: Pick<CallContext, "principal">
+  readonly context: Pick<CallContext, "principal" | "waits">
 }
 
 export interface UserState {

@@ -15,6 +15,7 @@ import type { SessionId, UserId } from "../../../domain/Ids.ts"
 import { monotonicMillis } from "../../../domain/Monotonic.ts"
 import { HubMetrics } from "../../observing/HubMetrics.ts"
 import { type EndedRequest, RequestTracker } from "../../requests/RequestTracker.ts"
+import { waiting, type Waits } from "../../../domain/requests/Waits.ts"
 import { Circuit, type CircuitView } from "./Circuit.ts"
 import { type Concerning, ServerStates } from "./ServerStates.ts"
 import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
@@ -124,14 +125,22 @@ const make = Effect.gen(function* () {
     })
 
   /** Takes a place among the attempts under way, or waits until one of them tells how the server is. */
-  const admitted = (server: string, circuit: Circuit): Effect.Effect<void, UpstreamUnavailable> =>
+  const admitted = (
+    server: string,
+    circuit: Circuit,
+    waits: Waits | undefined
+  ): Effect.Effect<void, UpstreamUnavailable> =>
     Effect.suspend(() => {
       const verdict = circuit.admit()
       if (verdict === "go") return Effect.void
       if (verdict === "refused") return refused(server, circuit)
+      const wait =
+        circuit.view() === undefined
+          ? ({ kind: "connection", stage: "turn", server } as const)
+          : ({ kind: "breaker", server } as const)
       return Effect.andThen(
-        verdict,
-        Effect.suspend(() => admitted(server, circuit))
+        waiting(waits, wait, verdict),
+        Effect.suspend(() => admitted(server, circuit, waits))
       )
     })
 
@@ -139,7 +148,7 @@ const make = Effect.gen(function* () {
     const { name } = options
     const source: SessionId = options.context.sessionId
     const circuit = circuitOf(options)
-    yield* admitted(name, circuit)
+    yield* admitted(name, circuit, options.context.waits)
     const startedAt = now()
     const mayRenew = Effect.suspend(() => {
       circuit.lost(source, `Server ${name} keeps forgetting the session the hub has with it`)
@@ -193,7 +202,7 @@ const make = Effect.gen(function* () {
           })
         )
       })
-      return Effect.andThen(admitted(asking.server, circuit), tried)
+      return Effect.andThen(admitted(asking.server, circuit, asking.context.waits), tried)
     })
 
   const onAnswered = ({ record: { server, userId } }: EndedRequest): void => {

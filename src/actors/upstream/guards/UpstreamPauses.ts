@@ -16,6 +16,7 @@ import { isRepeatable } from "../../../domain/protocol/Methods.ts"
 import type { ServerConfig } from "../../../domain/servers/ServerConfig.ts"
 import { RequestTracker } from "../../requests/RequestTracker.ts"
 import type { CallContext } from "../connection/UpstreamConnection.ts"
+import { waiting } from "../../../domain/requests/Waits.ts"
 import { askedPause, type UpstreamError, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
 
 /** Whose request, to which server. */
@@ -120,6 +121,9 @@ const make = Effect.gen(function* () {
     })
   }
 
+  const pause = ({ context, server }: Asking, ms: number): Effect.Effect<void> =>
+    waiting(context.waits, { kind: "retry-after", server, until: now() + ms }, Effect.sleep(ms))
+
   const turn = (asking: Asking): Effect.Effect<void, UpstreamUnavailable> =>
     Effect.suspend(() => {
       const wait = remaining(asking)
@@ -127,7 +131,7 @@ const make = Effect.gen(function* () {
       return Effect.flatMap(
         patienceOf(asking.context),
         // The server may have asked for more by then.
-        (patience) => refusal(asking, patience) ?? Effect.andThen(Effect.sleep(wait), turn(asking))
+        (patience) => refusal(asking, patience) ?? Effect.andThen(pause(asking, wait), turn(asking))
       )
     })
 

@@ -32,6 +32,7 @@ import { closedError, connectionGone } from "./UpstreamHttpErrors.ts"
 import * as UpstreamHttpSession from "./UpstreamHttpSession.ts"
 import * as UpstreamHttpStateless from "./UpstreamHttpStateless.ts"
 import * as UpstreamHttpWire from "./UpstreamHttpWire.ts"
+import { waiting } from "../../../domain/requests/Waits.ts"
 import { UserPools } from "./UserPools.ts"
 
 /** Milliseconds for telling an upstream that a call is cancelled. */
@@ -210,6 +211,10 @@ const connect = Effect.fnUntraced(function* (
     closed: Deferred.await(closed)
   }
 
-  yield* session.open(options.context)
+  yield* waiting(
+    options.context.waits,
+    { kind: "connection", stage: "initialize", server },
+    session.open(options.context)
+  )
   return connection
 })

@@ -55,6 +55,7 @@ import { connectionGone } from "./UpstreamHttpErrors.ts"
 import * as UpstreamHttpWire from "./UpstreamHttpWire.ts"
 import * as UpstreamListen from "../era/UpstreamListen.ts"
 import type { UserPools } from "./UserPools.ts"
+import { waiting } from "../../../domain/requests/Waits.ts"
 
 /** More pages than any server has; one that repeats its cursor does not keep the hub reading. */
 const maxPages = 50
@@ -225,7 +226,11 @@ export const connect = Effect.fnUntraced(function* (
     })
   )
 
-  const info = yield* discover({ status: 0 })
+  const info = yield* waiting(
+    options.context.waits,
+    { kind: "connection", stage: "server/discover", server },
+    discover({ status: 0 })
+  )
   const listen = yield* UpstreamListen.make({
     server,
     capabilities: info.capabilities,

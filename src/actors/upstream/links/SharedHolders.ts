@@ -46,6 +46,7 @@ export interface SharedHolders {
  */
 export const ofNoKey = (context: CallContext): CallContext => ({
   ...context,
+  waits: undefined,
   principal: { ...context.principal, standing: Standing.ofNoKey }
 })
 

@@ -22,6 +22,7 @@ import { ChildPlaces } from "../guards/ChildPlaces.ts"
 import { UpstreamBreakers } from "../guards/UpstreamBreakers.ts"
 import type { ConnectOptions, UpstreamConnection } from "../connection/UpstreamConnection.ts"
 import { UpstreamConnector } from "../UpstreamConnector.ts"
+import { waiting, type Waits } from "../../../domain/requests/Waits.ts"
 import type { UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
 import { UpstreamPauses } from "../guards/UpstreamPauses.ts"
 import type { KeyEvent } from "../../../domain/identity/KeyEvents.ts"
@@ -45,14 +46,15 @@ class SharedKey implements Equal.Equal {
   readonly options: ConnectOptions
   /** Absent where every user shares. */
   readonly owner: Owner | undefined
-  readonly #text: string
+  /** Equal where the keys are. */
+  readonly text: string
 
   constructor(isolation: Isolation, options: ConnectOptions) {
     const { userId, keyId } = options.context.principal
     this.options = options
     this.owner = isolation === "shared" ? undefined : { userId, keyId }
     // The settings too, and the user's tokens: a connection made with old ones must not be found under new ones.
-    this.#text = JSON.stringify([
+    this.text = JSON.stringify([
       this.owner,
       options.name,
       options.protocolVersion,
@@ -63,11 +65,11 @@ class SharedKey implements Equal.Equal {
   }
 
   [Equal.symbol](that: Equal.Equal): boolean {
-    return that instanceof SharedKey && that.#text === this.#text
+    return that instanceof SharedKey && that.text === this.text
   }
 
   [Hash.symbol](): number {
-    return Hash.string(this.#text)
+    return Hash.string(this.text)
   }
 
   isOf({ keyId, userId }: KeyEvent): boolean {
@@ -106,6 +108,8 @@ export class SharedUpstreams extends Context.Service<
       /** By server: what nobody could be given. The first of each server's is logged. */
       const unattributedBy = new Map<string, Counter>()
       const stateless = new Map<string, number>()
+      /** By key being opened: how far that has come. */
+      const openings = new Map<string, Waits>()
       /** Ends of keys that sessions may still have to hear of, and when they became known. */
       let ends: ReadonlyArray<readonly [KeyEvent, at: number]> = []
 
@@ -135,7 +139,12 @@ export class SharedUpstreams extends Context.Service<
               Effect.ignore(Effect.flatMap(Deferred.await(opened), (asking) => asking.respond(response, context)))
             )
         })
-        const connection = yield* connector.connect({ ...key.options, onMessage: holders.onMessage })
+        const { waits } = key.options.context
+        if (waits !== undefined) openings.set(key.text, waits)
+        const connection = yield* Effect.ensuring(
+          connector.connect({ ...key.options, onMessage: holders.onMessage }),
+          Effect.sync(() => void openings.delete(key.text))
+        )
         yield* Deferred.succeed(opened, connection)
         if (serverType(key.options.config) === "stdio") {
           yield* children.offer({
@@ -178,7 +187,8 @@ export class SharedUpstreams extends Context.Service<
 
       const acquire = Effect.fnUntraced(function* (isolation: Isolation, options: ConnectOptions) {
         const key = new SharedKey(isolation, options)
-        const shared = yield* RcMap.get(map, key).pipe(
+        const wait = { kind: "connection", server: options.name, via: () => openings.get(key.text) } as const
+        const shared = yield* waiting(options.context.waits, wait, RcMap.get(map, key)).pipe(
           // A failed connection must not stay in the map as the answer for everyone after.
           Effect.tapError(() => RcMap.invalidate(map, key))
         )

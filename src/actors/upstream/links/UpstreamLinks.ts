@@ -11,6 +11,7 @@ import * as SingleFlight from "../../../domain/SingleFlight.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 import type { JsonObject } from "../../../domain/protocol/JsonRpc.ts"
 import type { UserId } from "../../../domain/Ids.ts"
+import { waiting, WorkUnderWay } from "../../../domain/requests/Waits.ts"
 import { timeoutAwake } from "../../../domain/AwakeTimeout.ts"
 import type { CircuitView } from "../guards/Circuit.ts"
 import { ServerStates } from "../guards/ServerStates.ts"
@@ -119,6 +120,7 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
   /** By server being opened; done when the settings it is opened under are no longer those in force. */
   const stale = new Map<string, Deferred.Deferred<undefined>>()
   const failures = LinkFailures.make(now)
+  const openings = new WorkUnderWay(now)
   /** Servers a connection was wanted to, and by whom last. */
   const tried = new Map<string, UserId>()
 
@@ -174,7 +176,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
     let opened: OpenLinks.OpenLink | undefined
     const connection = isChild || tokens !== "" ? open.counting(connected, () => opened) : connected
     shared.observe(server, connection.stateful)
-    yield* options.onOpen(connection, context)
+    const setUp = options.onOpen(connection, context)
+    yield* waiting(context.waits, { kind: "connection", stage: "set-up", server }, setUp)
     const asking = { server, config, context }
     yield* Scope.provide(states.opened(asking, now() - begun), scope)
     const link = open.add(server, { connection, scope, config, tokens, isChild })
@@ -245,7 +248,8 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
 
   const connect = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> => {
     tried.set(server, context.principal.userId)
-    return Effect.onExit(current(server, context), (exit) => Effect.sync(() => remember(server, context, exit)))
+    const opened = openings.run(server, (waits) => current(server, { ...context, waits }))
+    return Effect.onExit(opened, (exit) => Effect.sync(() => remember(server, context, exit)))
   }
 
   const found = (server: string, context: CallContext): Effect.Effect<UpstreamConnection, UpstreamError> =>
@@ -274,7 +278,9 @@ export const make = Effect.fnUntraced(function* (options: LinkOptions) {
       const config = settings.current().mcpServers[server]
       // What stands is no opening: its requests wait by themselves.
       if (config === undefined || open.has(server)) return found(server, context)
-      const opened = () => waited(server, limitsOf(config, hub.initTimeout), found(server, context))
+      const wait = { kind: "connection", server, via: openings.at(server) } as const
+      const opened = () =>
+        waiting(context.waits, wait, waited(server, limitsOf(config, hub.initTimeout), found(server, context)))
       return pauses.respect({ server, config, context }, "initialize", opened)
     })
 

@@ -16,6 +16,7 @@ import type { StartLimits } from "../connection/StartLimits.ts"
 import type { StdioConnection } from "./StdioConnection.ts"
 import type { ConnectOptions, UpstreamInfo } from "../connection/UpstreamConnection.ts"
 import { type EraNotSpoken, eraNotSpoken, UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import { waiting } from "../../../domain/requests/Waits.ts"
 
 export interface HandshakeOptions {
   readonly options: ConnectOptions
@@ -40,45 +41,48 @@ export const initialize = (handshake: HandshakeOptions): Handshake => {
   const { connection, lastWords, limits, options } = handshake
   const { clientCapabilities: capabilities, clientInfo, context, name, onMessage } = options
   const protocolVersion = isStateful(options.protocolVersion) ? options.protocolVersion : latestStateful
-  return connection
-    .request({
-      method: "initialize",
-      params: { protocolVersion, capabilities, clientInfo },
-      context,
-      maxBytes: firstAnswerBytes,
-      onMessage
+  const greeted = connection.request({
+    method: "initialize",
+    params: { protocolVersion, capabilities, clientInfo },
+    context,
+    maxBytes: firstAnswerBytes,
+    onMessage
+  })
+  return waiting(context.waits, { kind: "connection", stage: "initialize", server: name }, greeted).pipe(
+    timeoutAwake(limits.startMs, () => {
+      const limit = `did not answer initialize within ${limits.startMs} ms`
+      const remedy = "check its command, or raise its options.initTimeout or INIT_TIMEOUT if it is slow to start"
+      return Effect.fail(unavailable(name, "timeout", `Server "${name}" ${limit}; ${remedy}${orNothing(lastWords())}`))
+    }),
+    Effect.catchTags({
+      UpstreamFailed: ({ message }) => Effect.fail(unavailable(name, "exited", ended(message, lastWords()))),
+      UpstreamErrorResponse: (error) => Effect.fail(initializeRefused(error))
+    }),
+    Effect.flatMap((result) => {
+      const read = readIntroduction(result)
+      if (read.ok && (isStateful(read.value.protocolVersion) || read.value.protocolVersion === "2024-11-05")) {
+        return Effect.succeed(read.value)
+      }
+      const found = read.ok ? "answered initialize with no protocol revision this hub speaks" : read.what
+      return Effect.fail(unavailable(name, "initialize", `Server "${name}" ${found}; update the server`))
     })
-    .pipe(
-      timeoutAwake(limits.startMs, () => {
-        const limit = `did not answer initialize within ${limits.startMs} ms`
-        const remedy = "check its command, or raise its options.initTimeout or INIT_TIMEOUT if it is slow to start"
-        return Effect.fail(
-          unavailable(name, "timeout", `Server "${name}" ${limit}; ${remedy}${orNothing(lastWords())}`)
-        )
-      }),
-      Effect.catchTags({
-        UpstreamFailed: ({ message }) => Effect.fail(unavailable(name, "exited", ended(message, lastWords()))),
-        UpstreamErrorResponse: (error) => Effect.fail(initializeRefused(error))
-      }),
-      Effect.flatMap((result) => {
-        const read = readIntroduction(result)
-        if (read.ok && (isStateful(read.value.protocolVersion) || read.value.protocolVersion === "2024-11-05")) {
-          return Effect.succeed(read.value)
-        }
-        const found = read.ok ? "answered initialize with no protocol revision this hub speaks" : read.what
-        return Effect.fail(unavailable(name, "initialize", `Server "${name}" ${found}; update the server`))
-      })
-    )
+  )
 }
 
 export const discover = (handshake: HandshakeOptions): Handshake => {
   const { connection, lastWords, limits, options } = handshake
   const { config, context, name } = options
-  const question = { method: "server/discover", params: undefined, maxBytes: firstAnswerBytes, onMessage: () => {} }
+  const question = {
+    method: "server/discover" as const,
+    params: undefined,
+    maxBytes: firstAnswerBytes,
+    onMessage: () => {}
+  }
   const duration = patienceFor(config, limits)
   const other = (reason: UpstreamUnavailable["reason"], message: string) =>
     Effect.fail(eraNotSpoken("stateless", unavailable(name, reason, message)))
-  return connection.request({ ...question, context }).pipe(
+  const asked = connection.request({ ...question, context })
+  return waiting(context.waits, { kind: "connection", stage: question.method, server: name }, asked).pipe(
     timeoutAwake(duration, () =>
       other("timeout", `Server "${name}" did not answer server/discover within ${duration} ms${orNothing(lastWords())}`)
     ),

@@ -28,6 +28,7 @@ import * as StdioHandshake from "./StdioHandshake.ts"
 import * as StdioStateless from "./StdioStateless.ts"
 import type { ConnectOptions, OpenIn, UpstreamConnection } from "../connection/UpstreamConnection.ts"
 import { UpstreamUnavailable } from "../../../domain/requests/UpstreamErrors.ts"
+import { waiting } from "../../../domain/requests/Waits.ts"
 import { UpstreamHeaders } from "../connection/UpstreamHeaders.ts"
 import { makeUserFolder } from "./UserFolder.ts"
 
@@ -147,7 +148,8 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       protocolVersion: spoken(era, options.protocolVersion)
     })
     const scrubber = scrubberOf(config, context.principal, started)
-    yield* turn(share, context.principal.userId, "process", unitsOfStart)
+    const paid = turn(share, context.principal.userId, "process", unitsOfStart)
+    yield* waiting(context.waits, { kind: "share", server: name }, paid)
     const slot = yield* children.slot
     const folders = yield* Effect.mapError(folder, () =>
       unavailable("spawn", `No folder could be made for server "${name}"; check that the hub's TMPDIR is writable`)
@@ -187,7 +189,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       Effect.sync(() => answers.arriving(payer)),
       ({ end }) => Effect.sync(end)
     )
-    child = yield* StdioChild.open({
+    const spawned = StdioChild.open({
       spawn: children.spawn,
       subject: { server: name, userId: context.principal.userId, sessionId: context.sessionId },
       command: fromHub(started.command),
@@ -203,6 +205,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       onOverflow: connection.overflow,
       spend: (units, goOn) => share.spend(payer, "answer", units, goOn)
     }).pipe(Effect.mapError(({ code }) => unavailable("spawn", spawnMessage(name, code))))
+    child = yield* waiting(context.waits, { kind: "connection", stage: "start", server: name }, spawned)
     slot.fill(child.pid)
 
     const lastWords = (characters = 2_000) => {

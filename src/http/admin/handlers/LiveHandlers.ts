@@ -1,14 +1,15 @@
 /** The operations on a running hub, on its sessions, requests and upstream health. */
 import { Clock, Effect } from "effect"
-import { type RequestRecord, RequestTracker } from "../../../actors/requests/RequestTracker.ts"
+import { RequestTracker } from "../../../actors/requests/RequestTracker.ts"
 import { AuditTrail } from "../../../actors/observing/AuditTrail.ts"
 import { Retained } from "../../../actors/limits/Retained.ts"
 import { Sessions } from "../../../actors/registry/Sessions.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
 import { Users } from "../../../domain/identity/Users.ts"
-import { LiveOperations, type RequestView, type SessionView } from "../operations/LiveOperations.ts"
+import { LiveOperations, type SessionView } from "../operations/LiveOperations.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { findUser, iso, serverNotFound } from "./Lookup.ts"
+import { momentOf, requestView } from "./RequestViews.ts"
 import { hubInfo } from "../../../actors/session/Handshake.ts"
 import type { SessionSummary } from "../../../actors/session/Session.ts"
 
@@ -29,19 +30,6 @@ export const sessionView = (session: SessionSummary): SessionView => ({
     protocolVersion: one.protocolVersion ?? null
   }))
 })
-
-export const requestView =
-  (now: number) =>
-  (record: RequestRecord): RequestView => ({
-    requestId: record.requestId,
-    username: record.username,
-    sessionId: record.sessionId,
-    method: record.method,
-    server: record.server ?? null,
-    target: record.target ?? null,
-    startedAt: iso(record.startedAt),
-    ageMs: Math.max(0, Math.round(now - record.startedAt))
-  })
 
 /** Whether something belongs to the user that a query names, or the query names none. */
 const isOf = (owner: string | undefined, { userId }: { readonly userId: string }): boolean =>
@@ -68,6 +56,7 @@ export const LiveHandlers = (hub: HubFacts) =>
       const retained = yield* Retained
       const settings = yield* Settings
       const audit = yield* AuditTrail
+      const moment = momentOf(yield* Clock.Clock)
 
       const findSession = Effect.fnUntraced(function* (id: string, owner: string | undefined) {
         const found = (yield* sessions.list).find((one) => one.sessionId === id && isOf(owner, one))
@@ -113,7 +102,7 @@ export const LiveHandlers = (hub: HubFacts) =>
           const requests = yield* tracker.pendingBySession(found.sessionId)
           return {
             session: sessionView(found),
-            requests: requests.map(requestView(yield* Clock.currentTimeMillis)),
+            requests: requests.map(requestView(moment())),
             memory: retained.heldBy(found.userId)
           }
         }, asRefusal),
@@ -140,7 +129,7 @@ export const LiveHandlers = (hub: HubFacts) =>
         requestList: Effect.fnUntraced(function* ({ user }) {
           const pending =
             user === null ? yield* tracker.pending : yield* tracker.pendingByUser((yield* findUser(users, user)).id)
-          return pending.map(requestView(yield* Clock.currentTimeMillis))
+          return pending.map(requestView(moment()))
         }, asRefusal),
         requestCancel: Effect.fnUntraced(function* ({ owner, requestId }) {
           const record = (yield* tracker.pending).find((one) => one.requestId === requestId && isOf(owner, one))
@@ -151,7 +140,7 @@ export const LiveHandlers = (hub: HubFacts) =>
               message: `No request ${requestId} is in flight; list them with \`mcphub request ls\``
             })
           }
-          const view = requestView(yield* Clock.currentTimeMillis)(record)
+          const view = requestView(moment())(record)
           yield* tracker.endWith(
             record.requestId,
             "cancelled",

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
+import { waitKinds } from "../../../domain/requests/Waits.ts"
 import { OperationRefused } from "./OperationRefused.ts"
 import { Owner, UserRef } from "./UserRef.ts"
 
@@ -36,6 +37,23 @@ export const SessionView = Schema.Struct({
 })
 export type SessionView = typeof SessionView.Type
 
+/** Where a request waits. Of the user's share before it has an id, and of its body's turn, nothing is told here. */
+export const WhyView = Schema.Struct({
+  kind: Schema.Literals(waitKinds),
+  /** The server it is about. */
+  server: Schema.NullOr(Schema.String),
+  /** How far the connection has come. */
+  stage: Schema.NullOr(Schema.String),
+  /** ISO 8601, UTC. */
+  since: Schema.String,
+  forMs: Schema.Number,
+  /** When the wait ends by itself. */
+  until: Schema.NullOr(Schema.String),
+  /** Milliseconds since the server last said something about it: progress, or a line of its log. */
+  heardMs: Schema.NullOr(Schema.Number)
+})
+export type WhyView = typeof WhyView.Type
+
 export const RequestView = Schema.Struct({
   requestId: Schema.String,
   username: Schema.String,
@@ -44,7 +62,8 @@ export const RequestView = Schema.Struct({
   server: Schema.NullOr(Schema.String),
   target: Schema.NullOr(Schema.String),
   startedAt: Schema.String,
-  ageMs: Schema.Number
+  ageMs: Schema.Number,
+  why: WhyView
 })
 export type RequestView = typeof RequestView.Type
 
