@@ -4,7 +4,7 @@
  */
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { clients, type ClientName, snippet } from "../terminal/ClientSnippets.ts"
+import { clients, type ClientName, snippet } from "../../domain/ClientSnippets.ts"
 import { asCliFailure } from "../terminal/CliFailure.ts"
 import { print } from "../terminal/Output.ts"
 import { currentWorkspace } from "../workspace/Workspace.ts"

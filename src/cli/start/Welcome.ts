@@ -1,6 +1,6 @@
 /** The words of `mcphub start` to the operator on standard output, before the line that says it listens. */
 import { Redacted } from "effect"
-import { snippet } from "../terminal/ClientSnippets.ts"
+import { snippet } from "../../domain/ClientSnippets.ts"
 import { facts } from "../terminal/Output.ts"
 import type { FirstStart } from "./FirstStart.ts"
 

@@ -4,7 +4,7 @@
  */
 import { execFile } from "node:child_process"
 import { createHash } from "node:crypto"
-import { readdir, readFile, stat } from "node:fs/promises"
+import { readdir, readFile, rm, stat } from "node:fs/promises"
 import { dirname, join, relative } from "node:path"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
@@ -75,6 +75,17 @@ const build = async (folder: string, signal: AbortSignal): Promise<void> => {
   await promisify(execFile)(process.execPath, [...runtime, builder, folder], options)
 }
 
+const dayMs = 86_400_000
+
+/** Of sources as they were a day ago or longer; a hub that serves them has them in memory. */
+const removeOld = async (built: string): Promise<void> => {
+  for (const name of await readdir(built)) {
+    const folder = join(built, name)
+    if (!/^([0-9a-f]{16}|building-\w+)$/.test(name) || Date.now() - (await stat(folder)).mtimeMs < dayMs) continue
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
 /** The last words of a program that failed, without the folders of this machine. */
 const lastWords = (error: unknown): string => {
   const { killed, message, stderr } = error as { killed?: boolean; message?: string; stderr?: string }
@@ -93,7 +104,9 @@ export const find = ({ built, packaged, sources }: DashboardPlaces): Effect.Effe
         throw new Error("this installation has no dashboard; install the package again")
       }
       const folder = join(built, await digestOf(sources))
-      if (!(await exists(folder))) await build(folder, signal)
+      if (await exists(folder)) return folder
+      await build(folder, signal)
+      await removeOld(built).catch(() => {})
       return folder
     },
     catch: (error) => new DashboardMissing({ message: `The dashboard cannot be built: ${lastWords(error)}` })

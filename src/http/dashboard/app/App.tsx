@@ -2,6 +2,8 @@
 import type { ComponentType } from "preact"
 import { route } from "./data/Route.ts"
 import { looking, lookAgain, seesEverybody, type Viewer } from "./data/Viewer.ts"
+import { Connect } from "./pages/Connect.tsx"
+import { Me } from "./pages/Me.tsx"
 import { SignIn } from "./pages/SignIn.tsx"
 import { Notice } from "./parts/Notice.tsx"
 import { type Destination, Preferences, Shell } from "./parts/Shell.tsx"
@@ -12,8 +14,12 @@ interface Place extends Destination {
 }
 
 const places = (viewer: Viewer): ReadonlyArray<Place> => {
+  const { nav } = words()
   void viewer
-  return []
+  return [
+    { page: "me", title: nav.me, shows: Me },
+    { page: "connect", title: nav.connect, shows: Connect }
+  ]
 }
 
 const Failed = () => {

@@ -57,8 +57,9 @@ const problemOf = async (response: Response): Promise<Problem> => {
   } catch {
     // A proxy's page, for instance; the status says enough.
   }
-  // Where nothing is served the hub answers in the words for MCP clients.
-  if (response.status === 404 && body.error === "not_found") return new Problem(missing, "")
+  // Where no route is served: in the API's words, or in those for MCP clients.
+  const isNowhere = body.error === "not_found" || body.detail?.startsWith("There is nothing at this address") === true
+  if (response.status === 404 && isNowhere) return new Problem(missing, "")
   const wait = Number(response.headers.get("retry-after") ?? Number.NaN)
   const message = body.detail ?? body.title ?? body.message ?? `${response.status} ${response.statusText}`
   return new Problem(response.status, message, Number.isNaN(wait) ? undefined : wait)

@@ -6,6 +6,8 @@ export interface Viewer {
   readonly userId: string
   readonly username: string
   readonly role: "admin" | "auditor" | "user"
+  /** Servers, settings and what is other people's. */
+  readonly mayChange: boolean
 }
 
 interface Me extends Viewer {
@@ -25,7 +27,8 @@ export const lookAgain = async (): Promise<void> => {
   try {
     const { value } = await call<Me>("GET", "me")
     csrf.value = value.csrf ?? undefined
-    looking.value = { is: "in", viewer: { userId: value.userId, username: value.username, role: value.role } }
+    const { mayChange, role, userId, username } = value
+    looking.value = { is: "in", viewer: { userId, username, role, mayChange } }
   } catch (error) {
     csrf.value = undefined
     const problem = error instanceof Problem ? error : new Problem(0, "")

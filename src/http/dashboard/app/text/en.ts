@@ -61,7 +61,113 @@ export const en = {
     noWays: "This hub has no sign-in. Its operator can print a link that signs you in: mcphub user signin-link NAME",
     link: "No password? The operator of this hub prints a link that signs you in: mcphub user signin-link NAME",
     ended: "Your sign-in has ended."
-  }
+  },
+  me: {
+    title: "Me",
+    keys: "My keys",
+    keysNote:
+      "A client proves with a key that it works for you. A key is shown once, when it is made; the hub keeps only its digest.",
+    newKey: "New key",
+    keyName: "Name, such as the client or machine it is for",
+    days: "Days it is valid (1 to 90)",
+    make: "Make the key",
+    shownOnce: "Copy it now. It will not be shown again.",
+    keyIs: (name: string) => `Your new key “${name}”`,
+    theKey: "The key",
+    wantConnect: "How to connect a client",
+    expires: "Ends",
+    lastUsed: "Last used",
+    uses: "Requests",
+    extend: "Extend",
+    rename: "Rename",
+    revoke: "Revoke",
+    askRevoke: (name: string) =>
+      `Clients with the key “${name}” will be turned away at once, and their sessions end. This cannot be undone.`,
+    keyStates: { active: "Active", ending: "Ends soon", ended: "Ended", revoked: "Revoked" },
+    tokens: "My service tokens",
+    tokensNote:
+      "Your own credentials at services behind the servers, such as GITHUB_TOKEN. A token goes only to servers that are entitled to it. It can be set, replaced and removed, never read.",
+    setToken: "Set a token",
+    replaceToken: "Replace",
+    tokenName: "Name, such as GITHUB_TOKEN",
+    tokenValue: "Value",
+    tokenSet: "Set",
+    askToken: (name: string) => `Servers that need ${name} will not work for you until it is set again.`,
+    servers: "My servers",
+    missing: (names: string) => `Set ${names} for it to work.`,
+    sessions: "My sessions",
+    activity: "My activity",
+    signIns: "Where I am signed in",
+    here: "here",
+    browser: "Browser",
+    way: "By",
+    lastSeen: "Last seen",
+    end: "End",
+    askSignIn: "That browser will have to sign in again.",
+    setPassword: "Set a password",
+    oldPassword: "Present password, if there is one",
+    newPassword: "New password (12 characters or more)"
+  },
+  connect: {
+    title: "Connect a client",
+    key: "1. A key",
+    keyNote:
+      "Each client or machine best has a key of its own. The snippets below hold none: the client asks for it, or reads it from the variable MCPHUB_KEY.",
+    client: "2. The client",
+    clientLabel: "Client",
+    install: (client: string) => `Install in ${client}`,
+    address: "Address for any other client, with the key as the header Authorization: Bearer …",
+    check: "3. The first request",
+    waiting: "Waiting for the first request of a client of yours…",
+    received: (client: string, when: string) => `Received: ${client}, ${when}.`,
+    where: {
+      claude: "Run this, and start Claude Code where MCPHUB_KEY holds your key.",
+      cursor: "Add this to ~/.cursor/mcp.json, and start Cursor where MCPHUB_KEY holds your key.",
+      vscode: "Save this as .vscode/mcp.json. VS Code asks for the key and keeps it.",
+      opencode: "Add this to opencode.json, and start opencode where MCPHUB_KEY holds your key.",
+      gemini: "Run this, and start Gemini CLI where MCPHUB_KEY holds your key.",
+      codex: "Add this to ~/.codex/config.toml, and start Codex where MCPHUB_KEY holds your key.",
+      curl: "Try it where MCPHUB_KEY holds your key."
+    }
+  },
+  table: {
+    client: "Client",
+    server: "Server",
+    target: "Target",
+    method: "Method",
+    user: "User",
+    since: "Since",
+    lastActive: "Last active",
+    inFlight: "In flight",
+    time: "Time",
+    outcome: "Outcome",
+    duration: "Duration",
+    reason: "Reason",
+    age: "For",
+    why: "Waits for"
+  },
+  outcomes: {
+    completed: "Completed",
+    failed: "Failed",
+    timedOut: "Timed out",
+    cancelled: "Cancelled",
+    sessionClosed: "Session closed",
+    unknown: "Unknown",
+    refused: "Refused"
+  } as Readonly<Record<string, string>>,
+  states: {
+    connected: "Connected",
+    connecting: "Connecting",
+    ready: "Ready",
+    active: "Active",
+    idle: "Idle",
+    unknown: "Not asked yet",
+    failed: "Failed",
+    paused: "Paused",
+    disabled: "Disabled",
+    "needs-credential": "Needs a token",
+    ok: "Works"
+  } as Readonly<Record<string, string>>
 }
 
 export type Words = typeof en

@@ -1,10 +1,10 @@
 /**
- * The configuration that each client wants for an HTTP server with a bearer key, as its vendor documents it.
+ * The configuration that each client wants for an HTTP server with a bearer key, as its vendor documents it: for the
+ * command line, and for the dashboard in browsers.
  *
  * Links carry no key: a link ends up in browser histories and chat logs. VS Code asks for the key itself (a password
  * input); the others read it from the environment variable `MCPHUB_KEY`.
  */
-import * as Base64 from "effect/encoding/Base64"
 
 export const clients = {
   claude: "Claude Code",
@@ -27,6 +27,9 @@ export interface Snippet {
 
 const json = (value: unknown): string => JSON.stringify(value, null, 2)
 
+/** Of the text in UTF-8, by what browsers have as well. */
+const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+
 /** Quotes any address for a POSIX shell. */
 const shellQuoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
@@ -38,7 +41,7 @@ const makers: Readonly<Record<ClientName, (url: string) => Snippet>> = {
   }),
   cursor: (url) => {
     const entry = { url, headers: { Authorization: "Bearer ${env:MCPHUB_KEY}" } }
-    const config = encodeURIComponent(Base64.encode(JSON.stringify(entry)))
+    const config = encodeURIComponent(base64(JSON.stringify(entry)))
     return {
       where: "Add this to ~/.cursor/mcp.json, and start Cursor where MCPHUB_KEY holds your key:",
       text: json({ mcpServers: { mcphub: entry } }),
