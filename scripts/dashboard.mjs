@@ -23,7 +23,13 @@ try {
     cacheDir: join(made, "vite"),
     oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
     // As data: addresses, small files would be against the page's own Content-Security-Policy.
-    build: { outDir: join(made, "out"), assetsInlineLimit: 0, modulePreload: false, target: "es2023" }
+    build: {
+      outDir: join(made, "out"),
+      emptyOutDir: false,
+      assetsInlineLimit: 0,
+      modulePreload: false,
+      target: "es2023"
+    }
   })
   await rm(folder, { recursive: true, force: true })
   await rename(join(made, "out"), folder)

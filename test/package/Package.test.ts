@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { files, read, root } from "../docs/Repository.ts"
-import { built, wrongFiles } from "./Package.ts"
+import { built, page, wrongFiles } from "./Package.ts"
 
 const manifest = JSON.parse(read("package.json")) as {
   readonly bin: Readonly<Record<string, string>>
@@ -38,10 +38,11 @@ describe("the package", () => {
   })
 
   it("is checked for what is missing, left over or does not belong there", () => {
-    const whole = [...built(), "package.json", "README.md", "bin/mcphub", "docs/README.md"]
+    const whole = [...built(), page, "package.json", "README.md", "bin/mcphub", "docs/README.md"]
     assert.deepStrictEqual(wrongFiles(whole), [])
     const thread = "dist/cli/database/sqlite-connection.js"
     assert.deepStrictEqual(wrongFiles(whole.filter((path) => path !== thread)), [`${thread} is missing`])
+    assert.deepStrictEqual(wrongFiles(whole.filter((path) => path !== page)), [`${page} is missing`])
     assert.deepStrictEqual(wrongFiles([...whole, "dist/Old.js"]), ["dist/Old.js is no source's"])
     assert.deepStrictEqual(wrongFiles([...whole, "test/docs/Links.test.ts"]), [
       "test/docs/Links.test.ts does not belong there"

@@ -33,13 +33,14 @@ export const built = (): ReadonlyArray<string> =>
     return name === undefined ? [] : [`dist/${name}.js`, `dist/${name}.d.ts`]
   })
 
+/** The dashboard, whose other files are named after what is in them. */
+export const page = "dist/dashboard/index.html"
+
 /** A file that is no source's is left over from an earlier build, one that is missing was not built. */
 export const wrongFiles = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
   const own = new Set(built())
   return [
-    ...built()
-      .filter((path) => !paths.includes(path))
-      .map((path) => `${path} is missing`),
+    ...[...own, page].filter((path) => !paths.includes(path)).map((path) => `${path} is missing`),
     ...paths
       .filter((path) => path.startsWith("dist/") && !path.startsWith("dist/dashboard/") && !own.has(path))
       .map((path) => `${path} is no source's`),
