@@ -2,8 +2,14 @@
 import type { ComponentType } from "preact"
 import { route } from "./data/Route.ts"
 import { looking, lookAgain, seesEverybody, type Viewer } from "./data/Viewer.ts"
+import { Audit } from "./pages/Audit.tsx"
 import { Connect } from "./pages/Connect.tsx"
 import { Me } from "./pages/Me.tsx"
+import { Now } from "./pages/Now.tsx"
+import { People } from "./pages/People.tsx"
+import { Requests } from "./pages/Requests.tsx"
+import { Servers } from "./pages/Servers.tsx"
+import { Sessions } from "./pages/Sessions.tsx"
 import { SignIn } from "./pages/SignIn.tsx"
 import { Notice } from "./parts/Notice.tsx"
 import { type Destination, Preferences, Shell } from "./parts/Shell.tsx"
@@ -15,10 +21,23 @@ interface Place extends Destination {
 
 const places = (viewer: Viewer): ReadonlyArray<Place> => {
   const { nav } = words()
-  void viewer
-  return [
+  const own = [
     { page: "me", title: nav.me, shows: Me },
     { page: "connect", title: nav.connect, shows: Connect }
+  ]
+  /** Of everybody, or of one's own, by who is looking. */
+  const traffic = [
+    { page: "sessions", title: nav.sessions, shows: Sessions },
+    { page: "requests", title: nav.requests, shows: Requests },
+    { page: "audit", title: nav.audit, shows: Audit }
+  ]
+  if (!seesEverybody(viewer)) return [...own, ...traffic]
+  return [
+    { page: "now", title: nav.now, shows: Now },
+    ...traffic,
+    { page: "servers", title: nav.servers, shows: Servers },
+    { page: "people", title: nav.people, shows: People },
+    ...own
   ]
 }
 
@@ -52,7 +71,6 @@ export const App = () => {
   const { viewer } = state
   const all = places(viewer)
   const place = all.find(({ page }) => page === route.value.page) ?? all[0]
-  void seesEverybody
   return (
     <Shell viewer={viewer} destinations={all} current={place?.page ?? ""}>
       {place === undefined ? null : <place.shows key={place.page} viewer={viewer} />}

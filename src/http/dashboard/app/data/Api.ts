@@ -44,6 +44,8 @@ export interface CallOptions {
   readonly body?: unknown
   readonly etag?: string | undefined
   readonly signal?: AbortSignal
+  /** The type of the answer, if not JSON. */
+  readonly accept?: string
 }
 
 const safe = new Set(["GET", "HEAD"])
@@ -66,7 +68,7 @@ const problemOf = async (response: Response): Promise<Problem> => {
 }
 
 const send = async (method: string, path: string, options: CallOptions): Promise<Response> => {
-  const headers: Record<string, string> = { accept: "application/json" }
+  const headers: Record<string, string> = { accept: options.accept ?? "application/json" }
   if (options.body !== undefined) headers["content-type"] = "application/json"
   if (!safe.has(method) && csrf.value !== undefined) headers["x-mcphub-csrf"] = csrf.value
   if (options.etag !== undefined) headers["if-match"] = options.etag
@@ -107,4 +109,14 @@ export const withQuery = (path: string, query: Readonly<Record<string, string | 
     value === undefined || value === "" ? [] : [[name, String(value)]]
   )
   return pairs.length === 0 ? path : `${path}?${new URLSearchParams(pairs).toString()}`
+}
+
+/** A file of the answer, in the given type. */
+export const download = async (path: string, type: string, file: string): Promise<void> => {
+  const response = await send("GET", path, { accept: type })
+  const link = document.createElement("a")
+  link.href = URL.createObjectURL(await response.blob())
+  link.download = file
+  link.click()
+  URL.revokeObjectURL(link.href)
 }

@@ -59,6 +59,23 @@ export interface RequestRow {
   readonly target: string | null
   readonly startedAt: string
   readonly ageMs: number
+  readonly why?: Why
+}
+
+/** The place where a request waits. */
+export interface Why {
+  readonly kind: string
+  readonly server?: string | null
+  readonly stage?: string | null
+  readonly forMs: number
+  readonly until?: string | null
+  readonly heardMs?: number | null
+}
+
+export interface SessionDetail {
+  readonly session: SessionRow
+  readonly requests: ReadonlyArray<RequestRow>
+  readonly memory: Readonly<Record<string, number>>
 }
 
 export interface AuditRow {
@@ -91,4 +108,84 @@ export interface SignInRow {
   readonly lastSeenAt: string | number
   readonly expiresAt: string | number
   readonly current?: boolean
+}
+
+export interface UserStats {
+  readonly userId: string
+  readonly username: string | null
+  readonly count: number
+  readonly pending: number
+  readonly errors: number
+  readonly errorRate: number
+  readonly p50Ms: number
+  readonly p95Ms: number
+  readonly p99Ms: number
+}
+
+/** The hub's figures since its start. */
+export interface HubStats {
+  readonly users: number
+  readonly sessions: number
+  readonly pending: number
+  readonly requests: number
+  readonly errorRate: number
+  readonly p95Ms: number
+  readonly byUser: ReadonlyArray<UserStats>
+}
+
+export interface Trouble {
+  readonly username: string | null
+  readonly state: string
+  readonly reason: string | null
+  readonly forMs: number
+  readonly retryMs: number | null
+}
+
+export interface ServerRow {
+  readonly name: string
+  readonly type: string
+  readonly enabled?: boolean
+  readonly isolation?: string
+  readonly state: string
+  readonly why: string | null
+  readonly reason: string | null
+  readonly connections: number
+  readonly tools: number | null
+  readonly troubles: ReadonlyArray<Trouble>
+  readonly errors: ReadonlyArray<{ readonly kind: string; readonly count: number; readonly agoMs: number }>
+  readonly oddities: ReadonlyArray<string>
+  readonly stderr?: ReadonlyArray<string>
+}
+
+export interface ServerTest {
+  readonly outcome: "ok" | "failed" | "needs-credential" | "disabled"
+  readonly reason: string | null
+  readonly protocolVersion: string | null
+  readonly tools: ReadonlyArray<{ readonly name: string; readonly description: string | null }>
+  readonly durationMs: number
+}
+
+export interface UserRow {
+  readonly id: string
+  readonly username: string
+  readonly isAdmin: boolean
+  readonly isActive: boolean
+  readonly role?: "admin" | "auditor" | "user"
+  readonly createdAt: string
+}
+
+export interface GroupRow {
+  readonly id: string
+  readonly name: string
+  readonly username: string
+  readonly isActive: boolean
+  readonly servers: ReadonlyArray<string>
+  readonly unknownServers: ReadonlyArray<string>
+  readonly tools: ReadonlyArray<string> | null
+}
+
+export interface ServerDetail {
+  readonly name: string
+  /** Its entry in the settings, with secrets masked. */
+  readonly config: Readonly<Record<string, unknown>>
 }

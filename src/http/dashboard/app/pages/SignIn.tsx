@@ -8,16 +8,22 @@ import { Preferences } from "../parts/Shell.tsx"
 import { words } from "../text/Language.ts"
 import icon from "../parts/icon.svg"
 
-interface Options {
-  readonly password: boolean
-  readonly github?: boolean
-  readonly oidc?: ReadonlyArray<{ readonly name: string; readonly title?: string }>
+/** One of the ways in that the operator has set up. */
+interface Way {
+  readonly kind: string
+  /** The provider, where the kind has several. */
+  readonly name?: string
+  readonly title?: string
 }
 
-const providers = ({ github, oidc = [] }: Options) => [
-  ...(github === true ? [{ path: "signin/github", title: "GitHub" }] : []),
-  ...oidc.map(({ name, title }) => ({ path: `signin/oidc/${encodeURIComponent(name)}`, title: title ?? name }))
-]
+interface Options {
+  readonly ways: ReadonlyArray<Way>
+}
+
+const linkOf = ({ kind, name, title }: Way) =>
+  kind === "github"
+    ? { path: "signin/github", title: title ?? "GitHub" }
+    : { path: `signin/oidc/${encodeURIComponent(name ?? "")}`, title: title ?? name ?? kind }
 
 const PasswordForm = () => {
   const { signIn } = words()
@@ -64,15 +70,16 @@ export const SignIn = () => {
   useEffect(() => {
     document.title = `${signIn.title} · ${brand}`
   }, [signIn.title])
-  const ways = options.data === undefined ? [] : providers(options.data)
+  const ways = options.data?.ways ?? []
+  const links = ways.filter(({ kind }) => kind !== "password").map(linkOf)
   return (
     <main class="card">
       <h1>
         <img src={icon} alt="" width="32" height="32" /> {signIn.title}
       </h1>
       {options.problem?.isMissing === true ? <p>{signIn.noWays}</p> : <Notice problem={options.problem} />}
-      {options.data?.password === true ? <PasswordForm /> : null}
-      {ways.map(({ path, title }) => (
+      {ways.some(({ kind }) => kind === "password") ? <PasswordForm /> : null}
+      {links.map(({ path, title }) => (
         <a key={path} class="button" href={address(path)}>
           {signIn.with(title)}
         </a>

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact"
 import { href, route } from "../data/Route.ts"
 import { signOut, type Viewer } from "../data/Viewer.ts"
 import { choose, language, languages, words } from "../text/Language.ts"
+import { Boundary } from "./Boundary.tsx"
 import icon from "./icon.svg"
 import { type Theme, theme, themes } from "./Theme.ts"
 
@@ -68,13 +69,18 @@ export const Shell = (props: {
         </nav>
         <Preferences />
         <div class="account">
-          <span title={props.viewer.role}>{common.signedInAs(props.viewer.username)}</span>
+          <span title={props.viewer.role}>
+            <span class="unseen">{common.signedInAs(props.viewer.username)}</span>
+            <span aria-hidden="true">{props.viewer.username}</span>
+          </span>
           <button type="button" onClick={() => void signOut()}>
             {common.signOut}
           </button>
         </div>
       </header>
-      <main key={`${route.value.page}/${route.value.item ?? ""}`}>{props.children}</main>
+      <main key={`${route.value.page}/${route.value.item ?? ""}`}>
+        <Boundary>{props.children}</Boundary>
+      </main>
     </div>
   )
 }

@@ -167,7 +167,141 @@ export const en = {
     disabled: "Disabled",
     "needs-credential": "Needs a token",
     ok: "Works"
-  } as Readonly<Record<string, string>>
+  } as Readonly<Record<string, string>>,
+  why: {
+    hub: "nothing outside the hub",
+    share: "the user's fair share",
+    body: "its body",
+    "server-place": "a place for the server's process",
+    connection: "the connection",
+    "retry-after": "the pause the server asked for",
+    breaker: "another request that tries the server",
+    server: "the server's answer",
+    "client-answer": "the client's answer",
+    approval: "an approval"
+  } as Readonly<Record<string, string>>,
+  whyMore: {
+    stage: (stage: string) => `stage: ${stage}`,
+    heard: (time: string) => `heard from it ${time} ago`,
+    until: (time: string) => `until ${time}`
+  },
+  now: {
+    title: "Now",
+    sessions: "Sessions",
+    inFlight: "In flight",
+    perSecond: "Requests/s",
+    errors: "Errors",
+    p95: "95th percentile",
+    chart: "Requests per second and in flight, the last minutes",
+    asTable: "The same as a table",
+    oldest: "Oldest requests in flight",
+    servers: "Servers",
+    top: "Users by requests",
+    requests: "Requests",
+    p50: "Median",
+    p99: "99th percentile",
+    since: "Counted since the hub started."
+  },
+  sessions: {
+    title: "Sessions",
+    filter: "User, client or target",
+    count: (shown: number, all: number) => `${shown} of ${all}`,
+    session: "Session",
+    key: "Key",
+    protocol: "Protocol",
+    upstreams: "Connections to servers",
+    inFlight: "Requests in flight",
+    timeline: "What it did",
+    memory: "Kept in memory for its user",
+    end: "End the session",
+    askEnd:
+      "All requests and connections of this session end at once. Its client starts a new one when it comes again.",
+    gone: "This session has ended, or there was none.",
+    cancel: "Cancel",
+    askCancel: "Its client gets an error that says it was cancelled, and the server is told.",
+    streams: "Open streams",
+    nextTry: (time: string) => `next attempt in ${time}`
+  },
+  audit: {
+    title: "Audit",
+    user: "User (name or id)",
+    session: "Session id",
+    tool: "Tool or other target",
+    from: "From",
+    to: "Until",
+    apply: "Show",
+    export: "Export",
+    noPayloads: "The trail names what was done and never quotes: no arguments, results, keys or tokens."
+  },
+  servers: {
+    title: "Servers",
+    add: "Add a server",
+    paste: "Paste from another program",
+    pasteNote:
+      "The mcpServers (or servers, mcp) of Claude, Cursor, VS Code or opencode, as JSON. Servers that exist already are not touched.",
+    test: "Test",
+    restart: "Restart",
+    askRestart: (name: string) =>
+      `All connections and processes of ${name} end. Requests in flight at it fail; the next one opens it again.`,
+    enable: "Switch on",
+    disable: "Switch off",
+    askRemove: (name: string) => `${name} leaves the settings, and everybody loses it.`,
+    tools: "Tools",
+    type: "Type",
+    connections: "Connections",
+    config: "Its entry in the settings, as JSON",
+    configNote: "Secrets belong into ${VARIABLES} of the hub's environment, or ${USER_…} for each user's own token.",
+    isolation: "Isolation",
+    isolations: {
+      session: "session: each session has a connection or process of its own",
+      user: "user: the sessions of one user share it, nobody else",
+      shared: "shared: all users share it; refused where a user's token is bound"
+    } as Readonly<Record<string, string>>,
+    troubles: "For whom it does not work",
+    errors: "What failed, since the start",
+    oddities: "What it does that no specification foresees",
+    everybody: "Everybody",
+    tested: (ms: string, protocol: string) => `It answered in ${ms}, revision ${protocol}.`,
+    testFailed: "It does not work:",
+    testSkipped: {
+      "needs-credential": "It works only with a user's own token.",
+      disabled: "It is switched off."
+    } as Readonly<Record<string, string>>,
+    description: "Description for models (empty: the server's own)",
+    enabledTool: "Clients see it",
+    badJson: "This is not JSON:",
+    noServers: "No servers were found in it.",
+    added: (names: string) => `Added: ${names}`,
+    skipped: (names: string) => `Not touched, because they exist: ${names}`,
+    stderr: "Its last words"
+  },
+  people: {
+    title: "People",
+    users: "Users",
+    add: "Add a user",
+    role: "Role",
+    roles: { admin: "Admin", auditor: "Auditor", user: "User" } as Readonly<Record<string, string>>,
+    roleNotes:
+      "An admin changes servers, settings and users. An auditor sees all that an admin sees and changes nothing but their own things.",
+    active: "Active",
+    inactive: "Deactivated",
+    activate: "Activate",
+    deactivate: "Deactivate",
+    askDeactivate: (name: string) =>
+      `No key of ${name} opens the hub any more, and their sessions end at once. Everything is kept.`,
+    askRemove: (name: string) =>
+      `${name} is removed with all keys, tokens and groups, and their sessions end. This cannot be undone.`,
+    keys: "Keys",
+    tokens: "Service tokens (names only)",
+    groups: "Groups",
+    groupsNote: "A user without groups reaches all servers; with groups, what the active ones name and nothing else.",
+    addGroup: "Add a group",
+    groupServers: "Servers, one a line",
+    groupTools: "Tools, one a line (empty: all of these servers)",
+    allTools: "All",
+    askRemoveGroup: (name: string) => `The group ${name} is removed. A user whose last group goes reaches all servers.`,
+    back: "All users"
+  }
 }
 
 export type Words = typeof en
