@@ -9,6 +9,7 @@ import { SqlClient } from "effect/sql"
 import * as SessionRegistry from "./actors/registry/SessionRegistry.ts"
 import { AnswerBytes } from "./actors/limits/AnswerBytes.ts"
 import { AuditTrail } from "./actors/observing/AuditTrail.ts"
+import { HourlyStatistics } from "./actors/observing/HourlyStatistics.ts"
 import { BodyBytes } from "./actors/limits/BodyBytes.ts"
 import { FairShare, workKinds } from "./actors/limits/FairShare.ts"
 import * as KeyExpiry from "./actors/observing/KeyExpiry.ts"
@@ -86,7 +87,7 @@ const makeActors = (replace: Replacements) => {
     Layer.provideMerge(Retained.layer),
     replaced,
     // Below the tracker, so it closes later: the last requests to end are written too.
-    Layer.provideMerge(AuditTrail.layer),
+    Layer.provideMerge([AuditTrail.layer, HourlyStatistics.layer]),
     replaced,
     Layer.provideMerge(WriteTroubles.layer),
     // Costs nothing without OTEL_EXPORTER_OTLP_ENDPOINT.

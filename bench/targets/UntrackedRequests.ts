@@ -20,6 +20,7 @@ const recordOf = ({ kind, method, principal, sessionId }: TrackOptions): Request
   deadline: Number.POSITIVE_INFINITY,
   server: undefined,
   target: undefined,
+  tool: undefined,
   errorCode: undefined,
   errorKind: undefined,
   touch: nothing,

@@ -30,7 +30,7 @@ const isOn = mode === "on"
 const config = Layer.succeed(HubConfig, {
   ...hubDefaults,
   port: Number(port),
-  ...(isOn ? {} : { auditRetentionDays: 0, logRequests: "off" as const })
+  ...(isOn ? {} : { auditRetentionDays: 0, statisticsRetentionDays: 0, logRequests: "off" as const })
 })
 
 const main = Effect.gen(function* () {

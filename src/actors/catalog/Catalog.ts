@@ -53,6 +53,8 @@ export interface Catalog extends Pick<ResourceNames.ResourceNames, "resource" | 
     access: Access,
     context: CallContext
   ) => Effect.Effect<Route, InvalidParams | UpstreamError>
+  /** Whether its server is known to list it, without asking. */
+  readonly lists: (route: Route) => boolean
   /** The tool as its server lists it, for its schema; `undefined` where the list cannot be had. */
   readonly toolOf: (route: Route, context: CallContext) => Effect.Effect<Item | undefined>
   readonly prompt: (
@@ -299,6 +301,7 @@ export const make = Effect.fnUntraced(function* ({ direct, era, lists, room }: C
       if (latest !== undefined && latest.access === access) return latest.found
       return named("tools", name, access, context)
     },
+    lists: ({ name, server }) => lists.known(server, "tools")?.has(name) === true,
     toolOf: (route, context) =>
       Effect.suspend(() => {
         const known = lists.known(route.server, "tools")?.get(route.name)

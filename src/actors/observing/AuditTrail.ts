@@ -14,11 +14,11 @@ import type { Viewer } from "../../domain/access/Viewer.ts"
 import type { InFlightRequest } from "../../domain/records/InFlightRequests.ts"
 import type { Principal } from "../../domain/identity/Principal.ts"
 import { hubCodes } from "../../domain/protocol/ErrorCodes.ts"
-import { excerpt } from "../../domain/Redaction.ts"
 import * as AuditWriter from "./AuditWriter.ts"
 import type { HubMetrics } from "./HubMetrics.ts"
 import { originOf } from "../../domain/requests/RequestErrorCodes.ts"
 import type { EndedRequest } from "../../domain/requests/RequestRecord.ts"
+import { storedText } from "./StoredText.ts"
 
 /** What the hub refused, in one word: these become `errorKind` of a row of kind `security`. */
 export type SecurityEvent =
@@ -99,19 +99,6 @@ export class AuditTrail extends Context.Reference<AuditTrailShape>("mcphub/actor
   static readonly layer = this.layerWith({})
 }
 
-const maxText = 256
-/** PostgreSQL has no NUL in its texts, and nobody wants the others in a terminal. */
-// oxlint-disable-next-line no-control-regex
-const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g
-
-/** Nearly every text is stored as it is: short, printable, and without what a key begins with. */
-const isPlain = /^(?!.*cphub_)[\x20-\x7e]{0,256}$/i
-
-/** A text that came from a client, as it can be stored: bounded, without keys, well-formed. */
-const stored = (text: string): string => (isPlain.test(text) ? text : cleaned(text))
-
-const cleaned = (text: string): string => excerpt(text, maxText).toWellFormed().replace(unprintable, "\ufffd")
-
 const maxCode = 2 ** 31 - 1
 /** A server may answer with any number as its code; a column holds 32 bits. */
 const storedCode = (code: number): number | null => (Number.isInteger(code) && Math.abs(code) <= maxCode ? code : null)
@@ -125,8 +112,8 @@ const fromRequest = ({ durationMs, endedAt, errorKind, outcome, record }: EndedR
   keyId: record.keyId,
   sessionId: record.sessionId,
   server: record.server ?? null,
-  method: stored(record.method),
-  target: record.target === undefined ? null : stored(record.target),
+  method: storedText(record.method),
+  target: record.target === undefined ? null : storedText(record.target),
   outcome,
   durationMs: Math.round(durationMs * 1000) / 1000,
   errorCode: record.errorCode === undefined ? null : storedCode(record.errorCode),
@@ -139,8 +126,8 @@ const fromLost = ({ startedAt: _startedAt, ...request }: InFlightRequest, time: 
   id: request.requestId,
   time,
   kind: "request",
-  method: stored(request.method),
-  target: request.target === null ? null : stored(request.target),
+  method: storedText(request.method),
+  target: request.target === null ? null : storedText(request.target),
   outcome: "unknown",
   durationMs: 0,
   errorCode: hubCodes.outcomeUnknown,
@@ -182,7 +169,7 @@ const make = Effect.fnUntraced(function* (capacity: number | undefined) {
         keyId,
         sessionId,
         server: null,
-        method: stored(method),
+        method: storedText(method),
         target: null,
         outcome: "refused",
         durationMs: 0,
@@ -210,9 +197,9 @@ const make = Effect.fnUntraced(function* (capacity: number | undefined) {
         ...operator,
         id: `event-${randomUUID()}`,
         time: clock.currentTimeMillisUnsafe(),
-        server: stored(server),
+        server: storedText(server),
         method: command,
-        target: target === null ? null : stored(target)
+        target: target === null ? null : storedText(target)
       }),
     administered: ({ keyId, userId, username }, command, server, target) =>
       writer.add({

@@ -15,6 +15,7 @@ import { Guard } from "../../domain/Guard.ts"
 import type { RequestId, SessionId, UserId } from "../../domain/Ids.ts"
 import { makeMint } from "../../domain/requests/RequestId.ts"
 import { AuditTrail } from "../observing/AuditTrail.ts"
+import { HourlyStatistics } from "../observing/HourlyStatistics.ts"
 import { HubMetrics } from "../observing/HubMetrics.ts"
 import * as RequestDeadlines from "./RequestDeadlines.ts"
 import { errorRow } from "../../domain/requests/RequestErrorCodes.ts"
@@ -96,6 +97,7 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
     const clock = yield* Clock.Clock
     const log = yield* RequestLog
     const audit = yield* AuditTrail
+    const hourly = yield* HourlyStatistics
     const metrics = yield* HubMetrics
     const mint = makeMint()
     const statistics = new RequestStatistics()
@@ -131,6 +133,7 @@ const make: Effect.Effect<RequestTracker["Service"], never, RequestLog | HubMetr
       const ended: EndedRequest = { record: request, outcome, durationMs, endedAt, errorKind }
       // First, so that no defect of the others costs a row whose place was reserved.
       audit.ended(ended, request.hasAuditPlace)
+      hourly.ended(ended)
       metrics.requestEnded(request.method, outcome, errorKind, durationMs, request.server)
       log.ended(ended)
       for (const listener of listeners[outcome]) listener(ended)

@@ -29,6 +29,7 @@ export class RunningRequest extends WaitStack implements RequestRecord, Deadline
   readonly startedAt: number
   server: string | undefined = undefined
   target: string | undefined = undefined
+  tool: string | undefined = undefined
   errorCode: number | undefined = undefined
   errorKind: string | undefined = undefined
 

@@ -110,17 +110,24 @@ export const make = Effect.fnUntraced(function* (options: RequestDependencies) {
 
   const callTool = (call: Call, name: string): Effect.Effect<unknown, RequestError> => {
     const admittedBy = access()
-    return Effect.flatMap(catalog.tool(name, admittedBy, call.context), (route) =>
-      era === "stateful"
+    return Effect.flatMap(catalog.tool(name, admittedBy, call.context), (route) => {
+      // Behind one server's endpoint any name goes to the server, and a client can think of many.
+      if (open.target.kind !== "server" || catalog.lists(route)) call.record.tool = route.name
+      return era === "stateful"
         ? renamed(call, route, "name", admittedBy)
         : Effect.andThen(checkHeaders(call, route), renamed(call, route, "name", admittedBy))
-    )
+    })
+  }
+
+  const ownTool = (call: Call, name: string): Effect.Effect<unknown> => {
+    call.record.tool = name
+    return report.status(call)
   }
 
   /** The hub's own tool, unless a server has one of its name. */
   const status = (call: Call, name: string): Effect.Effect<unknown, RequestError> =>
     Effect.flatMap(report.answers(name, call), (isOwn): Effect.Effect<unknown, RequestError> =>
-      isOwn ? report.status(call) : callTool(call, name)
+      isOwn ? ownTool(call, name) : callTool(call, name)
     )
 
   const setLevel = (call: Call) =>

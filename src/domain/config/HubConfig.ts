@@ -67,6 +67,8 @@ export interface HubConfigShape extends ProxySettings {
   readonly logRequests: "all" | "errors" | "off"
   /** Days (UTC) whose audit rows are kept, besides the current one; 0 switches the audit trail off. */
   readonly auditRetentionDays: number
+  /** Days (UTC) whose hourly statistics are kept, besides the current one; 0 counts nothing. */
+  readonly statisticsRetentionDays: number
   /** Separator between server and tool in exposed names. */
   readonly nameSeparator: string
   /** Whether the tool that tells of missing servers is listed while there are any. */
@@ -111,6 +113,7 @@ export const defaults: HubConfigShape = {
   logLevel: "Info",
   logRequests: "all",
   auditRetentionDays: 90,
+  statisticsRetentionDays: 400,
   nameSeparator: "-",
   statusTool: true,
   allowedHosts: [],
@@ -207,6 +210,7 @@ const variables = {
   logLevel: choice("LOG_LEVEL", LogLevel.values, defaults.logLevel),
   logRequests: choice("LOG_REQUESTS", ["all", "errors", "off"], defaults.logRequests),
   auditRetentionDays: integer("AUDIT_RETENTION_DAYS", 0, 400, defaults.auditRetentionDays),
+  statisticsRetentionDays: integer("STATISTICS_RETENTION_DAYS", 0, 4000, defaults.statisticsRetentionDays),
   nameSeparator: parsed(
     "NAME_SEPARATOR",
     "one to three of the characters - _ . /",

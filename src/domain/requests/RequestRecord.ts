@@ -81,6 +81,8 @@ export interface RequestRecord extends Waits {
   server: string | undefined
   /** The tool, prompt name as exposed (never arguments, never a resource URI). */
   target: string | undefined
+  /** The server's own name of the tool that is called, where the server lists it. */
+  tool: string | undefined
   /** The error code of the answer, for the log line. Set on an effect that succeeds, it makes the outcome `failed`. */
   errorCode: number | undefined
   /** The kind of error in the answer; from the typed error when absent. */

@@ -33,6 +33,9 @@ import * as SignInsSql from "./sql/SignInsSql.ts"
 import type { SessionStore } from "../records/SessionStore.ts"
 import * as SessionStoreMemory from "./memory/SessionStoreMemory.ts"
 import * as SessionStoreSql from "./sql/SessionStoreSql.ts"
+import type { Statistics } from "../records/Statistics.ts"
+import * as StatisticsMemory from "./memory/StatisticsMemory.ts"
+import * as StatisticsSql from "./sql/StatisticsSql.ts"
 import type { Users } from "../identity/Users.ts"
 import * as UsersMemory from "./memory/UsersMemory.ts"
 import * as UsersSql from "./sql/UsersSql.ts"
@@ -49,6 +52,7 @@ export type Repositories =
   | SignInCodes
   | Roles
   | ExternalUsers
+  | Statistics
 
 /** What administration needs, without the cache of `Principals`. Needs the migrated tables. */
 export const layerRepositories: Layer.Layer<Repositories, never, SqlClient.SqlClient | KeyEvents | Credentials> =
@@ -60,7 +64,8 @@ export const layerRepositories: Layer.Layer<Repositories, never, SqlClient.SqlCl
     ProvisioningSql.layer,
     AuditLogSql.layer,
     SessionStoreSql.layer,
-    InFlightRequestsSql.layer
+    InFlightRequestsSql.layer,
+    StatisticsSql.layer
   )
 
 /** Everything on the database. Needs the migrated tables. */
@@ -77,7 +82,8 @@ export const layerRepositoriesMemory: Layer.Layer<Repositories | KeyEvents | Mem
     ProvisioningMemory.layer,
     AuditLogMemory.layer,
     SessionStoreMemory.layer,
-    InFlightRequestsMemory.layer
+    InFlightRequestsMemory.layer,
+    StatisticsMemory.layer
   ).pipe(Layer.provideMerge([KeyEvents.layerMemory, MemoryStore.layer]))
 
 /** Everything in memory, gone with the process. */

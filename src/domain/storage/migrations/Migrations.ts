@@ -14,6 +14,7 @@ import { inFlight } from "./InFlight.ts"
 import { legacyTables } from "./LegacyTables.ts"
 import { sessions } from "./Sessions.ts"
 import { signIn } from "./SignIn.ts"
+import { statisticsTables } from "./StatisticsTables.ts"
 import { userTokens } from "./UserTokens.ts"
 
 /** All migrations in order; add to the end, never change one that was released. */
@@ -24,7 +25,8 @@ export const migrations = {
   "0004_sessions": sessions,
   "0005_in_flight": inFlight,
   "0006_user_tokens": userTokens,
-  "0007_sign_in": signIn
+  "0007_sign_in": signIn,
+  "0008_statistics": statisticsTables
 }
 
 const prepareSchema = Effect.gen(function* () {

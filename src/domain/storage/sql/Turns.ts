@@ -6,7 +6,8 @@ export const turns = {
   migrations: 6_274_821,
   auditRows: 6_274_822,
   auditDays: 6_274_823,
-  provisioning: 6_274_824
+  provisioning: 6_274_824,
+  statistics: 6_274_826
 } as const
 
 export type Turn = keyof typeof turns
