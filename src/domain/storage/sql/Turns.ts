@@ -7,7 +7,7 @@ export const turns = {
   auditRows: 6_274_822,
   auditDays: 6_274_823,
   provisioning: 6_274_824,
-  statistics: 6_274_826
+  statistics: 6_274_825
 } as const
 
 export type Turn = keyof typeof turns
