@@ -1,8 +1,11 @@
 /** `mcphub migrate`: from the database and the settings file of an old hub to this one. */
-import { Effect, Layer, Option } from "effect"
+import { Console, Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { MigrationFinding } from "../../domain/migration/MigrationFinding.ts"
+import type { ResealedView } from "../../http/admin/operations/SealOperations.ts"
+import { withAdmin } from "../admin/Admin.ts"
 import { CheckFailed, CliFailure } from "../terminal/CliFailure.ts"
+import { JsonFlag } from "../terminal/GlobalFlags.ts"
 import { print } from "../terminal/Output.ts"
 import { currentWorkspace } from "../workspace/Workspace.ts"
 
@@ -38,6 +41,73 @@ const verdict = (findings: ReadonlyArray<MigrationFinding>, dryRun: boolean): st
   return dryRun ? `${differs}. Nothing was changed` : `${differs}. The database has what this hub needs`
 }
 
+const hint =
+  "Back the database up first if you have not: pg_dump, or mcphub backup FILE. An interruption loses nothing; run the command again"
+
+/** Seals, or goes the way back, beside a running hub or without one. */
+const reseal = Effect.fnUntraced(function* (way: "seal" | "unseal", final: boolean) {
+  if (!(yield* JsonFlag)) yield* Console.error(hint)
+  return yield* withAdmin((admin) => (way === "seal" ? admin.seal({ final }) : admin.unseal()))
+})
+
+const resealedText = (way: "seal" | "unseal", done: ResealedView): string => {
+  const { digests, keys, kept, tokens, twins } = done
+  if (way === "unseal") {
+    const lost =
+      digests === 0
+        ? ""
+        : `; ${digests} keys were made by this hub, which has never stored their text: the old hub cannot check them`
+    return `Unsealed ${keys} keys and ${tokens} service tokens: whoever reads the database can use them${lost}`
+  }
+  const back =
+    kept === 0
+      ? "there is no way back for keys"
+      : `the sealed texts of ${kept} keys are kept for the way back (--unseal) until you give it up (--seal --final)`
+  const left = twins === 0 ? "" : `; ${twins} keys stay as text, since another row has the same key`
+  return `Sealed ${keys} keys and ${tokens} service tokens; ${back}${left}. Keep the credential key: without it no token opens`
+}
+
+/** What belongs to sealing in the report on an old hub. */
+const sealed: ReadonlySet<string> = new Set(["database", "keys", "tokens"])
+
+const checked = Effect.fnUntraced(function* (which: (finding: MigrationFinding) => boolean) {
+  const { examineOldHub } = yield* Effect.promise(() => import("./MigrationReport.ts"))
+  const findings = (yield* examineOldHub).filter(which)
+  return { findings, ok: findings.every(({ level }) => level !== "fail") }
+})
+
+interface Wish {
+  readonly isMove: boolean
+  readonly way: "seal" | "unseal" | undefined
+  readonly dryRun: boolean
+  readonly final: boolean
+}
+
+const problemOf = ({ dryRun, final, isMove, way }: Wish): string | undefined => {
+  if (!isMove && way === undefined) return "Say what to do: mcphub migrate --from mcphub --dry-run"
+  if (way === "unseal" && (isMove || dryRun)) return "--unseal goes with neither --from nor --dry-run"
+  if (final && way !== "seal") return "--final gives up the way back when it is sealed: mcphub migrate --seal --final"
+  return undefined
+}
+
+const migrate = Effect.fnUntraced(function* (wish: Wish) {
+  const { dryRun, final, isMove, way } = wish
+  const problem = problemOf(wish)
+  if (problem !== undefined) return yield* wrongUse(problem)
+  const { findings, ok } =
+    isMove || dryRun ? yield* checked((one) => isMove || sealed.has(one.area)) : { findings: [], ok: true }
+  if (ok && !dryRun && isMove) yield* prepared
+  const done = ok && !dryRun && way !== undefined ? yield* reseal(way, final) : null
+  yield* print({ ok, dryRun, findings, done }, () =>
+    [
+      ...findings.map(findingText),
+      ...(findings.length === 0 ? [] : [verdict(findings, dryRun)]),
+      ...(done === null ? [] : [resealedText(way ?? "seal", done)])
+    ].join("\n")
+  )
+  if (!ok) return yield* new CheckFailed()
+})
+
 export const MigrateCommand = Command.make(
   "migrate",
   {
@@ -47,16 +117,24 @@ export const MigrateCommand = Command.make(
       ),
       Flag.optional
     ),
-    dryRun: Flag.Boolean("dry-run").pipe(Flag.withDescription("Change nothing"), Flag.withDefault(false))
+    dryRun: Flag.Boolean("dry-run").pipe(Flag.withDescription("Change nothing"), Flag.withDefault(false)),
+    seal: Flag.Boolean("seal").pipe(
+      Flag.withDescription("Seal keys and service tokens that are stored as text; the old hub cannot read them then"),
+      Flag.withDefault(false)
+    ),
+    final: Flag.Boolean("final").pipe(
+      Flag.withDescription("With --seal: give up the way back, so that no text of a key is kept"),
+      Flag.withDefault(false)
+    ),
+    unseal: Flag.Boolean("unseal").pipe(
+      Flag.withDescription("The way back: everything as text again, for the old hub or for another credential key"),
+      Flag.withDefault(false)
+    )
   },
-  Effect.fnUntraced(function* ({ dryRun, from }) {
-    if (Option.isNone(from)) return yield* wrongUse("Say what to do: mcphub migrate --from mcphub --dry-run")
-    const { examineOldHub } = yield* Effect.promise(() => import("./MigrationReport.ts"))
-    const findings = yield* examineOldHub
-    const ok = findings.every(({ level }) => level !== "fail")
-    if (ok && !dryRun) yield* prepared
-    yield* print({ ok, dryRun, findings }, () => [...findings.map(findingText), verdict(findings, dryRun)].join("\n"))
-    if (!ok) return yield* new CheckFailed()
+  Effect.fnUntraced(function* ({ dryRun, final, from, seal, unseal }) {
+    if (seal && unseal) return yield* wrongUse("--seal and --unseal are opposites; give one of them")
+    const way = seal ? "seal" : unseal ? "unseal" : undefined
+    yield* migrate({ isMove: Option.isSome(from), way, dryRun, final })
   })
 ).pipe(
   Command.withDescription(
@@ -66,6 +144,10 @@ export const MigrateCommand = Command.make(
     {
       command: "DATABASE_URL=postgres://… mcphub migrate --from mcphub --dry-run",
       description: "What works, what will not and why, with a remedy for each; writes nothing"
+    },
+    {
+      command: "mcphub migrate --seal",
+      description: "Nothing is stored as text any more; may be run again at any time"
     }
   ])
 )

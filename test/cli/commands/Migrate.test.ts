@@ -3,12 +3,18 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Option, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
+import * as Database from "../../../src/cli/database/Database.ts"
+import { Credentials } from "../../../src/domain/identity/Credentials.ts"
+import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
 import type { MigrationFinding } from "../../../src/domain/migration/MigrationFinding.ts"
+import * as Repositories from "../../../src/domain/storage/Repositories.ts"
 import { dumpPostgres } from "../../support/DatabaseDump.ts"
 import { adaId, adaKey, boId, boKey, oldTables, runAll } from "../../support/OldHub.ts"
 import { hasPostgres, Postgres } from "../../support/Postgres.ts"
-import { mcphub, type Ran } from "../support/Program.ts"
+import { eventually } from "../../support/Eventually.ts"
+import { mcphub, type Ran, start, watch } from "../support/Program.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "mcphub-migrate-"))),
@@ -189,6 +195,102 @@ layer(Postgres.layer, { timeout: "60 seconds", excludeTestServices: true })((it)
         assert.strictEqual(away.code, 3)
         assert.notInclude(away.stdout + away.stderr, "canary")
         assert.strictEqual((yield* mcphub(["migrate"], { cwd })).code, 1)
+      })
+    )
+
+    it.effect("--seal, killed in the middle, loses nothing: keys open the hub, and the next run does the rest", () =>
+      Effect.gen(function* () {
+        const { cwd, env } = yield* prepare("", { mcpServers: { github, jira: github } })
+        const given = { ...env, CREDENTIAL_KEY: "one credential key of the tests" + "1".repeat(8) }
+        const server = yield* Postgres
+        const url = Redacted.make(env.DATABASE_URL)
+        const ask = <A>(statement: string) =>
+          server.on(
+            url,
+            Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe<A & object>(statement))
+          )
+        yield* ask(`insert into "mcphub_keys" ("keyValue", "name", "userId", "expiresAt", "serviceTokens")
+          select 'mcphub_' || lpad(to_hex(n), 64, 'c'), 'key ' || n, '${boId}', '2037-01-01',
+            jsonb_build_object('GITHUB_TOKEN', 'bo-canary-' || n) from generate_series(1, 150) as n`)
+        assert.strictEqual((yield* mcphub(["migrate", "--from", "mcphub"], { cwd, env: given })).code, 0)
+        const plain = ask<{ n: number }>(
+          `select count(*)::int as n from "mcphub_keys" where "keyValue" like 'mcphub\\_%'`
+        ).pipe(Effect.map((rows) => rows[0]!.n))
+        assert.strictEqual(yield* plain, 152)
+
+        // Somebody holds a row of the second portion, so that the command stands in the middle of its work.
+        const release = yield* Deferred.make<void>()
+        const holds = yield* Deferred.make<void>()
+        const held = yield* server
+          .on(
+            url,
+            Effect.gen(function* () {
+              const sql = yield* SqlClient.SqlClient
+              yield* sql.withTransaction(
+                sql`select 1 from "mcphub_keys" where "id" = (select "id" from "mcphub_keys" order by "id" offset 120 limit 1)
+                  for update`.pipe(
+                  Effect.andThen(Deferred.succeed(holds, undefined)),
+                  Effect.andThen(Deferred.await(release))
+                )
+              )
+            })
+          )
+          .pipe(Effect.forkScoped)
+        yield* Deferred.await(holds)
+        const child = start(["migrate", "--seal"], { cwd, env: given })
+        const { ended, printed } = watch(child)
+        const waiting = ask<{ n: number }>(
+          `select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'mcphub'`
+        ).pipe(Effect.map((rows) => rows[0]!.n))
+        assert.strictEqual(yield* eventually(waiting, (n) => n === 1), 1, printed.stderr)
+        assert.strictEqual(yield* plain, 52)
+        process.kill(child.pid!, "SIGKILL")
+        yield* Effect.promise(() => ended)
+        yield* Deferred.succeed(release, undefined)
+        yield* Fiber.join(held)
+
+        const services = yield* Layer.build(
+          Repositories.layerRepositories.pipe(
+            Layer.provide(Credentials.layer(Redacted.make(given.CREDENTIAL_KEY))),
+            Layer.provide(Database.layerPostgres(url, 2))
+          )
+        )
+        /** Whose key it is, and the token that comes with it. */
+        const opens = (key: string) =>
+          Effect.map(Context.get(services, HubKeys).principal(Redacted.make(key)), (found) =>
+            Option.isNone(found)
+              ? "nobody"
+              : [
+                  found.value.username,
+                  ...[...found.value.serviceTokens].map(([, value]) => Redacted.value(value))
+                ].join(" ")
+          )
+        const keys = [adaKey, boKey, ...[1, 150].map((n) => `mcphub_${n.toString(16).padStart(64, "c")}`)]
+        const owners = ["ada ada-plain", "bo", "bo bo-canary-1", "bo bo-canary-150"]
+        assert.strictEqual(yield* plain, 52)
+        assert.deepStrictEqual(yield* Effect.forEach(keys, opens), owners)
+        assert.strictEqual(yield* opens(`mcphub_${"e".repeat(64)}`), "nobody")
+        const rest = yield* mcphub(["migrate", "--seal", "--json"], { cwd, env: given })
+        assert.strictEqual(rest.code, 0, rest.stderr)
+        assert.deepInclude(JSON.parse(rest.stdout).done, { keys: 52, kept: 152 })
+        assert.strictEqual(yield* plain, 0)
+        assert.notMatch(yield* server.on(url, dumpPostgres), /ada-plain|bo-canary|mcphub_[0-9a-f]{64}/)
+        assert.deepStrictEqual(yield* Effect.forEach(keys, opens), owners)
+
+        const other = { ...env, CREDENTIAL_KEY: "two credential key of the tests" + "2".repeat(8) }
+        for (const way of ["--seal", "--unseal"]) {
+          const refused = yield* mcphub(["migrate", way, "--json"], { cwd, env: other })
+          assert.strictEqual(refused.code, 2)
+          assert.include(refused.stderr, "OtherCredentialKey")
+        }
+        const back = yield* mcphub(["migrate", "--unseal"], { cwd, env: given })
+        assert.match(back.stdout, /^Unsealed 152 keys and 15[0-9] service tokens/)
+        assert.include(back.stderr, "Back the database up")
+        assert.strictEqual(yield* plain, 152)
+        assert.deepStrictEqual(yield* Effect.forEach(keys, opens), owners)
+        for (const wrong of [["--seal", "--unseal"], ["--final"], ["--unseal", "--dry-run"]]) {
+          assert.strictEqual((yield* mcphub(["migrate", ...wrong], { cwd, env: given })).code, 1)
+        }
       })
     )
   })

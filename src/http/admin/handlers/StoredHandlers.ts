@@ -5,6 +5,7 @@ import { DatabaseHandlers } from "./DatabaseHandlers.ts"
 import { GroupHandlers } from "./GroupHandlers.ts"
 import { KeyHandlers } from "./KeyHandlers.ts"
 import { ProvisionHandlers } from "./ProvisionHandlers.ts"
+import { SealHandlers } from "./SealHandlers.ts"
 import { ServerHandlers } from "./ServerHandlers.ts"
 import { UserHandlers } from "./UserHandlers.ts"
 
@@ -15,5 +16,6 @@ export const StoredHandlers = Layer.mergeAll(
   ProvisionHandlers,
   AuditHandlers,
   DatabaseHandlers,
+  SealHandlers,
   ServerHandlers
 )

@@ -12,6 +12,7 @@ import { GroupOperations } from "./GroupOperations.ts"
 import { KeyOperations, NewKey } from "./KeyOperations.ts"
 import { LiveOperations } from "./LiveOperations.ts"
 import { OperationRefused } from "./OperationRefused.ts"
+import { SealOperations } from "./SealOperations.ts"
 import { ServerOperations } from "./ServerOperations.ts"
 import { UserOperations } from "./UserOperations.ts"
 
@@ -61,7 +62,8 @@ export const StoredOperations = UserOperations.merge(
   GroupOperations,
   ProvisionOperations,
   AuditOperations,
-  DatabaseOperations
+  DatabaseOperations,
+  SealOperations
 )
 
 export const AdminOperations = StoredOperations.merge(ServerOperations, LiveOperations)

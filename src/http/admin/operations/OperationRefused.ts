@@ -14,7 +14,11 @@ export class OperationRefused extends Schema.TaggedError<OperationRefused>()("Op
   exitCode: Schema.Literals([1, 2, 3])
 }) {}
 
-const exitCodes: Readonly<Record<string, 1 | 2 | 3>> = { DatabaseUnavailable: 3, ProvisioningRefused: 2 }
+const exitCodes: Readonly<Record<string, 1 | 2 | 3>> = {
+  DatabaseUnavailable: 3,
+  ProvisioningRefused: 2,
+  OtherCredentialKey: 2
+}
 
 /** Turns typed domain errors into the operator's refusal, keeping name and message. */
 export const asRefusal = <A, R>(
