@@ -4,7 +4,7 @@
  * `--json` prints one JSON document. Errors go to standard error, one line with cause and remedy (JSON with `--json`).
  * Exit codes: 0 ok, 1 wrong use, 2 a check failed, 3 cannot reach, 4 a hub ended itself after a defect.
  */
-import { Cause, Console, Effect, Exit, Runtime } from "effect"
+import { Cause, Console, Effect, Exit, identity, Runtime } from "effect"
 import { CliError, Command } from "effect/cli"
 import { defaults } from "../domain/config/HubConfig.ts"
 import { isDatabaseDamaged } from "../domain/storage/sql/Damaged.ts"
@@ -29,6 +29,7 @@ import { UserCommand } from "./commands/UserCommand.ts"
 import { globalFlags } from "./terminal/GlobalFlags.ts"
 import { printable } from "./terminal/Output.ts"
 import * as WrongUse from "./terminal/WrongUse.ts"
+import { withDotEnv } from "./workspace/DotEnvFile.ts"
 import { OperationRefused } from "../http/admin/operations/OperationRefused.ts"
 
 const mcphub = Command.make("mcphub").pipe(
@@ -104,9 +105,13 @@ const report =
     return Effect.andThen(Console.error(line), Effect.fail(failure))
   }
 
-/** Runs one command line; fails with an error that carries the exit code and has already been printed. */
-export const run = (args: ReadonlyArray<string>) =>
+/**
+ * Runs one command line in a folder; fails with an error that carries the exit code and has already been printed. Where
+ * only help is asked for, no variable counts.
+ */
+export const run = (args: ReadonlyArray<string>, folder = ".") =>
   Command.runWith(mcphub, { version: defaults.version })(args).pipe(
+    args.some((arg) => arg === "--help" || arg === "-h" || arg === "--version") ? identity : withDotEnv(folder),
     Effect.catchCause(report(args)),
     Effect.provide(WrongUse.layer(args))
   )

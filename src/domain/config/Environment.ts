@@ -66,11 +66,23 @@ const inherited = [
 export const childEnvironment = (environment: EnvironmentRecord): Record<string, string> => {
   const result: Record<string, string> = {}
   for (const name of inherited) {
-    const value = environment[name]
+    const value = Object.hasOwn(environment, name) ? environment[name] : undefined
     if (value !== undefined) result[name] = value
   }
   return result
 }
+
+/**
+ * The environment with variables of a file behind its own: templates that name one get it, child processes do not
+ * inherit it. An empty variable counts as not set.
+ */
+export const behind = (environment: EnvironmentRecord, given: Readonly<Record<string, string>>): EnvironmentRecord =>
+  Object.assign(
+    Object.create(Object.assign(Object.create(null), given)),
+    Object.fromEntries(
+      Object.entries(environment).filter(([name, value]) => value !== "" || !Object.hasOwn(given, name))
+    )
+  )
 
 export class Environment extends Context.Reference<EnvironmentRecord>("mcphub/domain/config/Environment", {
   defaultValue: () => globalThis.process?.env ?? {}

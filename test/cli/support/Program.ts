@@ -103,7 +103,7 @@ const runHere = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effec
     NodeServices.layer,
     Stdio.layerTest({ stdin: Stream.make(new TextEncoder().encode(options.stdin ?? "")) })
   )
-  return run(line).pipe(
+  return run(line, options.cwd).pipe(
     Effect.exit,
     Effect.map((exit) => ({ code: exitCodeOf(line, exit), stdout, stderr })),
     Effect.provide(platform),
