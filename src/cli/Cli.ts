@@ -28,6 +28,7 @@ import { TokenCommand } from "./commands/TokenCommand.ts"
 import { UserCommand } from "./commands/UserCommand.ts"
 import { globalFlags } from "./terminal/GlobalFlags.ts"
 import { printable } from "./terminal/Output.ts"
+import * as SecretFiles from "./workspace/SecretFiles.ts"
 import * as WrongUse from "./terminal/WrongUse.ts"
 import { withDotEnv } from "./workspace/DotEnvFile.ts"
 import { OperationRefused } from "../http/admin/operations/OperationRefused.ts"
@@ -113,7 +114,7 @@ export const run = (args: ReadonlyArray<string>, folder = ".") =>
   Command.runWith(mcphub, { version: defaults.version })(args).pipe(
     args.some((arg) => arg === "--help" || arg === "-h" || arg === "--version") ? identity : withDotEnv(folder),
     Effect.catchCause(report(args)),
-    Effect.provide(WrongUse.layer(args))
+    Effect.provide([WrongUse.layer(args), SecretFiles.layer])
   )
 
 /** The exit code for the result of `run`. A hub that was told to stop and has drained ended well. */

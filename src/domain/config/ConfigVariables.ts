@@ -129,11 +129,12 @@ export const secret = (
   names: ReadonlyArray<string>,
   allowed: string,
   isAllowed: (text: string) => boolean
-): Variable<Redacted.Redacted<string> | undefined> => ({
+): Variable<Redacted.Redacted<string> | undefined> & { readonly isSecret: true } => ({
   names,
   allowed,
   parse: (value) => (isAllowed(value) ? Redacted.make(value, { label: names[0]! }) : undefined),
-  absent: undefined
+  absent: undefined,
+  isSecret: true
 })
 
 /** Texts that take precedence over the environment, by variable name: the flags of the command line. */
@@ -159,17 +160,16 @@ export const readVariables = Effect.fnUntraced(function* <R extends Readonly<Rec
   const values: Record<string, unknown> = {}
   const problems: Array<ConfigProblem> = []
   for (const [key, variable] of Object.entries(variables)) {
-    const source = yield* Effect.catch(found(variable.names, overrides), () =>
-      Effect.succeed({ name: variable.names[0]!, text: undefined })
+    const source = yield* Effect.catch(found(variable.names, overrides), ({ message }) =>
+      Effect.succeed({ name: variable.names[0]!, unreadable: message })
     )
     if (source === undefined) values[key] = variable.absent
-    else {
-      const value = source.text === undefined ? undefined : variable.parse(source.text.trim())
+    else if ("unreadable" in source) {
+      problems.push({ variable: source.name, found: `unreadable: ${source.unreadable}`, allowed: variable.allowed })
+    } else {
+      const value = variable.parse(source.text.trim())
       if (value !== undefined) values[key] = value
-      else {
-        const shape = source.text === undefined ? "unreadable" : shapeOf(source.text)
-        problems.push({ variable: source.name, found: shape, allowed: variable.allowed })
-      }
+      else problems.push({ variable: source.name, found: shapeOf(source.text), allowed: variable.allowed })
     }
   }
   if (problems.length > 0) return yield* configInvalid(problems)

@@ -44,6 +44,11 @@ const variables = {
   settingsPath: text("MCPHUB_SETTING_PATH", "the path of a file", (value) => !value.includes("\0"))
 }
 
+/** The names of the variables that hold a secret. */
+export const secretNames: ReadonlySet<string> = new Set(
+  Object.values(variables).flatMap((variable) => ("isSecret" in variable ? variable.names : []))
+)
+
 const none: HubSecretsShape = {
   databaseUrl: undefined,
   jwtSecret: undefined,

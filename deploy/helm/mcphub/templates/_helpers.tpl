@@ -1,0 +1,14 @@
+{{- define "mcphub.name" -}}
+{{- printf "%s-%s" .Release.Name "mcphub" | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "mcphub.selector" -}}
+app.kubernetes.io/name: mcphub
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "mcphub.labels" -}}
+{{ include "mcphub.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
