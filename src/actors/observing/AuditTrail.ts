@@ -186,8 +186,8 @@ const make = Effect.fnUntraced(function* (capacity: number | undefined) {
         userId: user?.userId ?? operator.userId,
         username: user?.username ?? "unknown",
         server: null,
-        method: stored(`sign-in ${way}`),
-        target: stored(from),
+        method: storedText(`sign-in ${way}`),
+        target: storedText(from),
         outcome: kind === "sign_in_refused" || kind === "sign_in_throttled" ? "refused" : "completed",
         errorKind: kind,
         origin: "hub"
@@ -209,9 +209,9 @@ const make = Effect.fnUntraced(function* (capacity: number | undefined) {
         keyId: keyId ?? nobody,
         id: `event-${randomUUID()}`,
         time: clock.currentTimeMillisUnsafe(),
-        server: server === null ? null : stored(server),
+        server: server === null ? null : storedText(server),
         method: command,
-        target: target === null ? null : stored(target)
+        target: target === null ? null : storedText(target)
       }),
     writable: writer.writable,
     reserve: writer.reserve,
