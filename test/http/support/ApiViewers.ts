@@ -33,7 +33,7 @@ export const asking =
       }),
       (answer) => ({
         ...answer,
-        json: answer.headers["content-type"]?.includes("json") === true ? JSON.parse(answer.text) : undefined
+        json: /[/+]json/.test(answer.headers["content-type"] ?? "") ? JSON.parse(answer.text) : undefined
       })
     )
   }

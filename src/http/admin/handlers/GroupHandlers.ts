@@ -1,6 +1,7 @@
 /** The operations on groups, on the domain's services. A group is named by its owner and its name. */
 import { Effect } from "effect"
 import type { Group } from "../../../domain/identity/Group.ts"
+import { GroupId, UserId } from "../../../domain/Ids.ts"
 import { Groups } from "../../../domain/identity/Groups.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
@@ -24,6 +25,8 @@ export const GroupHandlers = GroupOperations.toLayer(
       unknownServers: group.servers.filter((name) => !Object.hasOwn(settings.current().mcpServers, name)),
       tools: group.tools ?? null
     })
+
+    const shown = (group: Group) => Effect.map(users.byId(group.userId), ({ username }) => view(group, username))
 
     /** A misspelt server would admit nothing, without a word. What the group has already may have gone meanwhile. */
     const known = Effect.fnUntraced(function* (servers: ReadonlyArray<string>, before: ReadonlyArray<string> = []) {
@@ -64,6 +67,23 @@ export const GroupHandlers = GroupOperations.toLayer(
         }
         const nameOf = yield* usernames(users)
         return (yield* groups.list).map((group) => view(group, nameOf(group.userId)))
+      }, asRefusal),
+      groupShow: Effect.fnUntraced(function* ({ group, owner }) {
+        return yield* shown(yield* groups.byId(GroupId.make(group), UserId.make(owner)))
+      }, asRefusal),
+      groupChange: Effect.fnUntraced(function* ({ group, isActive, owner, ...change }) {
+        const [id, userId] = [GroupId.make(group), UserId.make(owner)]
+        const before = yield* groups.byId(id, userId)
+        yield* known(change.servers ?? [], before.servers)
+        const changed = yield* groups.update(id, change, userId)
+        if (isActive === undefined || isActive === changed.isActive) return yield* shown(changed)
+        return yield* shown(yield* groups.setActive(id, isActive, userId))
+      }, asRefusal),
+      groupDelete: Effect.fnUntraced(function* ({ group, owner }) {
+        const found = yield* groups.byId(GroupId.make(group), UserId.make(owner))
+        const view = yield* shown(found)
+        yield* groups.remove(found.id, found.userId)
+        return view
       }, asRefusal),
       groupRemove: Effect.fnUntraced(function* ({ name, user }) {
         const { group, owner } = yield* find(user, name)

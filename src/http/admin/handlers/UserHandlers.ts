@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { DataFolder } from "../../../domain/config/DataFolder.ts"
 import { foldersOfUser } from "../../../domain/context/UserFolders.ts"
 import type { UserId } from "../../../domain/Ids.ts"
+import { type HubRole, Roles } from "../../../domain/identity/Roles.ts"
 import type { User } from "../../../domain/identity/User.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
@@ -11,17 +12,20 @@ import { UserOperations, type UserView } from "../operations/UserOperations.ts"
 import { findUser, iso } from "./Lookup.ts"
 import { sessionEnds } from "./SessionEnds.ts"
 
-const view = (user: User): UserView => ({
+const viewWith = (user: User, role: HubRole): UserView => ({
   id: user.id,
   username: user.username,
   isAdmin: user.isAdmin,
   isActive: user.isActive,
+  role: user.isAdmin ? "admin" : role,
   createdAt: iso(user.createdAt)
 })
 
 export const UserHandlers = UserOperations.toLayer(
   Effect.gen(function* () {
     const users = yield* Users
+    const roles = yield* Roles
+    const view = (user: User) => Effect.map(roles.of(user.id), (role) => viewWith(user, role))
     const ends = yield* sessionEnds
     const dataFolder = yield* DataFolder
     const filesOf = (id: UserId): string | null => {
@@ -39,18 +43,29 @@ export const UserHandlers = UserOperations.toLayer(
       })
     })
     return UserOperations.of({
-      userAdd: ({ isAdmin, username }) => users.add({ username, isAdmin }).pipe(Effect.map(view), asRefusal),
+      userAdd: ({ isAdmin, username }) => users.add({ username, isAdmin }).pipe(Effect.flatMap(view), asRefusal),
       userList: () =>
-        users.list.pipe(
-          Effect.map((all) => all.map(view)),
-          asRefusal
-        ),
+        Effect.gen(function* () {
+          const given = yield* roles.all
+          return (yield* users.list).map((user) => viewWith(user, given.get(user.id) ?? "user"))
+        }).pipe(asRefusal),
+      userShow: ({ user }) => findUser(users, user).pipe(Effect.flatMap(view), asRefusal),
+      userChange: Effect.fnUntraced(function* ({ isActive, isAdmin, role, user }) {
+        let found = yield* findUser(users, user)
+        if (isActive === false || isAdmin === false) yield* notTheLastAdmin(found)
+        if (role !== undefined) yield* roles.set(found.id, role)
+        if (isAdmin !== undefined && isAdmin !== found.isAdmin) found = yield* users.setAdmin(found.id, isAdmin)
+        if (isActive !== undefined && isActive !== found.isActive) found = yield* users.setActive(found.id, isActive)
+        if (!found.isActive) yield* ends.ofUser(found.id)
+        return yield* view(found)
+      }, asRefusal),
       userRemove: ({ user }) =>
         findUser(users, user).pipe(
           Effect.tap(notTheLastAdmin),
-          Effect.tap((found) => users.remove(found.id)),
-          Effect.tap((found) => ends.ofUser(found.id)),
-          Effect.map((found) => ({ ...view(found), files: filesOf(found.id) })),
+          Effect.flatMap((found) => Effect.map(view(found), (shown) => ({ found, shown }))),
+          Effect.tap(({ found }) => users.remove(found.id)),
+          Effect.tap(({ found }) => ends.ofUser(found.id)),
+          Effect.map(({ found, shown }) => ({ ...shown, files: filesOf(found.id) })),
           asRefusal
         ),
       userSetActive: ({ isActive, user }) =>
@@ -58,7 +73,7 @@ export const UserHandlers = UserOperations.toLayer(
           Effect.tap((found) => (isActive ? Effect.void : notTheLastAdmin(found))),
           Effect.flatMap((found) => users.setActive(found.id, isActive)),
           Effect.tap((user) => (user.isActive ? Effect.void : ends.ofUser(user.id))),
-          Effect.map(view),
+          Effect.flatMap(view),
           asRefusal
         )
     })

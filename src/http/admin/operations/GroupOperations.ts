@@ -19,6 +19,8 @@ export const GroupView = Schema.Struct({
 export type GroupView = typeof GroupView.Type
 
 const named = { user: UserRef, name: Schema.String }
+/** By its id, and as one of this user. */
+const group = { group: Schema.String, owner: Schema.String }
 const tools = Schema.NullOr(Schema.Array(Schema.String))
 
 export class GroupOperations extends RpcGroup.make(
@@ -32,6 +34,21 @@ export class GroupOperations extends RpcGroup.make(
     success: Schema.Array(GroupView),
     error: OperationRefused
   }),
+  Rpc.make("groupShow", { payload: group, success: GroupView, error: OperationRefused }),
+  /** Replaces what is given of the group with this id. */
+  Rpc.make("groupChange", {
+    payload: {
+      ...group,
+      name: Schema.optional(Schema.String),
+      servers: Schema.optional(Schema.Array(Schema.String)),
+      /** Null: all tools of the servers. */
+      tools: Schema.optional(tools),
+      isActive: Schema.optional(Schema.Boolean)
+    },
+    success: GroupView,
+    error: OperationRefused
+  }),
+  Rpc.make("groupDelete", { payload: group, success: GroupView, error: OperationRefused }),
   Rpc.make("groupRemove", { payload: named, success: GroupView, error: OperationRefused }),
   /** Replaces the given fields and keeps the rest; `allTools` lifts the restriction to single tools. */
   Rpc.make("groupSet", {

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
+import { HubRole } from "../../../domain/identity/Roles.ts"
 import { OperationRefused } from "./OperationRefused.ts"
 import { UserRef } from "./UserRef.ts"
 
@@ -10,6 +11,7 @@ export const UserView = Schema.Struct({
   username: Schema.String,
   isAdmin: Schema.Boolean,
   isActive: Schema.Boolean,
+  role: Schema.Literals(["admin", "auditor", "user"]),
   /** ISO 8601, UTC. */
   createdAt: Schema.String
 })
@@ -23,6 +25,18 @@ const user = { user: UserRef }
 export class UserOperations extends RpcGroup.make(
   Rpc.make("userAdd", {
     payload: { username: Schema.String, isAdmin: Schema.Boolean },
+    success: UserView,
+    error: OperationRefused
+  }),
+  Rpc.make("userShow", { payload: user, success: UserView, error: OperationRefused }),
+  /** Changes what is given; a user who is neither admin nor active any more keeps the role for when they are. */
+  Rpc.make("userChange", {
+    payload: {
+      ...user,
+      isActive: Schema.optional(Schema.Boolean),
+      isAdmin: Schema.optional(Schema.Boolean),
+      role: Schema.optional(HubRole)
+    },
     success: UserView,
     error: OperationRefused
   }),

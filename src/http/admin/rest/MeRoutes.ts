@@ -1,11 +1,12 @@
 /** A viewer's own things: every question carries their id, and asks for nothing else. */
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { FairShare } from "../../../actors/limits/FairShare.ts"
 import { mayDo } from "../../../domain/access/Viewer.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { CurrentViewer } from "./api/Admission.ts"
 import { RestApi } from "./api/RestApi.ts"
-import { auditPage } from "./Audit.ts"
+import { auditAnswer } from "./Audit.ts"
 import { changeKey } from "./Keys.ts"
 import { Operations, orProblem } from "./Operations.ts"
 import { pageOf } from "./Pages.ts"
@@ -16,6 +17,7 @@ export const MeRoutes = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const { version } = yield* HubConfig
     const operations = yield* Operations
+    const share = yield* FairShare
     /** The viewer as the owner that a query names. */
     const owner = Effect.map(CurrentViewer, ({ userId }) => userId)
     const user = Effect.map(owner, (id) => ({ id }))
@@ -83,8 +85,9 @@ export const MeRoutes = HttpApiBuilder.group(
       cancelRequest: Effect.fnUntraced(function* ({ params }) {
         return yield* orProblem(operations.requestCancel({ requestId: params.id, owner: yield* owner }))
       }),
-      audit: Effect.fnUntraced(function* ({ query }) {
-        return yield* auditPage(operations, yield* user, query)
+      audit: Effect.fnUntraced(function* ({ query, request }) {
+        const viewer = yield* CurrentViewer
+        return yield* auditAnswer({ operations, share, viewer, request }, { id: viewer.userId }, query)
       }),
       stats: Effect.fnUntraced(function* () {
         return yield* orProblem(operations.userStats({ user: yield* user }))

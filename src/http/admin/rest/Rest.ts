@@ -11,8 +11,10 @@ import type { RoomRoutes } from "../../runtime/HubRoutes.ts"
 import * as Admitting from "./Admitting.ts"
 import { NotFound } from "./api/Problems.ts"
 import { RestApi } from "./api/RestApi.ts"
+import { LiveRoutes } from "./LiveRoutes.ts"
 import { MeRoutes } from "./MeRoutes.ts"
 import { Operations } from "./Operations.ts"
+import { UsersRoutes } from "./UsersRoutes.ts"
 
 const nothing = new NotFound({ kind: "NotFound", detail: "There is nothing at this address; see /api/docs" })
 
@@ -38,7 +40,7 @@ const beside = Layer.effectDiscard(
 )
 
 const layer = Layer.merge(HttpApiBuilder.layer(RestApi), beside).pipe(
-  Layer.provide(MeRoutes),
+  Layer.provide([MeRoutes, UsersRoutes, LiveRoutes]),
   Layer.provide(Operations.layer),
   Layer.provide(Admitting.layer),
   Layer.provide(HttpServer.layerServices)

@@ -1,6 +1,8 @@
 /** The contract of the admin API: routes, shapes and errors, for the server, the OpenAPI document and typed clients alike. */
 import { HttpApi, OpenApi } from "effect/http-api"
+import { LiveApi } from "./LiveApi.ts"
 import { MeApi } from "./MeApi.ts"
+import { UsersApi } from "./UsersApi.ts"
 
 const description = `Administration of the hub, and self-service for its users.
 
@@ -16,7 +18,7 @@ const security = {
 }
 
 export class RestApi extends HttpApi.make("mcphub")
-  .add(MeApi)
+  .add(MeApi, UsersApi, LiveApi)
   .annotateMerge(
     OpenApi.annotations({
       title: "MCPHub",

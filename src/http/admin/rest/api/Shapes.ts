@@ -28,3 +28,9 @@ export const pageQuery = {
 export const usualLimit = 100
 
 export const created = <S extends Schema.Top>(schema: S) => schema.pipe(HttpApiSchema.status(201))
+
+/** Its tag is what the next change of it has to repeat. */
+export const tagged = <S extends Schema.Top>(schema: S) => HttpApiSchema.WithHeaders(schema, { etag: Schema.String })
+
+/** What a change was made for; a request without it is told so (428), and one that is too late, too (412). */
+export const ifMatch = { "if-match": Schema.optional(Text) }
