@@ -25,6 +25,9 @@ export interface Snippet {
   readonly link?: string | undefined
 }
 
+/** The hub's address for people, of its address for clients. */
+export const siteOf = (mcpUrl: string): string => mcpUrl.replace(/\/mcp$/, "")
+
 const json = (value: unknown): string => JSON.stringify(value, null, 2)
 
 /** Of the text in UTF-8, by what browsers have as well. */

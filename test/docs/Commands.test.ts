@@ -22,15 +22,17 @@ const commands: ReadonlyMap<string, ReadonlyArray<string>> = new Map(
   )
 )
 
-/** Command lines in code: after `mcphub` or `./bin/mcphub`, the words up to the first that is no plain word. */
+/** Command lines in code: after `mcphub` or `./bin/mcphub`, the words up to the first that is no plain word, with hyphens or without. */
 const commandLines = (text: string): ReadonlyArray<string> => {
   const code = [...text.matchAll(/```(?:sh|console)\n([\s\S]*?)```|`([^`\n]+)`/g)].map(
     ([, block, inline]) => block ?? inline!
   )
   return code.flatMap((one) =>
-    [...one.matchAll(/(?:^|[\s|(]|\.\/bin\/)mcphub((?:[ \t]+(?:--data|--settings)[ \t]+\S+)?(?:[ \t]+[a-z]+)+)/gm)].map(
-      ([, words]) => words!.replace(/--\w+[ \t]+\S+/, "").trim()
-    )
+    [
+      ...one.matchAll(
+        /(?:^|[\s|(]|\.\/bin\/)mcphub((?:[ \t]+(?:--data|--settings)[ \t]+\S+)?(?:[ \t]+[a-z]+(?:-[a-z]+)*)+)/gm
+      )
+    ].map(([, words]) => words!.replace(/--\w+[ \t]+\S+/, "").trim())
   )
 }
 

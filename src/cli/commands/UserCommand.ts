@@ -3,6 +3,10 @@ import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { withAdmin } from "../admin/Admin.ts"
 import { answer } from "../admin/Answer.ts"
+import type { SignInLink } from "../../http/admin/operations/UserOperations.ts"
+import { asCliFailure } from "../terminal/CliFailure.ts"
+import { siteOf } from "../../domain/ClientSnippets.ts"
+import { currentWorkspace } from "../workspace/Workspace.ts"
 import { minute, print, table, yesNo } from "../terminal/Output.ts"
 
 const user = Argument.String("user").pipe(Argument.withDescription("User name or id"))
@@ -40,6 +44,45 @@ const add = Command.make(
   Command.withExamples([{ command: "mcphub user add ada --key", description: "Add ada and print her first key" }])
 )
 
+/** The whole link: from the hub's own `PUBLIC_URL`, or its address on this machine. */
+const whole = Effect.fnUntraced(function* (made: SignInLink) {
+  if (!made.link.startsWith("/")) return made
+  const { dataDir } = yield* currentWorkspace
+  const { find } = yield* Effect.promise(() => import("../../http/admin/HubFile.ts"))
+  const running = Option.map(yield* Effect.mapError(find(dataDir), asCliFailure), (hub) => siteOf(hub.mcpUrl))
+  return { ...made, link: Option.getOrElse(running, () => "http://127.0.0.1:3000") + made.link }
+})
+
+const linkText = ({ expiresAt, link, username }: SignInLink): string =>
+  `This link signs ${username} in, once, until ${minute(expiresAt)} UTC. Whoever has it is ${username} to the hub:\n${link}`
+
+const invite = Command.make(
+  "invite",
+  {
+    username: Argument.String("username").pipe(Argument.withDescription("Name of the new user")),
+    admin: Flag.Boolean("admin").pipe(
+      Flag.withDescription("May change servers, users and settings"),
+      Flag.withDefault(false)
+    )
+  },
+  ({ admin: isAdmin, username }) =>
+    withAdmin((admin) =>
+      Effect.gen(function* () {
+        const made = yield* whole(yield* admin.userInvite({ username, isAdmin }))
+        yield* print(made, () => `Added ${username}. ${linkText(made)}`)
+      })
+    )
+).pipe(Command.withDescription("Add a user and print a link for their first sign-in, valid for seven days"))
+
+const signInLink = Command.make("signin-link", { user }, ({ user }) =>
+  withAdmin((admin) =>
+    Effect.gen(function* () {
+      const made = yield* whole(yield* admin.userSignInLink({ user }))
+      yield* print(made, () => linkText(made))
+    })
+  )
+).pipe(Command.withDescription("Print a link that signs a user in once, valid for 15 minutes, for a lost password"))
+
 const ls = Command.make("ls", {}, () =>
   answer(
     (admin) => admin.userList(),
@@ -70,9 +113,11 @@ const setActive = (verb: "enable" | "disable", description: string) =>
   ).pipe(Command.withDescription(description))
 
 export const UserCommand = Command.make("user").pipe(
-  Command.withDescription("Add, list, remove, enable and disable users"),
+  Command.withDescription("Add, invite, list, remove, enable and disable users; links to sign in"),
   Command.withSubcommands([
     add,
+    invite,
+    signInLink,
     ls,
     rm,
     setActive("disable", "Lock a user out: keys stop working, sessions end, everything else is kept"),

@@ -31,11 +31,12 @@ import type { Workspace } from "../workspace/Workspace.ts"
 import { untilThere } from "./DatabaseWait.ts"
 import { checkStart } from "./StartChecks.ts"
 import { openAdminDoor } from "../../http/admin/AdminDoor.ts"
-import { type FirstStart, firstStart, followPassword, isFirstStart } from "./FirstStart.ts"
+import { type FirstStart, firstStart, followPassword, isFirstStart, laterStart } from "./FirstStart.ts"
 import { collectInQuiet, collectLessOften } from "./Garbage.ts"
 import { untilDefect } from "./LastResort.ts"
 import { roomOf } from "../database/DiskRoom.ts"
 import { sampleSettings } from "../sample/SampleSettings.ts"
+import { siteOf } from "../../domain/ClientSnippets.ts"
 import { connecting, credentials } from "./Welcome.ts"
 import { readProvisionFile, provisionReport } from "../workspace/ProvisionFile.ts"
 
@@ -114,6 +115,7 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
     const provisioned = yield* Effect.provideContext(applyProvisioning(provisionFile, file), repositories)
     yield* Console.log(`${provisionReport(provisioned)}\n`)
   }
+  if (!isFirst) yield* Effect.provideContext(laterStart, repositories)
   if (!isFirst && adminPassword !== undefined) {
     yield* Effect.provideContext(followPassword(adminPassword), repositories)
   }
@@ -149,7 +151,10 @@ export const startHub = Effect.fnUntraced(function* (options: StartOptions) {
   }).pipe(Effect.provideContext(services), Scope.provide(doorScope))
   yield* logged(workspace, url).pipe(Effect.provideContext(base))
   if (isFirst) {
-    const show = (made: FirstStart) => Effect.andThen(Console.log(credentials(made)), Console.log(connecting(url)))
+    const { basePath, publicUrl } = Context.get(base, HubConfig)
+    const site = publicUrl === undefined ? siteOf(url) : publicUrl + basePath
+    const show = (made: FirstStart) =>
+      Effect.andThen(Console.log(credentials(made, site)), Console.log(connecting(url)))
     yield* Effect.provideContext(firstStart(adminPassword, show), repositories)
   }
   return { url, services }

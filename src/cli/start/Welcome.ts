@@ -1,15 +1,16 @@
 /** The words of `mcphub start` to the operator on standard output, before the line that says it listens. */
 import { Redacted } from "effect"
+import { codePath } from "../../domain/identity/SignInCodes.ts"
 import { snippet } from "../../domain/ClientSnippets.ts"
 import { facts } from "../terminal/Output.ts"
 import type { FirstStart } from "./FirstStart.ts"
 
 const indented = (text: string): string => text.replaceAll(/^(?=.)/gm, "  ")
 
-/** Password and key of the first start, shown once; the hub keeps neither in clear. */
-export const credentials = (first: FirstStart): string => {
+/** Link and key of the first start, shown once; the hub keeps neither in clear. `site`: the hub's address for people. */
+export const credentials = (first: FirstStart, site: string): string => {
   const known: Array<readonly [string, string]> = [["admin user", first.username]]
-  if (first.password !== undefined) known.push(["admin password", Redacted.value(first.password)])
+  if (first.code !== undefined) known.push(["sign in, once", site + codePath(first.code)])
   if (first.key !== undefined) known.push(["MCPHub key", Redacted.value(first.key)])
   const use =
     first.key === undefined

@@ -67,11 +67,3 @@ export const passwordProblem = (password: string): string | undefined =>
   password.length >= passwordLength.least && password.length <= passwordLength.most
     ? undefined
     : `a password has ${passwordLength.least} to ${passwordLength.most} characters`
-
-/** A password for a person to type once: 120 random bits in groups, without letters that look alike. */
-export const generate = (): Redacted.Redacted<string> => {
-  const alphabet = "abcdefghjkmnpqrstuvwxyz23456789A"
-  // 32 letters, five bits each, so every letter is equally likely.
-  const letters = Array.from(SecureRandom.randomBytesUnsafe(24), (byte) => alphabet.charAt(byte & 31)).join("")
-  return Redacted.make(letters.replace(/(.{6})(?=.)/g, "$1-"), { label: "password" })
-}

@@ -95,9 +95,10 @@ export const endOf = ({ createdAt }: Pick<SignIn, "createdAt">, seenAt: number):
   Math.min(seenAt + idleMs, createdAt + longestMs)
 
 /** The form begins like a key's, so that whatever removes keys from texts (`scrub`) removes these secrets as well. */
-const secretText = /^mcphub_(?:signin|once)_[0-9a-f]{64}$/
+const secretTexts = { signin: /^mcphub_signin_[0-9a-f]{64}$/, once: /^mcphub_once_[0-9a-f]{64}$/ }
 
-export const isSecretText = (secret: Redacted.Redacted<string>): boolean => secretText.test(Redacted.value(secret))
+export const isSecretText = (kind: keyof typeof secretTexts, secret: Redacted.Redacted<string>): boolean =>
+  secretTexts[kind].test(Redacted.value(secret))
 
 export const secretDigest = (secret: Redacted.Redacted<string>): string =>
   `sha256:${hash("sha256", Redacted.value(secret))}`

@@ -53,7 +53,7 @@ export const make = Effect.gen(function* () {
         ] as const))
   ]
 
-  return {
+  const attempts: Attempts = {
     begin: (address, name) =>
       Effect.suspend(() => {
         for (const [bucket, key] of taken(address, name)) {
@@ -75,5 +75,6 @@ export const make = Effect.gen(function* () {
           Effect.sync(() => waiting--)
         )
       })
-  } satisfies Attempts
+  }
+  return attempts
 })

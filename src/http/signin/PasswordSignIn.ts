@@ -53,20 +53,22 @@ export const make = Effect.fnUntraced(function* (door: SignInDoor) {
     return yield* attempts.hashing(Password.verify(Redacted.make(password), known))
   })
 
-  /** Sets a user's password and ends the other sign-ins of whoever knew the old one. */
-  const setPassword = Effect.fnUntraced(function* (
+  const digestOf = (password: string) => attempts.hashing(Password.digest(Redacted.make(password)))
+
+  /** Sets a user's password and ends the other sign-ins, which whoever knew the old one may have. */
+  const store = Effect.fnUntraced(function* (
     request: Request,
     person: Pick<SignedIn, "userId" | "username" | "signInId">,
-    password: string
+    digest: Redacted.Redacted<string>
   ) {
-    const digest = yield* attempts.hashing(Password.digest(Redacted.make(password)))
     yield* users.setPasswordDigest(person.userId, digest)
     yield* signIns.revokeAll(person.userId, person.signInId)
     door.write("password_changed", request, person, way)
   })
 
   return {
-    setPassword,
+    digestOf,
+    store,
 
     signIn: Effect.fnUntraced(
       function* (request: Request) {
@@ -114,7 +116,7 @@ export const make = Effect.fnUntraced(function* (door: SignInDoor) {
           }
           attempts.forgive(address, viewer.username)
         }
-        yield* setPassword(request, viewer, password)
+        yield* store(request, viewer, yield* digestOf(password))
         return HttpServerResponse.empty({ status: 204 })
       },
       Effect.catchTags({

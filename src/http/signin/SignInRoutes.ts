@@ -6,9 +6,11 @@ import { Cause, Effect, Layer, Schedule } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SignIns } from "../../domain/identity/SignIns.ts"
 import type { RoomRoutes } from "../runtime/HubRoutes.ts"
+import * as OneTimeSignIn from "./OneTimeSignIn.ts"
 import * as PasswordSignIn from "./PasswordSignIn.ts"
 import { always, answerOf, Refused } from "./Problems.ts"
 import * as SignInDoor from "./SignInDoor.ts"
+import * as SignInPages from "./SignInPages.ts"
 
 type Handler = (
   request: HttpServerRequest.HttpServerRequest
@@ -16,17 +18,25 @@ type Handler = (
 
 const broken = new Refused({ status: 500, kind: "Internal", detail: "Internal error; the hub's log has the details" })
 
-/** `said` makes an answer of a problem. */
+/** Makes an answer of a problem. */
+type Said = (refused: Refused, request: HttpServerRequest.HttpServerRequest) => HttpServerResponse.HttpServerResponse
+
+/** For whoever comes with a browser: a page with a way back, by the dashboard's address from there. */
+const paged =
+  (dashboard: string): Said =>
+  (refused, request) =>
+    SignInPages.failed(request, refused, dashboard)
+
 const answered =
-  (handler: Handler, said: (refused: Refused) => HttpServerResponse.HttpServerResponse = answerOf) =>
+  (handler: Handler, said: Said = answerOf) =>
   (request: HttpServerRequest.HttpServerRequest) =>
     handler(request).pipe(
       Effect.map(HttpServerResponse.setHeaders(always)),
-      Effect.catchTag("Refused", (refused) => Effect.succeed(said(refused))),
+      Effect.catchTag("Refused", (refused) => Effect.succeed(said(refused, request))),
       Effect.catchCause((cause) =>
         Cause.hasInterruptsOnly(cause)
           ? Effect.failCause(cause)
-          : Effect.as(Effect.logError("A sign-in died of a defect", cause), said(broken))
+          : Effect.as(Effect.logError("A sign-in died of a defect", cause), said(broken, request))
       )
     )
 
@@ -46,12 +56,13 @@ const sweeping = Effect.gen(function* () {
 export const routes = Effect.gen(function* () {
   const door = yield* SignInDoor.make
   const passwords = yield* PasswordSignIn.make(door)
+  const once = yield* OneTimeSignIn.make(door, passwords)
   yield* sweeping
 
-  const options: Handler = () => Effect.succeed(HttpServerResponse.jsonUnsafe({ ways: [{ kind: "password" }] }))
+  const options: Handler = () => Effect.succeed(HttpServerResponse.jsonUnsafe({ password: true }))
 
   return {
-    serves: (path) => path.startsWith("/api/signin/"),
+    serves: (path) => path.startsWith("/api/signin/") || path.startsWith("/signin/"),
     routes: Layer.effectDiscard(
       Effect.gen(function* () {
         const router = yield* HttpRouter.HttpRouter
@@ -59,6 +70,8 @@ export const routes = Effect.gen(function* () {
         yield* router.add("POST", "/api/signin/password", answered(passwords.signIn))
         yield* router.add("PUT", "/api/signin/password", answered(passwords.change))
         yield* router.add("POST", "/api/signin/out", answered(door.leave))
+        yield* router.add("GET", "/signin/once/:code", answered(once.page, paged("../../admin/")))
+        yield* router.add("POST", "/signin/once", answered(once.signIn, paged("../admin/")))
       })
     )
   } satisfies RoomRoutes

@@ -5,22 +5,62 @@ import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { challengeHeader, proofHeader, proofOf } from "../../../src/http/admin/HubFile.ts"
 import { eventually } from "../../support/Eventually.ts"
-import { countdown, Hub, json, keyPattern, mcphub, patience, post, program } from "../support/Program.ts"
+import { countdown, Hub, json, keyPattern, linkPattern, mcphub, patience, post, program } from "../support/Program.ts"
 
 layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a running hub", (it) => {
   it.effect(
-    "the first start prints admin password and key once, then one line that says where it listens",
+    "the first start prints a sign-in link and a key once, then one line that says where it listens",
     () =>
       Effect.gen(function* () {
         const hub = yield* Hub
         const lines = hub.stdout().trimEnd().split("\n")
         assert.match(lines.at(-1)!, /^mcphub listening on http:\/\/127\.0\.0\.1:\d+\/mcp$/)
-        assert.match(hub.stdout(), /admin password +\S{20,}/)
+        const link = linkPattern.exec(hub.stdout())![0]
+        assert.notInclude(hub.stderr(), link.slice(-20))
+        const page = yield* Effect.promise(() => fetch(link))
+        assert.strictEqual(page.status, 200)
+        const code = link.split("/").at(-1)!
+        const signIn = () =>
+          Effect.promise(() =>
+            fetch(new URL("/signin/once", link), {
+              method: "POST",
+              body: new URLSearchParams({ code }),
+              redirect: "manual"
+            })
+          )
+        const entered = yield* signIn()
+        assert.strictEqual(entered.status, 303)
+        assert.match(entered.headers.get("set-cookie")!, /^mcphub_session=/)
+        assert.strictEqual((yield* signIn()).status, 403)
         const key = keyPattern.exec(hub.stdout())![0]
         const answer = yield* post(hub, key, "first", { id: 1, method: "tools/list" })
         assert.strictEqual(answer.status, 200)
         assert.include(yield* Effect.promise(() => answer.text()), "get-data")
         assert.notInclude(hub.stderr(), key)
+      }),
+    patience
+  )
+
+  it.effect(
+    "a user is invited by a link, and one who has lost their password gets another; a disabled one gets none",
+    () =>
+      Effect.gen(function* () {
+        const { cwd } = yield* Hub
+        const invited = yield* json(["user", "invite", "ann"], { cwd })
+        assert.match(invited.link, linkPattern)
+        const days = (Date.parse(invited.expiresAt) - Date.now()) / 86_400_000
+        assert.isTrue(days > 6.9 && days <= 7)
+        const again = yield* mcphub(["user", "invite", "ann"], { cwd })
+        assert.strictEqual(again.code, 1)
+        assert.include(again.stderr, "taken")
+        const lost = yield* mcphub(["user", "signin-link", "ann"], { cwd })
+        assert.match(lost.stdout, linkPattern)
+        assert.include(lost.stdout, "signs ann in, once, until")
+        assert.notStrictEqual(linkPattern.exec(lost.stdout)![0], invited.link)
+        yield* mcphub(["user", "disable", "ann"], { cwd })
+        const refused = yield* mcphub(["user", "signin-link", "ann"], { cwd })
+        assert.strictEqual(refused.code, 1)
+        assert.include(refused.stderr, "mcphub user enable ann")
       }),
     patience
   )

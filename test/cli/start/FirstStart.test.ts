@@ -8,11 +8,11 @@ import * as FirstStart from "../../../src/cli/start/FirstStart.ts"
 import { Credentials } from "../../../src/domain/identity/Credentials.ts"
 import { HubKeys } from "../../../src/domain/identity/HubKeys.ts"
 import { Users } from "../../../src/domain/identity/Users.ts"
-import * as Password from "../../../src/domain/identity/Password.ts"
+import { SignInCodes } from "../../../src/domain/identity/SignInCodes.ts"
 import * as Repositories from "../../../src/domain/storage/Repositories.ts"
 import { disk, mount } from "../support/Disk.ts"
 import { inFolder } from "../support/InFolder.ts"
-import { keyPattern, post, program, type RunningHub, startHub } from "../support/Program.ts"
+import { keyPattern, linkPattern, post, program, type RunningHub, startHub } from "../support/Program.ts"
 
 const taken = Effect.acquireRelease(
   Effect.callback<ReturnType<typeof createServer>>((resume) => {
@@ -24,7 +24,7 @@ const taken = Effect.acquireRelease(
 
 const opens = Effect.fnUntraced(function* (hub: RunningHub) {
   const key = keyPattern.exec(hub.stdout())![0]
-  assert.include(hub.stdout(), "admin password")
+  assert.match(hub.stdout(), linkPattern)
   assert.strictEqual((yield* post(hub, key, "s", { id: 1, method: "ping" })).status, 200)
 })
 
@@ -110,7 +110,7 @@ describe("a first start", () => {
 
   it.effect("field C3: that ended before anybody was shown its secrets is a first one again, with others", () =>
     Effect.gen(function* () {
-      const [users, keys] = [yield* Users, yield* HubKeys]
+      const [users, keys, codes] = [yield* Users, yield* HubKeys, yield* SignInCodes]
       const bo = yield* users.add({ username: "bo" })
       const bos = yield* keys.create({ userId: bo.id })
       const shown: Array<FirstStart.FirstStart> = []
@@ -124,9 +124,13 @@ describe("a first start", () => {
       const owner = Option.getOrThrow(yield* keys.principal(last.key!))
       assert.strictEqual(owner.username, "admin")
       assert.isTrue(owner.isAdmin)
-      const digest = Option.getOrThrow(yield* users.passwordDigest(owner.userId))
-      assert.isFalse(yield* Password.verify(early.password!, digest))
-      assert.isTrue(yield* Password.verify(last.password!, digest))
+      assert.isTrue(Option.isNone(yield* users.passwordDigest(owner.userId)))
+      assert.isTrue(Option.isNone(yield* codes.redeem(early.code!)))
+      assert.strictEqual(Option.getOrThrow(yield* codes.redeem(last.code!)).userId, owner.userId)
+      // One that nobody has used by the next start opens nothing any more.
+      const unused = yield* codes.issue({ userId: owner.userId, purpose: "first-start" })
+      yield* FirstStart.laterStart
+      assert.isTrue(Option.isNone(yield* codes.redeem(unused.code)))
       // Nobody else's key is touched.
       assert.isTrue(Option.isSome(yield* keys.principal(bos.key)))
     }).pipe(Effect.provide(layer))

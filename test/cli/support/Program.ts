@@ -177,6 +177,7 @@ export class Hub extends Context.Service<Hub, RunningHub>()("mcphub/test/cli/Hub
 
 /** What a printed key looks like. */
 export const keyPattern = /mcphub_[0-9a-f]{64}/
+export const linkPattern = /http:\/\/[^ /]+\/signin\/once\/mcphub_once_[0-9a-f]{64}/
 
 /** A command beside the hub that must succeed; its `--json` answer. */
 export const json = (args: ReadonlyArray<string>, options: RunOptions): Effect.Effect<any, Error> =>

@@ -173,6 +173,13 @@ for (const [place, store] of stores) {
             assert.isTrue(Option.isNone(yield* codes.redeem(code)), purpose)
           }
           assert.strictEqual(newer.expiresAt, now + validMs.link)
+          const [first, link] = [
+            yield* codes.issue({ userId: ada.id, purpose: "first-start" }),
+            yield* codes.issue({ userId: ada.id, purpose: "link" })
+          ]
+          yield* codes.forget("first-start")
+          assert.isTrue(Option.isNone(yield* codes.redeem(first.code)))
+          assert.isTrue(Option.isSome(yield* codes.redeem(link.code)))
         })
       )
 

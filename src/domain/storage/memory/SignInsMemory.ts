@@ -123,7 +123,12 @@ const codes = Effect.gen(function* () {
       if (row === undefined || row.expiresAt <= now || users.get(row.userId)?.isActive !== true) return Option.none()
       codes.delete(row.digest)
       return Option.some({ userId: row.userId, purpose: row.purpose })
-    })
+    }),
+
+    forget: (purpose) =>
+      Effect.sync(() => {
+        for (const row of codes.values()) if (row.purpose === purpose) codes.delete(row.digest)
+      })
   })
 })
 

@@ -74,7 +74,7 @@ const signIns = Effect.gen(function* () {
     ),
 
     viewer: Effect.fn("SignIns.viewer")(function* (cookie) {
-      if (!isSecretText(cookie)) return Option.none()
+      if (!isSecretText("signin", cookie)) return Option.none()
       const now = yield* Clock.currentTimeMillis
       const digest = secretDigest(cookie)
       const [row] = yield* viewerRows(sql`
@@ -146,13 +146,17 @@ const codes = Effect.gen(function* () {
     }, orUnavailable),
 
     redeem: Effect.fn("SignInCodes.redeem")(function* (code) {
-      if (!isSecretText(code)) return Option.none()
+      if (!isSecretText("once", code)) return Option.none()
       const now = yield* Clock.currentTimeMillis
       const rows = yield* codeRows(sql`
         delete from ${table} where "digest" = ${secretDigest(code)} and "expiresAt" > ${instant(now)}
           and "userId" in (select "users"."id" from "users" where "users"."isActive")
         returning cast("userId" as text) as "userId", "purpose"`)
       return Option.fromNullishOr(rows[0])
+    }, orUnavailable),
+
+    forget: Effect.fn("SignInCodes.forget")(function* (purpose) {
+      yield* sql`delete from ${table} where "purpose" = ${purpose}`
     }, orUnavailable)
   })
 })

@@ -2,9 +2,11 @@
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { DataFolder } from "../../../domain/config/DataFolder.ts"
+import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { foldersOfUser } from "../../../domain/context/UserFolders.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import { type HubRole, Roles } from "../../../domain/identity/Roles.ts"
+import { codePath, type CodePurpose, SignInCodes } from "../../../domain/identity/SignInCodes.ts"
 import type { User } from "../../../domain/identity/User.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
@@ -21,12 +23,26 @@ const viewWith = (user: User, role: HubRole): UserView => ({
   createdAt: iso(user.createdAt)
 })
 
+const disabled = (username: string) =>
+  new OperationRefused({
+    kind: "UserDisabled",
+    exitCode: 1,
+    message: `${username} is disabled and cannot sign in; first \`mcphub user enable ${username}\``
+  })
+
 export const UserHandlers = UserOperations.toLayer(
   Effect.gen(function* () {
     const users = yield* Users
     const roles = yield* Roles
     const view = (user: User) => Effect.map(roles.of(user.id), (role) => viewWith(user, role))
     const ends = yield* sessionEnds
+    const codes = yield* SignInCodes
+    const { basePath, publicUrl } = yield* HubConfig
+    const linkFor = Effect.fnUntraced(function* ({ id, username }: User, purpose: CodePurpose) {
+      const { code, expiresAt } = yield* codes.issue({ userId: id, purpose })
+      const link = (publicUrl === undefined ? "" : publicUrl + basePath) + codePath(code)
+      return { username, link, expiresAt: iso(expiresAt) }
+    })
     const dataFolder = yield* DataFolder
     const filesOf = (id: UserId): string | null => {
       const folder = dataFolder === undefined ? undefined : foldersOfUser(dataFolder, id)
@@ -44,6 +60,20 @@ export const UserHandlers = UserOperations.toLayer(
     })
     return UserOperations.of({
       userAdd: ({ isAdmin, username }) => users.add({ username, isAdmin }).pipe(Effect.flatMap(view), asRefusal),
+      userInvite: ({ isAdmin, username }) =>
+        users.add({ username, isAdmin }).pipe(
+          Effect.flatMap((user) => linkFor(user, "invitation")),
+          asRefusal
+        ),
+      userSignInLink: ({ user }) =>
+        findUser(users, user).pipe(
+          Effect.filterOrFail(
+            ({ isActive }) => isActive,
+            ({ username }) => disabled(username)
+          ),
+          Effect.flatMap((found) => linkFor(found, "link")),
+          asRefusal
+        ),
       userList: () =>
         Effect.gen(function* () {
           const given = yield* roles.all

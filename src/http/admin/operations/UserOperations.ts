@@ -20,6 +20,16 @@ export type UserView = typeof UserView.Type
 /** A user who is gone, and the folder of what servers have kept for them: null where there is none. */
 const RemovedUser = Schema.Struct({ ...UserView.fields, files: Schema.NullOr(Schema.String) })
 
+/** A link that signs its user in once. */
+export const SignInLink = Schema.Struct({
+  username: Schema.String,
+  /** Whole where the hub knows its address (`PUBLIC_URL`), else from the slash after the hub's address on. */
+  link: Schema.String,
+  /** ISO 8601, UTC. */
+  expiresAt: Schema.String
+})
+export type SignInLink = typeof SignInLink.Type
+
 const user = { user: UserRef }
 
 export class UserOperations extends RpcGroup.make(
@@ -40,6 +50,14 @@ export class UserOperations extends RpcGroup.make(
     success: UserView,
     error: OperationRefused
   }),
+  /** A new user, with a link for their first sign-in, at which they choose a password. */
+  Rpc.make("userInvite", {
+    payload: { username: Schema.String, isAdmin: Schema.Boolean },
+    success: SignInLink,
+    error: OperationRefused
+  }),
+  /** A link for a user who has lost their password. One that they have not used ends. */
+  Rpc.make("userSignInLink", { payload: user, success: SignInLink, error: OperationRefused }),
   Rpc.make("userList", { success: Schema.Array(UserView), error: OperationRefused }),
   /** Removes the user with all keys and groups, and ends their sessions; the files of their servers stay. */
   Rpc.make("userRemove", { payload: user, success: RemovedUser, error: OperationRefused }),
