@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks"
 import { call, download, type Page as List, withQuery } from "../data/Api.ts"
 import { useQuery } from "../data/Query.ts"
 import { href, replace, route } from "../data/Route.ts"
-import type { AuditRow } from "../data/Shapes.ts"
+import type { AuditRow, UserRow } from "../data/Shapes.ts"
 import { seesEverybody, type Viewer } from "../data/Viewer.ts"
 import { DoButton } from "../parts/Action.tsx"
 import { Waiting } from "../parts/Notice.tsx"
@@ -23,6 +23,17 @@ const asked = ({ since, until, ...rest }: Filter): Filter => ({
   ...(since === undefined ? {} : { since: new Date(since).toISOString() }),
   ...(until === undefined ? {} : { until: new Date(until).toISOString() })
 })
+
+const isId = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
+
+/** The API knows users by their ids alone, people by their names. */
+const useUserId = (user: string | undefined, seesAll: boolean) => {
+  const isName = user !== undefined && !isId(user)
+  const users = useQuery<List<UserRow>>(seesAll && isName ? "users?limit=500" : undefined)
+  if (!isName) return { isKnown: true, user }
+  const found = users.data?.items.find(({ username }) => username === user)
+  return { isKnown: users.data !== undefined, user: found?.id ?? user }
+}
 
 const exports = [
   ["JSONL", "application/x-ndjson", "audit.jsonl"],
@@ -79,8 +90,10 @@ export const Audit = ({ viewer }: { readonly viewer: Viewer }) => {
   const { audit: says, common } = words()
   const scope = seesEverybody(viewer) ? "admin" : "me"
   const filter = filterOf(route.value.query)
-  const path = withQuery(`${scope}/audit`, { ...asked(filter), limit: 100 })
-  const first = useQuery<List<AuditRow>>(path)
+  const { isKnown, user } = useUserId(filter.user, scope === "admin")
+  const query = { ...asked(filter), ...(user === undefined ? {} : { user }) }
+  const path = withQuery(`${scope}/audit`, { ...query, limit: 100 })
+  const first = useQuery<List<AuditRow>>(isKnown ? path : undefined)
   const [older, setOlder] = useState<List<AuditRow>>()
   useEffect(() => setOlder(undefined), [path])
   const rows = [...(first.data?.items ?? []), ...(older?.items ?? [])]
@@ -89,7 +102,7 @@ export const Audit = ({ viewer }: { readonly viewer: Viewer }) => {
     const { value } = await call<List<AuditRow>>("GET", `${path}&cursor=${encodeURIComponent(next ?? "")}`)
     setOlder((before) => ({ items: [...(before?.items ?? []), ...value.items], next: value.next }))
   }
-  const exported = withQuery(`${scope}/audit`, asked(filter))
+  const exported = withQuery(`${scope}/audit`, query)
   return (
     <Page
       title={says.title}

@@ -26,11 +26,13 @@ const Form = (props: {
 }) => {
   const { common, people } = words()
   const { group } = props
+  // Its tag as of now: whoever changes the group meanwhile is not overwritten.
+  const { etag } = useQuery<GroupRow>(group === undefined ? undefined : `${props.path}/${group.id}`)
   const save = async (given: FormData): Promise<void> => {
     const tools = linesOf(given, "tools")
     const body = { servers: linesOf(given, "servers"), tools: tools.length === 0 ? null : tools }
     if (group === undefined) await call("POST", props.path, { body: { name: given.get("name"), ...body } })
-    else await call("PATCH", `${props.path}/${group.id}`, { body })
+    else await call("PATCH", `${props.path}/${group.id}`, { body, etag })
     props.onDone()
   }
   return (
@@ -65,7 +67,8 @@ export const Groups = ({ path: userPath, viewer }: { readonly path: string; read
   const groups = useQuery<List<GroupRow>>(`${path}?limit=500`)
   const [open, setOpen] = useState<{ readonly group: GroupRow | undefined }>()
   const change = async (method: "PATCH" | "DELETE", id: string, body?: object): Promise<void> => {
-    await call(method, `${path}/${id}`, body === undefined ? {} : { body })
+    const { etag } = await call("GET", `${path}/${id}`)
+    await call(method, `${path}/${id}`, { etag, ...(body === undefined ? {} : { body }) })
     groups.reload()
   }
   const add = (
@@ -102,7 +105,7 @@ export const Groups = ({ path: userPath, viewer }: { readonly path: string; read
                         </button>
                         <DoButton
                           label={group.isActive ? people.deactivate : people.activate}
-                          onDo={() => change("PATCH", group.id, { isActive: !group.isActive })}
+                          onDo={() => change("PATCH", group.id, { active: !group.isActive })}
                         />
                         <AskButton
                           label={common.remove}

@@ -43,12 +43,12 @@ const usePoints = (stats: HubStats | undefined): ReadonlyArray<Point> => {
 
 const Strip = () => {
   const { now } = words()
-  const servers = useQuery<List<ServerRow>>("admin/servers?limit=500", everyMs * 2)
+  const servers = useQuery<ReadonlyArray<ServerRow>>("admin/upstream-status", everyMs * 2)
   return (
     <Section title={now.servers}>
       <Waiting query={servers} />
       <ul class="strip">
-        {(servers.data?.items ?? []).map(({ name, reason, state }) => (
+        {(servers.data ?? []).map(({ name, reason, state }) => (
           <li key={name}>
             <a href={href("servers", name)}>{name}</a> <StateOf state={state} title={reason} />
           </li>

@@ -1,6 +1,6 @@
 /** One server: its state with reasons, its tools, its entry in the settings. */
 import { useState } from "preact/hooks"
-import { call, type Page as List } from "../data/Api.ts"
+import { call } from "../data/Api.ts"
 import type { ServerEntry } from "../data/Paste.ts"
 import { useQuery } from "../data/Query.ts"
 import { go, href } from "../data/Route.ts"
@@ -93,11 +93,11 @@ const Health = ({ row }: { readonly row: ServerRow }) => {
 
 export const Server = ({ name, viewer }: { readonly name: string; readonly viewer: Viewer }) => {
   const { common, servers: says } = words()
-  const servers = useQuery<List<ServerRow>>("admin/servers?limit=500", 3000)
+  const servers = useQuery<ReadonlyArray<ServerRow>>("admin/upstream-status", 3000)
   const detail = useQuery<ServerDetail>(pathOf(name))
   const [test, setTest] = useState<ServerTest>()
   const [isEditing, setEditing] = useState(false)
-  const row = servers.data?.items.find((one) => one.name === name)
+  const row = servers.data?.find((one) => one.name === name)
   const reload = (): void => {
     servers.reload()
     detail.reload()

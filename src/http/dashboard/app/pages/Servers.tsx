@@ -1,6 +1,6 @@
 /** The servers behind the hub: how each fares, and for admins the way to change them. */
 import { useState } from "preact/hooks"
-import { call, type Page as List, Problem } from "../data/Api.ts"
+import { call, Problem } from "../data/Api.ts"
 import { type ServerEntry, serversIn } from "../data/Paste.ts"
 import { useQuery } from "../data/Query.ts"
 import { href, route } from "../data/Route.ts"
@@ -69,7 +69,7 @@ const Paste = (props: {
 
 const All = ({ viewer }: { readonly viewer: Viewer }) => {
   const { common, servers: says, table } = words()
-  const servers = useQuery<List<ServerRow>>("admin/servers?limit=500", 4000)
+  const servers = useQuery<ReadonlyArray<ServerRow>>("admin/upstream-status", 4000)
   const [open, setOpen] = useState<"add" | "paste">()
   const [pasted, setPasted] = useState<Pasted>()
   const close = () => setOpen(undefined)
@@ -96,7 +96,7 @@ const All = ({ viewer }: { readonly viewer: Viewer }) => {
         {servers.data === undefined ? null : (
           <Table
             caption={says.title}
-            rows={servers.data.items}
+            rows={servers.data}
             keyOf={({ name }) => name}
             columns={[
               { head: common.name, isName: true, cell: ({ name }) => <a href={href("servers", name)}>{name}</a> },
@@ -112,7 +112,7 @@ const All = ({ viewer }: { readonly viewer: Viewer }) => {
       {open === "add" ? <Add onClose={close} onDone={servers.reload} /> : null}
       {open === "paste" ? (
         <Paste
-          existing={new Set((servers.data?.items ?? []).map(({ name }) => name))}
+          existing={new Set((servers.data ?? []).map(({ name }) => name))}
           onClose={close}
           onDone={(result) => {
             setPasted(result)

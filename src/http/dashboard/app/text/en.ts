@@ -165,6 +165,13 @@ export const en = {
     failed: "Failed",
     paused: "Paused",
     disabled: "Disabled",
+    closed: "Closed",
+    up: "Works",
+    down: "Does not work",
+    hung: "Does not answer",
+    unauthorized: "Token missing or refused",
+    trying: "Being tried",
+    restarting: "Restarting",
     "needs-credential": "Needs a token",
     ok: "Works"
   } as Readonly<Record<string, string>>,

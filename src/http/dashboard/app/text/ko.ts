@@ -165,6 +165,13 @@ export const ko: Words = {
     failed: "실패",
     paused: "일시 중지",
     disabled: "비활성화",
+    closed: "닫힘",
+    up: "정상",
+    down: "작동하지 않음",
+    hung: "응답 없음",
+    unauthorized: "토큰이 없거나 거부됨",
+    trying: "시험 중",
+    restarting: "다시 시작 중",
     "needs-credential": "토큰 필요",
     ok: "정상"
   },
