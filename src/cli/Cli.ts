@@ -24,6 +24,7 @@ import { ServerCommand } from "./commands/ServerCommand.ts"
 import { SessionCommand } from "./commands/SessionCommand.ts"
 import { StartCommand } from "./commands/StartCommand.ts"
 import { StatusCommand } from "./commands/StatusCommand.ts"
+import { StatsCommand } from "./commands/StatsCommand.ts"
 import { TokenCommand } from "./commands/TokenCommand.ts"
 import { UserCommand } from "./commands/UserCommand.ts"
 import { globalFlags } from "./terminal/GlobalFlags.ts"
@@ -49,6 +50,7 @@ const mcphub = Command.make("mcphub").pipe(
     SessionCommand,
     RequestCommand,
     AuditCommand,
+    StatsCommand,
     BackupCommand,
     MigrateCommand,
     ImportCommand,

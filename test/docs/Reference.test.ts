@@ -69,7 +69,7 @@ describe("docs/operations/observing.md", () => {
     const inCode = sources.flatMap((text) =>
       [
         ...text.matchAll(
-          /(?:gauge|total|counter|histogram|durations|handle)\(\s*"((?:mcphub|process)_[a-z_]+|mcp\.[a-z.]+)"/g
+          /(?:gauge|total|counter|histogram|durations|lifetimes|handle)\(\s*"((?:mcphub|process)_[a-z_]+|mcp\.[a-z.]+)"/g
         )
       ].map(([, name]) =>
         name!.endsWith(".duration") ? `${name!.replaceAll(".", "_")}_seconds` : name!.replaceAll(".", "_")

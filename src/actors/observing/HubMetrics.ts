@@ -8,6 +8,8 @@
 import { Clock, Context, Effect, Layer, Metric, type Scope } from "effect"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { Defects } from "./Defects.ts"
+import { otherName } from "../../domain/records/Statistics.ts"
+import { eventTransportVersion, statefulVersions, statelessVersion } from "../../domain/protocol/Versions.ts"
 import { requestMethods, taskMethods } from "../../domain/protocol/eras/Admission.ts"
 import type { RequestOutcome } from "../../domain/requests/RequestRecord.ts"
 
@@ -43,6 +45,14 @@ const methods: ReadonlySet<string> = new Set([
   "notifications/resources/updated"
 ])
 
+const revisions: ReadonlySet<string> = new Set([eventTransportVersion, ...statefulVersions, statelessVersion])
+
+/** A server may claim any revision. */
+const revisionLabel = (version: string): string => (revisions.has(version) ? version : "other")
+
+/** Servers with series of their own, over the life of the process: settings may change without end. */
+export const mostServers = 500
+
 export const methodLabel = (method: string): string => (methods.has(method) ? method : "other")
 
 /** Seconds; the boundaries OpenTelemetry recommends for MCP. */
@@ -50,6 +60,9 @@ const boundaries = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 3
 
 /** Fewer than for methods, since there may be many servers. */
 const serverBoundaries = [0.05, 0.2, 1, 5, 30, 120]
+
+/** Sessions and connections live up to days. */
+const lifeBoundaries = [1, 10, 60, 300, 900, 3600, 14_400, 86_400]
 
 /** OTLP wants `mcp.server.operation.duration` with unit `s`, Prometheus the unit in the name. */
 const prometheusName = (name: string) => (name.endsWith(".duration") ? `${name}_seconds` : name)
@@ -82,7 +95,11 @@ export class HubMetrics extends Context.Service<
     ) => void
     /** One call to an upstream has ended. */
     readonly upstreamCallEnded: (method: string, errorKind: string | undefined, durationMs: number) => void
-    readonly sessionEnded: (durationMs: number) => void
+    readonly sessionEnded: (durationMs: number, protocolVersion: string) => void
+    /** Sessions that ended since the start, and the milliseconds they lived, all together. */
+    readonly sessionsEnded: () => { readonly count: number; readonly totalMs: number }
+    /** A connection to a server was closed; `transport` as OpenTelemetry has it. */
+    readonly upstreamSessionEnded: (durationMs: number, protocolVersion: string, transport: "tcp" | "pipe") => void
     readonly lateResponse: (server: string) => void
     /** A number that goes up and down. */
     readonly gauge: Observe
@@ -99,8 +116,6 @@ export class HubMetrics extends Context.Service<
   /** Metrics of their own registry, and the count of live fibers in everything this layer is provided to. */
   static readonly layer: Layer.Layer<HubMetrics> = Layer.effectContext(Effect.suspend(() => make()))
 }
-
-const attributesOf = (labels: Labels | undefined) => (labels ?? {}) as Record<string, string>
 
 /** Keeps what was made for two keys: one text of both would be built anew for every look-up. */
 const memo = <J, K, V>(create: (one: J, other: K) => V): ((one: J, other: K) => V) => {
@@ -123,6 +138,19 @@ function make() {
     })
   )
 
+  const servers = new Set<string>()
+  const serverLabel = (server: string): string => {
+    if (servers.has(server)) return server
+    if (servers.size >= mostServers) return otherName
+    servers.add(server)
+    return server
+  }
+  const attributesOf = (labels: Labels | undefined): Record<string, string> => {
+    const attributes = { ...labels } as Record<string, string>
+    if (labels?.server !== undefined) attributes["server"] = serverLabel(labels.server)
+    return attributes
+  }
+
   const counter = (name: string, description: string, labels?: Labels): Counter => {
     const metric = Metric.counter(name, { description, incremental: true, attributes: attributesOf(labels) })
     return { increment: (by = 1) => metric.updateUnsafe(by, context) }
@@ -134,6 +162,9 @@ function make() {
       if (errorKind !== undefined) attributes["error.type"] = errorKind
       return Metric.histogram(name, { description, boundaries, attributes })
     })
+  /** One series cannot be read from several sources: of servers beyond the bound, none is. */
+  const isBeyond = (labels: Labels | undefined): boolean =>
+    labels?.server !== undefined && serverLabel(labels.server) !== labels.server
   const observed = <Input, State>(metric: Metric.Metric<Input, State>, get: () => State) =>
     Effect.asVoid(
       Effect.acquireRelease(
@@ -142,26 +173,36 @@ function make() {
       )
     )
   const gauge: Observe = (name, description, read, labels) =>
-    observed(Metric.gauge(name, { description, attributes: attributesOf(labels) }), () => ({ value: read() }))
+    isBeyond(labels)
+      ? Effect.void
+      : observed(Metric.gauge(name, { description, attributes: attributesOf(labels) }), () => ({ value: read() }))
   const total: Observe = (name, description, read, labels) =>
-    observed(Metric.counter(name, { description, incremental: true, attributes: attributesOf(labels) }), () => ({
-      count: read(),
-      incremental: true
-    }))
+    isBeyond(labels)
+      ? Effect.void
+      : observed(Metric.counter(name, { description, incremental: true, attributes: attributesOf(labels) }), () => ({
+          count: read(),
+          incremental: true
+        }))
 
   const requestDuration = durations("mcp.server.operation.duration", "Seconds from a client's request to its end")
   const callDuration = durations("mcp.client.operation.duration", "Seconds from a call to an upstream to its end")
-  const sessionDuration = Metric.histogram("mcp.server.session.duration", {
-    description: "Seconds a user session lived",
-    boundaries: [1, 10, 60, 300, 900, 3600, 14_400, 86_400],
-    attributes: { unit: "s" }
-  })
+  const lifetimes = (name: string, description: string) =>
+    memo((protocolVersion: string, transport: string) => {
+      const attributes = { "mcp.protocol.version": protocolVersion, "network.transport": transport, unit: "s" }
+      return Metric.histogram(name, { description, boundaries: lifeBoundaries, attributes })
+    })
+  const sessionDuration = lifetimes("mcp.server.session.duration", "Seconds a user session lived")
+  const upstreamDuration = lifetimes("mcp.client.session.duration", "Seconds a connection to a server stood")
+  const ended = { count: 0, totalMs: 0 }
   const outcomes = memo((method: string, outcome: RequestOutcome) => {
     const description = "Ended requests and notifications"
     return Metric.counter("mcphub_requests_total", { description, incremental: true, attributes: { method, outcome } })
   })
   const serverDurations = new Map<string, Metric.Histogram<number>>()
-  const serverDuration = (server: string) => {
+  const serverDuration = (name: string) => {
+    const server = serverLabel(name)
+    const known = serverDurations.get(server)
+    if (known !== undefined) return known
     const description = "Seconds from a client's request for a server to its end"
     const options = { description, boundaries: serverBoundaries, attributes: { server } }
     const made = Metric.histogram("mcphub_server_duration_seconds", options)
@@ -181,7 +222,14 @@ function make() {
     },
     upstreamCallEnded: (method, errorKind, durationMs) =>
       callDuration(methodLabel(method), errorKind).updateUnsafe(durationMs / 1000, context),
-    sessionEnded: (durationMs) => sessionDuration.updateUnsafe(durationMs / 1000, context),
+    sessionEnded: (durationMs, protocolVersion) => {
+      ended.count++
+      ended.totalMs += durationMs
+      sessionDuration(protocolVersion, "tcp").updateUnsafe(durationMs / 1000, context)
+    },
+    sessionsEnded: () => ended,
+    upstreamSessionEnded: (durationMs, protocolVersion, transport) =>
+      upstreamDuration(revisionLabel(protocolVersion), transport).updateUnsafe(durationMs / 1000, context),
     lateResponse: (server) =>
       counter("mcphub_late_responses_total", "Answers that came after their request had ended", { server }).increment(),
     gauge,

@@ -144,7 +144,7 @@ const make = Effect.gen(function* () {
         if (entries.get(key) === entry) entries.delete(key)
         if (bySession.get(sessionId) === entry) bySession.delete(sessionId)
         if (byMinted.get(wireId) === entry) byMinted.delete(wireId)
-        metrics.sessionEnded(now() - openedAt)
+        metrics.sessionEnded(now() - openedAt, options.protocolVersion)
       })
     )
     return actor

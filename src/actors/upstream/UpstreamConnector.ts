@@ -132,9 +132,14 @@ export class UpstreamConnector extends Context.Service<
             ),
           () => Effect.sync(() => health.attempted(name))
         )
+        const transport = serverType(config) === "stdio" ? "pipe" : "tcp"
         yield* Effect.acquireRelease(
-          Effect.sync(() => health.connected(name)),
-          () => Effect.sync(() => health.closed(name))
+          Effect.sync(() => (health.connected(name), now())),
+          (connectedAt) =>
+            Effect.sync(() => {
+              health.closed(name)
+              metrics.upstreamSessionEnded(now() - connectedAt, connection.info.protocolVersion, transport)
+            })
         )
         yield* tellOfOddities(name, connection)
         yield* Effect.forkScoped(

@@ -1,11 +1,12 @@
 /** `mcphub audit …`: who did what, where, and how it ended. */
-import { Clock, Console, Effect, Option } from "effect"
-import { CliError, Command, Flag } from "effect/cli"
+import { Console, Effect, Option } from "effect"
+import { Command, Flag } from "effect/cli"
 import { auditOutcomes } from "../../domain/records/AuditEvent.ts"
 import { withAdmin } from "../admin/Admin.ts"
 import { JsonFlag } from "../terminal/GlobalFlags.ts"
 import type { AuditView } from "../../http/admin/operations/AuditOperations.ts"
 import { print, printable, table } from "../terminal/Output.ts"
+import { since } from "../terminal/SinceFlag.ts"
 import { onlyUser } from "../terminal/UserFlag.ts"
 
 const head = ["time", "user", "outcome", "method", "server", "target", "took", "error"]
@@ -30,38 +31,6 @@ const rowTable = (rows: ReadonlyArray<AuditView>): string =>
 
 /** Table rows without the heading, for rows that follow. */
 const more = (rows: ReadonlyArray<AuditView>): string => rowTable(rows).split("\n").slice(1).join("\n")
-
-const seconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
-
-/** `15m`, or a time such as `2026-11-23T09:00:00Z`; undefined for anything else. */
-const sinceTime = (text: string, now: number): number | undefined => {
-  const ago = /^(\d{1,6})([smhd])$/.exec(text)
-  if (ago !== null) return now - Number(ago[1]) * seconds[ago[2]!]! * 1_000
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(time) ? undefined : time
-}
-
-const since = Flag.String("since").pipe(
-  Flag.withMetavar("TIME"),
-  Flag.withDescription("Only rows since 90s, 15m, 2h or 7d ago, or since a time such as 2026-11-23T09:00:00Z"),
-  Flag.mapEffect((text) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const time = sinceTime(text, now)
-      return time === undefined
-        ? Effect.fail(
-            new CliError.InvalidValue({
-              option: "since",
-              value: text,
-              expected: "90s, 15m, 2h, 7d or a time such as 2026-11-23T09:00:00Z",
-              kind: "flag"
-            })
-          )
-        : Effect.succeed(time)
-    })
-  ),
-  Flag.optional,
-  Flag.map(Option.getOrNull)
-)
 
 const limit = Flag.Int("limit").pipe(
   Flag.withDescription("Number of rows at most, the latest ones (1 to 10000)"),
@@ -89,7 +58,7 @@ const tail = Command.make(
       Flag.optional,
       Flag.map(Option.getOrNull)
     ),
-    since,
+    since: since("rows").pipe(Flag.optional, Flag.map(Option.getOrNull)),
     limit,
     follow: Flag.Boolean("follow").pipe(
       Flag.withAlias("f"),

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { HubMetrics } from "../../../src/actors/observing/HubMetrics.ts"
+import { HubMetrics, mostServers } from "../../../src/actors/observing/HubMetrics.ts"
 
 const lines = Effect.map(
   Effect.flatMap(HubMetrics, (metrics) => metrics.prometheus),
@@ -15,7 +15,9 @@ describe("HubMetrics", () => {
       metrics.requestEnded("tools/call", "completed", undefined, 70)
       metrics.requestEnded("tools/call", "timedOut", "timeout", 30_000)
       metrics.upstreamCallEnded("tools/call", undefined, 20)
-      metrics.sessionEnded(5_000)
+      metrics.sessionEnded(5_000, "2025-11-25")
+      metrics.upstreamSessionEnded(70_000, "2025-06-18", "pipe")
+      metrics.upstreamSessionEnded(70_000, "2099-01-01", "tcp")
       const text = yield* lines
       assert.includeMembers(text, [
         "# TYPE mcphub_requests_total counter",
@@ -27,8 +29,12 @@ describe("HubMetrics", () => {
         'mcp_server_operation_duration_seconds_sum{mcp_method_name="tools/call"} 0.1',
         'mcp_server_operation_duration_seconds_count{mcp_method_name="tools/call",error_type="timeout"} 1',
         'mcp_client_operation_duration_seconds_count{mcp_method_name="tools/call"} 1',
-        "mcp_server_session_duration_seconds_count 1"
+        'mcp_server_session_duration_seconds_count{mcp_protocol_version="2025-11-25",network_transport="tcp"} 1',
+        'mcp_client_session_duration_seconds_bucket{mcp_protocol_version="2025-06-18",network_transport="pipe",le="60"} 0',
+        'mcp_client_session_duration_seconds_bucket{mcp_protocol_version="2025-06-18",network_transport="pipe",le="300"} 1',
+        'mcp_client_session_duration_seconds_count{mcp_protocol_version="other",network_transport="tcp"} 1'
       ])
+      assert.deepStrictEqual(metrics.sessionsEnded(), { count: 1, totalMs: 5_000 })
     }).pipe(Effect.provide(HubMetrics.layer))
   )
 
@@ -49,6 +55,32 @@ describe("HubMetrics", () => {
       const text = yield* lines
       assert.include(text, 'mcphub_requests_total{method="other",outcome="failed"} 1000')
       assert.strictEqual(text.filter((line) => line.startsWith("mcphub_requests_total{")).length, 1)
+    }).pipe(Effect.provide(HubMetrics.layer))
+  )
+
+  it.effect("servers that come and go with the settings make no series without end", () =>
+    Effect.gen(function* () {
+      const metrics = yield* HubMetrics
+      for (let i = 0; i < 1_000; i++) {
+        metrics.requestEnded("tools/call", "completed", undefined, 30, `server-${i}`)
+        metrics.lateResponse(`server-${i}`)
+        yield* Effect.scoped(metrics.gauge("mcphub_server_users", "Users", () => 1, { server: `server-${i}` }))
+      }
+      yield* metrics.gauge("mcphub_server_users", "Users", () => 1, { server: "server-0" })
+      yield* metrics.gauge("mcphub_server_users", "Users", () => 1, { server: "server-999" })
+      const text = yield* lines
+      assert.includeMembers(text, [
+        'mcphub_server_duration_seconds_count{server="server-499"} 1',
+        'mcphub_server_duration_seconds_count{server="(other)"} 500',
+        'mcphub_late_responses_total{server="(other)"} 500'
+      ])
+      for (const name of ["mcphub_server_duration_seconds_count{", "mcphub_late_responses_total{"]) {
+        assert.strictEqual(text.filter((line) => line.startsWith(name)).length, mostServers + 1)
+      }
+      assert.deepStrictEqual(
+        text.filter((line) => line.startsWith("mcphub_server_users{")),
+        ['mcphub_server_users{server="server-0"} 1']
+      )
     }).pipe(Effect.provide(HubMetrics.layer))
   )
 

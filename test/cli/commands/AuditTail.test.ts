@@ -48,6 +48,11 @@ describe("mcphub audit tail", () => {
         const text = yield* mcphub(["audit", "tail", "--user", "bo"], { cwd })
         assert.match(text.stdout, /^TIME +USER +OUTCOME .*\n\S+ \S+ +bo +completed +ping +- +- +\d+ ms\n$/)
         assert.notInclude(text.stdout, "ada")
+        const stats = yield* json(["stats", "--user", "ada"], { cwd })
+        assert.deepStrictEqual(
+          stats.rows.map((row: any) => [row.server, row.tool, row.requests, row.errors]),
+          [["sample", "echo", 1, 0]]
+        )
 
         // The last of these is answered a moment before the hub is told to stop.
         for (let id = 2; id <= 20; id++) yield* post(hub, bo, "one", { id, method: "ping" })
@@ -56,6 +61,9 @@ describe("mcphub audit tail", () => {
         const after = yield* tail("--user", "bo")
         assert.strictEqual(after.length, 20)
         assert.strictEqual(new Set(after.map((row: any) => row.id)).size, 20)
+        // Statistics go on where the hub before has left them.
+        const lines = yield* mcphub(["stats", "--by", "user", "--since", "1h"], { cwd })
+        assert.match(lines.stdout, /^USER +REQUESTS +ERRORS +P50 MS .*\nbo +20 +0 .*\nada +1 +0 .*\n$/)
         // A removed user's rows are there under the user's id.
         yield* json(["user", "rm", "ada"], { cwd })
         assert.strictEqual((yield* mcphub(["audit", "tail", "--user", "ada"], { cwd })).code, 1)

@@ -3,12 +3,11 @@ import { Effect } from "effect"
 import { AuditTrail } from "../../../actors/observing/AuditTrail.ts"
 import type { AuditRow } from "../../../domain/records/AuditEvent.ts"
 import { AuditLog } from "../../../domain/records/AuditLog.ts"
-import { isUuid, SessionId, UserId } from "../../../domain/Ids.ts"
+import { isUuid, SessionId } from "../../../domain/Ids.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import { AuditOperations, type AuditView } from "../operations/AuditOperations.ts"
 import { asRefusal } from "../operations/OperationRefused.ts"
-import type { UserRef } from "../operations/UserRef.ts"
-import { findUser, iso } from "./Lookup.ts"
+import { idOfUser, iso } from "./Lookup.ts"
 
 const view = ({ time, ...row }: AuditRow): AuditView => ({ ...row, time: iso(time) })
 
@@ -18,18 +17,6 @@ export const AuditHandlers = AuditOperations.toLayer(
     const users = yield* Users
     // The trail of the running hub; without a hub it is empty and `flush` has nothing to wait for.
     const trail = yield* AuditTrail
-
-    /** A user's rows outlive the user. */
-    const idOf = (user: UserRef) =>
-      findUser(users, user).pipe(
-        Effect.map(({ id }) => id),
-        Effect.catchTag("UserNotFound", (notFound) =>
-          Effect.suspend(() => {
-            const id = typeof user === "string" ? user : user.id
-            return isUuid(id) ? Effect.succeed(UserId.make(id.toLowerCase())) : Effect.fail(notFound)
-          })
-        )
-      )
 
     return AuditOperations.of({
       auditTail: Effect.fnUntraced(function* ({ after, limit, outcome, server, since, user }) {
@@ -41,14 +28,14 @@ export const AuditHandlers = AuditOperations.toLayer(
           outcome: outcome ?? undefined,
           since: since ?? undefined,
           after: after ?? undefined,
-          userId: user === null ? undefined : yield* idOf(user)
+          userId: user === null ? undefined : yield* idOfUser(users, user)
         })
         return rows.map(view)
       }, asRefusal),
       auditFind: Effect.fnUntraced(function* ({ session, user, ...query }) {
         if (session !== undefined && !isUuid(session)) return []
         yield* trail.flush
-        const userId = user === undefined ? undefined : yield* idOf(user)
+        const userId = user === undefined ? undefined : yield* idOfUser(users, user)
         const sessionId = session === undefined ? undefined : SessionId.make(session)
         return (yield* log.find({ ...query, userId, sessionId, newest: true })).map(view)
       }, asRefusal)

@@ -2,6 +2,7 @@
 import { Clock, Effect } from "effect"
 import { RequestTracker } from "../../../actors/requests/RequestTracker.ts"
 import { AuditTrail } from "../../../actors/observing/AuditTrail.ts"
+import { HubMetrics } from "../../../actors/observing/HubMetrics.ts"
 import { Retained } from "../../../actors/limits/Retained.ts"
 import { Sessions } from "../../../actors/registry/Sessions.ts"
 import { Settings } from "../../../domain/servers/Settings.ts"
@@ -10,6 +11,7 @@ import { LiveOperations, type SessionView } from "../operations/LiveOperations.t
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { findUser, iso, serverNotFound } from "./Lookup.ts"
 import { momentOf, requestView } from "./RequestViews.ts"
+import { sessionStats } from "./SessionStats.ts"
 import { hubInfo } from "../../../actors/session/Handshake.ts"
 import type { SessionSummary } from "../../../actors/session/Session.ts"
 
@@ -57,6 +59,7 @@ export const LiveHandlers = (hub: HubFacts) =>
       const settings = yield* Settings
       const audit = yield* AuditTrail
       const moment = momentOf(yield* Clock.Clock)
+      const metrics = yield* HubMetrics
 
       const findSession = Effect.fnUntraced(function* (id: string, owner: string | undefined) {
         const found = (yield* sessions.list).find((one) => one.sessionId === id && isOf(owner, one))
@@ -96,6 +99,11 @@ export const LiveHandlers = (hub: HubFacts) =>
         sessionList: Effect.fnUntraced(function* ({ user }) {
           const owner = user === null ? undefined : yield* findUser(users, user)
           return (yield* sessions.list).filter((one) => owner === undefined || one.userId === owner.id).map(sessionView)
+        }, asRefusal),
+        sessionStats: Effect.fnUntraced(function* ({ user }) {
+          const owner = user === null ? undefined : yield* findUser(users, user)
+          const live = (yield* sessions.list).filter((one) => owner === undefined || one.userId === owner.id)
+          return sessionStats(live.map(sessionView), metrics.sessionsEnded())
         }, asRefusal),
         sessionShow: Effect.fnUntraced(function* ({ owner, sessionId }) {
           const found = yield* findSession(sessionId, owner)
@@ -166,6 +174,7 @@ export const AbsentHandlers = (dataDir: string) => {
     hubStatus: absent,
     userStats: absent,
     sessionList: absent,
+    sessionStats: absent,
     sessionShow: absent,
     sessionKill: absent,
     serverRestart: absent,

@@ -18,6 +18,18 @@ export const findUser = (users: Users["Service"], named: UserRef) => {
 const byId = (users: Users["Service"], id: string) =>
   isUuid(id) ? users.byId(UserId.make(id.toLowerCase())) : Effect.fail(userNotFound(id))
 
+/** The id alone: a user's rows outlive the user. */
+export const idOfUser = (users: Users["Service"], named: UserRef) =>
+  findUser(users, named).pipe(
+    Effect.map(({ id }) => id),
+    Effect.catchTag("UserNotFound", (notFound) =>
+      Effect.suspend(() => {
+        const id = typeof named === "string" ? named : named.id
+        return isUuid(id) ? Effect.succeed(UserId.make(id.toLowerCase())) : Effect.fail(notFound)
+      })
+    )
+  )
+
 /** Names of users by id, for lists. */
 export const usernames = (users: Users["Service"]) =>
   Effect.map(users.list, (all) => {

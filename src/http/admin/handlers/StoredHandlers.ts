@@ -7,6 +7,7 @@ import { KeyHandlers } from "./KeyHandlers.ts"
 import { ProvisionHandlers } from "./ProvisionHandlers.ts"
 import { SealHandlers } from "./SealHandlers.ts"
 import { ServerHandlers } from "./ServerHandlers.ts"
+import { StatisticsHandlers } from "./StatisticsHandlers.ts"
 import { UserHandlers } from "./UserHandlers.ts"
 
 export const StoredHandlers = Layer.mergeAll(
@@ -15,6 +16,7 @@ export const StoredHandlers = Layer.mergeAll(
   GroupHandlers,
   ProvisionHandlers,
   AuditHandlers,
+  StatisticsHandlers,
   DatabaseHandlers,
   SealHandlers,
   ServerHandlers

@@ -14,6 +14,7 @@ import { LiveOperations } from "./LiveOperations.ts"
 import { OperationRefused } from "./OperationRefused.ts"
 import { SealOperations } from "./SealOperations.ts"
 import { ServerOperations } from "./ServerOperations.ts"
+import { StatisticsOperations } from "./StatisticsOperations.ts"
 import { UserOperations } from "./UserOperations.ts"
 
 const Counts = Schema.Struct({ created: Schema.Number, updated: Schema.Number, unchanged: Schema.Number })
@@ -62,6 +63,7 @@ export const StoredOperations = UserOperations.merge(
   GroupOperations,
   ProvisionOperations,
   AuditOperations,
+  StatisticsOperations,
   DatabaseOperations,
   SealOperations
 )

@@ -98,6 +98,39 @@ export const HubView = Schema.Struct({
 })
 export type HubView = typeof HubView.Type
 
+const Share = Schema.Struct({ name: Schema.String, sessions: Schema.Number })
+
+/** The live sessions in numbers, and how it went with those of this run of the hub. */
+export const SessionStatsView = Schema.Struct({
+  sessions: Schema.Number,
+  active: Schema.Number,
+  idle: Schema.Number,
+  /** Of these, under a label that the client invented, and begun in an earlier run or another hub. */
+  adopted: Schema.Number,
+  recovered: Schema.Number,
+  streams: Schema.Number,
+  inFlight: Schema.Number,
+  /** ISO 8601, UTC; null without sessions. */
+  oldestAt: Schema.NullOr(Schema.String),
+  /** With the most sessions first. */
+  byUser: Schema.Array(
+    Schema.Struct({
+      userId: Schema.String,
+      username: Schema.String,
+      sessions: Schema.Number,
+      inFlight: Schema.Number,
+      streams: Schema.Number
+    })
+  ),
+  byTarget: Schema.Array(Share),
+  byClient: Schema.Array(Share),
+  byRevision: Schema.Array(Share),
+  /** Sessions that ended since the start, and how long they lived on average, in milliseconds. */
+  ended: Schema.Number,
+  meanLifeMs: Schema.Number
+})
+export type SessionStatsView = typeof SessionStatsView.Type
+
 const session = { sessionId: Schema.String, owner: Owner }
 
 export class LiveOperations extends RpcGroup.make(
@@ -106,6 +139,11 @@ export class LiveOperations extends RpcGroup.make(
   Rpc.make("sessionList", {
     payload: { user: Schema.NullOr(UserRef) },
     success: Schema.Array(SessionView),
+    error: OperationRefused
+  }),
+  Rpc.make("sessionStats", {
+    payload: { user: Schema.NullOr(UserRef) },
+    success: SessionStatsView,
     error: OperationRefused
   }),
   Rpc.make("sessionShow", {
