@@ -5,6 +5,7 @@
  * Links carry no key: a link ends up in browser histories and chat logs. VS Code asks for the key itself (a password
  * input); the others read it from the environment variable `MCPHUB_KEY`.
  */
+import { documentFor, entryFor, vscodeInput } from "./ClientEntries.ts"
 
 export const clients = {
   claude: "Claude Code",
@@ -33,6 +34,9 @@ const json = (value: unknown): string => JSON.stringify(value, null, 2)
 /** Of the text in UTF-8, by what browsers have as well. */
 const base64 = (text: string): string => btoa(String.fromCharCode(...new TextEncoder().encode(text)))
 
+/** A text or a truth is written in TOML as in JSON. */
+const tomlLine = ([name, value]: readonly [string, unknown]): string => `${name} = ${JSON.stringify(value)}`
+
 /** Quotes any address for a POSIX shell. */
 const shellQuoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
@@ -43,28 +47,24 @@ const makers: Readonly<Record<ClientName, (url: string) => Snippet>> = {
     text: `claude mcp add --transport http mcphub ${shellQuoted(url)} --header 'Authorization: Bearer \${MCPHUB_KEY}'`
   }),
   cursor: (url) => {
-    const entry = { url, headers: { Authorization: "Bearer ${env:MCPHUB_KEY}" } }
-    const config = encodeURIComponent(base64(JSON.stringify(entry)))
+    const config = encodeURIComponent(base64(JSON.stringify(entryFor("cursor", url))))
     return {
       where: "Add this to ~/.cursor/mcp.json, and start Cursor where MCPHUB_KEY holds your key:",
-      text: json({ mcpServers: { mcphub: entry } }),
+      text: json(documentFor("cursor", url)),
       link: `cursor://anysphere.cursor-deeplink/mcp/install?name=mcphub&config=${config}`
     }
   },
   vscode: (url) => {
-    const input = { type: "promptString", id: "mcphub-key", description: "MCPHub key", password: true }
-    const server = { type: "http", url, headers: { Authorization: "Bearer ${input:mcphub-key}" } }
+    const named = { name: "mcphub", ...entryFor("vscode", url), inputs: [vscodeInput] }
     return {
       where: "Save this as .vscode/mcp.json; VS Code asks for the key and keeps it:",
-      text: json({ inputs: [input], servers: { mcphub: server } }),
-      link: `vscode:mcp/install?${encodeURIComponent(JSON.stringify({ name: "mcphub", ...server, inputs: [input] }))}`
+      text: json(documentFor("vscode", url)),
+      link: `vscode:mcp/install?${encodeURIComponent(JSON.stringify(named))}`
     }
   },
   opencode: (url) => ({
     where: "Add this to opencode.json, and start opencode where MCPHUB_KEY holds your key:",
-    text: json({
-      mcp: { mcphub: { type: "remote", url, enabled: true, headers: { Authorization: "Bearer {env:MCPHUB_KEY}" } } }
-    })
+    text: json(documentFor("opencode", url))
   }),
   gemini: (url) => ({
     where: "Run this, and start Gemini CLI where MCPHUB_KEY holds your key:",
@@ -74,7 +74,7 @@ const makers: Readonly<Record<ClientName, (url: string) => Snippet>> = {
     where:
       "Add this to ~/.codex/config.toml, and start Codex where MCPHUB_KEY holds your key. Without `required` Codex goes on " +
       "without the hub's tools when it is a second late, or the key is wrong:",
-    text: `[mcp_servers.mcphub]\nurl = ${JSON.stringify(url)}\nbearer_token_env_var = "MCPHUB_KEY"\nrequired = true`
+    text: ["[mcp_servers.mcphub]", ...Object.entries(entryFor("codex", url)).map(tomlLine)].join("\n")
   }),
   curl: (url) => ({
     where: "Try it where MCPHUB_KEY holds your key:",

@@ -59,13 +59,21 @@ const tomlOf = (text: string): Effect.Effect<unknown, ForeignSettingsUnreadable>
       )
   })
 
+/** The value of a program's file, whose byte order mark does not count. */
+export const parseForeign = (
+  syntax: ForeignProgram["syntax"],
+  text: string
+): Effect.Effect<unknown, ForeignSettingsUnreadable> => {
+  const source = text.startsWith("\uFEFF") ? text.slice(1) : text
+  return syntax === "toml" ? tomlOf(source) : jsonOf(source)
+}
+
 export const readForeignSettings = Effect.fnUntraced(function* (
   program: ForeignProgramName,
   text: string
 ): Effect.fn.Return<Imported, ForeignSettingsUnreadable> {
   const { read, syntax, title }: ForeignProgram = foreignPrograms[program]
-  const source = text.startsWith("\uFEFF") ? text.slice(1) : text
-  const document = yield* syntax === "toml" ? tomlOf(source) : jsonOf(source)
+  const document = yield* parseForeign(syntax, text)
   const imported = isJsonObject(document) ? read(document) : { servers: {}, problems: [] }
   const count = Object.keys(imported.servers).length
   if (count > mostServers) return yield* unreadable(`it holds ${count} servers; up to ${mostServers} can be imported`)
