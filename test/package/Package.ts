@@ -71,12 +71,14 @@ export const pathWith = (folder: string, name: "node" | "deno", binary: string):
 
 export interface Outcome {
   readonly answer: string
+  /** Statuses of the dashboard's page and of each script that it names. */
+  readonly page: ReadonlyArray<number>
   readonly code: number | null
 }
 
 /**
- * `mcphub start` in the folder; once it listens a client calls the sample server's tool, and then the hub is told to
- * stop. `code` is what it ends with.
+ * `mcphub start` in the folder; once it listens a client calls the sample server's tool, a browser asks for the
+ * dashboard, and then the hub is told to stop. `code` is what it ends with.
  */
 export const serve = (folder: string, path: string): Promise<Outcome> =>
   new Promise((resolve, reject) => {
@@ -90,21 +92,30 @@ export const serve = (folder: string, path: string): Promise<Outcome> =>
     })
     let printed = ""
     let said = ""
-    let answer: Promise<string> | undefined
+    let used: Promise<Omit<Outcome, "code">> | undefined
     child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text))
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       printed += text
       const url = /^mcphub listening on (\S+)$/m.exec(printed)?.[1]
-      if (url === undefined || answer !== undefined) return
-      answer = call(url, /mcphub_[0-9a-f]{64}/.exec(printed)?.[0] ?? "").finally(() => process.kill(child.pid!))
-      answer.catch(reject)
+      if (url === undefined || used !== undefined) return
+      used = use(url, /mcphub_[0-9a-f]{64}/.exec(printed)?.[0] ?? "").finally(() => process.kill(child.pid!))
+      used.catch(reject)
     })
     child.once("error", reject)
     child.once("close", (code) => {
-      if (answer === undefined) reject(new Error(`it ended with ${code} before it listened: ${said || printed}`))
-      else void answer.then((text) => resolve({ answer: text, code }), reject)
+      if (used === undefined) reject(new Error(`it ended with ${code} before it listened: ${said || printed}`))
+      else void used.then((found) => resolve({ ...found, code }), reject)
     })
   })
+
+const use = async (url: string, key: string): Promise<Omit<Outcome, "code">> => {
+  const answer = await call(url, key)
+  const page = await fetch(new URL("/admin/", url))
+  const scripts = [...(await page.text()).matchAll(/<script[^>]* src="([^"]+)"/g)].map(([, src]) => src!)
+  const loaded = await Promise.all(scripts.map((src) => fetch(new URL(src, page.url))))
+  await Promise.all(loaded.map((one) => one.arrayBuffer()))
+  return { answer, page: [page, ...loaded].map(({ status }) => status) }
+}
 
 const call = async (url: string, key: string): Promise<string> => {
   const params = { name: "sample-echo", arguments: { text: "from the package" } }

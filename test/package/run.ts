@@ -30,8 +30,11 @@ try {
   install(folder, packed)
   say("installed into an empty folder")
   for (const [name, binary] of runtimes) {
-    const { answer, code } = await serve(folder, pathWith(folder, name, binary))
+    const { answer, code, page } = await serve(folder, pathWith(folder, name, binary))
     if (!answer.includes("from the package")) problems.push(`on ${name} the tool answered: ${answer}`)
+    if (page.length < 2 || page.some((status) => status !== 200)) {
+      problems.push(`on ${name} the dashboard's page and scripts answered: ${page.join(", ")}`)
+    }
     if (code !== 0) problems.push(`on ${name} the hub ended with ${code}`)
     say(`served on ${name}`)
   }
