@@ -114,9 +114,10 @@ const report =
  */
 export const run = (args: ReadonlyArray<string>, folder = ".") =>
   Command.runWith(mcphub, { version: defaults.version })(args).pipe(
+    Effect.provide(SecretFiles.layer),
     args.some((arg) => arg === "--help" || arg === "-h" || arg === "--version") ? identity : withDotEnv(folder),
     Effect.catchCause(report(args)),
-    Effect.provide([WrongUse.layer(args), SecretFiles.layer])
+    Effect.provide(WrongUse.layer(args))
   )
 
 /** The exit code for the result of `run`. A hub that was told to stop and has drained ended well. */

@@ -72,6 +72,15 @@ const extend = Command.make("extend", { id, days: days.pipe(Flag.withDefault(90)
   )
 ).pipe(Command.withDescription("Extend a key, counted from now"))
 
+const newName = Argument.String("name").pipe(Argument.withDescription("Its new name, e.g. laptop"))
+
+const rename = Command.make("rename", { id, name: newName }, ({ id, name }) =>
+  answer(
+    (admin) => admin.keyRename({ key: id, name }),
+    (key) => `Key ${key.id} of ${key.username} is called "${key.name}"`
+  )
+).pipe(Command.withDescription("Give a key another name"))
+
 const revoke = Command.make("revoke", { id }, ({ id }) =>
   answer(
     (admin) => admin.keyRevoke({ key: id }),
@@ -80,6 +89,6 @@ const revoke = Command.make("revoke", { id }, ({ id }) =>
 ).pipe(Command.withDescription("Revoke a key; its sessions end"))
 
 export const KeyCommand = Command.make("key").pipe(
-  Command.withDescription("Create, list, extend and revoke MCPHub keys"),
-  Command.withSubcommands([create, ls, extend, revoke])
+  Command.withDescription("Create, list, rename, extend and revoke MCPHub keys"),
+  Command.withSubcommands([create, ls, rename, extend, revoke])
 )

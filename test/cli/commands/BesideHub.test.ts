@@ -132,6 +132,10 @@ layer(Hub.layer, { excludeTestServices: true, timeout: patience })("beside a run
           own.map((key: { id: string }) => key.id),
           [bo.id]
         )
+        const renamed = yield* json(["key", "rename", ada.id, "tablet"], { cwd })
+        assert.deepInclude(renamed, { id: ada.id, name: "tablet", username: "ada" })
+        const bos = (yield* json(["key", "ls"], { cwd })).find((one: { id: string }) => one.id === bo.id)
+        assert.notStrictEqual(bos.name, "tablet")
         const extended = yield* json(["key", "extend", ada.id, "--days", "30"], { cwd })
         assert.isAbove(Date.parse(extended.expiresAt), Date.parse(ada.expiresAt))
 

@@ -64,6 +64,16 @@ describe("a secret in a file", () => {
     })
   )
 
+  inFolder("can be named by the .env file, too", (cwd) =>
+    Effect.gen(function* () {
+      const file = join(cwd, "database-url")
+      writeFileSync(file, secret)
+      writeFileSync(join(cwd, ".env"), `DATABASE_URL_FILE=${file}\n`)
+      const { stdout } = yield* print(cwd, {})
+      assert.isTrue(JSON.parse(stdout).secretsGiven.databaseUrl)
+    })
+  )
+
   inFolder("is read for secrets only: no other variable reads a file", (cwd) =>
     Effect.gen(function* () {
       writeFileSync(join(cwd, "port"), "4711")
