@@ -4,7 +4,7 @@
  * `Hub.layer` is the hub on a database, `Hub.layerMemory` the same hub without one. Both serve HTTP and leave every
  * service visible, so that an embedder or a test can use or replace any of them.
  */
-import { Effect, type FileSystem, Layer, Option, type Path, Redacted } from "effect"
+import { Effect, type FileSystem, Layer, Option, type Path, Redacted, SubscriptionRef } from "effect"
 import { SqlClient } from "effect/sql"
 import * as SessionRegistry from "./actors/registry/SessionRegistry.ts"
 import { AnswerBytes } from "./actors/limits/AnswerBytes.ts"
@@ -39,7 +39,8 @@ import { Credentials } from "./domain/identity/Credentials.ts"
 import * as Repositories from "./domain/storage/Repositories.ts"
 import { StorageCheck } from "./domain/storage/sql/StorageCheck.ts"
 import { Principals } from "./domain/identity/Principals.ts"
-import { Settings, type SettingsValue } from "./domain/servers/Settings.ts"
+import type { SettingsValue } from "./domain/servers/Settings.ts"
+import { settingsInMemory } from "./domain/settings/SettingsInMemory.ts"
 import * as OtlpExport from "./http/probes/OtlpExport.ts"
 import { EventStreams } from "./http/wire/EventStreams.ts"
 import * as Dashboard from "./http/dashboard/Dashboard.ts"
@@ -216,7 +217,7 @@ export const layerMemory = ({ settings, replace = none }: MemoryOptions) =>
     Repositories.layerRepositoriesMemory,
     Layer.mergeAll(
       Credentials.layer(Redacted.make("the memory hub seals for itself only")),
-      Settings.layerMemory(settings),
+      Layer.effectContext(Effect.flatMap(SubscriptionRef.make(settings), settingsInMemory)),
       Readiness.layerAlways,
       RequestLog.layer.pipe(Layer.provideMerge(LogOutput.layerStderr))
     )

@@ -7,7 +7,8 @@ import { Context, Effect, Layer, type Scope, SubscriptionRef } from "effect"
 import type { ServerConfig } from "../domain/servers/ServerConfig.ts"
 import { DataFolder } from "../domain/config/DataFolder.ts"
 import { defaults, HubConfig, type HubConfigShape } from "../domain/config/HubConfig.ts"
-import { fromRef, Settings, type SettingsValue } from "../domain/servers/Settings.ts"
+import { settingsInMemory } from "../domain/settings/SettingsInMemory.ts"
+import { Settings, type SettingsValue } from "../domain/servers/Settings.ts"
 import { HubServer } from "../http/runtime/NodeServer.ts"
 import * as Hub from "../Hub.ts"
 import * as McpClient from "./McpClient.ts"
@@ -39,6 +40,8 @@ export interface RunningHub {
   ) => Effect.Effect<McpClient.McpClient, McpClient.McpFailure>
   /** Does what a change of the settings file does. */
   readonly setSettings: (value: SettingsValue) => Effect.Effect<void>
+  /** The settings in force. */
+  readonly settings: () => SettingsValue
 }
 
 /** Settings that a test can change. */
@@ -50,7 +53,7 @@ class ChangingSettings extends Context.Service<
     Layer.effectContext(
       Effect.gen(function* () {
         const ref = yield* SubscriptionRef.make(value)
-        return Context.make(Settings, fromRef(ref)).pipe(
+        return (yield* settingsInMemory(ref)).pipe(
           Context.add(ChangingSettings, { set: (next) => SubscriptionRef.set(ref, next) })
         )
       })
@@ -87,11 +90,12 @@ export class TestHub extends Context.Service<TestHub, RunningHub>()("mcphub/test
     Effect.map(Layer.build(TestHub.layer(options)), (services) => ({ ...Context.get(services, TestHub), services }))
 }
 
-const running: Effect.Effect<RunningHub, never, HubServer | TwoUsers | ChangingSettings | Scope.Scope> = Effect.gen(
-  function* () {
+const running: Effect.Effect<RunningHub, never, HubServer | TwoUsers | ChangingSettings | Settings | Scope.Scope> =
+  Effect.gen(function* () {
     const { url } = yield* HubServer
     const { ada, bo } = yield* TwoUsers
     const settings = yield* ChangingSettings
+    const inForce = yield* Settings
     const http = yield* RawHttp.make(new URL(url).origin)
     return {
       url,
@@ -99,7 +103,7 @@ const running: Effect.Effect<RunningHub, never, HubServer | TwoUsers | ChangingS
       bo,
       http,
       connect: (user, options) => McpClient.connect(http, user, options),
-      setSettings: settings.set
+      setSettings: settings.set,
+      settings: inForce.current
     }
-  }
-)
+  })

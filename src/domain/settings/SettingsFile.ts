@@ -41,6 +41,12 @@ export class SettingsUnavailable extends Schema.TaggedError<SettingsUnavailable>
   message: Schema.String
 }) {}
 
+/** The file holds a change that is not in force, or was changed while it was to be written: nothing was. */
+export class SettingsUnsettled extends Schema.TaggedError<SettingsUnsettled>()("SettingsUnsettled", {
+  file: Schema.String,
+  message: Schema.String
+}) {}
+
 export interface SettingsFileOptions {
   readonly path: string
   /** The settings while no file exists; without them a missing file is an error. */
@@ -63,10 +69,13 @@ export class SettingsFile extends Context.Service<
     readonly rejection: () => SettingsRejection | undefined
     /** Checks a document, writes it to the file (atomically) and puts it into force. */
     readonly write: (document: unknown) => Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable>
-    /** The same for a change of the settings in force; changes wait for one another, so none is lost. */
+    /**
+     * The same for a change of the settings in force, once what the file holds is in force: changes wait for one another,
+     * and one that somebody has made in the file meanwhile is neither lost nor undone.
+     */
     readonly update: <E = never>(
       change: (current: SettingsValue) => Effect.Effect<unknown, E>
-    ) => Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable | E>
+    ) => Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable | SettingsUnsettled | E>
     /** Reads the file now. */
     readonly reload: Effect.Effect<SettingsValue, SettingsInvalid | SettingsUnavailable>
   }
@@ -74,7 +83,7 @@ export class SettingsFile extends Context.Service<
   static readonly layer = (options: SettingsFileOptions) => Layer.effectContext(make(options))
 }
 
-const invalid = (file: string, problems: ReadonlyArray<SettingsFinding>): SettingsInvalid => {
+export const settingsInvalid = (file: string, problems: ReadonlyArray<SettingsFinding>): SettingsInvalid => {
   const lines = problems.map(({ path, reason }) => `${file}: ${path === "" ? "" : `${path}: `}${reason}`)
   return new SettingsInvalid({ file, problems, message: lines.join("\n") })
 }
@@ -92,7 +101,7 @@ const parseJson = (file: string, text: string): Effect.Effect<unknown, SettingsI
     try: () => JSON.parse(source) as unknown,
     catch: () => {
       const place = lineAndColumn(source, jsonErrorOffset(source) ?? source.length)
-      return invalid(file, [{ path: "", reason: `The file is not JSON from ${place} on` }])
+      return settingsInvalid(file, [{ path: "", reason: `The file is not JSON from ${place} on` }])
     }
   })
 }
@@ -123,7 +132,7 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
 
   const check = Effect.fnUntraced(function* (document: unknown) {
     const report = checkSettings(document, environment, nameSeparator)
-    if (report.value === undefined) return yield* invalid(file, report.problems)
+    if (report.value === undefined) return yield* settingsInvalid(file, report.problems)
     return { value: report.value, warnings: report.warnings }
   })
 
@@ -209,6 +218,25 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
     )
   })
 
+  const stampNow = Effect.orElseSucceed(stamp, () => "")
+
+  const unsettled = (why: string) => new SettingsUnsettled({ file, message: `${why}; nothing was written` })
+
+  /** What somebody has written to the file comes first; a file that is gone is written anew. */
+  const settle = Effect.flatMap(stampNow, (now) => {
+    if (now === readStamp || now === "") return Effect.void
+    const broken = (error: SettingsRejection) =>
+      unsettled(`The settings file was changed and cannot be used as it is: ${error.message}`)
+    return Effect.asVoid(Effect.mapError(reload, broken))
+  })
+
+  const putUnlessChanged = (document: unknown) =>
+    Effect.flatMap(stampNow, (now): Effect.Effect<SettingsValue, SettingsRejection | SettingsUnsettled> =>
+      now === readStamp || now === ""
+        ? put(document)
+        : Effect.fail(unsettled("The settings file is being changed by somebody else; try again"))
+    )
+
   const put = Effect.fnUntraced(function* (document: unknown) {
     const next = yield* check(document)
     yield* Effect.mapError(replace(`${JSON.stringify(document, null, 2)}\n`), unavailable(file, "written"))
@@ -217,7 +245,7 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
   }, Effect.uninterruptible)
 
   const look = Effect.gen(function* () {
-    const now = yield* Effect.orElseSucceed(stamp, () => "")
+    const now = yield* stampNow
     const isAtRest = now === seenStamp
     seenStamp = now
     if (!isAtRest || now === readStamp) return
@@ -247,8 +275,11 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
         update: (change) =>
           oneAtATime.withPermits(1)(
             Effect.flatMap(
-              Effect.suspend(() => change(SubscriptionRef.getUnsafe(ref))),
-              put
+              Effect.andThen(
+                settle,
+                Effect.suspend(() => change(SubscriptionRef.getUnsafe(ref)))
+              ),
+              putUnlessChanged
             )
           ),
         reload: oneAtATime.withPermits(1)(reload)

@@ -10,6 +10,7 @@ import { GroupHandlers } from "../handlers/GroupHandlers.ts"
 import { KeyHandlers } from "../handlers/KeyHandlers.ts"
 import { LiveHandlers } from "../handlers/LiveHandlers.ts"
 import { ServerHandlers } from "../handlers/ServerHandlers.ts"
+import { SettingsHandlers } from "../handlers/SettingsHandlers.ts"
 import { UserHandlers } from "../handlers/UserHandlers.ts"
 import { AuditOperations } from "../operations/AuditOperations.ts"
 import { GroupOperations } from "../operations/GroupOperations.ts"
@@ -18,10 +19,19 @@ import { KeyOperations } from "../operations/KeyOperations.ts"
 import { LiveOperations } from "../operations/LiveOperations.ts"
 import type { OperationRefused } from "../operations/OperationRefused.ts"
 import { ServerOperations } from "../operations/ServerOperations.ts"
+import { SettingsOperations } from "../operations/SettingsOperations.ts"
 import { UserOperations } from "../operations/UserOperations.ts"
+import { stale } from "./Tags.ts"
 import { Conflict, NotFound, type Problem, Unavailable, Unprocessable } from "./api/Problems.ts"
 
-const served = UserOperations.merge(KeyOperations, GroupOperations, AuditOperations, ServerOperations, LiveOperations)
+const served = UserOperations.merge(
+  KeyOperations,
+  GroupOperations,
+  AuditOperations,
+  ServerOperations,
+  LiveOperations,
+  SettingsOperations
+)
 
 const live = Layer.unwrap(
   Effect.map(HubConfig, ({ basePath, version }) =>
@@ -29,7 +39,15 @@ const live = Layer.unwrap(
   )
 )
 
-const handlers = Layer.mergeAll(UserHandlers, KeyHandlers, GroupHandlers, AuditHandlers, ServerHandlers, live)
+const handlers = Layer.mergeAll(
+  SettingsHandlers,
+  UserHandlers,
+  KeyHandlers,
+  GroupHandlers,
+  AuditHandlers,
+  ServerHandlers,
+  live
+)
 
 export class Operations extends Context.Service<Operations, RpcClient.FromGroup<typeof served>>()(
   "mcphub/http/admin/rest/Operations"
@@ -49,6 +67,10 @@ const absent: Readonly<Record<string, string>> = {
 }
 
 const conflicts: ReadonlySet<string> = new Set([
+  "ServerNameTaken",
+  "SettingsUnsettled",
+  "SettingsFixed",
+  "SettingsUnavailable",
   "UsernameTaken",
   "KeyTaken",
   "GroupNameTaken",
@@ -62,6 +84,7 @@ const withoutCommand = (message: string): string => message.replace(/[;:][^;:]*\
 export const problemOf = ({ kind, message }: OperationRefused): Problem => {
   const none = absent[kind]
   if (none !== undefined) return new NotFound({ kind, detail: none })
+  if (kind === "Stale") return stale
   const detail = withoutCommand(message)
   if (conflicts.has(kind)) return new Conflict({ kind, detail })
   if (kind === "DatabaseUnavailable") return new Unavailable({ kind, detail, retryAfterSeconds: 2 })

@@ -4,16 +4,10 @@
  *
  * Source: RFC 9110 §8.8.3, §13.1.1; RFC 6585 §3.
  */
-import { createHmac, randomBytes } from "node:crypto"
 import { Effect, Semaphore } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import { tagMatches, tagOf } from "../operations/ChangeTags.ts"
 import { PreconditionMissing, Stale } from "./api/Problems.ts"
-
-/** A tag says nothing of a secret that it was made of; after a restart all are others. */
-const secret = randomBytes(32)
-
-export const tagOf = (value: unknown): string =>
-  `"${createHmac("sha256", secret).update(JSON.stringify(value)).digest("base64url").slice(0, 22)}"`
 
 export const withTag = <A>(body: A) => HttpApiSchema.withHeaders({ body, headers: { etag: tagOf(body) } })
 
@@ -22,14 +16,10 @@ const missing = new PreconditionMissing({
   detail: "Send If-Match with the ETag of what you have seen"
 })
 
-const stale = new Stale({
+export const stale = new Stale({
   kind: "Stale",
   detail: "It was changed meanwhile; get it again and repeat the change"
 })
-
-/** Whether a change made for `expected` may be made to what has this tag now. */
-export const matches = (expected: string, tag: string): boolean =>
-  expected.trim() === "*" || expected.split(",").some((one) => one.trim() === tag)
 
 export const expectedOf = (headers: {
   readonly "if-match"?: string | undefined
@@ -48,6 +38,6 @@ export const guarded = <A, E, R, B, E2, R2>(
 ): Effect.Effect<B, E | E2 | PreconditionMissing | Stale, R | R2> =>
   Effect.flatMap(expectedOf(headers), (expected) =>
     Effect.flatMap(current, (now): Effect.Effect<B, E2 | Stale, R2> =>
-      matches(expected, tagOf(now)) ? change(now) : Effect.fail(stale)
+      tagMatches(expected, tagOf(now)) ? change(now) : Effect.fail(stale)
     ).pipe(oneAtATime.withPermits(1))
   )

@@ -22,8 +22,8 @@ export const UsersRoutes = HttpApiBuilder.group(
         return yield* pageOf(yield* orProblem(operations.userList()), ({ username }) => username, query)
       }),
       show: ({ params: { id } }) => Effect.map(userOf(id), withTag),
-      create: Effect.fnUntraced(function* ({ payload: { admin = false, role, username } }) {
-        const made = yield* orProblem(operations.userAdd({ username, isAdmin: admin }))
+      create: Effect.fnUntraced(function* ({ payload: { isAdmin = false, role, username } }) {
+        const made = yield* orProblem(operations.userAdd({ username, isAdmin }))
         if (role === undefined) return withTag(made)
         return withTag(yield* orProblem(operations.userChange({ user: { id: made.id }, role })))
       }),

@@ -2,6 +2,7 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { LiveApi } from "./LiveApi.ts"
 import { MeApi } from "./MeApi.ts"
+import { ServersApi } from "./ServersApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 
 const description = `Administration of the hub, and self-service for its users.
@@ -18,7 +19,7 @@ const security = {
 }
 
 export class RestApi extends HttpApi.make("mcphub")
-  .add(MeApi, UsersApi, LiveApi)
+  .add(MeApi, UsersApi, ServersApi, LiveApi)
   .annotateMerge(
     OpenApi.annotations({
       title: "MCPHub",

@@ -19,7 +19,7 @@ const group = { id: Id, group: Id }
 
 export const NewUserRequest = Schema.Struct({
   username: Schema.String,
-  admin: Schema.optional(Schema.Boolean),
+  isAdmin: Schema.optional(Schema.Boolean),
   role: Schema.optional(HubRole)
 })
 
