@@ -4,13 +4,15 @@
  */
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
-import { HttpApiBuilder, OpenApi } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { isProbe } from "../../probes/Probes.ts"
 import type { RoomRoutes } from "../../runtime/HubRoutes.ts"
 import * as Admitting from "./Admitting.ts"
 import { NotFound } from "./api/Problems.ts"
 import { RestApi } from "./api/RestApi.ts"
+import { documentOf } from "./Document.ts"
+import { pageOf, pagePolicy } from "./DocumentPage.ts"
 import { LiveRoutes } from "./LiveRoutes.ts"
 import { MeRoutes } from "./MeRoutes.ts"
 import { Operations } from "./Operations.ts"
@@ -19,23 +21,37 @@ import { UsersRoutes } from "./UsersRoutes.ts"
 
 const nothing = new NotFound({ kind: "NotFound", detail: "There is nothing at this address; see /api/docs" })
 
-/** The contract as a document, the same for everybody: it names no user, server or setting. */
-const documentOf = (basePath: string): string =>
-  JSON.stringify({ ...OpenApi.fromApi(RestApi), servers: [{ url: basePath === "" ? "/" : basePath }] })
+const publicly = { "cache-control": "no-cache", "x-content-type-options": "nosniff" }
 
 const beside = Layer.effectDiscard(
   Effect.gen(function* () {
     const router = yield* HttpRouter.HttpRouter
     const { basePath } = yield* HubConfig
-    let document: HttpServerResponse.HttpServerResponse | undefined
-    const openapi = Effect.sync(
-      () =>
-        (document ??= HttpServerResponse.text(documentOf(basePath), {
+    // Made when it is first asked for.
+    const made = yield* Effect.cached(
+      Effect.sync(() => {
+        const document = documentOf(basePath)
+        const json = HttpServerResponse.text(JSON.stringify(document), {
           contentType: "application/json",
-          headers: { "cache-control": "no-cache", "x-content-type-options": "nosniff" }
-        }))
+          headers: publicly
+        })
+        const page = HttpServerResponse.text(pageOf(document), {
+          contentType: "text/html; charset=utf-8",
+          headers: { ...publicly, "content-security-policy": pagePolicy, "referrer-policy": "no-referrer" }
+        })
+        return { json, page }
+      })
     )
-    yield* router.add("GET", "/api/openapi.json", openapi)
+    yield* router.add(
+      "GET",
+      "/api/openapi.json",
+      Effect.map(made, ({ json }) => json)
+    )
+    yield* router.add(
+      "GET",
+      "/api/docs",
+      Effect.map(made, ({ page }) => page)
+    )
     yield* router.add("*", "/api/*", Admitting.answerOf(nothing))
   })
 )

@@ -129,6 +129,15 @@ describe("the admin API", () => {
         assert.deepStrictEqual(document.json.servers, [{ url: basePath === "" ? "/" : basePath }])
         assert.property(document.json.paths, "/api/me")
         assert.property(document.json.components.securitySchemes, "cookie")
+        const { get, patch } = document.json.paths["/api/users/{id}"]
+        assert.match(get.description, /auditors/)
+        assert.match(patch.description, /signed in/)
+        assert.notProperty(get, "security")
+        const page = yield* ask(`GET ${basePath}/api/docs`)
+        assert.match(page.headers["content-type"]!, /^text\/html/)
+        assert.include(page.text, "GET /api/me</code>")
+        // It works where nothing else can be reached, and runs nothing.
+        assert.notMatch(page.text, /<script|<link|src=|https?:/)
 
         const nothing = yield* ask(`GET ${basePath}/api/nothing`)
         assert.strictEqual(nothing.status, 404)

@@ -10,6 +10,9 @@ const plain = Schema.isPattern(/^[^\u0000]*$/)
 /** A text that a database can look for. */
 export const Text = Schema.String.check(plain, Schema.isMaxLength(256))
 
+/** A name that may be stored. */
+export const Name = Schema.String.check(Schema.isPattern(/^[^\p{Cc}\p{Cs}]{1,256}$/u))
+
 /** ISO 8601. */
 export const Time = Schema.String.check(
   Schema.isPattern(/^\d{4}-\d\d-\d\d(?:T[0-9:.]{1,12}(?:Z|[+-]\d\d:?\d\d)?)?$/),

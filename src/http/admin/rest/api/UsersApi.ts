@@ -7,7 +7,7 @@ import { KeyView, NewKey, TokenView } from "../../operations/KeyOperations.ts"
 import { UserView } from "../../operations/UserOperations.ts"
 import { Admission, Needs } from "./Admission.ts"
 import { KeyChange, NewKeyRequest, ofKey, TokenValue } from "./MeApi.ts"
-import { created, Id, ifMatch, Page, pageQuery, tagged, Text } from "./Shapes.ts"
+import { created, Id, ifMatch, Name, Page, pageQuery, tagged, Text } from "./Shapes.ts"
 
 const { get, patch, post, put } = HttpApiEndpoint
 const del = HttpApiEndpoint.delete
@@ -33,13 +33,13 @@ export const NewGroupRequest = Schema.Struct({
   name: Schema.String,
   servers: Schema.Array(Schema.String),
   /** Without it, or null: all tools of those servers. */
-  tools: Schema.optional(Schema.NullOr(Schema.Array(Schema.String)))
+  tools: Schema.optional(Schema.NullOr(Schema.Array(Name)))
 })
 
 export const GroupChange = Schema.Struct({
   name: Schema.optional(Schema.String),
   servers: Schema.optional(Schema.Array(Schema.String)),
-  tools: Schema.optional(Schema.NullOr(Schema.Array(Schema.String))),
+  tools: Schema.optional(Schema.NullOr(Schema.Array(Name))),
   active: Schema.optional(Schema.Boolean)
 })
 
