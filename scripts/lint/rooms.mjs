@@ -53,6 +53,7 @@ export const rooms = [
   "http/signin",
   "http/admin/rest/api",
   "http/admin/rest",
+  "http/admin/live",
   "http/admin",
   "http/dashboard/app/text",
   "http/dashboard/app/data",

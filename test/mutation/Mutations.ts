@@ -10,6 +10,7 @@ import { fieldRules } from "./Field.ts"
 import { floodRules } from "./Floods.ts"
 import { headerRules } from "./Headers.ts"
 import { keyRules } from "./Keys.ts"
+import { live } from "./Live.ts"
 import { memoryRules } from "./Memory.ts"
 import type { Mutation } from "./Mutation.ts"
 import { serverMessages } from "./ServerMessages.ts"
@@ -35,5 +36,6 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...serverMessages,
   ...signInRules,
   ...costs,
-  ...doors
+  ...doors,
+  ...live
 ]

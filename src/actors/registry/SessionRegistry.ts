@@ -377,6 +377,10 @@ const make = Effect.gen(function* () {
     closeKey: (keyId, reason) => closeWhere((principal) => principal.keyId === keyId, reason),
     restart,
     list: Effect.sync(() => [...bySession.values()].map(({ actor }) => actor.summary())),
+    listOf: (userId) =>
+      Effect.sync(() =>
+        [...bySession.values()].flatMap(({ actor }) => (actor.principal().userId === userId ? [actor.summary()] : []))
+      ),
     size: () => bySession.size,
     draining: () => draining,
     drain

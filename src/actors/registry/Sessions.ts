@@ -45,6 +45,8 @@ export class Sessions extends Context.Service<
     /** Ends every connection to a server, one user's or all; succeeds with the number of sessions that had one. */
     readonly restart: (server: string, userId: UserId | undefined) => Effect.Effect<number>
     readonly list: Effect.Effect<ReadonlyArray<SessionSummary>>
+    /** One user's own. */
+    readonly listOf: (userId: UserId) => Effect.Effect<ReadonlyArray<SessionSummary>>
     readonly size: () => number
     /** The hub is stopping: no new session, no new request. */
     readonly draining: () => boolean

@@ -36,7 +36,7 @@ import {
   type UpstreamError,
   UpstreamUnavailable
 } from "../../domain/requests/UpstreamErrors.ts"
-import { waiting } from "../../domain/requests/Waits.ts"
+import { unsent, waiting } from "../../domain/requests/Waits.ts"
 import * as UpstreamEra from "./era/UpstreamEra.ts"
 import { UpstreamHealth } from "./guards/UpstreamHealth.ts"
 import { UpstreamHttp } from "./http/UpstreamHttp.ts"
@@ -122,15 +122,16 @@ export class UpstreamConnector extends Context.Service<
         // What fails because its own session closes says nothing about the server.
         const failed = (why: string, reason: string) =>
           Effect.sync(() => (scope.state._tag === "Closed" ? undefined : health.failed(name, why, reason)))
+        const onLines = (lines: ReadonlyArray<string>): void => health.wrote(name, lines)
         const connection = yield* Effect.acquireUseRelease(
-          Effect.sync(() => health.connecting(name)),
+          Effect.sync(() => health.connecting(name, options.context.waits)),
           () =>
-            Effect.tapError(open({ ...options, onNoise: noiseOf(name) }, breakers.guard), (error) =>
+            Effect.tapError(open({ ...options, onNoise: noiseOf(name), onLines }, breakers.guard), (error) =>
               isOfServer(error)
                 ? failed(missingWord(error), error.message)
                 : Effect.sync(() => health.refused(name, missingWord(error), error.message))
             ),
-          () => Effect.sync(() => health.attempted(name))
+          (attempt) => Effect.sync(() => health.attempted(name, attempt))
         )
         const transport = serverType(config) === "stdio" ? "pipe" : "tcp"
         yield* Effect.acquireRelease(
@@ -196,7 +197,7 @@ export class UpstreamConnector extends Context.Service<
         )
         return Effect.onExitPrimitive(sent, (exit) => {
           const tookMs = now() - started
-          if (waits !== undefined) waits.sentMono = 0
+          if (waits !== undefined) waits.sentMono = unsent
           if (Exit.isSuccess(exit)) {
             metrics.upstreamCallEnded(method, undefined, tookMs)
             if (states.troubled.count > 0) {

@@ -28,6 +28,9 @@ export type WaitKind = (typeof waitKinds)[number]
 /** How far a connection has come: its process starts, it is greeted, it is told what the session has set. */
 export type ConnectionStage = "turn" | "start" | "initialize" | "server/discover" | "set-up"
 
+/** No moment at all. */
+export const unsent = -1
+
 export interface Wait {
   readonly kind: WaitKind
   readonly server?: string | undefined
@@ -50,7 +53,7 @@ export interface Entry extends WaitFor {
 }
 
 export interface Waits {
-  /** When the request left for its server; 0 before that, and once it is answered. */
+  /** When the request left for its server; `unsent` before that, and once it is answered. */
   sentMono: number
   readonly enter: (wait: WaitFor) => Entry
   readonly leave: (entry: Entry) => void
@@ -61,9 +64,9 @@ export interface Waits {
 }
 
 export abstract class WaitStack implements Waits {
-  sentMono = 0
-  /** When the server last said something; 0: never. */
-  private heardMono = 0
+  sentMono = unsent
+  /** When the server last said something. */
+  private heardMono = unsent
   private latest: Entry | undefined = undefined
 
   protected abstract now(): number
@@ -89,7 +92,7 @@ export abstract class WaitStack implements Waits {
   waitsFor(): Wait | undefined {
     const entry = this.entered()
     if (entry !== undefined) return this.resolved(entry)
-    if (this.sentMono === 0) return undefined
+    if (this.sentMono === unsent) return undefined
     const heard = this.heardMono >= this.sentMono ? this.heardMono : undefined
     return { kind: "server", since: this.sentMono, heard }
   }

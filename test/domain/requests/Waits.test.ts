@@ -1,7 +1,7 @@
 /** The one reason that is shown of all that a request waits for. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
-import { SharedWaits, waiting } from "../../../src/domain/requests/Waits.ts"
+import { SharedWaits, unsent, waiting } from "../../../src/domain/requests/Waits.ts"
 
 const clock = () => {
   let now = 100
@@ -22,7 +22,7 @@ describe("what a request waits for", () => {
     // What was heard of an earlier message says nothing about the next.
     waits.sentMono = now()
     assert.isUndefined(waits.waitsFor()?.heard)
-    waits.sentMono = 0
+    waits.sentMono = unsent
     assert.isUndefined(waits.waitsFor())
   })
 

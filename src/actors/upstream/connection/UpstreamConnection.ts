@@ -111,6 +111,11 @@ export interface ConnectOptions {
   /** The upstream sent what is no message, or belongs to nothing; it was skipped. */
   readonly onNoise?: (() => void) | undefined
   /**
+   * The upstream's process has ended by itself or was not ready in time: the last lines of its stderr, without the secrets
+   * it was given. For the operator, as `lastWords` is.
+   */
+  readonly onLines?: ((lines: ReadonlyArray<string>) => void) | undefined
+  /**
    * The upstream forgot its session and a new one stands in its place: sets up again what the old one had been told (log
    * level, subscriptions), before any call goes on.
    */

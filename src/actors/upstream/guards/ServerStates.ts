@@ -83,6 +83,10 @@ export class ServerStates extends Context.Service<
     readonly answered: (concerning: Concerning) => void
     /** Of every user for whom a server does not work, or who has a connection to it. */
     readonly all: () => ReadonlyArray<UserState>
+    /**
+     * Of one user, with what this user may read: the reason of a state that all users share may be about any of them.
+     */
+    readonly of: (userId: UserId) => ReadonlyArray<UserState>
     /** The users for whom a server is in a state. */
     readonly count: (server: string, state: ServerState) => number
   }
@@ -186,6 +190,18 @@ const make = Effect.gen(function* () {
 
   const holds = (seen: Seen): boolean => seen.state !== undefined && (seen.state !== "up" || seen.connections > 0)
 
+  const shown =
+    (server: string) =>
+    ({ reason, retryAt, since, state, triedAt, username }: Seen): UserState => ({
+      server,
+      username,
+      state: state!,
+      reason,
+      forMs: now() - since,
+      triedMs: now() - triedAt,
+      retryMs: retryAt > now() ? Math.ceil(retryAt - now()) : undefined
+    })
+
   return ServerStates.of({
     opened: (concerning, tookMs) =>
       Effect.asVoid(
@@ -221,17 +237,14 @@ const make = Effect.gen(function* () {
       for (const seen of byServer.get(server)?.values() ?? []) if (seen.state === state && holds(seen)) users++
       return users
     },
-    all: () =>
-      [...byServer].flatMap(([server, users]) =>
-        [...users.values()].filter(holds).map(({ reason, retryAt, since, state, triedAt, username }): UserState => ({
-          server,
-          username,
-          state: state!,
-          reason,
-          forMs: now() - since,
-          triedMs: now() - triedAt,
-          retryMs: retryAt > now() ? Math.ceil(retryAt - now()) : undefined
-        }))
-      )
+    all: () => [...byServer].flatMap(([server, users]) => [...users.values()].filter(holds).map(shown(server))),
+    of: (userId) =>
+      [...byServer].flatMap(([server, users]) => {
+        const own = users.get(userId)
+        const seen = own ?? users.get(everybody)
+        if (seen === undefined || !holds(seen)) return []
+        const state = shown(server)(seen)
+        return own === undefined ? { ...state, reason: undefined } : state
+      })
   })
 })

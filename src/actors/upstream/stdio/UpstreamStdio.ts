@@ -208,11 +208,13 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     child = yield* waiting(context.waits, { kind: "connection", stage: "start", server: name }, spawned)
     slot.fill(child.pid)
 
-    const lastWords = (characters = 2_000) => {
-      // Cut after the secrets are out: half of one would not be recognized.
-      const lines = withoutCredentials(scrubber.text(child.stderr().slice(-10).join("\n"))).slice(-characters)
+    // Cut after the secrets are out: half of one would not be recognized.
+    const lastLines = () => withoutCredentials(scrubber.text(child.stderr().slice(-10).join("\n"))).slice(-longestWords)
+    const lastWords = (characters = longestWords) => {
+      const lines = lastLines().slice(-characters)
       return lines === "" ? "" : `; it wrote: ${lines}`
     }
+    const tellLines = (): void => options.onLines?.(lastLines().split("\n"))
 
     // Whoever ends the connection first, the process or the scope, fails what is in flight and completes `closed`.
     const end = (reason: string, words = "") =>
@@ -225,6 +227,8 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
       Effect.suspend(() => {
         const words = config.isolation === "shared" ? "" : lastWords()
         lastOfAll = lastWords(wordsForOperator)
+        // One that was told to end has failed at nothing.
+        if (!Deferred.isDoneUnsafe(closed)) tellLines()
         return end(`Server "${name}" ${exitText(status)}`, words)
       })
     yield* Effect.addFinalizer(() => end(`The connection to server "${name}" was closed`))
@@ -236,7 +240,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
 
     const handshake = { options, connection, limits: limitsOf(config, initTimeout), lastWords }
     if (era === "stateless") {
-      const info = yield* StdioHandshake.discover(handshake)
+      const info = yield* Effect.tapError(StdioHandshake.discover(handshake), () => Effect.sync(tellLines))
       return yield* StdioStateless.make({
         server: name,
         context,
@@ -247,7 +251,7 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
         lastWords: () => lastOfAll
       })
     }
-    const info = yield* StdioHandshake.initialize(handshake)
+    const info = yield* Effect.tapError(StdioHandshake.initialize(handshake), () => Effect.sync(tellLines))
     child.send(JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" }))
 
     return {
@@ -276,6 +280,9 @@ const make = Effect.fnUntraced(function* (settings: UpstreamStdioOptions) {
     })
   })
 })
+
+/** Characters of what a process wrote last. */
+const longestWords = 2_000
 
 /** Characters of last words, the last of them, that stand in a server's state and in the log. */
 const wordsForOperator = 400

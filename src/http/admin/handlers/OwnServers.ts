@@ -24,12 +24,10 @@ export const ownServers = Effect.fnUntraced(function* (user: UserRef) {
   const owner = yield* findUser(yield* Users, user)
   const groups = yield* (yield* Groups).listByUser(owner.id)
   const set = new Set(yield* (yield* HubKeys).tokenNames({ userId: owner.id }))
-  const states = (yield* ServerStates).all()
+  const states = (yield* ServerStates).of(owner.id)
 
   const view = (name: string, config: ServerConfig, grant: ToolGrant): OwnServerView => {
-    const seen = states.find(
-      (one) => one.server === name && (one.username === undefined || one.username === owner.username)
-    )
+    const seen = states.find(({ server }) => server === name)
     return {
       name,
       type: serverType(config),

@@ -12,7 +12,7 @@ import { UpstreamConnector } from "../../../actors/upstream/UpstreamConnector.ts
 import { missingWord } from "../../../domain/requests/MissingWords.ts"
 import type { UpstreamError } from "../../../domain/requests/UpstreamErrors.ts"
 import { UpstreamHeaders } from "../../../actors/upstream/connection/UpstreamHeaders.ts"
-import { UpstreamHealth } from "../../../actors/upstream/guards/UpstreamHealth.ts"
+import { type ServerStatus, UpstreamHealth } from "../../../actors/upstream/guards/UpstreamHealth.ts"
 import { HubConfig } from "../../../domain/config/HubConfig.ts"
 import { HubKeys } from "../../../domain/identity/HubKeys.ts"
 import { KeyId, SessionId, UserId } from "../../../domain/Ids.ts"
@@ -29,6 +29,7 @@ import type { Groups } from "../../../domain/identity/Groups.ts"
 import type { Users } from "../../../domain/identity/Users.ts"
 import { ownServers } from "./OwnServers.ts"
 import { checkIsolation } from "./IsolationCheck.ts"
+import { serverView } from "./ServerViews.ts"
 import { asRefusal, OperationRefused } from "../operations/OperationRefused.ts"
 import { ServerOperations, type ServerTestView } from "../operations/ServerOperations.ts"
 
@@ -110,6 +111,11 @@ export const ServerHandlers = ServerOperations.toLayer(
     const headers = yield* UpstreamHeaders
     const mint = makeMint()
     const services = yield* Effect.context<Users | Groups | HubKeys | Settings | ServerStates>()
+    const clock = yield* Clock.Clock
+    const views = (all: ReadonlyArray<ServerStatus>) => {
+      const now = clock.currentTimeMillisUnsafe()
+      return all.map((one) => serverView(one, { now, states: states.all(), breakers, figures }))
+    }
 
     const principalOf = Effect.fnUntraced(function* (key: string | null) {
       if (key === null) return nobody
@@ -150,27 +156,7 @@ export const ServerHandlers = ServerOperations.toLayer(
     }, Effect.scoped)
 
     return ServerOperations.of({
-      serverList: () =>
-        Effect.map(health.status, (all) => {
-          const troubles = states.all().filter(({ state }) => state !== "up")
-          return all.map((one) => ({
-            name: one.name,
-            type: one.type,
-            state: one.state,
-            why: one.why ?? null,
-            reason: one.reason ?? null,
-            connections: one.connections,
-            paused: breakers.paused(one.name),
-            tools: one.tools ?? null,
-            troubles: troubles.flatMap(({ reason, retryMs, server, username, ...trouble }) =>
-              server === one.name
-                ? [{ ...trouble, username: username ?? null, reason: reason ?? null, retryMs: retryMs ?? null }]
-                : []
-            ),
-            errors: figures.errors(one.name),
-            oddities: one.oddities
-          }))
-        }),
+      serverList: () => Effect.map(health.status, views),
       serversOf: ({ user }) => ownServers(user).pipe(Effect.provideContext(services), asRefusal),
       isolationCheck: () => checkIsolation(settings.current()).pipe(Effect.provideService(UpstreamHeaders, headers)),
       serverTest: Effect.fnUntraced(function* ({ key, name }) {

@@ -13,6 +13,14 @@ export const ServerView = Schema.Struct({
   /** The failure in a word, as lists and the log have it, and in a sentence. */
   why: Schema.NullOr(Schema.String),
   reason: Schema.NullOr(Schema.String),
+  /** Connecting: how far that has come, or what it waits for. */
+  stage: Schema.NullOr(Schema.String),
+  /** When the state began, ISO 8601 in UTC. */
+  since: Schema.NullOr(Schema.String),
+  /** When somebody for whom it is paused or down may try it again at the earliest. */
+  nextAttempt: Schema.NullOr(Schema.String),
+  /** What the process that failed last wrote to stderr, without secrets, until a connection opens. */
+  lastLines: Schema.Array(Schema.String),
   connections: Schema.Number,
   /** Users whose circuit breaker pauses the server. */
   paused: Schema.Number,
