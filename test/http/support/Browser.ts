@@ -5,8 +5,8 @@
 import { existsSync } from "node:fs"
 import process from "node:process"
 import { assert } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core"
+import { Context, Effect, Layer, type Scope } from "effect"
+import { type Browser as Chromium, type BrowserContext, chromium, type Page } from "playwright-core"
 
 /** Where distributions keep the browser that they package. */
 const browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
@@ -15,10 +15,16 @@ const browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/go
 export const executable =
   browsers.find(existsSync) ?? (process.env["MCPHUB_TEST_BROWSER"] === "required" ? browsers[0] : undefined)
 
-export const launch: Effect.Effect<Browser, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.promise(() => chromium.launch({ executablePath: executable!, args: ["--no-sandbox"] })),
-  (browser) => Effect.promise(() => browser.close())
-)
+/** One for all tests of a file: each has profiles of its own. */
+export class Browser extends Context.Service<Browser, Chromium>()("test/http/support/Browser") {
+  static readonly layer = Layer.effect(
+    Browser,
+    Effect.acquireRelease(
+      Effect.promise(() => chromium.launch({ executablePath: executable!, args: ["--no-sandbox"] })),
+      (browser) => Effect.promise(() => browser.close())
+    )
+  )
+}
 
 export interface Look {
   readonly scheme: "light" | "dark"
@@ -39,29 +45,27 @@ export interface Visit {
   readonly complaints: ReadonlyArray<string>
 }
 
-/** A fresh browser profile with one page, which has nothing to complain about when the scope closes. */
-export const visit = (
-  browser: Browser,
-  look: Look,
-  expected: Expected = []
-): Effect.Effect<Visit, never, Scope.Scope> =>
+/** A fresh profile with one page, which has nothing to complain about when the scope closes. */
+export const visit = (look: Look, expected: Expected = []): Effect.Effect<Visit, never, Browser | Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.promise(async () => {
-      const { locale, scheme, width } = look
-      const context = await browser.newContext({ colorScheme: scheme, locale, viewport: { width, height: 900 } })
-      const page = await context.newPage()
-      const complaints: Array<string> = []
-      page.on("pageerror", (error) => complaints.push(`threw: ${error.message}`))
-      page.on("console", (message) => {
-        if (message.type() !== "error" && message.type() !== "warning") return
-        const { url } = message.location()
-        const isExpected = expected.some(
-          ([status, path]) => message.text().includes(`status of ${status}`) && path.test(new URL(url).pathname)
-        )
-        if (!isExpected) complaints.push(`${message.text()} (${url})`)
+    Effect.flatMap(Browser, (browser) =>
+      Effect.promise(async () => {
+        const { locale, scheme, width } = look
+        const context = await browser.newContext({ colorScheme: scheme, locale, viewport: { width, height: 900 } })
+        const page = await context.newPage()
+        const complaints: Array<string> = []
+        page.on("pageerror", (error) => complaints.push(`threw: ${error.message}`))
+        page.on("console", (message) => {
+          if (message.type() !== "error" && message.type() !== "warning") return
+          const { url } = message.location()
+          const isExpected = expected.some(
+            ([status, path]) => message.text().includes(`status of ${status}`) && path.test(new URL(url).pathname)
+          )
+          if (!isExpected) complaints.push(`${message.text()} (${url})`)
+        })
+        return { page, context, complaints }
       })
-      return { page, context, complaints }
-    }),
+    ),
     ({ complaints, context }) =>
       Effect.promise(async () => {
         await context.close()
