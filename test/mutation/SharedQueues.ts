@@ -1,4 +1,4 @@
-/** Rules about queues that all users share: audit rows, log lines, rows of sessions. */
+/** Rules about queues that all users share: audit rows, log lines, rows of sessions, counts; and whose counts are read. */
 import type { Mutation } from "./Mutation.ts"
 
 const room = "src/domain/SharedRoom.ts"
@@ -7,6 +7,9 @@ const trail = "test/actors/observing/AuditTrail.test.ts"
 const places = "test/http/mcp/sessions/AuditPlaces.test.ts"
 const log = "test/actors/observing/RequestLog.test.ts"
 const apart = "src/domain/records/WriteApart.ts"
+const cells = "src/actors/observing/StatisticsCells.ts"
+const hourly = "test/actors/observing/HourlyStatistics.test.ts"
+const statistics = "test/domain/storage/Statistics.test.ts"
 const journal = "test/actors/registry/SessionJournal.test.ts"
 
 export const sharedQueues: ReadonlyArray<Mutation> = [
@@ -87,5 +90,33 @@ export const sharedQueues: ReadonlyArray<Mutation> = [
     find: "    } catch {\n      return undefined\n    }",
     replace: "    } finally {\n    }",
     tests: [journal]
+  },
+  {
+    wrong: "statistics of all users are read where one user's are asked for",
+    file: "src/domain/storage/sql/StatisticsSql.ts",
+    find: 'if (userId !== undefined) conditions.push(sql`s."userId" = ${uuid(userId)}`)',
+    replace: "if (userId !== undefined) uuid(userId)",
+    tests: [statistics]
+  },
+  {
+    wrong: "one user's tools make counts without end",
+    file: cells,
+    find: "user.names >= mostNames &&",
+    replace: "user.names < 0 &&",
+    tests: [hourly]
+  },
+  {
+    wrong: "one user's counts fill the room of all while the database is away",
+    file: cells,
+    find: "if (!this.#room.take(userId)) return undefined",
+    replace: "this.#room.take(userId)",
+    tests: [hourly]
+  },
+  {
+    wrong: "a tool that a client has made up is counted under its name",
+    file: "src/actors/session/SessionRequests.ts",
+    find: 'if (open.target.kind !== "server" || catalog.lists(route)) call.record.tool = route.name',
+    replace: "call.record.tool = route.name",
+    tests: ["test/http/mcp/calls/HourlyStatistics.test.ts"]
   }
 ]

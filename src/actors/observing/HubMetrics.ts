@@ -153,6 +153,8 @@ function make() {
 
   const counter = (name: string, description: string, labels?: Labels): Counter => {
     const metric = Metric.counter(name, { description, incremental: true, attributes: attributesOf(labels) })
+    // A series that is not there before its first event would hide that event from an alert that looks for an increase.
+    metric.updateUnsafe(0, context)
     return { increment: (by = 1) => metric.updateUnsafe(by, context) }
   }
   /** Durations by method and error, made at first use: methods are a closed list and kinds come from code. */
