@@ -1,9 +1,12 @@
 /** What stands in `deploy` is true of the program: variables, ports, paths, probes, times. */
 import { assert, describe, it } from "@effect/vitest"
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import process from "node:process"
 import { defaults } from "../../src/domain/config/HubConfig.ts"
 import { actions, instructions, leastStopSeconds, pairs, unit, valuePaths, variables, yaml } from "./Deploy.ts"
 import { files, read, root } from "./Repository.ts"
@@ -27,6 +30,26 @@ describe("deploy/docker", () => {
       [JSON.parse(all("ENTRYPOINT")[0]!).at(-1), JSON.parse(all("CMD")[0]!)],
       ["mcphub", ["start"]]
     )
+  })
+
+  // Deno has no such flag.
+  it.runIf(!("Deno" in globalThis))("asks a hub whether it is ready, and is healthy only then", async () => {
+    const [, line] = /CMD (\[.*\])$/.exec(all("HEALTHCHECK")[0]!)!
+    const [program, ...args] = JSON.parse(line!) as ReadonlyArray<string>
+    assert.strictEqual(program, "node")
+    let ready = true
+    const hub = createServer((request, response) => {
+      response.writeHead(request.url === "/base/readyz" && ready ? 200 : 503).end()
+    })
+    await new Promise<void>((done) => hub.listen(0, "127.0.0.1", done))
+    const env = { ...process.env, PORT: String((hub.address() as AddressInfo).port), BASE_PATH: "/base" }
+    const health = () =>
+      new Promise<number | null>((done) => spawn(process.execPath, args, { env, stdio: "inherit" }).on("close", done))
+    assert.strictEqual(await health(), 0)
+    ready = false
+    assert.strictEqual(await health(), 1)
+    await new Promise((done) => hub.close(done))
+    assert.strictEqual(await health(), 1)
   })
 
   it("copies what is there, and takes all that it copies into the build, but no data or secrets", () => {

@@ -42,6 +42,19 @@ const attempt = <A>(run: () => A) =>
 /** What a key looks like: an entry made by hand may hold one. */
 const withoutKeys = (text: string): string => text.replaceAll(/mcphub_[0-9a-f]{64}/g, "mcphub_…")
 
+/** An address for clients, which is stored in clear wherever it goes. */
+const asAddress = (text: string) => {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    return Effect.fail(failure("WrongUse", "--url is no address; give one such as https://hub.example.com/mcp", 1))
+  }
+  return url.searchParams.has("key") || url.username + url.password !== "" || withoutKeys(text) !== text
+    ? Effect.fail(
+        failure("WrongUse", "--url holds a key or password; give it without, the client gets the key elsewhere", 1)
+      )
+    : Effect.succeed(text)
+}
+
 /** The named file, or the first of the usual places that is there. */
 const fileOf = Effect.fnUntraced(function* ({ files }: ClientEntry, given: Option.Option<string>) {
   const paths = yield* Path.Path
@@ -94,10 +107,10 @@ const one = (client: WritableClient) =>
       const { dataDir } = yield* currentWorkspace
       const { find } = yield* Effect.promise(() => import("../../http/admin/HubFile.ts"))
       const running = Option.map(yield* Effect.mapError(find(dataDir), asCliFailure), (hub) => hub.mcpUrl)
-      const address = Option.getOrElse(
-        Option.orElse(url, () => running),
-        () => "http://127.0.0.1:3000/mcp"
-      )
+      const address = yield* Option.match(url, {
+        onNone: () => Effect.succeed(Option.getOrElse(running, () => "http://127.0.0.1:3000/mcp")),
+        onSome: asAddress
+      })
       if (writes) return yield* write(client, address, { file, yes })
       if (yes || Option.isSome(file)) yield* Console.error("--yes and --file count only with --write")
       const made = snippet(client, address)

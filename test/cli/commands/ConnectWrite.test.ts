@@ -86,6 +86,26 @@ describe("connect --write", () => {
     })
   )
 
+  inFolder("takes no address with a key or a password in it, for a file or for a snippet", (cwd) =>
+    Effect.gen(function* () {
+      for (const url of [
+        `http://h/mcp?key=${key}`,
+        `http://h/${key}`,
+        "http://ada:canary-77@h/mcp",
+        "hub.example.com"
+      ]) {
+        for (const more of [[], ["--write", "--yes", "--file", join(cwd, "mcp.json")]]) {
+          const { code, stderr, stdout } = yield* mcphub(["connect", "cursor", "--url", url, ...more], { cwd })
+          assert.deepStrictEqual([code, stdout], [1, ""])
+          assert.include(stderr, "--url")
+          assert.notInclude(stderr, key)
+          assert.notInclude(stderr, "canary-77")
+        }
+      }
+      assert.deepStrictEqual(readdirSync(cwd), [])
+    })
+  )
+
   inFolder("finds the file where the client looks for it", (cwd) =>
     Effect.gen(function* () {
       const { code, stdout } = yield* program(["connect", "gemini", "--url", url, "--write", "--yes", "--json"], {
