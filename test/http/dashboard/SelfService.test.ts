@@ -1,35 +1,10 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import type { Page } from "playwright-core"
 import { ScriptedHttpUpstream } from "../../../src/testkit/index.ts"
 import { assertFits, Browser, desk, executable, phone, visit } from "../support/Browser.ts"
+import { everywhere, korean, open, signIn, stranger } from "../support/DashboardPages.ts"
 import { sdk1 } from "../support/OfficialClients.ts"
-import { hubWithPasswords, passwords } from "../support/Visitors.ts"
-
-/** Before the sign-in the page asks who is looking, and is told that nobody is. */
-const stranger = [
-  [401, /\/api\/me$/],
-  [404, /\/api\/me\/sign-ins$/]
-] as const
-
-const signIn = async (page: Page, url: string, name: "ada" | "bo", texts = ["User name", "Password", "Sign in"]) => {
-  await page.goto(new URL("/", url).href)
-  await page.getByLabel(texts[0]!).fill(name)
-  await page.getByLabel(texts[1]!).fill(passwords[name])
-  await page.keyboard.press("Enter")
-  await page.getByRole("navigation").waitFor()
-}
-
-const open = (page: Page, title: string) =>
-  page.getByRole("navigation").getByRole("link", { name: title, exact: true }).click()
-
-/** Everything that the page shows, holds in its form fields, keeps and has as its address. */
-const everywhere = async (page: Page): Promise<string> =>
-  String(
-    await page.evaluate(
-      "[document.documentElement.outerHTML, ...[...document.querySelectorAll('input, textarea')].map((one) => one.value), JSON.stringify([localStorage, sessionStorage]), location.href, document.cookie].join('\\n')"
-    )
-  )
+import { hubWithPasswords } from "../support/Visitors.ts"
 
 const upstream = ScriptedHttpUpstream.make()
 
@@ -80,7 +55,6 @@ describe.skipIf(executable === undefined)("a user in the dashboard", () => {
             await page.locator("[data-received=true]").waitFor()
             for (const title of ["Me", "Sessions", "Requests", "Audit"]) {
               await open(page, title)
-              await page.getByRole("heading", { level: 1, name: title }).waitFor()
               await page.getByText("Loading…").first().waitFor({ state: "detached" })
               const text = await everywhere(page)
               for (const theirs of [hub.bo.user.id, bos.sessionId, Redacted.value(hub.bo.key)])
@@ -111,10 +85,9 @@ describe.skipIf(executable === undefined)("a user in the dashboard", () => {
           yield* client.request("tools/list")
           const { page } = yield* visit(phone, stranger)
           yield* Effect.promise(async () => {
-            await signIn(page, hub.url, "ada", ["사용자 이름", "비밀번호"])
+            await signIn(page, hub.url, "ada", korean)
             for (const title of ["내 정보", "연결", "세션", "요청", "감사 기록"]) {
               await open(page, title)
-              await page.getByRole("heading", { level: 1 }).waitFor()
               await assertFits(page)
               assert.notInclude(await everywhere(page), "Not available")
             }

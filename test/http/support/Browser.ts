@@ -52,6 +52,7 @@ export const visit = (look: Look, expected: Expected = []): Effect.Effect<Visit,
       Effect.promise(async () => {
         const { locale, scheme, width } = look
         const context = await browser.newContext({ colorScheme: scheme, locale, viewport: { width, height: 900 } })
+        context.setDefaultTimeout(15_000)
         const page = await context.newPage()
         const complaints: Array<string> = []
         page.on("pageerror", (error) => complaints.push(`threw: ${error.message}`))

@@ -8,22 +8,17 @@ import { Preferences } from "../parts/Shell.tsx"
 import { words } from "../text/Language.ts"
 import icon from "../parts/icon.svg"
 
-/** One of the ways in that the operator has set up. */
-interface Way {
-  readonly kind: string
-  /** The provider, where the kind has several. */
-  readonly name?: string
-  readonly title?: string
-}
-
+/** The ways in that the operator has set up. */
 interface Options {
-  readonly ways: ReadonlyArray<Way>
+  readonly password: boolean
+  readonly github?: boolean
+  readonly oidc?: ReadonlyArray<{ readonly name: string; readonly title?: string }>
 }
 
-const linkOf = ({ kind, name, title }: Way) =>
-  kind === "github"
-    ? { path: "signin/github", title: title ?? "GitHub" }
-    : { path: `signin/oidc/${encodeURIComponent(name ?? "")}`, title: title ?? name ?? kind }
+const linksOf = ({ github, oidc = [] }: Options) => [
+  ...(github === true ? [{ path: "signin/github", title: "GitHub" }] : []),
+  ...oidc.map(({ name, title }) => ({ path: `signin/oidc/${encodeURIComponent(name)}`, title: title ?? name }))
+]
 
 const PasswordForm = () => {
   const { signIn } = words()
@@ -70,15 +65,14 @@ export const SignIn = () => {
   useEffect(() => {
     document.title = `${signIn.title} · ${brand}`
   }, [signIn.title])
-  const ways = options.data?.ways ?? []
-  const links = ways.filter(({ kind }) => kind !== "password").map(linkOf)
+  const links = options.data === undefined ? [] : linksOf(options.data)
   return (
     <main class="card">
       <h1>
         <img src={icon} alt="" width="32" height="32" /> {signIn.title}
       </h1>
       {options.problem?.isMissing === true ? <p>{signIn.noWays}</p> : <Notice problem={options.problem} />}
-      {ways.some(({ kind }) => kind === "password") ? <PasswordForm /> : null}
+      {options.data?.password === true ? <PasswordForm /> : null}
       {links.map(({ path, title }) => (
         <a key={path} class="button" href={address(path)}>
           {signIn.with(title)}
