@@ -5,6 +5,9 @@ const stored = "src/domain/storage/sql/SignInsSql.ts"
 const users = "src/domain/storage/sql/UsersSql.ts"
 const door = "src/http/signin/SignInDoor.ts"
 const passwords = "src/http/signin/PasswordSignIn.ts"
+const flow = "src/http/signin/SignInFlow.ts"
+const external = "src/http/signin/ExternalSignIn.ts"
+const openIdTests = ["test/http/signin/OpenIdSignIn.test.ts"]
 const storedTests = ["test/domain/storage/SignIns.test.ts"]
 const passwordTests = ["test/http/signin/PasswordSignIn.test.ts"]
 
@@ -64,6 +67,48 @@ export const signInRules: ReadonlyArray<Mutation> = [
     find: "yield* signIns.revokeAll(person.userId, person.signInId)",
     replace: "",
     tests: passwordTests
+  },
+  {
+    wrong: "an answer of a provider counts again",
+    file: flow,
+    find: "if (ended.has(name)) return yield* flowOver",
+    replace: "",
+    tests: openIdTests
+  },
+  {
+    wrong: "a flow that was begun at one provider ends at another",
+    file: flow,
+    find: "credentials.open(owner, provider, text)",
+    replace: 'credentials.open(owner, "oidc one", text)',
+    tests: openIdTests
+  },
+  {
+    wrong: "a cookie of a flow needs no seal",
+    file: flow,
+    find: 'if (!text.startsWith("enc:v1:")) return yield* flowOver',
+    replace: "",
+    tests: openIdTests
+  },
+  {
+    wrong: "everybody at a provider gets a user",
+    file: external,
+    find: "if (!isNew) return yield* unknownPerson",
+    replace: "",
+    tests: openIdTests
+  },
+  {
+    wrong: "a group whose rule does not hold is active",
+    file: external,
+    find: "if (group.isActive !== isActive)",
+    replace: "if (group.isActive && isActive)",
+    tests: openIdTests
+  },
+  {
+    wrong: "a provider's metadata may lead anywhere",
+    file: "src/http/signin/ProviderFetch.ts",
+    find: "return to.origin === from.origin ||",
+    replace: 'return to.origin !== "" ||',
+    tests: openIdTests
   },
   {
     wrong: "guesses are counted when they have been looked at",

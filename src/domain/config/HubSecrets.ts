@@ -20,6 +20,8 @@ export interface HubSecretsShape {
   readonly contextSigningKey: Redacted.Redacted<string> | undefined
   readonly githubClientId: string | undefined
   readonly githubCallbackUrl: string | undefined
+  /** GitHub, or a GitHub Enterprise Server. */
+  readonly githubUrl: string | undefined
   /** Path of `mcp_settings.json`. */
   readonly settingsPath: string | undefined
 }
@@ -41,6 +43,11 @@ const variables = {
     "an http or https URL",
     (value) => /^https?:\/\//.test(value) && URL.canParse(value)
   ),
+  githubUrl: text(
+    "GITHUB_URL",
+    "an http or https URL without a path, such as https://github.example.com",
+    (value) => /^https?:\/\/[^/?#@]+$/.test(value) && URL.canParse(value)
+  ),
   settingsPath: text("MCPHUB_SETTING_PATH", "the path of a file", (value) => !value.includes("\0"))
 }
 
@@ -58,6 +65,7 @@ const none: HubSecretsShape = {
   contextSigningKey: undefined,
   githubClientId: undefined,
   githubCallbackUrl: undefined,
+  githubUrl: undefined,
   settingsPath: undefined
 }
 

@@ -34,6 +34,8 @@ export class Users extends Context.Service<
     readonly add: (user: NewUser) => Effect.Effect<User, UsernameTaken | InvalidValue | DatabaseUnavailable>
     readonly byId: (id: UserId) => Effect.Effect<User, UserNotFound | DatabaseUnavailable>
     readonly byName: (username: string) => Effect.Effect<User, UserNotFound | DatabaseUnavailable>
+    /** The user whose GitHub id this is. */
+    readonly byGithubId: (githubId: string) => Effect.Effect<User, UserNotFound | DatabaseUnavailable>
     /** All users, by name. */
     readonly list: Effect.Effect<ReadonlyArray<User>, DatabaseUnavailable>
     /** Removes the user with their keys, groups and tokens. */

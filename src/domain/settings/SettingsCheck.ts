@@ -6,6 +6,7 @@
  */
 import { Result, Schema, SchemaIssue } from "effect"
 import type { EnvironmentRecord } from "../config/Environment.ts"
+import { signInProblems } from "../access/SignInSettings.ts"
 import { approvals, understood } from "./Dialects.ts"
 import { checkGroups } from "./GroupCheck.ts"
 import { checkServer, checkServerNames } from "./ServerCheck.ts"
@@ -65,6 +66,10 @@ export const checkSettings = (written: unknown, environment: EnvironmentRecord, 
   }
   const servers = isRecord(document) && isRecord(document["mcpServers"]) ? document["mcpServers"] : {}
   const groups = isRecord(document) && Array.isArray(document["groups"]) ? document["groups"] : []
+  const system = isRecord(document) && isRecord(document["systemConfig"]) ? document["systemConfig"] : {}
+  for (const { path, reason } of signInProblems(system["signIn"])) {
+    problems.push({ path: pathText(["systemConfig", "signIn", ...path]), reason })
+  }
   const ofGroups = checkGroups(groups, new Set(Object.keys(servers)))
   problems.push(...ofGroups.problems)
   warnings.push(...ofGroups.warnings)

@@ -21,6 +21,7 @@ const titles: Readonly<Record<number, string>> = {
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
+  404: "Not Found",
   408: "Request Timeout",
   413: "Content Too Large",
   415: "Unsupported Media Type",

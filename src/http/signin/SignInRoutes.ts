@@ -6,15 +6,19 @@ import { Cause, Effect, Layer, Schedule } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { SignIns } from "../../domain/identity/SignIns.ts"
 import type { RoomRoutes } from "../runtime/HubRoutes.ts"
+import * as ExternalSignIn from "./ExternalSignIn.ts"
+import * as GithubSignIn from "./GithubSignIn.ts"
 import * as OneTimeSignIn from "./OneTimeSignIn.ts"
+import * as OpenIdSignIn from "./OpenIdSignIn.ts"
 import * as PasswordSignIn from "./PasswordSignIn.ts"
 import { always, answerOf, Refused } from "./Problems.ts"
 import * as SignInDoor from "./SignInDoor.ts"
+import * as SignInFlow from "./SignInFlow.ts"
 import * as SignInPages from "./SignInPages.ts"
 
-type Handler = (
-  request: HttpServerRequest.HttpServerRequest
-) => Effect.Effect<HttpServerResponse.HttpServerResponse, Refused>
+type Request = HttpServerRequest.HttpServerRequest
+
+type Handler = (request: Request) => Effect.Effect<HttpServerResponse.HttpServerResponse, Refused>
 
 const broken = new Refused({ status: 500, kind: "Internal", detail: "Internal error; the hub's log has the details" })
 
@@ -57,9 +61,22 @@ export const routes = Effect.gen(function* () {
   const door = yield* SignInDoor.make
   const passwords = yield* PasswordSignIn.make(door)
   const once = yield* OneTimeSignIn.make(door, passwords)
+  const flows = yield* SignInFlow.make
+  const external = yield* ExternalSignIn.make(door)
+  const openId = yield* OpenIdSignIn.make(door, flows, external)
+  const github = yield* GithubSignIn.make(door, flows, external)
   yield* sweeping
 
-  const options: Handler = () => Effect.succeed(HttpServerResponse.jsonUnsafe({ password: true }))
+  const options: Handler = () =>
+    Effect.sync(() =>
+      HttpServerResponse.jsonUnsafe({ password: true, github: github.isSetUp, oidc: openId.providers() })
+    )
+
+  /** With the name of the provider in the path. */
+  const atProvider =
+    (handler: (request: Request, name: string) => ReturnType<Handler>): Handler =>
+    (request) =>
+      handler(request, /\/oidc\/([^/?]+)/.exec(request.url)?.[1] ?? "")
 
   return {
     serves: (path) => path.startsWith("/api/signin/") || path.startsWith("/signin/"),
@@ -70,6 +87,14 @@ export const routes = Effect.gen(function* () {
         yield* router.add("POST", "/api/signin/password", answered(passwords.signIn))
         yield* router.add("PUT", "/api/signin/password", answered(passwords.change))
         yield* router.add("POST", "/api/signin/out", answered(door.leave))
+        yield* router.add("GET", "/api/signin/github", answered(github.begin, paged("../../admin/")))
+        yield* router.add("GET", "/api/signin/github/callback", answered(github.end, paged("../../../admin/")))
+        yield* router.add("GET", "/api/signin/oidc/:name", answered(atProvider(openId.begin), paged("../../../admin/")))
+        yield* router.add(
+          "GET",
+          "/api/signin/oidc/:name/callback",
+          answered(atProvider(openId.end), paged("../../../../admin/"))
+        )
         yield* router.add("GET", "/signin/once/:code", answered(once.page, paged("../../admin/")))
         yield* router.add("POST", "/signin/once", answered(once.signIn, paged("../admin/")))
       })

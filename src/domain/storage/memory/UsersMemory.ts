@@ -56,6 +56,11 @@ const make = Effect.gen(function* () {
       return user === undefined ? yield* userNotFound(username) : toUser(user)
     }),
 
+    byGithubId: Effect.fn("Users.byGithubId")(function* (githubId) {
+      const user = [...store.users.values()].find((one) => one.githubId === githubId)
+      return user === undefined ? yield* userNotFound(githubId) : toUser(user)
+    }),
+
     list: Effect.sync(() => [...store.users.values()].map(toUser).sort(byText((user) => user.username))),
 
     remove: Effect.fn("Users.remove")(function* (id) {

@@ -111,6 +111,13 @@ const make = Effect.gen(function* () {
       return yield* first(goingBy, name)
     }, orUnavailable),
 
+    byGithubId: Effect.fn("Users.byGithubId")(function* (githubId) {
+      return yield* first(
+        yield* users(sql`select ${columns} from "users" where "users"."githubId" = ${githubId}`),
+        githubId
+      )
+    }, orUnavailable),
+
     list: users(sql`select ${columns} from "users" order by 2, 1`).pipe(orUnavailable, Effect.withSpan("Users.list")),
 
     remove: Effect.fn("Users.remove")(
