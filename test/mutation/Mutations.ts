@@ -1,6 +1,7 @@
 /** Every mutation, in the order in which they are tried. */
 import { accessRules } from "./AccessRules.ts"
 import { authority } from "./Authority.ts"
+import { adminApi } from "./AdminApi.ts"
 import { bulkheads } from "./Bulkheads.ts"
 import { callRules } from "./Calls.ts"
 import { costs } from "./Costs.ts"
@@ -35,6 +36,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ...keyRules,
   ...serverMessages,
   ...signInRules,
+  ...adminApi,
   ...costs,
   ...doors,
   ...live

@@ -9,7 +9,7 @@ import type { WireReply, WireRequest } from "../wire/Wire.ts"
 
 const noSignIn =
   "This hub has no sign-in by which a client could get a key by itself. Give the client an MCPHub key, sent as the header " +
-  "Authorization: Bearer mcphub_…; the hub's operator makes one with `mcphub key create --user NAME`. A client that has a key and asks for a sign-in all the " +
+  "Authorization: Bearer mcphub_…; whoever can sign in makes one on the hub's dashboard, for others the operator does with `mcphub key create --user NAME`. A client that has a key and asks for a sign-in all the " +
   "same has sent one that is unknown, has ended or was revoked"
 
 /** Where clients look for a sign-in, below the base path and at the root, whatever stands around it. */

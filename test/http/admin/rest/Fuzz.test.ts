@@ -106,7 +106,7 @@ const runs = 3
 
 describe("every operation of the admin API", () => {
   it.live(
-    "answers whoever asks whatever they like without a defect, another's data or a secret",
+    "defect 15: answers whoever asks whatever they like without a defect, another's data or a secret",
     () =>
       Effect.gen(function* () {
         const held: Array<ScriptedCall> = []

@@ -21,7 +21,7 @@ const statuses = (call: string, askers: ReadonlyArray<Asking>, body?: unknown) =
   )
 
 describe("operators of the hub over the admin API", () => {
-  it.live("see everybody's sessions and requests, end and cancel them; an auditor and a key only look", () =>
+  it.live("R38: see everybody's sessions and requests, end and cancel them; an auditor and a key only look", () =>
     Effect.gen(function* () {
       const held: Array<ScriptedCall> = []
       const upstream = yield* ScriptedHttpUpstream.make({ tools: { hang: (call) => void held.push(call) } })

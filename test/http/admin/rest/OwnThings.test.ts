@@ -72,7 +72,7 @@ describe("a user of the admin API", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("sets and removes service tokens, of all their keys or of one, and never reads a value again", () =>
+  it.live("A10: sets and removes service tokens, of all their keys or of one, and never reads a value again", () =>
     Effect.gen(function* () {
       const hub = yield* TestHub.make()
       const [ada, bo] = [byKey(hub, hub.ada.key), byKey(hub, hub.bo.key)]

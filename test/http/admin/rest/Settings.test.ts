@@ -74,80 +74,86 @@ describe("servers and settings over the admin API", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("are added, changed, switched, tested and removed by an admin who has signed in, and by nobody else", () =>
-    Effect.gen(function* () {
-      const upstream = yield* ScriptedHttpUpstream.make()
-      const hub = yield* TestHub.make({ servers: { old: { url: upstream.url } } })
-      const { admin, auditor } = yield* operators(hub)
-      const [ada, bo] = [byKey(hub, hub.ada.key), byKey(hub, hub.bo.key)]
-      const config = { command: "node", args: ["-e", "evil()"] }
-      const calls: ReadonlyArray<readonly [string, unknown]> = [
-        ["POST /api/admin/servers", { name: "new", config }],
-        ["PUT /api/admin/servers/old", { config }],
-        ["DELETE /api/admin/servers/old", undefined],
-        ["POST /api/admin/servers/old/toggle", undefined],
-        ["POST /api/admin/servers/old/test", undefined],
-        ["POST /api/admin/servers/old/restart", undefined],
-        ["PATCH /api/admin/servers/old/tools/echo", { enabled: false }],
-        ["PUT /api/admin/settings", { settings: { mcpServers: {} } }]
-      ]
-      for (const [call, body] of calls) {
-        for (const ask of [ada, bo, auditor]) {
-          const answer = yield* ask(call, { body, headers: { "if-match": "*" } })
-          assert.strictEqual(answer.status, 403, call)
+  it.live(
+    "defect 13: are added, changed, switched, tested and removed by an admin who has signed in, and by nobody else",
+    () =>
+      Effect.gen(function* () {
+        const upstream = yield* ScriptedHttpUpstream.make()
+        const hub = yield* TestHub.make({ servers: { old: { url: upstream.url } } })
+        const { admin, auditor } = yield* operators(hub)
+        const [ada, bo] = [byKey(hub, hub.ada.key), byKey(hub, hub.bo.key)]
+        const config = { command: "node", args: ["-e", "evil()"] }
+        const calls: ReadonlyArray<readonly [string, unknown]> = [
+          ["POST /api/admin/servers", { name: "new", config }],
+          ["PUT /api/admin/servers/old", { config }],
+          ["DELETE /api/admin/servers/old", undefined],
+          ["POST /api/admin/servers/old/toggle", undefined],
+          ["POST /api/admin/servers/old/test", undefined],
+          ["POST /api/admin/servers/old/restart", undefined],
+          ["PATCH /api/admin/servers/old/tools/echo", { enabled: false }],
+          ["PUT /api/admin/settings", { settings: { mcpServers: {} } }]
+        ]
+        for (const [call, body] of calls) {
+          for (const ask of [ada, bo, auditor]) {
+            const answer = yield* ask(call, { body, headers: { "if-match": "*" } })
+            assert.strictEqual(answer.status, 403, call)
+          }
         }
-      }
-      assert.deepStrictEqual({ ...hub.settings().mcpServers }, { old: { url: upstream.url } })
-      assert.deepStrictEqual(upstream.received, [])
+        assert.deepStrictEqual({ ...hub.settings().mcpServers }, { old: { url: upstream.url } })
+        assert.deepStrictEqual(upstream.received, [])
 
-      const added = yield* admin("POST /api/admin/servers", { body: { name: "new", config: { url: upstream.url } } })
-      assert.strictEqual(added.status, 201, added.text)
-      const again = yield* admin("POST /api/admin/servers", { body: { name: "new", config } })
-      assert.deepStrictEqual([again.status, again.json.kind], [409, "ServerNameTaken"])
-      for (const body of [
-        { name: "a b", config },
-        { name: "__proto__", config },
-        { name: "x", config: { command: 1 } },
-        { name: "x", config: {} },
-        { name: "x", config: null }
-      ]) {
-        assert.strictEqual((yield* admin("POST /api/admin/servers", { body })).status, 422, JSON.stringify(body))
-      }
-      const tested = yield* admin("POST /api/admin/servers/new/test")
-      assert.strictEqual(tested.json.outcome, "ok", tested.text)
-      const client = yield* hub.connect(hub.ada)
-      assert.include(yield* client.toolNames, "new-echo")
+        const added = yield* admin("POST /api/admin/servers", { body: { name: "new", config: { url: upstream.url } } })
+        assert.strictEqual(added.status, 201, added.text)
+        const again = yield* admin("POST /api/admin/servers", { body: { name: "new", config } })
+        assert.deepStrictEqual([again.status, again.json.kind], [409, "ServerNameTaken"])
+        for (const body of [
+          { name: "a b", config },
+          { name: "__proto__", config },
+          { name: "x", config: { command: 1 } },
+          { name: "x", config: {} },
+          { name: "x", config: null }
+        ]) {
+          assert.strictEqual((yield* admin("POST /api/admin/servers", { body })).status, 422, JSON.stringify(body))
+        }
+        const tested = yield* admin("POST /api/admin/servers/new/test")
+        assert.strictEqual(tested.json.outcome, "ok", tested.text)
+        const client = yield* hub.connect(hub.ada)
+        assert.include(yield* client.toolNames, "new-echo")
 
-      const off = yield* admin("PATCH /api/admin/servers/new/tools/echo", {
-        body: { enabled: false, description: "says it again" }
-      })
-      assert.deepStrictEqual(off.json.config.tools, { echo: { enabled: false, description: "says it again" } })
-      assert.notInclude(yield* (yield* hub.connect(hub.ada)).toolNames, "new-echo")
-      const on = yield* admin("PATCH /api/admin/servers/new/tools/echo", { body: { enabled: true, description: null } })
-      assert.deepStrictEqual(on.json.config.tools, { echo: { enabled: true } })
+        const off = yield* admin("PATCH /api/admin/servers/new/tools/echo", {
+          body: { enabled: false, description: "says it again" }
+        })
+        assert.deepStrictEqual(off.json.config.tools, { echo: { enabled: false, description: "says it again" } })
+        assert.notInclude(yield* (yield* hub.connect(hub.ada)).toolNames, "new-echo")
+        const on = yield* admin("PATCH /api/admin/servers/new/tools/echo", {
+          body: { enabled: true, description: null }
+        })
+        assert.deepStrictEqual(on.json.config.tools, { echo: { enabled: true } })
 
-      const put = "PUT /api/admin/servers/new"
-      assert.strictEqual((yield* admin(put, { body: { config } })).status, 428)
-      const late = yield* admin(put, { body: { config }, headers: { "if-match": added.headers["etag"]! } })
-      assert.deepStrictEqual([late.status, late.json.kind], [412, "Stale"])
-      const changed = yield* admin(put, {
-        body: { config: { url: upstream.url, isolation: "user" } },
-        headers: { "if-match": on.headers["etag"]! }
-      })
-      assert.strictEqual(changed.json.config.isolation, "user")
-      assert.isFalse((yield* admin("POST /api/admin/servers/new/toggle")).json.config.enabled)
-      const shown = yield* admin("POST /api/admin/servers/new/toggle?enabled=true")
-      assert.isTrue(shown.json.config.enabled)
-      assert.strictEqual((yield* admin("POST /api/admin/servers/new/restart")).json.name, "new")
-      assert.strictEqual((yield* admin("POST /api/admin/servers/nope/restart")).status, 404)
-      const removed = yield* admin("DELETE /api/admin/servers/new", { headers: { "if-match": shown.headers["etag"]! } })
-      assert.strictEqual(removed.status, 200)
-      assert.strictEqual((yield* admin("GET /api/admin/servers/new")).status, 404)
-      const trail = yield* admin("GET /api/admin/audit?server=new")
-      const made = trail.json.items.filter(({ kind }: any) => kind === "operation")
-      assert.strictEqual(made[0].method, "DELETE /api/admin/servers/:server")
-      assert.strictEqual(made[0].username, "grace")
-    }).pipe(Effect.scoped)
+        const put = "PUT /api/admin/servers/new"
+        assert.strictEqual((yield* admin(put, { body: { config } })).status, 428)
+        const late = yield* admin(put, { body: { config }, headers: { "if-match": added.headers["etag"]! } })
+        assert.deepStrictEqual([late.status, late.json.kind], [412, "Stale"])
+        const changed = yield* admin(put, {
+          body: { config: { url: upstream.url, isolation: "user" } },
+          headers: { "if-match": on.headers["etag"]! }
+        })
+        assert.strictEqual(changed.json.config.isolation, "user")
+        assert.isFalse((yield* admin("POST /api/admin/servers/new/toggle")).json.config.enabled)
+        const shown = yield* admin("POST /api/admin/servers/new/toggle?enabled=true")
+        assert.isTrue(shown.json.config.enabled)
+        assert.strictEqual((yield* admin("POST /api/admin/servers/new/restart")).json.name, "new")
+        assert.strictEqual((yield* admin("POST /api/admin/servers/nope/restart")).status, 404)
+        const removed = yield* admin("DELETE /api/admin/servers/new", {
+          headers: { "if-match": shown.headers["etag"]! }
+        })
+        assert.strictEqual(removed.status, 200)
+        assert.strictEqual((yield* admin("GET /api/admin/servers/new")).status, 404)
+        const trail = yield* admin("GET /api/admin/audit?server=new")
+        const made = trail.json.items.filter(({ kind }: any) => kind === "operation")
+        assert.strictEqual(made[0].method, "DELETE /api/admin/servers/:server")
+        assert.strictEqual(made[0].username, "grace")
+      }).pipe(Effect.scoped)
   )
 
   it.live("that are edited in the file and over the API at once lose neither", () =>
