@@ -8,6 +8,7 @@ import { Effect, Redacted } from "effect"
 import { join } from "node:path"
 import { McpClient, RawHttp, type Script } from "../../src/testkit/index.ts"
 import { patience } from "../cli/support/Program.ts"
+import * as CanaryApi from "../support/CanaryApi.ts"
 import * as Canaries from "../support/Canaries.ts"
 import * as CanaryFlood from "../support/CanaryFlood.ts"
 import * as CanarySearch from "../support/CanarySearch.ts"
@@ -128,14 +129,16 @@ const matrix = (isFlooded: boolean) =>
 
     const said = yield* CanarySearch.said(hub)
     const listed = said["session ls --json"]!
+    const api = yield* CanaryApi.said(http, users.slice(0, 3), CanaryUsers.hubEnvironment(canaries)["ADMIN_PASSWORD"]!)
     for (const { client } of sessions) {
-      for (const text of [listed, said["/metrics"], hub.stderr()]) assert.notInclude(text, client.sessionId)
+      for (const text of [listed, said["/metrics"], hub.stderr(), ...Object.values(api)])
+        assert.notInclude(text, client.sessionId)
     }
     assert.lengthOf(JSON.parse(listed), sessions.length)
     assert.strictEqual(yield* hub.terminate, 0)
     const requestLines = hub.log().filter(({ msg }) => msg === "request")
     assert.isAtLeast(requestLines.length, calls.length)
-    const places = { ...CanarySearch.printed(hub), "error answers": failures.join("\n"), ...said }
+    const places = { ...CanarySearch.printed(hub), "error answers": failures.join("\n"), ...said, ...api }
     CanarySearch.assertNowhere(canaries, hub, places, yield* dump(hub.dataDir))
   }).pipe(Effect.scoped)
 
