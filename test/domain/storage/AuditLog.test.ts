@@ -37,6 +37,31 @@ const targets = (rows: ReadonlyArray<{ readonly target: string | null }>) => row
 for (const [place, store] of stores) {
   describe(`The audit log ${place}`, () => {
     layer(store, { timeout: "60 seconds", excludeTestServices: true })((it) => {
+      it.effect("finds rows by session, target and time, the newest first and part by part", () =>
+        Effect.gen(function* () {
+          const log = yield* AuditLog
+          const [ada, bo] = [person("ada"), person("bo")]
+          const at = (who: ReturnType<typeof person>, target: string, time: number) => event(who, { target, time })
+          const rows = [1, 2, 3, 4].flatMap((hour) => [
+            at(ada, `a${hour}`, now + hour),
+            at(bo, "files-read", now + hour)
+          ])
+          yield* log.append(rows)
+          const own = { userId: ada.userId, newest: true }
+          const first = yield* log.find({ ...own, limit: 3 })
+          assert.deepStrictEqual(targets(first), ["a4", "a3", "a2"])
+          assert.deepStrictEqual(targets(yield* log.find({ ...own, before: first.at(-1)!.seq, limit: 3 })), ["a1"])
+          assert.deepStrictEqual(targets(yield* log.find({ ...own, since: now + 2, until: now + 4, limit: 9 })), [
+            "a3",
+            "a2"
+          ])
+          assert.deepStrictEqual(targets(yield* log.find({ ...own, target: "a2", limit: 9 })), ["a2"])
+          const { sessionId } = bo
+          assert.strictEqual((yield* log.find({ sessionId, target: "files-read", limit: 9 })).length, 4)
+          assert.deepStrictEqual(yield* log.find({ ...own, sessionId, limit: 9 }), [])
+        })
+      )
+
       it.effect("gives back what was written, in that order, each user's own where asked for", () =>
         Effect.gen(function* () {
           const log = yield* AuditLog
