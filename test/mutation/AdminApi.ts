@@ -138,5 +138,12 @@ export const adminApi: ReadonlyArray<Mutation> = [
     find: 'if (now === readStamp || now === "") return Effect.void\n    const broken',
     replace: "if (now !== undefined) return Effect.void\n    const broken",
     tests: settings
+  },
+  {
+    file: "src/http/admin/rest/Admitting.ts",
+    find: "hasBody || hasWaited ? yield* admitted : viewer",
+    replace: "viewer",
+    wrong: "a body that was under way when its key ended still changes something",
+    tests: ["test/http/admin/rest/Viewers.test.ts"]
   }
 ]

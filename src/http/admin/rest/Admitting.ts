@@ -16,7 +16,7 @@ import {
 import { type HttpApiEndpoint, HttpApiError } from "effect/http-api"
 import { AuditTrail, type AuditTrailShape } from "../../../actors/observing/AuditTrail.ts"
 import { FairShare } from "../../../actors/limits/FairShare.ts"
-import { mayDo, type Viewer } from "../../../domain/access/Viewer.ts"
+import { mayDo, type Need, type Viewer } from "../../../domain/access/Viewer.ts"
 import type { UserId } from "../../../domain/Ids.ts"
 import { Admission, BodyLimit, CurrentViewer, Needs } from "./api/Admission.ts"
 import {
@@ -55,7 +55,7 @@ export const answerOf = (problem: Problem): Effect.Effect<HttpServerResponse.Htt
     HttpServerResponse.setHeaders({ ...always, ...headersOf(problem) })
   )
 
-const needed = (need: "read" | "change", { role, via }: Viewer): Forbidden => {
+const needed = (need: Need, { role, via }: Viewer): Forbidden => {
   const detail =
     need === "read"
       ? "Only admins and auditors see this"
@@ -71,26 +71,32 @@ const tooMany = new TooMany({
   retryAfterSeconds: 5
 })
 
-/** Runs when it is the user's turn, as a request of theirs to the MCP endpoint would. */
+/** Runs when it is the user's turn, as a request of theirs to the MCP endpoint would, and says whether it had to wait. */
 const inTurn = <A, E, R>(
   share: FairShare["Service"],
   userId: UserId,
-  effect: Effect.Effect<A, E, R>
+  run: (hasWaited: boolean) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | TooMany, R> =>
   Effect.suspend(() => {
     let hasBegun = false
+    let hasWaited = false
     const turn = Effect.callback<void, TooMany>((resume) => {
       const admission = share.admit(userId, true, () => {
         hasBegun = true
         resume(Effect.void)
       })
       if (admission === "refused") return void resume(Effect.fail(tooMany))
-      return admission === "runs" ? undefined : Effect.sync(admission)
+      if (admission === "runs") return undefined
+      hasWaited = true
+      return Effect.sync(admission)
     })
     const end = Effect.sync(() => {
       if (hasBegun) share.ended(userId)
     })
-    return Effect.ensuring(Effect.andThen(turn, effect), end)
+    return Effect.ensuring(
+      Effect.flatMap(turn, () => run(hasWaited)),
+      end
+    )
   })
 
 const bodyProblem = (error: HttpServerError.HttpServerError, limit: number): TooLarge | BadRequest =>
@@ -166,11 +172,20 @@ export const layer = Layer.effect(
       const hasBody = HttpMethod.hasBody(endpoint.method)
       return Effect.gen(function* () {
         const request = yield* HttpServerRequest.HttpServerRequest
-        const viewer = yield* viewers.of(request)
-        if (need !== "own" && !mayDo(viewer, need)) return yield* needed(need, viewer)
-        const body = hasBody ? readBody(request, limit) : Effect.void
-        const rest = Effect.provideService(handler, CurrentViewer, viewer)
-        const answer = yield* inTurn(share, viewer.userId, Effect.andThen(body, rest))
+        const admitted = Effect.filterOrElse(
+          viewers.of(request),
+          (one) => need === "own" || mayDo(one, need),
+          (one) => Effect.fail(needed(need, one))
+        )
+        const viewer = yield* admitted
+        const run = (one: Viewer) => Effect.provideService(handler, CurrentViewer, one)
+        const answer = yield* inTurn(share, viewer.userId, (hasWaited) =>
+          Effect.gen(function* () {
+            if (hasBody) yield* readBody(request, limit)
+            // Whoever was let in before the wait or the body may have lost their key, sign-in or role since.
+            return yield* run(hasBody || hasWaited ? yield* admitted : viewer)
+          })
+        )
         if (isChange(endpoint.method)) noted(audit, viewer, endpoint, yield* HttpRouter.params)
         return answer
       }).pipe(

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Redacted } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import { HubKeys } from "../../../../src/domain/identity/HubKeys.ts"
+import { Roles } from "../../../../src/domain/identity/Roles.ts"
 import { Users } from "../../../../src/domain/identity/Users.ts"
-import { TestHub } from "../../../../src/testkit/index.ts"
+import { type HubUser, RudeClients, TestHub } from "../../../../src/testkit/index.ts"
+import { eventually } from "../../../support/Eventually.ts"
 import { asking, byKey, cookieOf, operators } from "../../support/ApiViewers.ts"
 
 const text = (key: Redacted.Redacted<string>) => Redacted.value(key)
@@ -150,4 +152,47 @@ describe("the admin API", () => {
       }).pipe(Effect.scoped)
     )
   }
+})
+
+describe("a body under way to the admin API", () => {
+  it.live("A51: makes nothing when the key it came with has ended; bo's half is served", () =>
+    Effect.gen(function* () {
+      const admitted: Array<string> = []
+      const roles = Roles.of({
+        of: (userId) => Effect.sync(() => (admitted.push(userId), "user" as const)),
+        set: () => Effect.void,
+        all: Effect.succeed(new Map())
+      })
+      const hub = yield* TestHub.make({ replace: Layer.succeed(Roles, roles) })
+      const keys = Context.get(hub.services, HubKeys)
+      const half = Effect.fnUntraced(function* ({ key, user }: HubUser) {
+        const body = JSON.stringify({ name: "another" })
+        const socket = yield* RudeClients.socketTo(new URL(hub.url).origin)
+        socket.write(
+          `POST /api/me/keys HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${text(key)}\r\n` +
+            `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 5)}`
+        )
+        yield* eventually(
+          Effect.sync(() => admitted),
+          (all) => all.includes(user.id),
+          { every: "1 millis" }
+        )
+        return Effect.suspend(() => {
+          socket.write(body.slice(5))
+          return RudeClients.statusLine(socket)
+        })
+      })
+      const [ada, bo] = [yield* half(hub.ada), yield* half(hub.bo)]
+      yield* Effect.orDie(keys.revoke(hub.ada.row.id))
+      const asks = byKey(hub, hub.ada.key)
+      yield* eventually(asks("GET /api/me"), ({ status }) => status === 401, { every: "1 millis" })
+      assert.match(yield* ada, /^HTTP\/1.1 401 /)
+      assert.match(yield* bo, /^HTTP\/1.1 20[01] /)
+      const made = yield* Effect.orDie(keys.list)
+      assert.deepStrictEqual(
+        made.filter(({ name }) => name === "another").map(({ userId }) => userId),
+        [hub.bo.user.id]
+      )
+    }).pipe(Effect.scoped)
+  )
 })
