@@ -17,6 +17,7 @@ import { LiveRoutes } from "./LiveRoutes.ts"
 import { MeRoutes } from "./MeRoutes.ts"
 import { Operations } from "./Operations.ts"
 import { ServersRoutes } from "./ServersRoutes.ts"
+import { SignInsRoutes } from "./SignInsRoutes.ts"
 import { UsersRoutes } from "./UsersRoutes.ts"
 
 const nothing = new NotFound({ kind: "NotFound", detail: "There is nothing at this address; see /api/docs" })
@@ -57,7 +58,7 @@ const beside = Layer.effectDiscard(
 )
 
 const layer = Layer.merge(HttpApiBuilder.layer(RestApi), beside).pipe(
-  Layer.provide([MeRoutes, UsersRoutes, ServersRoutes, LiveRoutes]),
+  Layer.provide([MeRoutes, SignInsRoutes, UsersRoutes, ServersRoutes, LiveRoutes]),
   Layer.provide(Operations.layer),
   Layer.provide(Admitting.layer),
   Layer.provide(HttpServer.layerServices)

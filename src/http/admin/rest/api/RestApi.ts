@@ -3,6 +3,7 @@ import { HttpApi, OpenApi } from "effect/http-api"
 import { LiveApi } from "./LiveApi.ts"
 import { MeApi } from "./MeApi.ts"
 import { ServersApi } from "./ServersApi.ts"
+import { SignInsApi } from "./SignInsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 
 const description = `Administration of the hub, and self-service for its users.
@@ -19,7 +20,7 @@ const security = {
 }
 
 export class RestApi extends HttpApi.make("mcphub")
-  .add(MeApi, UsersApi, ServersApi, LiveApi)
+  .add(MeApi, SignInsApi, UsersApi, ServersApi, LiveApi)
   .annotateMerge(
     OpenApi.annotations({
       title: "MCPHub",
