@@ -47,6 +47,8 @@ import * as Dashboard from "./http/dashboard/Dashboard.ts"
 import { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
 import { Readiness } from "./http/probes/Probes.ts"
 import * as SignInRoutes from "./http/signin/SignInRoutes.ts"
+import { LiveFeed } from "./http/admin/live/LiveFeed.ts"
+import * as LiveRoutes from "./http/admin/live/LiveRoutes.ts"
 import * as Rest from "./http/admin/rest/Rest.ts"
 import { Viewers } from "./http/admin/rest/Viewers.ts"
 import { HubRoutes } from "./http/runtime/HubRoutes.ts"
@@ -112,6 +114,7 @@ const gauges = Layer.effectDiscard(
     const share = yield* FairShare
     const retained = yield* Retained
     const bodies = yield* BodyBytes
+    const live = yield* LiveFeed
     yield* metrics.gauge("mcphub_requests_waiting", "Requests beyond their user's fair share", share.waiting)
     yield* metrics.total("mcphub_requests_waited_total", "Requests that had to wait for their share", share.waited)
     yield* metrics.gauge("mcphub_users_over_share", "Users who have used up their fair share", share.overdrawn)
@@ -141,6 +144,7 @@ const gauges = Layer.effectDiscard(
     )
     yield* metrics.total("mcphub_upstream_requests_total", "Requests sent over them", () => pools.stats().requests)
     yield* metrics.gauge("mcphub_streams", "Open event streams of clients", streams.count)
+    yield* metrics.gauge("mcphub_live_streams", "Open event streams of people who look at the hub", live.readers)
     const log = yield* Effect.serviceOption(LogOutput)
     if (Option.isSome(log)) {
       yield* metrics.total("mcphub_log_lines_lost_total", "Log lines that could not be written", log.value.lost)
@@ -151,10 +155,11 @@ const gauges = Layer.effectDiscard(
 const makeServer = (replace: Replacements) => {
   const replaced = Layer.provideMerge(replace)
   return HubServer.layer.pipe(
-    Layer.provideMerge(HubRoutes.layerOf([SignInRoutes.routes, Rest.routes, Dashboard.routes])),
+    Layer.provideMerge(HubRoutes.layerOf([SignInRoutes.routes, Rest.routes, LiveRoutes.routes, Dashboard.routes])),
     Layer.provide(Viewers.layer),
     replaced,
     Layer.provideMerge(gauges),
+    Layer.provideMerge(LiveFeed.layer),
     replaced,
     Layer.provideMerge(McpEndpoint.layer),
     replaced,

@@ -3,7 +3,9 @@ import type { Mutation } from "./Mutation.ts"
 
 const sources = "src/http/admin/live/LiveSources.ts"
 const feed = "src/http/admin/live/LiveFeed.ts"
+const routes = "src/http/admin/live/LiveRoutes.ts"
 const tests = ["test/http/admin/live/LiveFeed.test.ts"]
+const streamed = ["test/http/admin/live/LiveRoutes.test.ts"]
 
 export const live: ReadonlyArray<Mutation> = [
   {
@@ -61,5 +63,33 @@ export const live: ReadonlyArray<Mutation> = [
     find: "own >= mostReadersOfUser || count >= mostReaders",
     replace: "count >= mostReaders",
     tests
+  },
+  {
+    wrong: "any user may read everybody's stream",
+    file: routes,
+    find: "if (!maySee(whose, viewer)) return yield* notAllowed",
+    replace: "if (!maySee(whose, viewer)) void notAllowed",
+    tests: streamed
+  },
+  {
+    wrong: "a user's own stream is everybody's",
+    file: routes,
+    find: 'whose === "own" ? viewer.userId : "everybody"',
+    replace: '"everybody"',
+    tests: streamed
+  },
+  {
+    wrong: "a stream outlives the key or the sign-in that opened it",
+    file: routes,
+    find: "Effect.orElseSucceed(() => false)",
+    replace: "Effect.orElseSucceed(() => true)",
+    tests: streamed
+  },
+  {
+    wrong: "a stream outlives the role that opened it",
+    file: routes,
+    find: "now.userId === viewer.userId && maySee(whose, now)",
+    replace: "now.userId === viewer.userId",
+    tests: streamed
   }
 ]

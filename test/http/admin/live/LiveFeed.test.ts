@@ -34,8 +34,12 @@ const start = Effect.fnUntraced(function* (servers: Parameters<typeof TestHub.ma
       return sessions.listOf(userId)
     }
   })
+  // Another one than the hub's own, which counts nothing.
   const services = Context.add(hub.services, Sessions, counting)
-  const feed = Context.get(yield* Layer.build(LiveFeed.layer).pipe(Effect.provideContext(services)), LiveFeed)
+  const feed = Context.get(
+    yield* Layer.build(Layer.fresh(LiveFeed.layer)).pipe(Effect.provideContext(services)),
+    LiveFeed
+  )
   const next = (reader: LiveReader) => Effect.map(reader.next, parsed)
   /** What comes with the next second. */
   const tick = (reader: LiveReader) => Effect.andThen(TestClock.adjust("1 second"), next(reader))
