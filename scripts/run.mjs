@@ -49,6 +49,7 @@ const tasks = {
   "types:deno": () => inRoot([denoBinary(root), ["check", "src", "test", "bench"]]),
   // One warm call: modules entered, bytes allocated, CPU; `--against DIR` measures another checkout in turns.
   "bench:call": program("bench/call/run.ts"),
+  "bench:live": program("bench/live/run.ts"),
   // Which test guards against which hazard, from the titles of the tests into docs/internals/hazards.md.
   hazards: program("test/docs/Hazards.ts"),
   // The same for what servers and clients in use do, into docs/internals/field.md.
