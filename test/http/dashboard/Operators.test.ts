@@ -17,7 +17,7 @@ const hanging = Effect.gen(function* () {
   const bos = yield* hub.connect(hub.bo)
   const call = yield* Effect.forkScoped(Effect.flip(bos.request("tools/call", { name: "files-hang", arguments: {} })))
   yield* Deferred.await(asked)
-  return { hub, call }
+  return { hub, call, url: server.url }
 })
 
 const english: Look = { ...phone, locale: "en-US" }
@@ -100,6 +100,48 @@ describe.skipIf(executable === undefined)("an admin in the dashboard", () => {
             await page.getByRole("heading", { level: 1, name: "Sign in" }).waitFor()
           })
           assert.strictEqual(yield* Context.get(hub.services, Roles).of(carla.id), "auditor")
+        }),
+      60_000
+    )
+
+    it.effect(
+      "pastes a server of another program, tests it and takes a tool away; a change by somebody else is not overwritten",
+      () =>
+        Effect.gen(function* () {
+          const { hub, url } = yield* hanging
+          const entry = () => hub.settings().mcpServers["pasted"]
+          const { page } = yield* visit(desk, [...stranger, [412, /\/api\/admin\/servers\/pasted$/]])
+          yield* Effect.promise(async () => {
+            await signIn(page, hub.url, "ada")
+            await open(page, "Servers")
+            await page.getByRole("button", { name: "Paste from another program" }).click()
+            const text = page.getByRole("dialog").getByRole("textbox")
+            await text.fill("{ broken")
+            await page.getByRole("button", { name: "Add", exact: true }).click()
+            await page.getByRole("alert").getByText("This is not JSON").waitFor()
+            await text.fill(JSON.stringify({ servers: { pasted: { type: "http", url }, files: { command: "rm" } } }))
+            await page.getByRole("button", { name: "Add", exact: true }).click()
+            await page.getByText("Added: pasted Not touched, because they exist: files").waitFor()
+            assert.deepStrictEqual(entry(), { type: "streamable-http", url })
+            await page.getByRole("link", { name: "pasted" }).click()
+            await page.getByRole("button", { name: "Test" }).click()
+            await page.getByText(/It answered in .* revision 20/).waitFor()
+            await page
+              .getByRole("row", { name: /^whoami/ })
+              .getByRole("button", { name: "Edit" })
+              .click()
+            await page.getByLabel("Clients see it").uncheck()
+            await page.getByRole("button", { name: "Save" }).click()
+            await page.getByRole("row", { name: /^whoami .*Off/ }).waitFor()
+            assert.deepStrictEqual(entry()?.tools, { whoami: { enabled: false } })
+            await page.getByRole("button", { name: "Edit" }).first().click()
+          })
+          yield* hub.setSettings({ mcpServers: { pasted: { url, enabled: false } } })
+          yield* Effect.promise(async () => {
+            await page.getByRole("button", { name: "Save" }).click()
+            await page.getByRole("alert").getByText("Somebody else has changed it").waitFor()
+          })
+          assert.deepStrictEqual(entry(), { url, enabled: false })
         }),
       60_000
     )

@@ -144,8 +144,6 @@ export interface Trouble {
 export interface ServerRow {
   readonly name: string
   readonly type: string
-  readonly enabled?: boolean
-  readonly isolation?: string
   readonly state: string
   readonly why: string | null
   readonly reason: string | null
@@ -154,7 +152,10 @@ export interface ServerRow {
   readonly troubles: ReadonlyArray<Trouble>
   readonly errors: ReadonlyArray<{ readonly kind: string; readonly count: number; readonly agoMs: number }>
   readonly oddities: ReadonlyArray<string>
-  readonly stderr?: ReadonlyArray<string>
+  readonly stage?: string | null
+  readonly since?: string | null
+  readonly nextAttempt?: string | null
+  readonly lastLines?: ReadonlyArray<string>
 }
 
 export interface ServerTest {

@@ -13,6 +13,7 @@ import { Page, Section } from "../parts/Page.tsx"
 import { StateOf } from "../parts/Rows.tsx"
 import { State } from "../parts/State.tsx"
 import { Table } from "../parts/Table.tsx"
+import { Time } from "../parts/Time.tsx"
 import { words } from "../text/Language.ts"
 import { ConfigFields, jsonOf } from "./ServerConfig.tsx"
 import { Tools } from "./Tools.tsx"
@@ -37,8 +38,13 @@ const Health = ({ row }: { readonly row: ServerRow }) => {
   return (
     <>
       <p>
-        <StateOf state={row.state} /> {row.reason ?? ""}
+        <StateOf state={row.state} /> {[row.stage, row.reason].filter(Boolean).join(", ")}
       </p>
+      {row.since === null || row.since === undefined ? null : (
+        <p class="note">
+          {table.since}: <Time at={row.since} />
+        </p>
+      )}
       {row.troubles.length === 0 ? null : (
         <>
           <h3>{says.troubles}</h3>
@@ -81,10 +87,10 @@ const Health = ({ row }: { readonly row: ServerRow }) => {
           </ul>
         </>
       )}
-      {(row.stderr ?? []).length === 0 ? null : (
+      {(row.lastLines ?? []).length === 0 ? null : (
         <>
           <h3>{says.stderr}</h3>
-          <pre>{row.stderr?.join("\n")}</pre>
+          <pre>{row.lastLines?.join("\n")}</pre>
         </>
       )}
     </>
@@ -111,9 +117,13 @@ export const Server = ({ name, viewer }: { readonly name: string; readonly viewe
     await call("PUT", pathOf(name), { body: { config }, etag: detail.etag })
     reload()
   }
-  const isEnabled = row?.enabled ?? row?.state !== "disabled"
+  const isEnabled = row?.state !== "disabled"
   const change = viewer.mayChange ? (
     <>
+      <DoButton
+        label={says.test}
+        onDo={async () => setTest((await call<ServerTest>("POST", `${pathOf(name)}/test`)).value)}
+      />
       <AskButton label={says.restart} ask={says.askRestart(name)} onYes={() => post("restart")} />
       <DoButton label={isEnabled ? says.disable : says.enable} onDo={() => post("toggle")} />
       <button type="button" class="quiet" disabled={detail.data === undefined} onClick={() => setEditing(true)}>
@@ -130,18 +140,7 @@ export const Server = ({ name, viewer }: { readonly name: string; readonly viewe
     </>
   ) : null
   return (
-    <Page
-      title={name}
-      tools={
-        <div class="row">
-          <DoButton
-            label={says.test}
-            onDo={async () => setTest((await call<ServerTest>("POST", `${pathOf(name)}/test`)).value)}
-          />
-          {change}
-        </div>
-      }
-    >
+    <Page title={name} tools={change === null ? undefined : <div class="row">{change}</div>}>
       <Section title={common.state}>
         {test === undefined ? null : <TestResult test={test} />}
         <Waiting query={servers} />
