@@ -107,7 +107,7 @@ export interface SignInRow {
   readonly userAgent: string | null
   readonly lastSeenAt: string | number
   readonly expiresAt: string | number
-  readonly current?: boolean
+  readonly isThis: boolean
 }
 
 export interface UserStats {

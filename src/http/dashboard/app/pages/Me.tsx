@@ -83,7 +83,7 @@ const SignIns = () => {
             {
               head: me.browser,
               isName: true,
-              cell: ({ current, userAgent }) => `${userAgent ?? "?"}${current === true ? ` (${me.here})` : ""}`
+              cell: ({ isThis, userAgent }) => `${userAgent ?? "?"}${isThis ? ` (${me.here})` : ""}`
             },
             { head: me.way, cell: ({ way }) => way },
             { head: me.lastSeen, cell: ({ lastSeenAt }) => <Time at={lastSeenAt} /> },
