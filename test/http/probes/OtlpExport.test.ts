@@ -67,11 +67,12 @@ describe("OtlpExport", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("an endpoint that is no URL, or a ratio above one, stops the start naming the variable", () =>
+  it.effect("an endpoint that is no URL, a ratio above one, or gRPC, stops the start naming the variable", () =>
     Effect.gen(function* () {
       for (const env of [
         { OTEL_EXPORTER_OTLP_ENDPOINT: "collector" },
-        { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_TRACES_SAMPLER_ARG: "7" }
+        { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_TRACES_SAMPLER_ARG: "7" },
+        { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }
       ]) {
         const error = yield* Effect.flip(oneCall.pipe(Effect.provide(exporting(env as Record<string, string>))))
         assert.include(String(error), Object.keys(env).at(-1)!)
