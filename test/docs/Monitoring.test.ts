@@ -53,10 +53,10 @@ const unseen = new Set([
 /** /metrics of a hub that ada and bo have used, one of them in vain. */
 const scraped = Effect.gen(function* () {
   const upstream = yield* ScriptedHttpUpstream.make({ tools: { silent: () => {} } })
-  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url, options: { timeout: 500 } } } })
+  const hub = yield* TestHub.make({ servers: { files: { url: upstream.url } } })
   const [ada, bo] = yield* Effect.all([hub.connect(hub.ada), hub.connect(hub.bo)])
   yield* ada.callTool("files-echo", { n: 1 })
-  yield* Effect.exit(bo.callTool("files-silent"))
+  yield* Effect.exit(bo.request("tools/call", { name: "files-silent", _meta: { "mcphub/timeoutMs": 50 } }))
   yield* ada.end
   yield* hub.http.send({ path: "/mcp", headers: { authorization: "Bearer nobody" }, body: "{}" })
   const { text } = yield* hub.http.send({ method: "GET", path: "/metrics", headers: {} })
