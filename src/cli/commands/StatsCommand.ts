@@ -1,24 +1,17 @@
 /** `mcphub stats`: how much was asked of what, how long it took, and what went wrong. */
 import { Clock, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import type { StatisticsPart } from "../../domain/records/Statistics.ts"
-import type { StatisticsAnswer, StatisticsView } from "../../http/admin/operations/StatisticsOperations.ts"
+import { millisPerDay } from "../../domain/records/AuditLog.ts"
+import {
+  type StatisticsAnswer,
+  type StatisticsBy as By,
+  statisticsBy,
+  type StatisticsView
+} from "../../http/admin/operations/StatisticsOperations.ts"
 import { withAdmin } from "../admin/Admin.ts"
 import { print, table } from "../terminal/Output.ts"
 import { since } from "../terminal/SinceFlag.ts"
 import { onlyUser } from "../terminal/UserFlag.ts"
-
-const millisPerDay = 86_400_000
-
-/** What a line is for. A tool belongs to its server. */
-const parts = {
-  tool: ["server", "tool"],
-  server: ["server"],
-  user: ["user"],
-  hour: ["hour"],
-  day: ["day"]
-} as const satisfies Readonly<Record<string, ReadonlyArray<StatisticsPart>>>
-type By = keyof typeof parts
 
 const nameOf = (row: StatisticsView): Readonly<Record<By, ReadonlyArray<string>>> => ({
   tool: [row.server === "" ? "-" : (row.server ?? "-"), row.tool === "" ? "-" : (row.tool ?? "-")],
@@ -79,7 +72,7 @@ export const StatsCommand = Command.make(
     withAdmin(
       Effect.fnUntraced(function* (admin) {
         const from = Option.isSome(since) ? since.value : (yield* Clock.currentTimeMillis) - millisPerDay
-        const asked = { user, server, since: from, by: parts[by], limit, tool: null, until: null }
+        const asked = { user, server, since: from, by: statisticsBy[by], limit, tool: null, until: null }
         const answer = yield* admin.statsSum(asked)
         yield* print(answer, () => statsTable(by, answer))
       })

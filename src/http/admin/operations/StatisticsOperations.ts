@@ -2,11 +2,21 @@
 import { Schema } from "effect"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
-import { statisticsParts } from "../../../domain/records/Statistics.ts"
+import { type StatisticsPart as Part, statisticsParts } from "../../../domain/records/Statistics.ts"
 import { OperationRefused } from "./OperationRefused.ts"
 import { UserRef } from "./UserRef.ts"
 
 export const StatisticsPart = Schema.Literals(statisticsParts)
+
+/** What a line of statistics can be for. A tool belongs to its server. */
+export const statisticsBy = {
+  tool: ["server", "tool"],
+  server: ["server"],
+  user: ["user"],
+  hour: ["hour"],
+  day: ["day"]
+} as const satisfies Readonly<Record<string, ReadonlyArray<Part>>>
+export type StatisticsBy = keyof typeof statisticsBy
 
 /** Null: not kept apart by it. Times in milliseconds, percentiles to within a few percent. */
 export const StatisticsView = Schema.Struct({

@@ -8,6 +8,7 @@ import { RestApi } from "./api/RestApi.ts"
 import { auditAnswer } from "./Audit.ts"
 import { Operations, orProblem } from "./Operations.ts"
 import { pageOf } from "./Pages.ts"
+import { statisticsAnswer } from "./Statistics.ts"
 
 const userOf = (id: string | undefined) => (id === undefined ? null : { id })
 
@@ -40,6 +41,8 @@ export const LiveRoutes = HttpApiBuilder.group(
         Effect.flatMap(CurrentViewer, (viewer) =>
           auditAnswer({ operations, share, viewer, request }, user === undefined ? undefined : { id: user }, query)
         ),
+      statistics: ({ query: { user, ...query } }) =>
+        statisticsAnswer(operations, user === undefined ? null : { id: user }, query),
       stats: () => orProblem(operations.hubStatus()),
       upstreams: () => orProblem(operations.serverList())
     })

@@ -10,6 +10,7 @@ import { auditAnswer } from "./Audit.ts"
 import { changeKey } from "./Keys.ts"
 import { Operations, orProblem } from "./Operations.ts"
 import { pageOf } from "./Pages.ts"
+import { statisticsAnswer } from "./Statistics.ts"
 
 export const MeRoutes = HttpApiBuilder.group(
   RestApi,
@@ -88,6 +89,9 @@ export const MeRoutes = HttpApiBuilder.group(
       audit: Effect.fnUntraced(function* ({ query, request }) {
         const viewer = yield* CurrentViewer
         return yield* auditAnswer({ operations, share, viewer, request }, { id: viewer.userId }, query)
+      }),
+      statistics: Effect.fnUntraced(function* ({ query }) {
+        return yield* statisticsAnswer(operations, yield* user, query)
       }),
       stats: Effect.fnUntraced(function* () {
         return yield* orProblem(operations.userStats({ user: yield* user }))

@@ -11,6 +11,7 @@ import { KeyHandlers } from "../handlers/KeyHandlers.ts"
 import { LiveHandlers } from "../handlers/LiveHandlers.ts"
 import { ServerHandlers } from "../handlers/ServerHandlers.ts"
 import { SettingsHandlers } from "../handlers/SettingsHandlers.ts"
+import { StatisticsHandlers } from "../handlers/StatisticsHandlers.ts"
 import { UserHandlers } from "../handlers/UserHandlers.ts"
 import { AuditOperations } from "../operations/AuditOperations.ts"
 import { GroupOperations } from "../operations/GroupOperations.ts"
@@ -20,6 +21,7 @@ import { LiveOperations } from "../operations/LiveOperations.ts"
 import type { OperationRefused } from "../operations/OperationRefused.ts"
 import { ServerOperations } from "../operations/ServerOperations.ts"
 import { SettingsOperations } from "../operations/SettingsOperations.ts"
+import { StatisticsOperations } from "../operations/StatisticsOperations.ts"
 import { UserOperations } from "../operations/UserOperations.ts"
 import { stale } from "./Tags.ts"
 import { Conflict, NotFound, type Problem, Unavailable, Unprocessable } from "./api/Problems.ts"
@@ -30,7 +32,8 @@ const served = UserOperations.merge(
   AuditOperations,
   ServerOperations,
   LiveOperations,
-  SettingsOperations
+  SettingsOperations,
+  StatisticsOperations
 )
 
 const live = Layer.unwrap(
@@ -46,6 +49,7 @@ const handlers = Layer.mergeAll(
   GroupHandlers,
   AuditHandlers,
   ServerHandlers,
+  StatisticsHandlers,
   live
 )
 

@@ -164,6 +164,17 @@ describe("a user of the admin API", () => {
       assertNone([yield* bo("GET /api/me/audit"), yield* bo(`GET /api/me/audit?session=${sessionId}`)], [sessionId])
       const stats = yield* ada("GET /api/me/stats")
       assert.deepStrictEqual([stats.json.username, stats.json.errors], ["ada", 1])
+      const kept = yield* ada("GET /api/me/statistics?server=files")
+      assert.deepStrictEqual(
+        kept.json.rows.map(({ errors, requests, server, tool }: any) => [server, tool, requests, errors]),
+        [["files", "hang", 1, 1]]
+      )
+      assert.deepStrictEqual(kept.json.errorsByKind, { cancelled: 1 })
+      const bos = yield* bo("GET /api/me/statistics?server=files")
+      assert.deepStrictEqual([bos.json.rows, bos.json.errorsByKind], [[], {}])
+      // Whose numbers they are is not for the query to say.
+      const foreign = yield* bo(`GET /api/me/statistics?server=files&user=${hub.ada.user.id}&by=hour`)
+      assert.deepStrictEqual(foreign.json.rows, [])
     }).pipe(Effect.scoped)
   )
 

@@ -2,11 +2,13 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { HubView, RequestView, SessionView } from "../../operations/LiveOperations.ts"
+import { StatisticsAnswer } from "../../operations/StatisticsOperations.ts"
 import { ServerView } from "../../operations/ServerOperations.ts"
 import { Admission, Needs } from "./Admission.ts"
 import { AuditPage, auditQuery } from "./AuditApi.ts"
 import { SessionDetail } from "./MeApi.ts"
 import { Id, Page, pageQuery } from "./Shapes.ts"
+import { statisticsQuery } from "./StatisticsApi.ts"
 
 const { get } = HttpApiEndpoint
 const del = HttpApiEndpoint.delete
@@ -44,6 +46,10 @@ export class LiveApi extends HttpApiGroup.make("live")
     get("stats", "/api/admin/session-stats", { success: SessionStats }).annotate(
       OpenApi.Summary,
       "Figures of sessions and requests since the hub started"
+    ),
+    get("statistics", "/api/admin/statistics", { query: statisticsQuery, success: StatisticsAnswer }).annotate(
+      OpenApi.Summary,
+      "Requests by tool, server, user, hour or day, over restarts"
     ),
     get("upstreams", "/api/admin/upstream-status", { success: Schema.Array(ServerView) }).annotate(
       OpenApi.Summary,

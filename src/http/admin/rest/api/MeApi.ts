@@ -2,12 +2,14 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { GroupView } from "../../operations/GroupOperations.ts"
+import { StatisticsAnswer } from "../../operations/StatisticsOperations.ts"
 import { KeyView, NewKey, TokenView } from "../../operations/KeyOperations.ts"
 import { RequestView, SessionView, UserStatsView } from "../../operations/LiveOperations.ts"
 import { OwnServerView } from "../../operations/ServerOperations.ts"
 import { Admission, Needs } from "./Admission.ts"
 import { AuditPage, auditQuery } from "./AuditApi.ts"
 import { created, Id, Page, pageQuery, Text } from "./Shapes.ts"
+import { ownStatisticsQuery } from "./StatisticsApi.ts"
 
 const { get, patch, post, put } = HttpApiEndpoint
 const del = HttpApiEndpoint.delete
@@ -116,6 +118,10 @@ export class MeApi extends HttpApiGroup.make("me")
     get("stats", "/api/me/stats", { success: UserStatsView }).annotate(
       OpenApi.Summary,
       "Figures of my requests since the hub started"
+    ),
+    get("statistics", "/api/me/statistics", { query: ownStatisticsQuery, success: StatisticsAnswer }).annotate(
+      OpenApi.Summary,
+      "My requests by tool, server, hour or day, over restarts"
     )
   )
   .annotateEndpoints(Needs, "own")
