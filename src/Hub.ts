@@ -47,6 +47,7 @@ import * as Dashboard from "./http/dashboard/Dashboard.ts"
 import { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
 import { Readiness } from "./http/probes/Probes.ts"
 import * as SignInRoutes from "./http/signin/SignInRoutes.ts"
+import * as Legacy from "./http/admin/legacy/Legacy.ts"
 import { LiveFeed } from "./http/admin/live/LiveFeed.ts"
 import * as LiveRoutes from "./http/admin/live/LiveRoutes.ts"
 import * as Rest from "./http/admin/rest/Rest.ts"
@@ -155,7 +156,9 @@ const gauges = Layer.effectDiscard(
 const makeServer = (replace: Replacements) => {
   const replaced = Layer.provideMerge(replace)
   return HubServer.layer.pipe(
-    Layer.provideMerge(HubRoutes.layerOf([SignInRoutes.routes, Rest.routes, LiveRoutes.routes, Dashboard.routes])),
+    Layer.provideMerge(
+      HubRoutes.layerOf([SignInRoutes.routes, Rest.routes, LiveRoutes.routes, Legacy.routes, Dashboard.routes])
+    ),
     Layer.provide(Viewers.layer),
     replaced,
     Layer.provideMerge(gauges),

@@ -54,6 +54,7 @@ export const rooms = [
   "http/admin/rest/api",
   "http/admin/rest",
   "http/admin/live",
+  "http/admin/legacy",
   "http/admin",
   "http/dashboard/app/text",
   "http/dashboard/app/data",

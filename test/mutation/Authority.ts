@@ -9,7 +9,31 @@ const shared = "test/http/mcp/servers/SharedServers.test.ts"
 const named = "test/domain/provisioning/NamesOfUsers.test.ts"
 const revocation = "test/http/mcp/sessions/Revocation.test.ts"
 
+const legacy = "test/http/admin/legacy/Legacy.test.ts"
+const legacyAccess = "test/http/admin/legacy/LegacyAccess.test.ts"
+
 export const authority: ReadonlyArray<Mutation> = [
+  {
+    wrong: "plain users and keys change servers and users by the old interface",
+    file: "src/http/admin/legacy/Routes.ts",
+    find: "if (!mayDo(viewer, need)) return",
+    replace: 'if (!mayDo(viewer, "own")) return',
+    tests: [legacyAccess]
+  },
+  {
+    wrong: "a token of the old interface is believed what it says of its user's rights",
+    file: "src/http/admin/legacy/LegacyTokens.ts",
+    find: 'role: isAdmin ? "admin"',
+    replace: 'role: isAdmin || user.isAdmin ? "admin"',
+    tests: [legacyAccess]
+  },
+  {
+    wrong: "another user's key is found by its id in the old interface",
+    file: "src/http/admin/legacy/KeyRoutes.ts",
+    find: '[KeyId.make(param("id")), viewer.userId] as const',
+    replace: '[KeyId.make(param("id")), undefined] as const',
+    tests: [legacy]
+  },
   {
     wrong: "what a key opened when its request began it opens when the body has come",
     file: endpoint,

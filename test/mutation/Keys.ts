@@ -322,5 +322,26 @@ export const keyRules: ReadonlyArray<Mutation> = [
     find: "if (now === others) return",
     replace: "if (now !== others) return",
     tests: ["test/cli/database/EmbeddedDatabase.test.ts"]
+  },
+  {
+    wrong: "values that another credential key has sealed are left among what is sealed anew",
+    file: "src/domain/storage/sql/SealingSql.ts",
+    find: "if (lost.length === 0) return",
+    replace: "if (lost.length >= 0) return",
+    tests: ["test/domain/storage/Sealing.test.ts"]
+  },
+  {
+    wrong: "sealing keeps no text of a key for the way back",
+    file: "src/domain/storage/sql/SealingSql.ts",
+    find: "yield* rows.keep(kept)",
+    replace: "yield* rows.keep([])",
+    tests: ["test/domain/storage/Sealing.test.ts"]
+  },
+  {
+    wrong: "child processes inherit the variables of a .env file",
+    file: "src/domain/config/Environment.ts",
+    find: "Object.hasOwn(environment, name) ? environment[name] : undefined",
+    replace: "environment[name]",
+    tests: ["test/domain/config/DotEnv.test.ts"]
   }
 ]

@@ -80,5 +80,5 @@ const secret = (variable: string, name: string) => (dataDir: string, given: Reda
 /** The key that seals service tokens: `CREDENTIAL_KEY`, or `credential-key` in the data directory. */
 export const credentialKey = secret("CREDENTIAL_KEY", "credential-key")
 
-/** The key that signs dashboard sessions: `JWT_SECRET`, or `jwt-secret` in the data directory. */
+/** The key that signs the tokens of the old interface's login: `JWT_SECRET`, or `jwt-secret` in the data directory. */
 export const jwtSecret = secret("JWT_SECRET", "jwt-secret")

@@ -3,11 +3,12 @@ import { usernameProblem } from "../identity/IdentityRules.ts"
 import { counted, findingsIn, type MigrationFinding, ofSome } from "./MigrationFinding.ts"
 import { nameOf, type OldHub, type OldUser } from "./OldHub.ts"
 
-const { fail, ok, warn } = findingsIn("users")
+const { ok, warn } = findingsIn("users")
 
 const place = (user: OldUser): string => `user ${nameOf(user)} (${user.id})`
 
-const bcrypt = /^\$2[abxy]?\$/
+/** The beginning of this hub's own digests. */
+const ownScheme = "pbkdf2-"
 
 /** Those whose name is another's as well, unless it is their own `username`, which goes before. */
 const shadowed = (users: ReadonlyArray<OldUser>): ReadonlyArray<OldUser> => {
@@ -19,27 +20,18 @@ const shadowed = (users: ReadonlyArray<OldUser>): ReadonlyArray<OldUser> => {
 export const userFindings = ({ users }: Pick<OldHub, "users">): ReadonlyArray<MigrationFinding> => {
   const active = users.filter((user) => user.isActive)
   const named = (which: (user: OldUser) => boolean) => users.filter(which).map(place)
-  const scheme = (user: OldUser): string => user.passwordScheme ?? ""
   return [
     ok({
       kind: "users",
       detail: `${counted(users.length, "user")}, ${active.length} of them active, kept as they are`
     }),
     ...ofSome(
-      named((user) => bcrypt.test(scheme(user))),
-      ok,
+      named(({ passwordScheme }) => passwordScheme !== null && !passwordScheme.startsWith(ownScheme)),
+      warn,
       (count) => ({
-        kind: "bcryptPasswords",
-        detail: `${counted(count, "password")} of the old hub (bcrypt): kept, and stored anew at the first sign-in`
-      })
-    ),
-    ...ofSome(
-      named((user) => scheme(user) !== "" && !bcrypt.test(scheme(user)) && !scheme(user).startsWith("pbkdf2-")),
-      fail,
-      (count) => ({
-        kind: "unknownPasswords",
-        detail: `${counted(count, "password")} in a form that this hub does not know: nobody can sign in with it`,
-        remedy: "give these users another password, or let them sign in with GitHub; their keys work"
+        kind: "oldPasswords",
+        detail: `${counted(count, "password")} of the old hub: they do not count here; these users' keys do`,
+        remedy: "let these users choose new ones by a link: mcphub user signin-link NAME"
       })
     ),
     ...ofSome(shadowed(users).map(place), warn, () => ({

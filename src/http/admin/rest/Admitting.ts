@@ -37,7 +37,7 @@ import { isChange, Viewers } from "./Viewers.ts"
 /** Milliseconds within which a body has to be there. */
 const bodyMs = 15_000
 
-const always = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
+export const always = { "cache-control": "no-store", "x-content-type-options": "nosniff" }
 
 /** Headers that a problem carries beside its body. */
 const headersOf = (problem: Problem): Readonly<Record<string, string>> => {
@@ -72,7 +72,7 @@ const tooMany = new TooMany({
 })
 
 /** Runs when it is the user's turn, as a request of theirs to the MCP endpoint would, and says whether it had to wait. */
-const inTurn = <A, E, R>(
+export const inTurn = <A, E, R>(
   share: FairShare["Service"],
   userId: UserId,
   run: (hasWaited: boolean) => Effect.Effect<A, E, R>
@@ -105,7 +105,7 @@ const bodyProblem = (error: HttpServerError.HttpServerError, limit: number): Too
     : new BadRequest({ kind: "BodyBroken", detail: "The body could not be read to its end" })
 
 /** Read once, and remembered by the request: the contract decodes it from there. */
-const readBody = (request: HttpServerRequest.HttpServerRequest, limit: number) =>
+export const readBody = (request: HttpServerRequest.HttpServerRequest, limit: number) =>
   request.text.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(limit)),
     Effect.mapError((error) => bodyProblem(error, limit)),
