@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Option } from "effect"
@@ -138,8 +139,16 @@ describe("sign-in at an OpenID provider", () => {
         assert.strictEqual(yield* statusOf(back, {}), 403)
         assert.strictEqual(yield* statusOf(back.replace("/oidc/one/", "/oidc/two/")), 403)
         assert.strictEqual(yield* statusOf(back, { cookie: `mcphub_flow=${flow.slice(0, -4)}AAAA` }), 403)
-        const plain = `{"state":"x","nonce":"x","verifier":"x","redirectUri":"x","endsAt":9999999999999}`
-        assert.strictEqual(yield* statusOf(back, { cookie: `mcphub_flow=${encodeURIComponent(plain)}` }), 403)
+        // A flow of somebody's own making: everything fits but the seal.
+        const verifier = "a-verifier-of-at-least-forty-three-characters-made-up"
+        const made = { state: "made", nonce: "made", verifier, redirectUri: callback("one"), endsAt: 9_999_999_999_999 }
+        const to = new URL((yield* browser(hub.http).ask("GET", "/api/signin/oidc/one")).headers["location"]!)
+        to.searchParams.set("state", made.state)
+        to.searchParams.set("nonce", made.nonce)
+        to.searchParams.set("code_challenge", createHash("sha256").update(verifier).digest("base64url"))
+        const forged = OpenId.pathOf(yield* hub.one.signIn(to.href, "bo"))
+        const plain = { cookie: `mcphub_flow=${encodeURIComponent(JSON.stringify(made))}` }
+        assert.strictEqual(yield* statusOf(forged, plain), 403)
         const entered = yield* own.ask("GET", back)
         assert.strictEqual(entered.status, 303, entered.text)
         // Whoever has the address and the cookie comes too late.

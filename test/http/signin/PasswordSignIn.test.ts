@@ -134,6 +134,13 @@ describe("sign-in with a password", () => {
       const headers = { "x-mcphub-csrf": Option.getOrThrow(yield* viewerOf(hub, one)).csrf }
       const next = "a new password of ada"
       const put = (body: unknown) => one.ask("PUT", passwordPath, { body, headers })
+      const complete = { current: passwords.ada, password: next }
+      const bosToken = { "x-mcphub-csrf": Option.getOrThrow(yield* viewerOf(hub, bos)).csrf }
+      for (const given of [{}, bosToken]) {
+        const without = yield* one.ask("PUT", passwordPath, { body: complete, headers: given })
+        assert.strictEqual(without.status, 403)
+        assert.include(without.text, "CsrfMissing")
+      }
       assert.strictEqual((yield* put({ password: next })).status, 403)
       assert.strictEqual((yield* put({ current: passwords.bo, password: next })).status, 403)
       assert.strictEqual((yield* put({ current: passwords.ada, password: "short" })).status, 422)
