@@ -16,8 +16,8 @@ export const authority: ReadonlyArray<Mutation> = [
   {
     wrong: "plain users and keys change servers and users by the old interface",
     file: "src/http/admin/legacy/Routes.ts",
-    find: "if (!mayDo(viewer, need)) return",
-    replace: 'if (!mayDo(viewer, "own")) return',
+    find: "(one) => mayDo(one, need)",
+    replace: '(one) => mayDo(one, "own")',
     tests: [legacyAccess]
   },
   {

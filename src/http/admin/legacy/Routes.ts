@@ -70,19 +70,19 @@ export const make = Effect.gen(function* () {
         (one) => mayDo(one, need),
         () => Effect.fail(refused(403, "Admin access required"))
       )
-      const before = yield* admitted
+      const first = yield* admitted
       const params = yield* HttpRouter.params
       const hasBody = HttpMethod.hasBody(method)
-      const answer = yield* inTurn(share, before.userId, (hasWaited) =>
+      const answer = yield* inTurn(share, first.userId, (hasWaited) =>
         Effect.gen(function* () {
-          const body = yield* bodyIn(hasBody ? yield* readBody(request, mostBytes) : "")
-          // Whoever was let in before the wait or the body may have lost their key, sign-in or role since.
-          const viewer = hasBody || hasWaited ? yield* admitted : before
+          const body = hasBody ? yield* Effect.flatMap(readBody(request, mostBytes), bodyIn) : {}
+          // Whoever was let in before the wait or the body may have lost their key, login or role since.
+          const viewer = hasBody || hasWaited ? yield* admitted : first
           return yield* handle({ viewer, body, param: (name) => params[name] ?? "" })
         })
       )
       if (isChange(method)) {
-        audit.administered(before, call, params["name"] ?? null, params["id"] ?? params["tool"] ?? null)
+        audit.administered(first, call, params["name"] ?? null, params["id"] ?? params["tool"] ?? null)
       }
       return answer
     }).pipe(orLegacy(call, absent, errors))
