@@ -33,6 +33,12 @@ const dataOf = (times: ReadonlyArray<number>, series: ReadonlyArray<Series>): uP
   ...series.map(({ values }) => [...values])
 ]
 
+/** From the data themselves: around a single moment uPlot would show years. */
+const timesOf = ({ data: [times] }: uPlot): uPlot.Range.MinMax => {
+  const last = times.at(-1) ?? Date.now() / 1000
+  return [Math.min(times[0] ?? last, last - leastSeconds), last]
+}
+
 export const Chart = (props: {
   readonly title: string
   /** Milliseconds since the epoch. */
@@ -57,7 +63,7 @@ export const Chart = (props: {
         legend: { live: false },
         axes: [axis, { ...axis, size: 44 }],
         scales: {
-          x: { range: (_plot, from, to) => [Math.min(from, to - leastSeconds), to] },
+          x: { range: timesOf },
           y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] }
         },
         series: [{}, ...props.series.map(({ colour, name }) => ({ label: name, stroke: colourOf(colour), width: 2 }))]
