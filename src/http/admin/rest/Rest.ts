@@ -20,7 +20,7 @@ import { ServersRoutes } from "./ServersRoutes.ts"
 import { SignInsRoutes } from "./SignInsRoutes.ts"
 import { UsersRoutes } from "./UsersRoutes.ts"
 
-const nothing = new NotFound({ kind: "NotFound", detail: "There is nothing at this address; see /api/docs" })
+const nothing = new NotFound({ kind: "NoSuchRoute", detail: "There is nothing at this address; see /api/docs" })
 
 const publicly = { "cache-control": "no-cache", "x-content-type-options": "nosniff" }
 

@@ -144,7 +144,7 @@ describe("the admin API", () => {
         const nothing = yield* ask(`GET ${basePath}/api/nothing`)
         assert.strictEqual(nothing.status, 404)
         assert.strictEqual(nothing.headers["content-type"], "application/problem+json")
-        assert.strictEqual(nothing.json.kind, "NotFound")
+        assert.strictEqual(nothing.json.kind, "NoSuchRoute")
         // Probes are no part of it.
         assert.strictEqual((yield* ask(`GET ${basePath}/api/health`)).json.status, "ok")
         const foreign = yield* ask(`GET ${basePath}/api/me`, { headers: { host: "evil.example" } })

@@ -52,15 +52,14 @@ const safe = new Set(["GET", "HEAD"])
 
 const problemOf = async (response: Response): Promise<Problem> => {
   const text = await response.text().catch(() => "")
-  let body: { readonly detail?: string; readonly title?: string; readonly message?: string; readonly error?: string } =
-    {}
+  let body: Readonly<Partial<Record<"detail" | "title" | "message" | "error" | "kind", string>>> = {}
   try {
     body = JSON.parse(text) as typeof body
   } catch {
     // A proxy's page, for instance; the status says enough.
   }
-  // Where no route is served: in the API's words, or in those for MCP clients.
-  const isNowhere = body.error === "not_found" || body.detail?.startsWith("There is nothing at this address") === true
+  // Where no route is served: by the API, or by the signposts for MCP clients.
+  const isNowhere = body.error === "not_found" || body.kind === "NoSuchRoute"
   if (response.status === 404 && isNowhere) return new Problem(missing, "")
   const wait = Number(response.headers.get("retry-after") ?? Number.NaN)
   const message = body.detail ?? body.title ?? body.message ?? `${response.status} ${response.statusText}`
