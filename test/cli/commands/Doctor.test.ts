@@ -21,6 +21,8 @@ const only =
 const withoutTimes = (servers: ReadonlyArray<any>) =>
   servers.map((one) => ({
     ...one,
+    // Passes by itself, as the pause of a user who could not open the server does.
+    nextAttempt: null,
     troubles: one.troubles.map((trouble: any) => ({ ...trouble, forMs: 0, triedMs: 0, retryMs: 0 })),
     errors: []
   }))
