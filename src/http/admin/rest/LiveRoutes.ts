@@ -43,7 +43,12 @@ export const LiveRoutes = HttpApiBuilder.group(
         ),
       statistics: ({ query: { user, ...query } }) =>
         statisticsAnswer(operations, user === undefined ? null : { id: user }, query),
-      stats: () => orProblem(operations.hubStatus()),
+      stats: () =>
+        orProblem(
+          Effect.all([operations.hubStatus(), operations.sessionStats({ user: null })]).pipe(
+            Effect.map(([figures, live]) => ({ ...figures, live }))
+          )
+        ),
       upstreams: () => orProblem(operations.serverList())
     })
   })

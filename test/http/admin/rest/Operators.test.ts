@@ -64,6 +64,10 @@ describe("operators of the hub over the admin API", () => {
       yield* other.toolNames
       const stats = yield* auditor("GET /api/admin/session-stats")
       assert.deepStrictEqual([stats.json.sessions, stats.json.users], [1, 4])
+      assert.deepStrictEqual(
+        [stats.json.live.sessions, stats.json.live.byUser.map(({ username }: any) => username)],
+        [1, ["bo"]]
+      )
       assert.strictEqual((yield* auditor("GET /api/admin/upstream-status")).json[0].name, "files")
       const trail = yield* auditor("GET /api/admin/audit")
       const made = trail.json.items.filter(({ kind }: any) => kind === "operation")

@@ -1,7 +1,7 @@
 /** The contract of what runs, and of what ran: sessions, requests, figures and the audit trail, of everybody. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
-import { HubView, RequestView, SessionView } from "../../operations/LiveOperations.ts"
+import { HubView, RequestView, SessionStatsView, SessionView } from "../../operations/LiveOperations.ts"
 import { StatisticsAnswer } from "../../operations/StatisticsOperations.ts"
 import { ServerView } from "../../operations/ServerOperations.ts"
 import { Admission, Needs } from "./Admission.ts"
@@ -14,7 +14,8 @@ const { get } = HttpApiEndpoint
 const del = HttpApiEndpoint.delete
 
 const { pid: _pid, url: _url, ...figures } = HubView.fields
-export const SessionStats = Schema.Struct(figures)
+/** Of requests since the hub started, and of the sessions that live now. */
+export const SessionStats = Schema.Struct({ ...figures, live: SessionStatsView })
 
 /** Of one user, where named. */
 const ofUser = { user: Schema.optional(Id), ...pageQuery }
@@ -45,7 +46,7 @@ export class LiveApi extends HttpApiGroup.make("live")
     }).annotate(OpenApi.Summary, "Who did what, where, and how it ended, the newest first"),
     get("stats", "/api/admin/session-stats", { success: SessionStats }).annotate(
       OpenApi.Summary,
-      "Figures of sessions and requests since the hub started"
+      "Figures of requests since the hub started, and of live sessions by user, target, client and revision"
     ),
     get("statistics", "/api/admin/statistics", { query: statisticsQuery, success: StatisticsAnswer }).annotate(
       OpenApi.Summary,
