@@ -1,9 +1,9 @@
 /** The hub at this moment: how much, how fast, what waits longest and which servers are unwell. */
 import { useEffect, useState } from "preact/hooks"
-import type { Page as List } from "../data/Api.ts"
+import { type Live, requestRows, useLive } from "../data/Live.ts"
 import { useQuery } from "../data/Query.ts"
 import { href } from "../data/Route.ts"
-import type { HubStats, RequestRow, ServerRow } from "../data/Shapes.ts"
+import type { HubStats } from "../data/Shapes.ts"
 import { Chart } from "../parts/Chart.tsx"
 import { count, duration, percent } from "../parts/Format.ts"
 import { Waiting } from "../parts/Notice.tsx"
@@ -16,39 +16,31 @@ import { words } from "../text/Language.ts"
 
 interface Point {
   readonly time: number
-  readonly requests: number
   readonly perSecond: number
-  readonly pending: number
+  readonly inFlight: number
 }
 
 /** Three minutes. */
-const most = 90
-const everyMs = 2000
+const most = 180
+/** Of the figures since the hub started, which change slowly. */
+const figuresEveryMs = 5000
 
-const nextPoint = (before: Point | undefined, { pending, requests }: HubStats, time: number): Point => {
-  const seconds = before === undefined ? 0 : (time - before.time) / 1000
-  // Fewer than before: the hub has started anew.
-  const perSecond = before === undefined || seconds <= 0 ? 0 : Math.max(0, requests - before.requests) / seconds
-  return { time, requests, pending, perSecond }
-}
-
-const usePoints = (stats: HubStats | undefined): ReadonlyArray<Point> => {
+const usePoints = (live: Live | undefined): ReadonlyArray<Point> => {
   const [points, setPoints] = useState<ReadonlyArray<Point>>([])
   useEffect(() => {
-    if (stats === undefined) return
-    setPoints((before) => [...before.slice(1 - most), nextPoint(before.at(-1), stats, Date.now())])
-  }, [stats])
+    if (live === undefined) return
+    const { inFlight, perSecond } = live.counters
+    setPoints((before) => [...before.slice(1 - most), { time: Date.parse(live.at), perSecond, inFlight }])
+  }, [live])
   return points
 }
 
-const Strip = () => {
+const Strip = ({ live }: { readonly live: Live }) => {
   const { now } = words()
-  const servers = useQuery<ReadonlyArray<ServerRow>>("admin/upstream-status", everyMs * 2)
   return (
     <Section title={now.servers}>
-      <Waiting query={servers} />
       <ul class="strip">
-        {(servers.data ?? []).map(({ name, reason, state }) => (
+        {[...live.servers.values()].map(({ name, reason, state }) => (
           <li key={name}>
             <a href={href("servers", name)}>{name}</a> <StateOf state={state} title={reason} />
           </li>
@@ -58,24 +50,23 @@ const Strip = () => {
   )
 }
 
-const Oldest = () => {
+const Oldest = ({ live }: { readonly live: Live }) => {
   const { now, table } = words()
-  const requests = useQuery<List<RequestRow>>("admin/requests?limit=500", everyMs)
-  const oldest = [...(requests.data?.items ?? [])].sort((one, other) => other.ageMs - one.ageMs).slice(0, 10)
+  const oldest = [...requestRows(live)].sort((one, other) => other.ageMs - one.ageMs).slice(0, 10)
   return (
     <Section title={now.oldest}>
-      <Waiting query={requests} />
-      {requests.data === undefined ? null : (
-        <Requests
-          caption={now.oldest}
-          rows={oldest}
-          withUser
-          more={[{ head: table.why, cell: ({ why }) => <WhyOf why={why} /> }]}
-        />
-      )}
+      <Requests
+        caption={now.oldest}
+        rows={oldest}
+        withUser
+        more={[{ head: table.why, cell: ({ why }) => <WhyOf why={why} /> }]}
+      />
     </Section>
   )
 }
+
+/** A time that there may be none of yet. */
+const orNone = (ms: number | null): string => (ms === null ? "–" : duration(ms))
 
 const Top = ({ stats }: { readonly stats: HubStats }) => {
   const { now, table } = words()
@@ -106,21 +97,24 @@ const Top = ({ stats }: { readonly stats: HubStats }) => {
 
 export const Now = () => {
   const { now } = words()
-  const stats = useQuery<HubStats>("admin/session-stats", everyMs)
-  const points = usePoints(stats.data)
-  const hub = stats.data
+  const query = useLive("admin")
+  const stats = useQuery<HubStats>("admin/session-stats", figuresEveryMs)
+  const points = usePoints(query.data)
+  const live = query.data
   return (
     <Page title={now.title}>
-      <Waiting query={stats} />
-      {hub === undefined ? null : (
+      <Waiting query={query} />
+      {live === undefined ? null : (
         <>
           <Tiles
             tiles={[
-              [now.sessions, count(hub.sessions)],
-              [now.inFlight, count(hub.pending)],
-              [now.perSecond, count(Math.round((points.at(-1)?.perSecond ?? 0) * 10) / 10)],
-              [now.errors, percent(hub.errorRate)],
-              [now.p95, duration(hub.p95Ms)]
+              [now.sessions, count(live.counters.sessions)],
+              [now.inFlight, count(live.counters.inFlight)],
+              [now.perSecond, count(Math.round(live.counters.perSecond * 10) / 10)],
+              [now.errors, percent(live.counters.count === 0 ? 0 : live.counters.errors / live.counters.count)],
+              [now.p50, orNone(live.counters.p50Ms)],
+              [now.p95, orNone(live.counters.p95Ms)],
+              [now.p99, orNone(live.counters.p99Ms)]
             ]}
           />
           <section>
@@ -129,15 +123,15 @@ export const Now = () => {
               times={points.map(({ time }) => time)}
               series={[
                 { name: now.perSecond, colour: "--accent", values: points.map(({ perSecond }) => perSecond) },
-                { name: now.inFlight, colour: "--warn", values: points.map(({ pending }) => pending) }
+                { name: now.inFlight, colour: "--warn", values: points.map(({ inFlight }) => inFlight) }
               ]}
             />
           </section>
+          <Strip live={live} />
+          <Oldest live={live} />
         </>
       )}
-      <Strip />
-      <Oldest />
-      {hub === undefined ? null : <Top stats={hub} />}
+      {stats.data === undefined ? null : <Top stats={stats.data} />}
     </Page>
   )
 }

@@ -1,7 +1,6 @@
 /** Requests in flight, the oldest first, with the place where each waits. */
 import { useState } from "preact/hooks"
-import type { Page as List } from "../data/Api.ts"
-import { useQuery } from "../data/Query.ts"
+import { requestRows, useLive } from "../data/Live.ts"
 import { href } from "../data/Route.ts"
 import type { RequestRow } from "../data/Shapes.ts"
 import { seesEverybody, type Viewer } from "../data/Viewer.ts"
@@ -17,9 +16,9 @@ const most = 200
 export const Requests = ({ viewer }: { readonly viewer: Viewer }) => {
   const { common, nav, sessions: says, table } = words()
   const scope = seesEverybody(viewer) ? "admin" : "me"
-  const requests = useQuery<List<RequestRow>>(`${scope}/requests?limit=500`, 1000)
+  const live = useLive(scope)
   const [text, setText] = useState("")
-  const found = (requests.data?.items ?? [])
+  const found = (live.data === undefined ? [] : requestRows(live.data))
     .filter(({ method, server, target, username }) =>
       `${username} ${method} ${server ?? ""} ${target ?? ""}`.toLowerCase().includes(text.toLowerCase())
     )
@@ -36,8 +35,8 @@ export const Requests = ({ viewer }: { readonly viewer: Viewer }) => {
       }
     >
       <section>
-        <Waiting query={requests} />
-        {requests.data === undefined ? null : (
+        <Waiting query={live} />
+        {live.data === undefined ? null : (
           <Rows
             caption={nav.requests}
             rows={found.slice(0, most)}
@@ -53,7 +52,7 @@ export const Requests = ({ viewer }: { readonly viewer: Viewer }) => {
                     {
                       head: common.actions,
                       cell: (request: RequestRow) => (
-                        <CancelButton scope={scope} request={request} onDone={requests.reload} />
+                        <CancelButton scope={scope} request={request} onDone={live.reload} />
                       )
                     }
                   ]

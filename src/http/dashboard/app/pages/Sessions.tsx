@@ -1,7 +1,6 @@
 /** Live sessions as a tree: user, session, and what of it is in flight or connected. */
 import { useState } from "preact/hooks"
-import type { Page as List } from "../data/Api.ts"
-import { useQuery } from "../data/Query.ts"
+import { requestRows, useLive } from "../data/Live.ts"
 import { href, route } from "../data/Route.ts"
 import type { RequestRow, SessionRow } from "../data/Shapes.ts"
 import { seesEverybody, type Viewer } from "../data/Viewer.ts"
@@ -14,7 +13,6 @@ import { whyText } from "../parts/Why.tsx"
 import { words } from "../text/Language.ts"
 import { Session } from "./Session.tsx"
 
-const everyMs = 1000
 const step = 100
 
 const matches = ({ client, sessionId, target, username }: SessionRow, text: string): boolean =>
@@ -76,11 +74,11 @@ const Tree = ({ viewer }: { readonly viewer: Viewer }) => {
   const scope = seesEverybody(viewer) ? "admin" : "me"
   const [text, setText] = useState("")
   const [most, setMost] = useState(step)
-  const sessions = useQuery<List<SessionRow>>(`${scope}/sessions?limit=500`, everyMs)
-  const requests = useQuery<List<RequestRow>>(`${scope}/requests?limit=500`, everyMs)
-  const found = (sessions.data?.items ?? []).filter((one) => matches(one, text))
+  const live = useLive(scope)
+  const sessions: ReadonlyArray<SessionRow> = [...(live.data?.sessions.values() ?? [])]
+  const found = sessions.filter((one) => matches(one, text))
   const shown = found.slice(0, most)
-  const inFlight = groupedBy(requests.data?.items ?? [], ({ sessionId }) => sessionId)
+  const inFlight = groupedBy(live.data === undefined ? [] : requestRows(live.data), ({ sessionId }) => sessionId)
   return (
     <Page
       title={says.title}
@@ -91,9 +89,9 @@ const Tree = ({ viewer }: { readonly viewer: Viewer }) => {
         </label>
       }
     >
-      <Waiting query={sessions} />
-      {sessions.data === undefined ? null : <p class="note">{says.count(shown.length, found.length)}</p>}
-      {sessions.data !== undefined && found.length === 0 ? <p class="note">{common.none}</p> : null}
+      <Waiting query={live} />
+      {live.data === undefined ? null : <p class="note">{says.count(shown.length, found.length)}</p>}
+      {live.data !== undefined && found.length === 0 ? <p class="note">{common.none}</p> : null}
       {[...groupedBy(shown, ({ username }) => username)].map(([username, ofUser]) => (
         <section key={username} class="tree">
           <h2>
