@@ -31,8 +31,11 @@ export const collectLessOften = (): void => {
 const lookEvery = "2 seconds"
 /** The part of that time in which a quiet hub works. */
 const quietPart = 0.1
-/** Bytes of buffers that are worth a collection, which stops the thread for some ten milliseconds. */
-const worthwhile = 32 * 1024 * 1024
+/**
+ * Bytes of buffers that are worth a collection, which stops the thread for some ten milliseconds and makes the young
+ * generation small again. More than a load of small calls has at any moment: between two bursts it is left alone.
+ */
+const worthwhile = 64 * 1024 * 1024
 
 /** V8's own collection of everything; undefined where it cannot be had, as on Deno. */
 const collector = (): (() => void) | undefined => {

@@ -25,7 +25,7 @@ describe("a hub that has become quiet", () => {
     assert.isTrue(look(0.01, 200 * MiB, 1 * MiB))
     assert.isTrue(look(0.01, 1 * MiB))
     assert.isFalse(look(0.01, 1 * MiB))
-    assert.isFalse(look(0, 30 * MiB))
+    assert.isFalse(look(0, 60 * MiB))
   })
 
   it("A83: does not collect again and again what is in use", () => {
@@ -33,7 +33,7 @@ describe("a hub that has become quiet", () => {
     look(0, 0)
     assert.isTrue(look(0, 100 * MiB))
     assert.isTrue(look(0, 100 * MiB))
-    for (let times = 0; times < 10; times++) assert.isFalse(look(0, 110 * MiB))
-    assert.isTrue(look(0, 150 * MiB))
+    for (let times = 0; times < 10; times++) assert.isFalse(look(0, 150 * MiB))
+    assert.isTrue(look(0, 170 * MiB))
   })
 })
