@@ -14,6 +14,13 @@ const viewers = ["test/http/admin/rest/Viewers.test.ts"]
 
 export const adminApi: ReadonlyArray<Mutation> = [
   {
+    wrong: "a user lifts their own restriction by the old interface",
+    file: "src/http/admin/legacy/GroupRoutes.ts",
+    find: 'need: "change",',
+    replace: 'need: "own",',
+    tests: ["test/http/admin/legacy/LegacyAccess.test.ts"]
+  },
+  {
     wrong: "anybody reads anybody's key",
     file: keys,
     find: "keys.byId(KeyId.make(key), ownerOf(owner))",

@@ -1,9 +1,12 @@
-/** `/api/user/groups`: a user's own groups. Errors come without `success`, as they did. */
+/**
+ * `/api/user/groups`: a user sees their own groups. A group limits what its user reaches, so only an admin changes one,
+ * anybody's by its id. Errors come without `success`, as they did.
+ */
 import { Effect, Predicate } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { Group } from "../../../domain/identity/Group.ts"
 import { Groups } from "../../../domain/identity/Groups.ts"
-import { GroupId } from "../../../domain/Ids.ts"
+import { GroupId, UserId } from "../../../domain/Ids.ts"
 import { data, refused } from "./Answers.ts"
 import type { LegacyCall, LegacyRoute } from "./Routes.ts"
 
@@ -31,9 +34,15 @@ const changeIn = Effect.fnUntraced(function* (body: LegacyCall["body"]) {
   return { name, servers: servers as ReadonlyArray<string> | undefined, description: description ?? undefined }
 })
 
+const byAdmin = {
+  need: "change",
+  denial: "Groups limit what a user reaches; an admin changes them, with the token of a login",
+  errors: "group"
+} as const
+
 export const make = Effect.gen(function* () {
   const groups = yield* Groups
-  const own = ({ param, viewer }: LegacyCall) => [GroupId.make(param("id")), viewer.userId] as const
+  const named = ({ param }: LegacyCall) => GroupId.make(param("id"))
 
   const list = ({ viewer }: LegacyCall) =>
     Effect.map(groups.listByUser(viewer.userId), (all) =>
@@ -43,29 +52,29 @@ export const make = Effect.gen(function* () {
   const create = Effect.fnUntraced(function* ({ body, viewer }: LegacyCall) {
     const { description, name, servers } = yield* changeIn(body)
     if (name === undefined || servers === undefined) return yield* refused(400, "그룹 이름과 서버 목록이 필요합니다")
-    return data(view(yield* groups.create({ userId: viewer.userId, name, servers, description })), 201)
+    const { userId = viewer.userId } = body
+    if (typeof userId !== "string") return yield* refused(400, "userId must be the id of a user")
+    return data(view(yield* groups.create({ userId: UserId.make(userId), name, servers, description })), 201)
   })
 
   const update = Effect.fnUntraced(function* (call: LegacyCall) {
-    const [id, owner] = own(call)
-    return data(view(yield* groups.update(id, yield* changeIn(call.body), owner)))
+    return data(view(yield* groups.update(named(call), yield* changeIn(call.body))))
   })
 
   const setActive = Effect.fnUntraced(function* (call: LegacyCall) {
     const { isActive } = call.body
     if (typeof isActive !== "boolean") return yield* refused(400, "isActive는 불리언이어야 합니다")
-    const [id, owner] = own(call)
-    return data(view(yield* groups.setActive(id, isActive, owner)))
+    return data(view(yield* groups.setActive(named(call), isActive)))
   })
 
-  const remove = (call: LegacyCall) => Effect.as(groups.remove(...own(call)), HttpServerResponse.empty({ status: 204 }))
+  const remove = (call: LegacyCall) => Effect.as(groups.remove(named(call)), HttpServerResponse.empty({ status: 204 }))
 
   const routes: ReadonlyArray<LegacyRoute> = [
     { call: "GET /api/user/groups", need: "own", errors: "group", handle: list },
-    { call: "POST /api/user/groups", need: "own", errors: "group", handle: create },
-    { call: "PUT /api/user/groups/:id", need: "own", errors: "group", handle: update },
-    { call: "DELETE /api/user/groups/:id", need: "own", errors: "group", handle: remove },
-    { call: "PATCH /api/user/groups/:id/active", need: "own", errors: "group", handle: setActive }
+    { call: "POST /api/user/groups", ...byAdmin, handle: create },
+    { call: "PUT /api/user/groups/:id", ...byAdmin, handle: update },
+    { call: "DELETE /api/user/groups/:id", ...byAdmin, handle: remove },
+    { call: "PATCH /api/user/groups/:id/active", ...byAdmin, handle: setActive }
   ]
   return routes
 })

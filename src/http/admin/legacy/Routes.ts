@@ -29,6 +29,8 @@ export interface LegacyRoute {
   readonly call: string
   /** `own` for everybody's own things; the old hub's admin check, where it had one and where it lacked one, else. */
   readonly need: Need
+  /** What whoever lacks it is told. */
+  readonly denial?: string
   readonly handle: (call: LegacyCall) => Effect.Effect<Answer, unknown>
   /** The status for what is not there; 404 unless said otherwise. */
   readonly absent?: number
@@ -61,14 +63,16 @@ export const make = Effect.gen(function* () {
     return Option.isSome(found) ? found.value : yield* refused(401, "No valid authentication found")
   })
 
-  const serve = ({ absent = 404, call, errors = "usual", handle, mostBytes = usualBytes, need }: LegacyRoute) => {
+  const serve = (route: LegacyRoute) => {
+    const { absent = 404, call, denial = "Admin access required", errors = "usual", handle, need } = route
+    const { mostBytes = usualBytes } = route
     const [method] = partsOf(call)
     return Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
       const admitted = Effect.filterOrElse(
         viewerOf(request),
         (one) => mayDo(one, need),
-        () => Effect.fail(refused(403, "Admin access required"))
+        () => Effect.fail(refused(403, denial))
       )
       const first = yield* admitted
       const params = yield* HttpRouter.params

@@ -8,7 +8,7 @@ import { hubWithFile, old, wiki } from "../../support/LegacyHub.ts"
 describe("the interface of 2.6.0", () => {
   it.live("keys, tokens and groups answer as recorded, each user's apart", () =>
     Effect.gen(function* () {
-      const { ada, bo, hub, people } = yield* hubWithFile
+      const { ada, admin, bo, hub, people } = yield* hubWithFile
       const listed = yield* ada("GET /api/oauth/keys")
       assert.isFalse(listed.json.isAdminView)
       assert.deepStrictEqual(Object.keys(listed.json.data[0]).sort(), [
@@ -90,13 +90,15 @@ describe("the interface of 2.6.0", () => {
       assert.strictEqual((yield* bo("POST /api/user-env-vars", { body: { envVars: 1 } })).status, 400)
 
       const group = { name: "work", servers: ["wiki"], description: "at work" }
-      const created = yield* ada("POST /api/user/groups", { body: group })
+      const mine = { body: { ...group, userId: hub.ada.user.id } }
+      const created = yield* admin("POST /api/user/groups", mine)
       assert.deepInclude(created.json.data, { ...group, isActive: true, userId: hub.ada.user.id })
       assert.strictEqual(created.status, 201)
       const at = `/api/user/groups/${created.json.data.id}`
-      for (const call of [`PUT ${at}`, `DELETE ${at}`, `PATCH ${at}/active`]) {
-        const other = yield* bo(call, { body: { isActive: false, name: "mine" } })
-        assert.deepStrictEqual([other.status, other.json], [404, { error: "Group not found" }])
+      for (const call of ["PUT ", "DELETE ", "PATCH "]) {
+        const path = `${call}/api/user/groups/00000000-0000-4000-8000-000000000000${call === "PATCH " ? "/active" : ""}`
+        const unknown = yield* admin(path, { body: { isActive: false, name: "mine" } })
+        assert.deepStrictEqual([unknown.status, unknown.json], [404, { error: "Group not found" }])
       }
       assert.deepStrictEqual((yield* bo("GET /api/user/groups")).json.data, [])
       assert.deepStrictEqual(
@@ -107,15 +109,21 @@ describe("the interface of 2.6.0", () => {
         (yield* bo("GET /api/servers")).json.data.map(({ name }: any) => name),
         ["github", "wiki"]
       )
-      assert.strictEqual((yield* ada(`PUT ${at}`, { body: { servers: ["github"] } })).json.data.servers[0], "github")
-      assert.isFalse((yield* ada(`PATCH ${at}/active`, { body: { isActive: false } })).json.data.isActive)
+      assert.strictEqual((yield* admin(`PUT ${at}`, { body: { servers: ["github"] } })).json.data.servers[0], "github")
+      assert.isFalse((yield* admin(`PATCH ${at}/active`, { body: { isActive: false } })).json.data.isActive)
       assert.deepStrictEqual((yield* ada("GET /api/servers")).json.data, [])
-      for (const bad of [{}, { name: "x" }, { name: 1, servers: [] }, { name: "x", servers: [1] }]) {
-        const refused = yield* ada("POST /api/user/groups", { body: bad })
+      for (const bad of [
+        {},
+        { name: "x" },
+        { name: 1, servers: [] },
+        { name: "x", servers: [1] },
+        { ...group, userId: 1 }
+      ]) {
+        const refused = yield* admin("POST /api/user/groups", { body: bad })
         assert.strictEqual(refused.status, 400)
         assert.deepStrictEqual(Object.keys(refused.json), ["error"])
       }
-      const removed = yield* ada(`DELETE ${at}`)
+      const removed = yield* admin(`DELETE ${at}`)
       assert.deepStrictEqual([removed.status, removed.text], [204, ""])
     }).pipe(Effect.scoped)
   )

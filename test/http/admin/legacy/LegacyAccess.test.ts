@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
 import { decodeJwt, SignJWT } from "jose"
 import { SignIns } from "../../../../src/domain/identity/SignIns.ts"
-import { asking } from "../../support/ApiViewers.ts"
+import { asking, type Asking } from "../../support/ApiViewers.ts"
 import { hubWithFile, password, secret } from "../../support/LegacyHub.ts"
 
 describe("the interface of 2.6.0", () => {
@@ -68,6 +68,49 @@ describe("the interface of 2.6.0", () => {
       assert.strictEqual(JSON.stringify(read()), before)
       assert.isFalse((yield* users.byId(hub.ada.user.id)).isAdmin)
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "A37: nobody but an admin who has signed in makes, changes, switches or removes a group, not even their own",
+    () =>
+      Effect.gen(function* () {
+        const { ada, admin, bo, hub, login, people, users } = yield* hubWithFile
+        const group = { name: "work", servers: ["wiki"] }
+        const made = yield* admin("POST /api/user/groups", { body: { ...group, userId: hub.ada.user.id } })
+        assert.strictEqual(made.status, 201)
+        const at = `/api/user/groups/${made.json.data.id}`
+        const listOf = (one: Asking) => Effect.map(one("GET /api/user/groups"), ({ json }) => json.data)
+        const serversOf = (one: Asking) =>
+          Effect.map(one("GET /api/servers"), ({ json }) => json.data.map(({ name }: any) => name))
+        const before = yield* listOf(ada)
+        assert.strictEqual(before.length, 1)
+        // Not even the key of an admin.
+        yield* users.setAdmin(hub.bo.user.id, true)
+        const signedIn = asking(hub, { "x-auth-token": (yield* login("ada")).json.token })
+        const tries = [
+          ["POST /api/user/groups", { name: "all", servers: ["github", "wiki"] }],
+          [`PUT ${at}`, { servers: ["github", "wiki"] }],
+          [`PATCH ${at}/active`, { isActive: false }],
+          [`DELETE ${at}`, undefined]
+        ] as const
+        for (const [call, body] of tries) {
+          for (const one of [ada, signedIn, bo, people.auditor]) {
+            const { json, status } = yield* one(call, { body })
+            assert.deepStrictEqual(
+              [status, json],
+              [403, { error: "Groups limit what a user reaches; an admin changes them, with the token of a login" }],
+              call
+            )
+          }
+        }
+        assert.deepStrictEqual(yield* listOf(ada), before)
+        assert.deepStrictEqual(yield* listOf(signedIn), before)
+        assert.deepStrictEqual(yield* serversOf(ada), ["wiki"])
+        assert.deepStrictEqual(yield* listOf(bo), [])
+        assert.strictEqual((yield* admin(`PUT ${at}`, { body: { servers: ["github"] } })).status, 200)
+        assert.deepStrictEqual(yield* serversOf(ada), ["github"])
+        assert.deepStrictEqual(yield* listOf(bo), [])
+      }).pipe(Effect.scoped)
   )
 
   it.live(
