@@ -46,6 +46,7 @@ import { EventStreams } from "./http/wire/EventStreams.ts"
 import * as Dashboard from "./http/dashboard/Dashboard.ts"
 import { McpEndpoint } from "./http/mcp/McpEndpoint.ts"
 import { Readiness } from "./http/probes/Probes.ts"
+import { SignInDoor } from "./http/signin/SignInDoor.ts"
 import * as SignInRoutes from "./http/signin/SignInRoutes.ts"
 import * as Legacy from "./http/admin/legacy/Legacy.ts"
 import { LiveFeed } from "./http/admin/live/LiveFeed.ts"
@@ -159,7 +160,7 @@ const makeServer = (replace: Replacements) => {
     Layer.provideMerge(
       HubRoutes.layerOf([SignInRoutes.routes, Rest.routes, LiveRoutes.routes, Legacy.routes, Dashboard.routes])
     ),
-    Layer.provide(Viewers.layer),
+    Layer.provide([Viewers.layer, SignInDoor.layer]),
     replaced,
     Layer.provideMerge(gauges),
     Layer.provideMerge(LiveFeed.layer),

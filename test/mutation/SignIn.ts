@@ -111,6 +111,14 @@ export const signInRules: ReadonlyArray<Mutation> = [
     tests: openIdTests
   },
   {
+    wrong: "each route to sign in has limits of its own",
+    file: passwords,
+    find: "const { attempts, refused } = door",
+    replace:
+      'const { refused } = door\n  const attempts = yield* (yield* Effect.promise(() => import("./Attempts.ts"))).make',
+    tests: passwordTests
+  },
+  {
     wrong: "guesses are counted when they have been looked at",
     file: "src/http/signin/Attempts.ts",
     find: "if (seconds !== undefined) return Effect.fail(tooManyAttempts(seconds))",

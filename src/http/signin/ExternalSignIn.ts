@@ -11,7 +11,7 @@ import { Roles } from "../../domain/identity/Roles.ts"
 import type { User } from "../../domain/identity/User.ts"
 import { type GithubProfile, Users } from "../../domain/identity/Users.ts"
 import { databaseSilent, Refused } from "./Problems.ts"
-import { personOf, type SignInDoor } from "./SignInDoor.ts"
+import { personOf, SignInDoor } from "./SignInDoor.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
@@ -37,9 +37,10 @@ export interface Entering {
   readonly rules: ReadonlyArray<Rule>
 }
 
-export type ExternalSignIn = Effect.Success<ReturnType<typeof make>>
+export type ExternalSignIn = Effect.Success<typeof make>
 
-export const make = Effect.fnUntraced(function* (door: SignInDoor) {
+export const make = Effect.gen(function* () {
+  const door = yield* SignInDoor
   const [users, people, roles, groups] = [yield* Users, yield* ExternalUsers, yield* Roles, yield* Groups]
 
   const applyGroups = Effect.fnUntraced(function* (user: User, { claims, rules }: Entering) {

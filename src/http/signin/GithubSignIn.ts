@@ -13,7 +13,7 @@ import type { ExternalSignIn } from "./ExternalSignIn.ts"
 import { answerRefused, queryOf, told } from "./OpenIdSignIn.ts"
 import { databaseSilent, Refused } from "./Problems.ts"
 import * as ProviderFetch from "./ProviderFetch.ts"
-import { addressOf, type SignInDoor } from "./SignInDoor.ts"
+import { addressOf, SignInDoor } from "./SignInDoor.ts"
 import type { SignInFlow } from "./SignInFlow.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -37,7 +37,8 @@ const textOf = (value: unknown, most: number): string | undefined =>
     ? value
     : undefined
 
-export const make = Effect.fnUntraced(function* (door: SignInDoor, flows: SignInFlow, external: ExternalSignIn) {
+export const make = Effect.fnUntraced(function* (flows: SignInFlow, external: ExternalSignIn) {
+  const door = yield* SignInDoor
   const settings = yield* Settings
   const { githubCallbackUrl, githubClientId, githubClientSecret, githubUrl } = yield* HubSecrets
   const pools = yield* UserPools

@@ -11,7 +11,7 @@ import { Users } from "../../domain/identity/Users.ts"
 import type { PasswordSignIn } from "./PasswordSignIn.ts"
 import { databaseSilent, Refused } from "./Problems.ts"
 import * as SignInBody from "./SignInBody.ts"
-import { addressOf, type SignInDoor } from "./SignInDoor.ts"
+import { addressOf, SignInDoor } from "./SignInDoor.ts"
 import * as SignInPages from "./SignInPages.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -24,7 +24,8 @@ const over = (request: Request): Refused =>
 /** The last part of the path, without the query. */
 const codeIn = (request: Request): string => request.url.split("?", 1)[0]!.split("/").at(-1)!
 
-export const make = Effect.fnUntraced(function* (door: SignInDoor, passwords: PasswordSignIn) {
+export const make = Effect.fnUntraced(function* (passwords: PasswordSignIn) {
+  const door = yield* SignInDoor
   const codes = yield* SignInCodes
   const users = yield* Users
   const { attempts, refused } = door

@@ -15,7 +15,7 @@ import { Settings } from "../../domain/servers/Settings.ts"
 import type { ExternalSignIn } from "./ExternalSignIn.ts"
 import { databaseSilent, Refused } from "./Problems.ts"
 import * as ProviderFetch from "./ProviderFetch.ts"
-import { addressOf, type SignInDoor } from "./SignInDoor.ts"
+import { addressOf, SignInDoor } from "./SignInDoor.ts"
 import type { SignInFlow } from "./SignInFlow.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
@@ -64,7 +64,8 @@ interface Known {
   readonly until: number
 }
 
-export const make = Effect.fnUntraced(function* (door: SignInDoor, flows: SignInFlow, external: ExternalSignIn) {
+export const make = Effect.fnUntraced(function* (flows: SignInFlow, external: ExternalSignIn) {
+  const door = yield* SignInDoor
   const settings = yield* Settings
   const environment = yield* Environment
   const pools = yield* UserPools

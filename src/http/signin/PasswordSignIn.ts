@@ -11,7 +11,7 @@ import { type SignedIn, SignIns } from "../../domain/identity/SignIns.ts"
 import { Users } from "../../domain/identity/Users.ts"
 import { databaseSilent, malformed, Refused, wrongPassword } from "./Problems.ts"
 import * as SignInBody from "./SignInBody.ts"
-import { addressOf, personOf, type SignInDoor } from "./SignInDoor.ts"
+import { addressOf, personOf, SignInDoor } from "./SignInDoor.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
@@ -37,9 +37,10 @@ const currentNeeded = new Refused({
   detail: "The current password is needed to set another one; without it, sign in anew by a link of an admin's"
 })
 
-export type PasswordSignIn = Effect.Success<ReturnType<typeof make>>
+export type PasswordSignIn = Effect.Success<typeof make>
 
-export const make = Effect.fnUntraced(function* (door: SignInDoor) {
+export const make = Effect.gen(function* () {
+  const door = yield* SignInDoor
   const users = yield* Users
   const signIns = yield* SignIns
   const { attempts, refused } = door

@@ -1,9 +1,9 @@
 /**
  * The common part of all ways to sign in: the cookie of whoever came in, the row in the audit trail of whoever did or did not, and
- * who it is that comes with a cookie.
+ * who it is that comes with a cookie. A hub has one, so that attempts count together by whichever route they come.
  */
 import { timingSafeEqual } from "node:crypto"
-import { Effect, Option } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { AuditTrail, type SignInEvent } from "../../actors/observing/AuditTrail.ts"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
@@ -35,9 +35,7 @@ export const personOf = ({ id, username }: User) => ({ userId: id, username })
 /** Where a request came from, as far as its connection says. */
 export const addressOf = (request: Request): string => siteOf(Option.getOrElse(request.remoteAddress, () => ""))
 
-export type SignInDoor = Effect.Success<typeof make>
-
-export const make = Effect.gen(function* () {
+const make = Effect.gen(function* () {
   const hub = yield* HubConfig
   const signIns = yield* SignIns
   const users = yield* Users
@@ -128,3 +126,9 @@ export const make = Effect.gen(function* () {
     )
   }
 })
+
+export class SignInDoor extends Context.Service<SignInDoor, Effect.Success<typeof make>>()(
+  "mcphub/http/signin/SignInDoor"
+) {
+  static readonly layer = Layer.effect(SignInDoor, make)
+}

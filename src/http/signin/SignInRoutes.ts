@@ -12,7 +12,7 @@ import * as OneTimeSignIn from "./OneTimeSignIn.ts"
 import * as OpenIdSignIn from "./OpenIdSignIn.ts"
 import * as PasswordSignIn from "./PasswordSignIn.ts"
 import { always, answerOf, Refused } from "./Problems.ts"
-import * as SignInDoor from "./SignInDoor.ts"
+import { SignInDoor } from "./SignInDoor.ts"
 import * as SignInFlow from "./SignInFlow.ts"
 import * as SignInPages from "./SignInPages.ts"
 
@@ -58,13 +58,13 @@ const sweeping = Effect.gen(function* () {
 })
 
 export const routes = Effect.gen(function* () {
-  const door = yield* SignInDoor.make
-  const passwords = yield* PasswordSignIn.make(door)
-  const once = yield* OneTimeSignIn.make(door, passwords)
+  const door = yield* SignInDoor
+  const passwords = yield* PasswordSignIn.make
+  const once = yield* OneTimeSignIn.make(passwords)
   const flows = yield* SignInFlow.make
-  const external = yield* ExternalSignIn.make(door)
-  const openId = yield* OpenIdSignIn.make(door, flows, external)
-  const github = yield* GithubSignIn.make(door, flows, external)
+  const external = yield* ExternalSignIn.make
+  const openId = yield* OpenIdSignIn.make(flows, external)
+  const github = yield* GithubSignIn.make(flows, external)
   yield* sweeping
 
   const options: Handler = () =>

@@ -191,6 +191,28 @@ describe("guessing of passwords", () => {
     })
   )
 
+  it.live("A35: counts once, whether it comes by the dashboard's route or by that of 2.6.0", () =>
+    Effect.gen(function* () {
+      const hub = yield* hubWithPasswords()
+      const own = browser(hub.http)
+      const routes = [passwordPath, "/api/auth/login"] as const
+      const guess = (path: string) => own.ask("POST", path, { body: { username: "ada", password: "a guess" } })
+      const answers = yield* Effect.forEach(
+        Array.from({ length: 20 }, (_, n) => routes[n % 2]!),
+        guess
+      )
+      assert.strictEqual(answers.filter(({ status }) => status === 401).length, 10)
+      for (const path of routes) {
+        const right = yield* own.ask("POST", path, { body: ofAda })
+        assert.strictEqual(right.status, 429, path)
+        assert.match(right.headers["retry-after"]!, /^[1-9]\d?$/)
+        const bos = yield* browser(hub.http).ask("POST", path, { body: { username: "bo", password: passwords.bo } })
+        assert.strictEqual(bos.status, 200, path)
+        assert.notInclude(bos.text, "ada")
+      }
+    })
+  )
+
   it.live("a right password does not count, however often it comes", () =>
     Effect.gen(function* () {
       const hub = yield* hubWithPasswords()

@@ -9,7 +9,6 @@ import { signInCookie } from "../../../domain/identity/SignIns.ts"
 import { Users } from "../../../domain/identity/Users.ts"
 import * as PasswordSignIn from "../../signin/PasswordSignIn.ts"
 import type { Refused } from "../../signin/Problems.ts"
-import * as SignInDoor from "../../signin/SignInDoor.ts"
 import { data, LegacyError, refused, whole } from "./Answers.ts"
 import { type LegacyRoute, orLegacy, type Serving } from "./Routes.ts"
 
@@ -23,7 +22,7 @@ const ofSignIn = ({ detail, retryAfterSeconds, status }: Refused): LegacyError =
 export const make = Effect.fnUntraced(function* ({ tokens }: Pick<Serving, "tokens">) {
   const users = yield* Users
   const { basePath, version } = yield* HubConfig
-  const passwords = yield* PasswordSignIn.make(yield* SignInDoor.make)
+  const passwords = yield* PasswordSignIn.make
 
   const login = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
