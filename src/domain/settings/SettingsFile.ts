@@ -222,9 +222,12 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
 
   const unsettled = (why: string) => new SettingsUnsettled({ file, message: `${why}; nothing was written` })
 
-  /** What somebody has written to the file comes first; a file that is gone is written anew. */
+  /**
+   * What somebody has written to the file comes first, also when it was read and rejected long ago; a file that is gone
+   * is written anew.
+   */
   const settle = Effect.flatMap(stampNow, (now) => {
-    if (now === readStamp || now === "") return Effect.void
+    if (now === "" || (now === readStamp && rejection === undefined)) return Effect.void
     const broken = (error: SettingsRejection) =>
       unsettled(`The settings file was changed and cannot be used as it is: ${error.message}`)
     return Effect.asVoid(Effect.mapError(reload, broken))

@@ -130,6 +130,26 @@ describe("SettingsFile", () => {
     )
   )
 
+  it.live("B32: a bad file that was read and rejected is not written over, however often a change is tried", () =>
+    withFile(JSON.stringify(one("https://a")), ({ file, files, log }) =>
+      Effect.gen(function* () {
+        const settingsFile = yield* SettingsFile
+        const bad = '{"mcpServers":{"hand":{"url":"https://by-hand"},"two":{}}}'
+        yield* files.writeFileString(file, bad)
+        yield* log.until("mcpServers.two: The server has neither url nor command nor openapi")
+        for (let attempt = 0; attempt < 3; attempt++) {
+          const refused = yield* Effect.flip(settingsFile.update(() => Effect.succeed(one("https://over"))))
+          assert.strictEqual(refused._tag, "SettingsUnsettled")
+          assert.strictEqual(yield* files.readFileString(file), bad)
+        }
+        assert.strictEqual(yield* url, "https://a")
+        yield* afterChange(files.writeFileString(file, JSON.stringify(one("https://right"))))
+        yield* settingsFile.update((current) => Effect.succeed({ ...current, groups: [] }))
+        assert.deepStrictEqual(JSON.parse(yield* files.readFileString(file)), { ...one("https://right"), groups: [] })
+      })
+    )
+  )
+
   it.live("a file that goes away keeps the settings in force, and counts again when it is back", () =>
     withFile(JSON.stringify(one("https://a")), ({ file, files, log }) =>
       Effect.gen(function* () {

@@ -200,6 +200,15 @@ describe("servers and settings over the admin API", () => {
         const refused = yield* admin("POST /api/admin/servers", { body: { name: "b", config: { url } } })
         assert.deepStrictEqual([refused.status, refused.json.kind], [409, "SettingsUnsettled"], refused.text)
         assert.strictEqual(yield* files.readFileString(file), half)
+        // Now the hub has read and rejected this text, and still it is not the hub's to write over.
+        for (const [call, body] of [
+          ["POST /api/admin/servers/one/toggle", undefined],
+          ["PUT /api/admin/settings", { settings }]
+        ] as const) {
+          const again = yield* admin(call, { body, headers: { "if-match": "*" } })
+          assert.deepStrictEqual([again.status, again.json.kind], [409, "SettingsUnsettled"], again.text)
+          assert.strictEqual(yield* files.readFileString(file), half)
+        }
       }
       assert.property((yield* admin("GET /api/admin/settings")).json.settings.mcpServers, "disk")
       yield* write({ mcpServers: { only: { url } } })
