@@ -5,6 +5,8 @@ const stored = "src/domain/storage/sql/SignInsSql.ts"
 const users = "src/domain/storage/sql/UsersSql.ts"
 const door = "src/http/signin/SignInDoor.ts"
 const passwords = "src/http/signin/PasswordSignIn.ts"
+const once = "src/http/signin/OneTimeSignIn.ts"
+const onceTests = ["test/http/signin/OneTimeSignIn.test.ts"]
 const flow = "src/http/signin/SignInFlow.ts"
 const external = "src/http/signin/ExternalSignIn.ts"
 const openIdTests = ["test/http/signin/OpenIdSignIn.test.ts"]
@@ -29,8 +31,8 @@ export const signInRules: ReadonlyArray<Mutation> = [
   {
     wrong: "a one-time code can be used again",
     file: stored,
-    find: `delete from \${table} where "digest" = \${secretDigest(code)}`,
-    replace: `update \${table} set "purpose" = "purpose" where "digest" = \${secretDigest(code)}`,
+    find: `delete from \${table} \${redeemable(code, now)}`,
+    replace: `update \${table} set "purpose" = "purpose" \${redeemable(code, now)}`,
     tests: storedTests
   },
   {
@@ -116,6 +118,28 @@ export const signInRules: ReadonlyArray<Mutation> = [
     find: "const { attempts, refused } = door",
     replace:
       'const { refused } = door\n  const attempts = yield* (yield* Effect.promise(() => import("./Attempts.ts"))).make',
+    tests: passwordTests
+  },
+  {
+    wrong: "wrong attempts keep a right one-time code out",
+    file: once,
+    find: "if (!(yield* attempts.lookup(codes.isValid(given)))) return yield* wrong(request)",
+    replace:
+      "if (!(yield* attempts.lookup(codes.isValid(given)))) return yield* wrong(request)\n        yield* attempts.begin({ address: addressOf(request) })",
+    tests: onceTests
+  },
+  {
+    wrong: "one-time codes are guessed without a limit",
+    file: once,
+    find: "attempts.begin({ address: addressOf(request) }).pipe(",
+    replace: "Effect.void.pipe(",
+    tests: onceTests
+  },
+  {
+    wrong: "a stranger's guesses keep a signed-in user from changing their password",
+    file: passwords,
+    find: "const trying = { user: viewer.userId }",
+    replace: "const trying = { address: addressOf(request), name: viewer.username }",
     tests: passwordTests
   },
   {

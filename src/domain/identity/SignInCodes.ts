@@ -37,6 +37,8 @@ export class SignInCodes extends Context.Service<
   {
     /** A code for an active user. One for the same purpose that the user has not used ends. */
     readonly issue: (code: NewCode) => Effect.Effect<IssuedCode, UserNotFound | DatabaseUnavailable>
+    /** Whether a code could be redeemed now; it stays. */
+    readonly isValid: (code: Redacted.Redacted<string>) => Effect.Effect<boolean, DatabaseUnavailable>
     /** Uses a code up; nothing for one that is unknown, used or over, or whose user is not active any more. */
     readonly redeem: (code: Redacted.Redacted<string>) => Effect.Effect<Option.Option<NewCode>, DatabaseUnavailable>
     /** Ends all codes for a purpose. */

@@ -132,12 +132,12 @@ export const make = Effect.fnUntraced(function* (flows: SignInFlow, external: Ex
   const end = Effect.fnUntraced(function* (request: Request) {
     if (githubClientId === undefined || githubClientSecret === undefined) return yield* notSetUp
     const address = addressOf(request)
-    yield* Effect.mapError(attempts.begin(address), (problem) => refused(request, way, undefined, problem))
+    yield* Effect.mapError(attempts.begin({ address }), (problem) => refused(request, way, undefined, problem))
     const { claims, profile } = yield* profileOf(request, githubClientId, Redacted.value(githubClientSecret)).pipe(
       Effect.catchTag("UnknownError", (error) => Effect.andThen(told(way, error.cause), Effect.fail(answerRefused))),
       Effect.mapError((problem) => refused(request, way, undefined, problem))
     )
-    attempts.forgive(address)
+    attempts.forgive({ address })
     const { newUsers, rules = [] } = rulesInForce()
     const user = yield* external.githubPerson(profile, newUsers === true).pipe(
       Effect.catchTag("DatabaseUnavailable", () => Effect.fail(databaseSilent)),

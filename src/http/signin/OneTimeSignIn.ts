@@ -1,6 +1,9 @@
 /**
  * Sign-in by a one-time link: of the first start, an invitation, or for a lost password. Its page hands the code over by
  * POST, because programs that look at links in messages fetch them, and would use the code up.
+ *
+ * A code cannot be guessed, so a right one is taken however many wrong attempts came from its address, where everybody
+ * behind a proxy may be; only wrong ones count. A password is worked on for right codes alone.
  */
 import { Effect, Option, Redacted } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -30,6 +33,12 @@ export const make = Effect.fnUntraced(function* (passwords: PasswordSignIn) {
   const users = yield* Users
   const { attempts, refused } = door
 
+  const wrong = (request: Request): Effect.Effect<never, Refused> =>
+    attempts.begin({ address: addressOf(request) }).pipe(
+      Effect.andThen(Effect.fail(over(request))),
+      Effect.mapError((problem) => refused(request, way, undefined, problem))
+    )
+
   return {
     /** Uses nothing up and asks nobody: the same for a good code, a used one, and one that never was. */
     page: (request: Request) =>
@@ -46,16 +55,14 @@ export const make = Effect.fnUntraced(function* (passwords: PasswordSignIn) {
         const fields = yield* SignInBody.fields(request)
         const code = fields.get("code") ?? ""
         const chosen = fields.get("password") ?? ""
-        const address = addressOf(request)
-        yield* Effect.mapError(attempts.begin(address), (problem) => refused(request, way, undefined, problem))
-        if (!isSecretText("once", Redacted.make(code))) return yield* over(request)
+        const given = Redacted.make(code)
+        if (!(yield* attempts.lookup(codes.isValid(given)))) return yield* wrong(request)
         const problem = chosen === "" ? undefined : Password.passwordProblem(chosen)
         if (problem !== undefined) return SignInPages.oneTime(request, code, problem)
         // Before the code is used up: this can fail and be tried again.
         const digest = chosen === "" ? undefined : yield* passwords.digestOf(chosen)
-        const redeemed = yield* codes.redeem(Redacted.make(code))
-        if (Option.isNone(redeemed)) return yield* refused(request, way, undefined, over(request))
-        attempts.forgive(address)
+        const redeemed = yield* codes.redeem(given)
+        if (Option.isNone(redeemed)) return yield* wrong(request)
         const user = yield* users.byId(redeemed.value.userId)
         // Relative, so that it holds behind a proxy that adds a path.
         const answer = HttpServerResponse.redirect("../admin/", { status: 303 })

@@ -167,12 +167,12 @@ export const make = Effect.fnUntraced(function* (flows: SignInFlow, external: Ex
     const provider = yield* providerOf(name)
     const way = `oidc ${name}`
     const address = addressOf(request)
-    yield* Effect.mapError(attempts.begin(address), (problem) => refused(request, way, undefined, problem))
+    yield* Effect.mapError(attempts.begin({ address }), (problem) => refused(request, way, undefined, problem))
     const claims = yield* claimsOf(request, name, provider).pipe(
       Effect.catchTag("UnknownError", (error) => Effect.andThen(told(name, error.cause), Effect.fail(answerRefused))),
       Effect.mapError((problem) => refused(request, way, undefined, problem))
     )
-    attempts.forgive(address)
+    attempts.forgive({ address })
     const person = {
       issuer: provider.issuer,
       subject: claims.sub,

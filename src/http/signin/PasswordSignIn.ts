@@ -77,8 +77,8 @@ export const make = Effect.gen(function* () {
         const body = yield* SignInBody.members(request)
         const username = yield* textIn(body, "username", 200)
         const password = yield* textIn(body, "password", Password.passwordLength.most)
-        const address = addressOf(request)
-        const found = yield* attempts.begin(address, username).pipe(
+        const trying = { address: addressOf(request), name: username }
+        const found = yield* attempts.begin(trying).pipe(
           Effect.mapError((problem) => refused(request, way, undefined, problem)),
           Effect.andThen(users.byName(username)),
           Effect.map(Option.some),
@@ -89,7 +89,7 @@ export const make = Effect.gen(function* () {
         if (user === undefined || !right || !user.isActive) {
           return yield* refused(request, way, user && personOf(user), wrongPassword)
         }
-        attempts.forgive(address, username)
+        attempts.forgive(trying)
         const answer = HttpServerResponse.jsonUnsafe({ userId: user.id, username: user.username })
         return (yield* door.enter(request, user, way, answer)).response
       },
@@ -108,14 +108,12 @@ export const make = Effect.gen(function* () {
         const isFresh = own?.way === "once" && (yield* Clock.currentTimeMillis) - own.createdAt <= freshMs
         if (Option.isSome(stored) && !isFresh) {
           const current = body["current"]
-          const address = addressOf(request)
-          yield* Effect.mapError(attempts.begin(address, viewer.username), (problem) =>
-            refused(request, way, viewer, problem)
-          )
+          const trying = { user: viewer.userId }
+          yield* Effect.mapError(attempts.begin(trying), (problem) => refused(request, way, viewer, problem))
           if (typeof current !== "string" || !(yield* isRight(viewer.userId, current))) {
             return yield* refused(request, way, viewer, currentNeeded)
           }
-          attempts.forgive(address, viewer.username)
+          attempts.forgive(trying)
         }
         yield* store(request, viewer, yield* digestOf(password))
         return HttpServerResponse.empty({ status: 204 })

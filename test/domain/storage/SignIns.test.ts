@@ -157,19 +157,24 @@ for (const [place, store] of stores) {
             yield* codes.issue({ userId: ada.id, purpose: "link" }),
             yield* codes.issue({ userId: bo.id, purpose: "link" })
           ]
+          assert.isTrue(yield* codes.isValid(adas.code))
           const all = yield* Effect.all(
             Array.from({ length: 8 }, () => codes.redeem(adas.code)),
             { concurrency: "unbounded" }
           )
+          assert.deepStrictEqual([yield* codes.isValid(adas.code), yield* codes.isValid(bos.code)], [false, true])
           assert.deepStrictEqual(all.flatMap(Option.toArray), [{ userId: ada.id, purpose: "link" }])
           const newer = yield* codes.issue({ userId: bo.id, purpose: "link" })
           assert.isTrue(Option.isNone(yield* codes.redeem(bos.code)))
+          assert.isFalse(yield* codes.isValid(bos.code))
           assert.isTrue(Option.isNone(yield* codes.redeem(Redacted.make("mcphub_once_x"))))
+          assert.isFalse(yield* codes.isValid(Redacted.make("mcphub_once_x")))
           yield* codes.issue({ userId: bo.id, purpose: "invitation" })
           assert.deepStrictEqual(yield* codes.redeem(newer.code), Option.some({ userId: bo.id, purpose: "link" }))
           for (const purpose of codePurposes) {
             const { code, expiresAt } = yield* codes.issue({ userId: bo.id, purpose })
             yield* TestClock.setTime(expiresAt)
+            assert.isFalse(yield* codes.isValid(code), purpose)
             assert.isTrue(Option.isNone(yield* codes.redeem(code)), purpose)
           }
           assert.strictEqual(newer.expiresAt, now + validMs.link)

@@ -93,6 +93,40 @@ describe("a one-time link", () => {
     })
   )
 
+  it.effect(
+    "A35: wrong attempts from its address keep no right one out, nor does it open more than its user's door",
+    () =>
+      Effect.gen(function* () {
+        const hub = yield* hubWithPasswords()
+        const guesser = browser(hub.http)
+        const wrong = `mcphub_once_${"0".repeat(64)}`
+        // With a password to work on, which costs nothing for a wrong code.
+        const form = { code: wrong, password: "a password to work on" }
+        const guesses = yield* Effect.replicateEffect(guesser.ask("POST", once, { form }), 40, {
+          concurrency: "unbounded"
+        })
+        assert.strictEqual(guesses.filter(({ status }) => status === 403).length, 30)
+        const told = guesses.filter(({ status }) => status === 429)
+        assert.strictEqual(told.length, 10)
+        for (const { headers } of told) assert.match(headers["retry-after"]!, /^[1-9]\d?$/)
+        // By password nobody comes in from there now.
+        const body = { username: "bo", password: passwords.bo }
+        assert.strictEqual((yield* browser(hub.http).ask("POST", "/api/signin/password", { body })).status, 429)
+        for (const name of ["ada", "bo"] as const) {
+          const own = browser(hub.http)
+          const code = Redacted.value((yield* linkFor(hub, name)).code)
+          const chosen = { code, password: `chosen by ${name} now` }
+          assert.strictEqual((yield* own.ask("POST", once, { form: chosen })).status, 303, name)
+          const viewer = Option.getOrThrow(yield* viewerOf(hub, own))
+          assert.strictEqual(viewer.username, name)
+          assert.strictEqual((yield* own.ask("POST", once, { form: { code } })).status, 429)
+        }
+        assert.strictEqual(guesser.cookies.size, 0)
+        const kinds = (yield* securityEvents(hub)).map(({ errorKind }) => errorKind)
+        assert.strictEqual(kinds.filter((kind) => kind === "sign_in_throttled").length, 1)
+      })
+  )
+
   it.live("A37: of another site's form, of a user who is gone, or with markup in it does nothing", () =>
     Effect.gen(function* () {
       const hub = yield* hubWithPasswords()

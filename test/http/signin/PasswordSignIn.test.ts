@@ -191,7 +191,7 @@ describe("guessing of passwords", () => {
     })
   )
 
-  it.live("A35: counts once, whether it comes by the dashboard's route or by that of 2.6.0", () =>
+  it.effect("A35: counts once, whether it comes by the dashboard's route or by that of 2.6.0", () =>
     Effect.gen(function* () {
       const hub = yield* hubWithPasswords()
       const own = browser(hub.http)
@@ -211,6 +211,35 @@ describe("guessing of passwords", () => {
         assert.notInclude(bos.text, "ada")
       }
     })
+  )
+
+  it.effect(
+    "A35: keeps nobody who is signed in from changing their password; their own wrong ones count for them",
+    () =>
+      Effect.gen(function* () {
+        const hub = yield* hubWithPasswords()
+        const [adas, bos] = [yield* signedIn(hub, "ada"), yield* signedIn(hub, "bo")]
+        const changing = Effect.fnUntraced(function* (own: typeof adas, current: string, password: string) {
+          const headers = { "x-mcphub-csrf": Option.getOrThrow(yield* viewerOf(hub, own)).csrf }
+          return yield* own.ask("PUT", passwordPath, { body: { current, password }, headers })
+        })
+        const stranger = browser(hub.http)
+        const guesses = yield* Effect.forEach(
+          Array.from({ length: 40 }, (_, n) => ({ username: ["ada", "bo", "x", "y"][n % 4], password: "a guess" })),
+          (body) => stranger.ask("POST", passwordPath, { body }),
+          { concurrency: "unbounded" }
+        )
+        assert.isTrue(guesses.some(({ status }) => status === 429))
+        assert.strictEqual((yield* changing(adas, passwords.ada, "a new one of ada")).status, 204)
+
+        const wrong = yield* Effect.replicateEffect(changing(bos, passwords.ada, "a new one of bo"), 12)
+        assert.deepStrictEqual(
+          wrong.map(({ status }) => status),
+          [...Array<number>(10).fill(403), 429, 429]
+        )
+        assert.strictEqual((yield* changing(bos, passwords.bo, "a new one of bo")).status, 429)
+        assert.strictEqual((yield* changing(adas, "a new one of ada", "another of ada")).status, 204)
+      })
   )
 
   it.live("a right password does not count, however often it comes", () =>

@@ -2,7 +2,7 @@
  * Sign-ins, one-time codes, roles and users of other issuers in memory; behave as SignInsSql and RolesSql.
  */
 import { randomUUID } from "node:crypto"
-import { Clock, Effect, Layer, Option } from "effect"
+import { Clock, Effect, Layer, Option, type Redacted } from "effect"
 import { SignInId, type UserId } from "../../Ids.ts"
 import { ExternalUsers } from "../../identity/ExternalUsers.ts"
 import { userNotFound } from "../../identity/IdentityErrors.ts"
@@ -105,6 +105,12 @@ const signIns = Effect.gen(function* () {
 const codes = Effect.gen(function* () {
   const { codes, users } = yield* MemoryStore
 
+  const redeemable = Effect.fnUntraced(function* (code: Redacted.Redacted<string>) {
+    const now = yield* Clock.currentTimeMillis
+    const row = codes.get(secretDigest(code))
+    return row !== undefined && row.expiresAt > now && users.get(row.userId)?.isActive === true ? row : undefined
+  })
+
   return SignInCodes.of({
     issue: Effect.fn("SignInCodes.issue")(function* ({ purpose, userId }) {
       if (users.get(userId)?.isActive !== true) return yield* userNotFound(userId)
@@ -117,10 +123,11 @@ const codes = Effect.gen(function* () {
       return { code, expiresAt }
     }),
 
+    isValid: (code) => Effect.map(redeemable(code), (row) => row !== undefined),
+
     redeem: Effect.fn("SignInCodes.redeem")(function* (code) {
-      const now = yield* Clock.currentTimeMillis
-      const row = codes.get(secretDigest(code))
-      if (row === undefined || row.expiresAt <= now || users.get(row.userId)?.isActive !== true) return Option.none()
+      const row = yield* redeemable(code)
+      if (row === undefined) return Option.none()
       codes.delete(row.digest)
       return Option.some({ userId: row.userId, purpose: row.purpose })
     }),

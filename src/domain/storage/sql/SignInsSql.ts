@@ -3,7 +3,7 @@
  * with it at the same time, on any hub, one is signed in.
  */
 import { randomUUID } from "node:crypto"
-import { Clock, Effect, Layer, Option, Schema } from "effect"
+import { Clock, Effect, Layer, Option, type Redacted, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { isUuid, SignInId, UserId } from "../../Ids.ts"
 import { userNotFound } from "../../identity/IdentityErrors.ts"
@@ -128,6 +128,9 @@ const codes = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const { instant, own, uuid } = dialectOf(sql)
   const table = own("sign_in_codes")
+  const redeemable = (code: Redacted.Redacted<string>, now: number) => sql`
+    where "digest" = ${secretDigest(code)} and "expiresAt" > ${instant(now)}
+      and "userId" in (select "users"."id" from "users" where "users"."isActive")`
 
   return SignInCodes.of({
     issue: Effect.fn("SignInCodes.issue")(function* ({ purpose, userId }) {
@@ -145,12 +148,18 @@ const codes = Effect.gen(function* () {
       return { code, expiresAt }
     }, orUnavailable),
 
+    isValid: Effect.fn("SignInCodes.isValid")(function* (code) {
+      if (!isSecretText("once", code)) return false
+      const now = yield* Clock.currentTimeMillis
+      const rows = yield* sql`select 1 as found from ${table} ${redeemable(code, now)}`
+      return rows.length > 0
+    }, orUnavailable),
+
     redeem: Effect.fn("SignInCodes.redeem")(function* (code) {
       if (!isSecretText("once", code)) return Option.none()
       const now = yield* Clock.currentTimeMillis
       const rows = yield* codeRows(sql`
-        delete from ${table} where "digest" = ${secretDigest(code)} and "expiresAt" > ${instant(now)}
-          and "userId" in (select "users"."id" from "users" where "users"."isActive")
+        delete from ${table} ${redeemable(code, now)}
         returning cast("userId" as text) as "userId", "purpose"`)
       return Option.fromNullishOr(rows[0])
     }, orUnavailable),
