@@ -11,6 +11,7 @@ import { isJsonObject } from "../protocol/JsonObjects.ts"
 import { type ForeignProgramName, foreignPrograms, type ForeignProgram, type Imported } from "./ForeignPrograms.ts"
 import { excess } from "../protocol/json/JsonLimits.ts"
 import { lineAndColumn } from "./JsonPosition.ts"
+import { deepest } from "./SettingsDepth.ts"
 
 /** The file is not of its program's syntax, or holds no servers. */
 export class ForeignSettingsUnreadable extends Schema.TaggedError<ForeignSettingsUnreadable>()(
@@ -30,9 +31,6 @@ const namesParent = (text: string): boolean => {
   if (text.includes("__proto__")) visit(text, { onObjectProperty })
   return found
 }
-
-/** Settings are read by functions that call themselves. */
-const deepest = 100
 
 const jsonOf = (text: string): Effect.Effect<unknown, ForeignSettingsUnreadable> =>
   Effect.suspend(() => {

@@ -12,6 +12,7 @@ import { checkGroups } from "./GroupCheck.ts"
 import { checkServer, checkServerNames } from "./ServerCheck.ts"
 import { ServerConfig } from "../servers/ServerConfig.ts"
 import { SettingsValue } from "../servers/Settings.ts"
+import { tooDeep } from "./SettingsDepth.ts"
 import { pathText, type SettingsFinding } from "./SettingsFinding.ts"
 
 export interface SettingsReport {
@@ -56,6 +57,8 @@ const asValue = (document: Record<string, unknown>): SettingsValue =>
 
 /** Checks a parsed document. `separator` stands between server and tool in exposed names. */
 export const checkSettings = (written: unknown, environment: EnvironmentRecord, separator: string): SettingsReport => {
+  const deep = tooDeep(written)
+  if (deep !== undefined) return { value: undefined, problems: [deep], warnings: [] }
   const { document, problems: foreign } = understood(written)
   const shape = checkShape(document)
   const problems: Array<SettingsFinding> = [...foreign]

@@ -94,6 +94,8 @@ const unavailable = (file: string, verb: string) => (error: PlatformError.Platfo
     message: `The settings file ${file} cannot be ${verb} (${error.reason._tag}); check that it exists, its permissions and its mount`
   })
 
+const undecided = "The hub failed to check this file, which is a mistake of the hub's; its log has the cause"
+
 /** Quotes nothing of the text: the mistake may be next to a secret. */
 const parseJson = (file: string, text: string): Effect.Effect<unknown, SettingsInvalid> => {
   const source = text.startsWith("\uFEFF") ? text.slice(1) : text
@@ -145,7 +147,14 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
     readStamp = yield* stamp
     const text = yield* Effect.mapError(files.readFileString(file), unavailable(file, "read"))
     return yield* check(yield* parseJson(file, text))
-  })
+  }).pipe(
+    // A change of the file that the hub fails to understand is rejected like any other, and so not written over.
+    Effect.catchDefect((defect) =>
+      Effect.logError("The settings file could not be checked", defect).pipe(
+        Effect.andThen(settingsInvalid(file, [{ path: "", reason: undecided }]))
+      )
+    )
+  )
 
   const logWarnings = (found: ReadonlyArray<SettingsFinding>) =>
     Effect.forEach(found, ({ path, reason }) => Effect.logWarning(`${file}: ${path}: ${reason}`), { discard: true })
@@ -265,7 +274,11 @@ const make = Effect.fnUntraced(function* (options: SettingsFileOptions) {
 
   yield* oneAtATime
     .withPermits(1)(look)
-    .pipe(Effect.schedule(Schedule.spaced(options.interval ?? "1 second")), Effect.forkScoped)
+    .pipe(
+      Effect.catchDefect((defect) => Effect.logError("The settings file could not be looked at; trying again", defect)),
+      Effect.schedule(Schedule.spaced(options.interval ?? "1 second")),
+      Effect.forkScoped
+    )
 
   return Context.make(Settings, fromRef(ref)).pipe(
     Context.add(

@@ -1,8 +1,15 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, FileSystem, Layer, Logger, Path, References, Stream } from "effect"
+import { Environment } from "../../../src/domain/config/Environment.ts"
 import { Settings, type SettingsValue } from "../../../src/domain/servers/Settings.ts"
 import { SettingsFile, SettingsInvalid, SettingsUnavailable } from "../../../src/domain/settings/SettingsFile.ts"
+
+const nested = (depth: number): unknown => {
+  let value: unknown = {}
+  for (let level = 1; level < depth; level++) value = { z: value }
+  return { mcpServers: {}, z: value }
+}
 
 const one = (url: string): SettingsValue => ({ mcpServers: { one: { url } } })
 
@@ -30,15 +37,20 @@ const makeLog = () => {
 }
 type Log = ReturnType<typeof makeLog>
 
+interface Given {
+  readonly file: string
+  readonly files: FileSystem.FileSystem
+  readonly log: Log
+}
+
 /** A directory of its own with a settings file in it, and the hub's view of that file. */
 const withFile = <A, E>(
   content: string | undefined,
-  use: (context: {
-    readonly file: string
-    readonly files: FileSystem.FileSystem
-    readonly log: Log
-  }) => Effect.Effect<A, E, Settings | SettingsFile>,
-  options: { readonly sample?: SettingsValue } = {}
+  use: (given: Given) => Effect.Effect<A, E, Settings | SettingsFile>,
+  {
+    services = NodeServices.layer,
+    ...options
+  }: { readonly sample?: SettingsValue; readonly services?: typeof NodeServices.layer } = {}
 ) =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
@@ -55,7 +67,7 @@ const withFile = <A, E>(
       Effect.provide(SettingsFile.layer({ path: file, interval: "20 millis", ...options })),
       Effect.provide(logger)
     )
-  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
+  }).pipe(Effect.scoped, Effect.provide(services))
 
 const url = Effect.map(Settings, (settings) => settings.current().mcpServers["one"]?.url)
 
@@ -149,6 +161,63 @@ describe("SettingsFile", () => {
       })
     )
   )
+
+  it.live("B32: a file that is nested too deep is rejected with its place and a remedy, and the next one counts", () =>
+    withFile(JSON.stringify(one("https://a")), ({ file, files, log }) =>
+      Effect.gen(function* () {
+        const settingsFile = yield* SettingsFile
+        for (const depth of [101, 5000, 200_000]) {
+          const deep = `{"mcpServers":{},"z":${"[".repeat(depth)}${"]".repeat(depth)}}`
+          yield* files.writeFileString(file, deep)
+          yield* log.until(`${file}: z[0][0][0][0]: This is nested deeper than 100 levels; flatten it, or remove it`)
+          const refused = yield* Effect.flip(settingsFile.update((current) => Effect.succeed(current)))
+          assert.strictEqual(refused._tag, "SettingsUnsettled")
+          assert.strictEqual(yield* files.readFileString(file), deep)
+          yield* afterChange(files.writeFileString(file, JSON.stringify(one(`https://after-${depth}`))))
+          assert.strictEqual(yield* url, `https://after-${depth}`)
+          log.lines.length = 0
+        }
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(settingsFile.write(nested(5000)))))
+      })
+    )
+  )
+
+  it.live("B32: a mistake of the hub's own while it reads the file ends neither the reading nor a hand edit", () => {
+    /** What a template reads; the hub fails where this one is read. */
+    const environment = Object.defineProperty({}, "BROKEN", {
+      get: () => {
+        throw new Error("a mistake")
+      }
+    })
+    let isBroken = false
+    const broken = Layer.effect(
+      FileSystem.FileSystem,
+      Effect.map(FileSystem.FileSystem, (files) => ({
+        ...files,
+        stat: (path: string) => Effect.suspend(() => (isBroken ? Effect.die("a broken disk") : files.stat(path)))
+      }))
+    )
+    const services = Layer.merge(NodeServices.layer, Layer.provide(broken, NodeServices.layer))
+    const use = ({ file, files, log }: Given) =>
+      Effect.gen(function* () {
+        const settingsFile = yield* SettingsFile
+        const bad = JSON.stringify(one("https://${BROKEN}"))
+        yield* files.writeFileString(file, bad)
+        yield* log.until("The hub failed to check this file")
+        assert.isTrue(log.lines.some((line) => line.includes("could not be checked,Error: a mistake")))
+        assert.instanceOf(settingsFile.rejection(), SettingsInvalid)
+        yield* Effect.flip(settingsFile.update((current) => Effect.succeed(current)))
+        assert.strictEqual(yield* files.readFileString(file), bad)
+        isBroken = true
+        yield* log.until("could not be looked at; trying again,a broken disk")
+        isBroken = false
+        yield* afterChange(files.writeFileString(file, JSON.stringify(one("https://b"))))
+        assert.strictEqual(yield* url, "https://b")
+      })
+    return withFile(JSON.stringify(one("https://a")), use, { services }).pipe(
+      Effect.provideService(Environment, environment)
+    )
+  })
 
   it.live("a file that goes away keeps the settings in force, and counts again when it is back", () =>
     withFile(JSON.stringify(one("https://a")), ({ file, files, log }) =>
