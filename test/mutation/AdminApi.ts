@@ -142,7 +142,7 @@ export const adminApi: ReadonlyArray<Mutation> = [
   {
     wrong: "a change over the API undoes one in the file",
     file,
-    find: 'if (now === readStamp || now === "") return Effect.void\n    const broken',
+    find: 'if (now === "" || (now === readStamp && rejection === undefined)) return Effect.void\n    const broken',
     replace: "if (now !== undefined) return Effect.void\n    const broken",
     tests: settings
   },
