@@ -14,6 +14,13 @@ const viewers = ["test/http/admin/rest/Viewers.test.ts"]
 
 export const adminApi: ReadonlyArray<Mutation> = [
   {
+    wrong: "a role that an admin had before comes out when they are made a user",
+    file: "src/domain/storage/sql/UsersSql.ts",
+    find: "if (before.isAdmin !== admin) yield* signInRows.removeRole(id)",
+    replace: "void before",
+    tests: ["test/domain/storage/SignIns.test.ts"]
+  },
+  {
     wrong: "a user lifts their own restriction by the old interface",
     file: "src/http/admin/legacy/GroupRoutes.ts",
     find: 'need: "change",',

@@ -41,6 +41,7 @@ export class Users extends Context.Service<
     /** Removes the user with their keys, groups and tokens. */
     readonly remove: (id: UserId) => Effect.Effect<void, UserNotFound | DatabaseUnavailable>
     readonly setActive: (id: UserId, active: boolean) => Effect.Effect<User, UserNotFound | DatabaseUnavailable>
+    /** Whoever becomes an admin or is one no more has no other role afterwards, until they are given one. */
     readonly setAdmin: (id: UserId, admin: boolean) => Effect.Effect<User, UserNotFound | DatabaseUnavailable>
     /** The stored password digest: the hub's own or the old hub's bcrypt; none for users who sign in elsewhere. */
     readonly passwordDigest: (

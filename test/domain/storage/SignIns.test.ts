@@ -9,6 +9,7 @@ import { Roles } from "../../../src/domain/identity/Roles.ts"
 import { codePurposes, SignInCodes, validMs } from "../../../src/domain/identity/SignInCodes.ts"
 import { idleMs, longestMs, mostPerUser, SignIns } from "../../../src/domain/identity/SignIns.ts"
 import { Users } from "../../../src/domain/identity/Users.ts"
+import { Provisioning } from "../../../src/domain/provisioning/Provisioning.ts"
 import type { Repositories } from "../../../src/domain/storage/Repositories.ts"
 import { stores } from "../../support/Identity.ts"
 
@@ -139,8 +140,8 @@ for (const [place, store] of stores) {
           const first = yield* signInOf(ada.id)
           yield* TestClock.adjust(minute)
           yield* Effect.replicateEffect(signInOf(ada.id), mostPerUser - 1, { discard: true })
-          assert.isTrue(Option.isSome(yield* signIns.viewer(first.cookie)))
           yield* TestClock.adjust(minute)
+          assert.isTrue(Option.isSome(yield* signIns.viewer(first.cookie)))
           const newest = yield* signInOf(ada.id)
           assert.strictEqual((yield* signIns.listByUser(ada.id)).length, mostPerUser)
           for (const { cookie } of [newest, first, bos]) {
@@ -200,6 +201,21 @@ for (const [place, store] of stores) {
           assert.strictEqual((yield* roles.all).get(bo.id), "auditor")
           yield* roles.set(bo.id, "user")
           assert.isFalse((yield* roles.all).has(bo.id))
+          // An admin has no other role that would come out later; a change that is none takes nothing away.
+          yield* roles.set(bo.id, "auditor")
+          yield* roles.set(ada.id, "auditor")
+          yield* users.setAdmin(bo.id, false)
+          yield* users.setAdmin(ada.id, false)
+          assert.deepStrictEqual([yield* roles.of(bo.id), yield* roles.of(ada.id)], ["auditor", "user"])
+          yield* users.setAdmin(bo.id, true)
+          yield* users.setAdmin(bo.id, false)
+          assert.strictEqual(yield* roles.of(bo.id), "user")
+          const provisioning = yield* Provisioning
+          for (const admin of [true, false]) {
+            yield* roles.set(bo.id, "auditor")
+            yield* provisioning.apply({ users: [{ username: bo.username, admin }] })
+            assert.deepStrictEqual([(yield* users.byId(bo.id)).isAdmin, yield* roles.of(bo.id)], [admin, "user"])
+          }
           yield* roles.set(bo.id, "auditor")
           yield* users.remove(bo.id)
           yield* users.add({ username: bo.username, id: bo.id })

@@ -27,7 +27,10 @@ const make = Effect.gen(function* () {
         createdAt
       })
     }
-    for (const { id, isAdmin } of writes.adminChanges) store.users.set(id, { ...store.users.get(id)!, isAdmin })
+    for (const { id, isAdmin } of writes.adminChanges) {
+      store.users.set(id, { ...store.users.get(id)!, isAdmin })
+      store.roles.delete(id)
+    }
     for (const { tools, ...group } of [...writes.newGroups, ...writes.groupChanges]) {
       const { tools: _replaced, ...known } = store.groups.get(group.id) ?? {
         description: null,

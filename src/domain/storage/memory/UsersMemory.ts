@@ -77,7 +77,10 @@ const make = Effect.gen(function* () {
 
     setActive: Effect.fn("Users.setActive")((id, isActive) => change(id, { isActive }, !isActive)),
 
-    setAdmin: Effect.fn("Users.setAdmin")((id, isAdmin) => change(id, { isAdmin }, false)),
+    setAdmin: Effect.fn("Users.setAdmin")(function* (id, isAdmin) {
+      if ((yield* find(id)).isAdmin !== isAdmin) store.roles.delete(id)
+      return yield* change(id, { isAdmin }, false)
+    }),
 
     passwordDigest: Effect.fn("Users.passwordDigest")((id) =>
       Effect.map(find(id), (user) =>

@@ -102,6 +102,9 @@ const make = Effect.gen(function* () {
       const given = rows("w", writes.adminChanges, { id: "uuid", isAdmin: "boolean" })
       yield* sql`
         update "users" set "isAdmin" = w."isAdmin", "updatedAt" = ${now} from ${given} where "users"."id" = w."id"`
+      // As by `Users.setAdmin`: a role from before does not come out again.
+      const ids = writes.adminChanges.map(({ id }) => id)
+      yield* sql`delete from ${own("user_roles")} where ${isOneOf(`"userId"`, ids, "uuid")}`
     }
     if (writes.newGroups.length > 0) {
       const given = rows("w", writes.newGroups, { id: "uuid", name: "text", servers: "json", userId: "uuid" })

@@ -7,6 +7,8 @@ import { dialectOf } from "./Dialect.ts"
 export interface SignInRows {
   /** Sign-ins and one-time codes of a user who may not come in any more. */
   readonly shutOut: (userId: UserId) => Effect.Effect<void, SqlError.SqlError>
+  /** The role beside that of an admin. */
+  readonly removeRole: (userId: UserId) => Effect.Effect<void, SqlError.SqlError>
   /** These, and whatever else is known of a user who is removed. */
   readonly removeAll: (userId: UserId) => Effect.Effect<void, SqlError.SqlError>
 }
@@ -19,6 +21,7 @@ export const make = (sql: SqlClient.SqlClient): SignInRows => {
     })
   return {
     shutOut: remove(["sign_ins", "sign_in_codes"]),
+    removeRole: remove(["user_roles"]),
     removeAll: remove(["sign_ins", "sign_in_codes", "user_roles", "external_users"])
   }
 }

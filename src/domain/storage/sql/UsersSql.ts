@@ -140,7 +140,15 @@ const make = Effect.gen(function* () {
 
     setActive: Effect.fn("Users.setActive")((id, active) => change(id, sql`"isActive" = ${active}`, !active)),
 
-    setAdmin: Effect.fn("Users.setAdmin")((id, admin) => change(id, sql`"isAdmin" = ${admin}`, false)),
+    setAdmin: Effect.fn("Users.setAdmin")(
+      function* (id, admin) {
+        const before = yield* byId(id)
+        if (before.isAdmin !== admin) yield* signInRows.removeRole(id)
+        return yield* change(id, sql`"isAdmin" = ${admin}`, false)
+      },
+      sql.withTransaction,
+      orUnavailable
+    ),
 
     passwordDigest: Effect.fn("Users.passwordDigest")(function* (id) {
       if (!isUuid(id)) return yield* userNotFound(id)

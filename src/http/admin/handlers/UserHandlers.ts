@@ -30,6 +30,18 @@ const disabled = (username: string) =>
     message: `${username} is disabled and cannot sign in; first \`mcphub user enable ${username}\``
   })
 
+/** Such a role would come out when the admin is made a user again, long after anybody remembers it. */
+const noRoleOfAdmin = (username: string, isAdmin: boolean, role: HubRole | undefined) =>
+  isAdmin && role !== undefined
+    ? Effect.fail(
+        new OperationRefused({
+          kind: "RoleOfAdmin",
+          exitCode: 1,
+          message: `An admin has no other role; give ${username} one together with "admin": false, or leave "role" out`
+        })
+      )
+    : Effect.void
+
 export const UserHandlers = UserOperations.toLayer(
   Effect.gen(function* () {
     const users = yield* Users
@@ -59,7 +71,12 @@ export const UserHandlers = UserOperations.toLayer(
       })
     })
     return UserOperations.of({
-      userAdd: ({ isAdmin, username }) => users.add({ username, isAdmin }).pipe(Effect.flatMap(view), asRefusal),
+      userAdd: Effect.fnUntraced(function* ({ isAdmin, role, username }) {
+        yield* noRoleOfAdmin(username, isAdmin, role)
+        const made = yield* users.add({ username, isAdmin })
+        if (role !== undefined) yield* roles.set(made.id, role)
+        return yield* view(made)
+      }, asRefusal),
       userInvite: ({ isAdmin, username }) =>
         users.add({ username, isAdmin }).pipe(
           Effect.flatMap((user) => linkFor(user, "invitation")),
@@ -83,8 +100,9 @@ export const UserHandlers = UserOperations.toLayer(
       userChange: Effect.fnUntraced(function* ({ isActive, isAdmin, role, user }) {
         let found = yield* findUser(users, user)
         if (isActive === false || isAdmin === false) yield* notTheLastAdmin(found)
-        if (role !== undefined) yield* roles.set(found.id, role)
+        yield* noRoleOfAdmin(found.username, isAdmin ?? found.isAdmin, role)
         if (isAdmin !== undefined && isAdmin !== found.isAdmin) found = yield* users.setAdmin(found.id, isAdmin)
+        if (role !== undefined) yield* roles.set(found.id, role)
         if (isActive !== undefined && isActive !== found.isActive) found = yield* users.setActive(found.id, isActive)
         if (!found.isActive) yield* ends.ofUser(found.id)
         return yield* view(found)

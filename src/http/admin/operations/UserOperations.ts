@@ -34,12 +34,12 @@ const user = { user: UserRef }
 
 export class UserOperations extends RpcGroup.make(
   Rpc.make("userAdd", {
-    payload: { username: Schema.String, isAdmin: Schema.Boolean },
+    payload: { username: Schema.String, isAdmin: Schema.Boolean, role: Schema.optional(HubRole) },
     success: UserView,
     error: OperationRefused
   }),
   Rpc.make("userShow", { payload: user, success: UserView, error: OperationRefused }),
-  /** Changes what is given; a user who is neither admin nor active any more keeps the role for when they are. */
+  /** Changes what is given. An admin has no other role; one who is made a user again is a plain one, unless `role` says more. */
   Rpc.make("userChange", {
     payload: {
       ...user,

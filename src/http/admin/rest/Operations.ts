@@ -79,6 +79,7 @@ const conflicts: ReadonlySet<string> = new Set([
   "KeyTaken",
   "GroupNameTaken",
   "LastAdmin",
+  "RoleOfAdmin",
   "ServerShared"
 ])
 

@@ -23,9 +23,7 @@ export const UsersRoutes = HttpApiBuilder.group(
       }),
       show: ({ params: { id } }) => Effect.map(userOf(id), withTag),
       create: Effect.fnUntraced(function* ({ payload: { isAdmin = false, role, username } }) {
-        const made = yield* orProblem(operations.userAdd({ username, isAdmin }))
-        if (role === undefined) return withTag(made)
-        return withTag(yield* orProblem(operations.userChange({ user: { id: made.id }, role })))
+        return withTag(yield* orProblem(operations.userAdd({ username, isAdmin, role })))
       }),
       change: ({ headers, params: { id }, payload: { active, admin, role } }) =>
         guarded(headers, userOf(id), () =>

@@ -112,6 +112,44 @@ describe("operators of the hub over the admin API", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("A37: an admin has no other role, neither beside nor hidden for when they are one no more", () =>
+    Effect.gen(function* () {
+      const hub = yield* TestHub.make()
+      const { ada, admin } = yield* everybody(hub)
+      const add = (body: object) => admin("POST /api/users", { body })
+      const both = yield* add({ username: "dee", isAdmin: true, role: "auditor" })
+      assert.deepStrictEqual([both.status, both.json.kind], [409, "RoleOfAdmin"])
+      const cy = (yield* add({ username: "cy", isAdmin: true })).json
+      const path = `/api/users/${cy.id}`
+      const patch = Effect.fnUntraced(function* (body: object) {
+        const { headers } = yield* admin(`GET ${path}`)
+        const { json, status } = yield* admin(`PATCH ${path}`, { body, headers: { "if-match": headers["etag"]! } })
+        return [status, json.kind ?? json.role]
+      })
+      for (const body of [{ role: "auditor" }, { role: "user" }, { admin: true, role: "auditor" }]) {
+        assert.deepStrictEqual(yield* patch(body), [409, "RoleOfAdmin"])
+      }
+      const { headers } = yield* admin(`GET ${path}`)
+      const refused = yield* admin(`PATCH ${path}`, {
+        body: { role: "auditor" },
+        headers: { "if-match": headers["etag"]! }
+      })
+      assert.include(refused.json.detail, `together with "admin": false`)
+      assert.deepStrictEqual(yield* patch({ admin: false }), [200, "user"])
+      assert.deepStrictEqual(yield* patch({ admin: true, role: "auditor" }), [409, "RoleOfAdmin"])
+      assert.deepStrictEqual(yield* patch({ role: "auditor" }), [200, "auditor"])
+      assert.deepStrictEqual(yield* patch({ admin: true }), [200, "admin"])
+      assert.deepStrictEqual(yield* patch({ admin: false }), [200, "user"])
+      assert.deepStrictEqual(yield* patch({ admin: true }), [200, "admin"])
+      assert.deepStrictEqual(yield* patch({ admin: false, role: "auditor" }), [200, "auditor"])
+      // Neither the refused one nor anybody's role has changed meanwhile.
+      const all = (yield* admin("GET /api/users")).json.items as ReadonlyArray<{ username: string; role: string }>
+      assert.isFalse(all.some(({ username }) => username === "dee"))
+      assert.strictEqual(all.find(({ username }) => username === "bo")?.role, "user")
+      assert.strictEqual((yield* ada("GET /api/users")).status, 403)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("manage users and what is theirs; nobody else does, and a change made too late changes nothing", () =>
     Effect.gen(function* () {
       const hub = yield* TestHub.make({ servers: { files: { url: "http://127.0.0.1:9/mcp" } } })

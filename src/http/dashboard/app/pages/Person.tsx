@@ -107,7 +107,7 @@ const Tools = ({ query, viewer }: { readonly query: Query<UserRow>; readonly vie
           <DoButton
             key={one}
             label={`${people.role}: ${people.roles[one]}`}
-            onDo={() => patch({ admin: one === "admin", role: one === "auditor" ? "auditor" : "user" })}
+            onDo={() => patch(one === "admin" ? { admin: true } : { admin: false, role: one })}
           />
         ))}
       {user.isActive ? (
