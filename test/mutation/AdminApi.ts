@@ -128,15 +128,22 @@ export const adminApi: ReadonlyArray<Mutation> = [
   {
     wrong: "values of headers and of a child's environment are shown",
     file: masks,
-    find: '(typeof parent === "string" && secretParts.has(parent))',
-    replace: '(typeof parent === "string" && parent === "")',
+    find: "(secretParts.has(key) || namesSecret(key))",
+    replace: "namesSecret(key)",
     tests: settings
   },
   {
     wrong: "a mask takes a value from wherever it stood",
     file: masks,
-    find: "if (kept.value !== undefined && maskedLeaf(kept.value, { ...place, before: kept.before }) === leaf)",
-    replace: "if (kept.value !== undefined)",
+    find: "if (given === shown && isSame) return kept",
+    replace: "if (kept !== undefined && isSame) return kept",
+    tests: settings
+  },
+  {
+    wrong: "a mask gives its secret to another server or flag",
+    file: masks,
+    find: "if (given === shown && isSame) return kept",
+    replace: "if (given === shown) return kept",
     tests: settings
   },
   {

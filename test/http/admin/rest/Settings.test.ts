@@ -22,7 +22,16 @@ const secretive = {
   },
   local: {
     command: "npx",
-    args: ["-y", "server@1.2.3", "--token", "canary-arg", "--api-key=canary-arg", "--port=80"],
+    args: [
+      "-y",
+      "server@1.2.3",
+      "--token",
+      "canary-arg",
+      "--api-key=canary-arg",
+      "--port=80",
+      "--header",
+      "Authorization: Bearer canary-arg"
+    ],
     env: { HOME_OF: "canary-env" }
   }
 }
@@ -47,7 +56,9 @@ describe("servers and settings over the admin API", () => {
         "--token",
         "********",
         "--api-key=********",
-        "--port=80"
+        "--port=80",
+        "--header",
+        "Authorization: ********"
       ])
       const etag = shown.headers["etag"]!
       const settings = structuredClone(shown.json.settings)
@@ -62,13 +73,32 @@ describe("servers and settings over the admin API", () => {
       for (const change of [
         (all: any) => (all.mcpServers.web.headers["X-New"] = "********"),
         (all: any) => (all.mcpServers.other = all.mcpServers.web),
-        (all: any) => (all.mcpServers.web.url = "https://evil.example/?api=********")
+        (all: any) => (all.mcpServers.web.url = "https://evil.example/?api=********"),
+        (all: any) => (all.mcpServers.web.url = "https://evil.example/"),
+        (all: any) => (all.mcpServers.web.headers["X-Any"] = "x ********"),
+        (all: any) => (all.mcpServers.local.args[2] = "--name"),
+        (all: any) => (all.mcpServers.local.command = "echo")
       ]) {
         const moved = structuredClone(settings)
         change(moved)
         const answer = yield* admin("PUT /api/admin/settings", { body: { settings: moved }, headers: tag })
         assert.deepStrictEqual([answer.status, answer.json.kind], [422, "SettingsInvalid"], answer.text)
         assert.include(answer.json.detail, "mask")
+        assert.notInclude(answer.text, "canary")
+      }
+      // Settings are 100 levels deep at most; a body of any depth is read.
+      for (const depth of [101, 3000, 30_000]) {
+        const z = "[".repeat(depth) + "]".repeat(depth)
+        for (const [call, body, headers] of [
+          ["PUT /api/admin/settings", `{"settings":{"mcpServers":{},"z":${z}}}`, tag],
+          ["PUT /api/admin/servers/web", `{"config":{"url":"https://h","z":${z}}}`, { "if-match": "*" }],
+          ["POST /api/admin/servers", `{"name":"deep","config":{"url":"https://h","z":${z}}}`, {}]
+        ] as const) {
+          const refused = yield* admin(call, { body, headers })
+          assert.deepStrictEqual([refused.status, refused.json?.kind], [422, "SettingsInvalid"], refused.text)
+          assert.include(refused.json.detail, "z[0][0][0]")
+          assert.include(refused.json.detail, "nested deeper than 100 levels; flatten it, or remove it")
+        }
       }
       assert.deepStrictEqual(hub.settings(), now)
     }).pipe(Effect.scoped)
