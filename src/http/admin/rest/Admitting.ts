@@ -3,7 +3,7 @@
  * users, and the body, bounded in bytes and time. Whatever goes wrong on it or in the handler leaves as a problem, and
  * every answer forbids caches to keep it.
  */
-import { ByteSize, Cause, Context, Effect, Layer, SchemaIssue } from "effect"
+import { ByteSize, Cause, Context, Effect, Layer, SchemaAST, SchemaIssue } from "effect"
 import {
   HttpIncomingMessage,
   HttpMethod,
@@ -115,20 +115,55 @@ export const readBody = (request: HttpServerRequest.HttpServerRequest, limit: nu
     })
   )
 
-const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1({ leafHook: SchemaIssue.defaultLeafHook })
+/** Says of an unknown name those that are known. */
+const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => {
+    if (issue._tag !== "UnexpectedKey") return SchemaIssue.defaultLeafHook(issue)
+    return unknownName(SchemaAST.isObjects(issue.ast) ? issue.ast.propertySignatures.map(({ name }) => name) : [])
+  }
+})
+
+const unknownName = (known: ReadonlyArray<PropertyKey>): string =>
+  known.length === 0
+    ? "There is nothing to say here"
+    : `There is no such name here; there are: ${known.map(String).join(", ")}`
+
+type Issue = NonNullable<BadRequest["errors"]>[number]
+
+const malformed = (issues: ReadonlyArray<Issue>): BadRequest => {
+  const first = issues.slice(0, 1).map(({ message, path }) => `: ${path.join(".")}: ${message}`)
+  return new BadRequest({
+    kind: "Malformed",
+    detail: `The request does not have the form that the API takes${first.join("")}`,
+    errors: issues.slice(0, 20)
+  })
+}
+
+/** What is said to an operation that takes nothing would be dropped without a word. */
+const ofNothingTaken = (
+  endpoint: HttpApiEndpoint.Top,
+  names: ReadonlyArray<string>,
+  body: string
+): Problem | undefined => {
+  const issues: ReadonlyArray<Issue> = [
+    ...(endpoint.query === undefined ? names : []).map((name) => ({
+      path: ["query", keyOf(name)],
+      message: unknownName([])
+    })),
+    ...(endpoint.payload.size > 0 || /^\s*(?:\{\s*\}\s*)?$/.test(body)
+      ? []
+      : [{ path: ["payload"], message: unknownName([]) }])
+  ]
+  return issues.length === 0 ? undefined : malformed(issues)
+}
 
 /** An address of which a part has the wrong form names nothing. */
 const ofSchema = (error: HttpApiError.HttpApiSchemaError): Problem => {
   if (error.kind === "Params") return new NotFound({ kind: "NotFound", detail: "There is nothing at this address" })
   const { issues } = issuesOf(error.cause.issue)
-  return new BadRequest({
-    kind: "Malformed",
-    detail: "The request does not have the form that the API takes",
-    errors: issues.slice(0, 20).map(({ message, path }) => ({
-      path: [error.kind.toLowerCase(), ...(path ?? []).map(keyOf)],
-      message
-    }))
-  })
+  return malformed(
+    issues.map(({ message, path }) => ({ path: [error.kind.toLowerCase(), ...(path ?? []).map(keyOf)], message }))
+  )
 }
 
 const keyOf = (part: PropertyKey | { readonly key: PropertyKey }): string | number => {
@@ -181,7 +216,9 @@ export const layer = Layer.effect(
         const run = (one: Viewer) => Effect.provideService(handler, CurrentViewer, one)
         const answer = yield* inTurn(share, viewer.userId, (hasWaited) =>
           Effect.gen(function* () {
-            if (hasBody) yield* readBody(request, limit)
+            const body = hasBody ? yield* readBody(request, limit) : ""
+            const untaken = ofNothingTaken(endpoint, Object.keys(yield* HttpServerRequest.ParsedSearchParams), body)
+            if (untaken !== undefined) return yield* untaken
             // Whoever was let in before the wait or the body may have lost their key, sign-in or role since.
             return yield* run(hasBody || hasWaited ? yield* admitted : viewer)
           })

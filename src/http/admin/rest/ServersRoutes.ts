@@ -30,7 +30,7 @@ export const ServersRoutes = HttpApiBuilder.group(
         return yield* orProblem(operations.entryRemove({ name: server, expected }))
       }),
       toggle: ({ params: { server }, query: { enabled } }) =>
-        Effect.map(orProblem(operations.entrySwitch({ name: server, enabled: enabled ?? null })), withTag),
+        Effect.map(orProblem(operations.entrySwitch({ name: server, enabled })), withTag),
       test: ({ params: { server } }) => orProblem(operations.serverTest({ name: server, key: null })),
       restart: ({ params: { server }, query: { user } }) =>
         orProblem(operations.serverRestart({ name: server, user: user === undefined ? null : { id: user } })),

@@ -1,11 +1,17 @@
 /** Users, and what belongs to each: the user in the address is part of every query. */
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { Unprocessable } from "./api/Problems.ts"
 import { RestApi } from "./api/RestApi.ts"
 import { changeKey } from "./Keys.ts"
 import { Operations, orProblem } from "./Operations.ts"
 import { pageOf } from "./Pages.ts"
 import { guarded, withTag } from "./Tags.ts"
+
+const bothTools = new Unprocessable({
+  kind: "InvalidValue",
+  detail: "Send either tools, the only ones to be reached, or allTools: true for all of the servers"
+})
 
 export const UsersRoutes = HttpApiBuilder.group(
   RestApi,
@@ -25,9 +31,9 @@ export const UsersRoutes = HttpApiBuilder.group(
       create: Effect.fnUntraced(function* ({ payload: { isAdmin = false, role, username } }) {
         return withTag(yield* orProblem(operations.userAdd({ username, isAdmin, role })))
       }),
-      change: ({ headers, params: { id }, payload: { active, admin, role } }) =>
+      change: ({ headers, params: { id }, payload: { isActive, isAdmin, role } }) =>
         guarded(headers, userOf(id), () =>
-          orProblem(operations.userChange({ user: { id }, isActive: active, isAdmin: admin, role }))
+          orProblem(operations.userChange({ user: { id }, isActive, isAdmin, role }))
         ).pipe(Effect.map(withTag)),
       remove: ({ headers, params: { id } }) =>
         guarded(headers, userOf(id), () => orProblem(operations.userRemove({ user: { id } }))),
@@ -52,10 +58,13 @@ export const UsersRoutes = HttpApiBuilder.group(
       group: ({ params }) => Effect.map(groupOf(params), withTag),
       createGroup: ({ params: { id }, payload: { name, servers, tools } }) =>
         Effect.map(orProblem(operations.groupCreate({ user: { id }, name, servers, tools: tools ?? null })), withTag),
-      changeGroup: ({ headers, params, payload: { active, ...change } }) =>
-        guarded(headers, groupOf(params), () =>
-          orProblem(operations.groupChange({ group: params.group, owner: params.id, isActive: active, ...change }))
-        ).pipe(Effect.map(withTag)),
+      changeGroup: ({ headers, params, payload: { allTools, ...change } }) => {
+        if (allTools && change.tools !== undefined) return Effect.fail(bothTools)
+        const tools = allTools ? null : change.tools
+        return guarded(headers, groupOf(params), () =>
+          orProblem(operations.groupChange({ group: params.group, owner: params.id, ...change, tools }))
+        ).pipe(Effect.map(withTag))
+      },
       removeGroup: ({ headers, params }) =>
         guarded(headers, groupOf(params), () =>
           orProblem(operations.groupDelete({ group: params.group, owner: params.id }))

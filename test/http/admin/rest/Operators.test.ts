@@ -163,8 +163,8 @@ describe("operators of the hub over the admin API", () => {
       assert.strictEqual((yield* admin("POST /api/users", { body: { username: "a/b" } })).status, 422)
 
       const changes: ReadonlyArray<readonly [string, unknown]> = [
-        ["POST /api/users", { username: "eve", admin: true }],
-        [`PATCH ${cy}`, { admin: true }],
+        ["POST /api/users", { username: "eve", isAdmin: true }],
+        [`PATCH ${cy}`, { isAdmin: true }],
         [`DELETE ${cy}`, undefined],
         [`POST ${cy}/keys`, {}],
         [`PATCH ${cy}/keys/${unknown}`, { days: 1 }],
@@ -187,19 +187,22 @@ describe("operators of the hub over the admin API", () => {
 
       const { headers } = yield* admin(`GET ${cy}`)
       const late = { "if-match": headers["etag"]! }
-      assert.strictEqual((yield* admin(`PATCH ${cy}`, { body: { admin: true } })).status, 428)
-      const promoted = yield* admin(`PATCH ${cy}`, { body: { admin: true }, headers: late })
+      assert.strictEqual((yield* admin(`PATCH ${cy}`, { body: { isAdmin: true } })).status, 428)
+      const promoted = yield* admin(`PATCH ${cy}`, { body: { isAdmin: true }, headers: late })
       assert.deepStrictEqual([promoted.status, promoted.json.role], [200, "admin"])
-      const stale = yield* admin(`PATCH ${cy}`, { body: { active: false }, headers: late })
+      const stale = yield* admin(`PATCH ${cy}`, { body: { isActive: false }, headers: late })
       assert.deepStrictEqual([stale.status, stale.json.kind], [412, "Stale"])
       assert.isTrue((yield* admin(`GET ${cy}`)).json.isActive)
       assert.strictEqual((yield* admin(`DELETE ${cy}`, { headers: late })).status, 412)
       const now = { "if-match": promoted.headers["etag"]! }
-      const back = yield* admin(`PATCH ${cy}`, { body: { admin: false, active: false, role: "user" }, headers: now })
+      const back = yield* admin(`PATCH ${cy}`, {
+        body: { isAdmin: false, isActive: false, role: "user" },
+        headers: now
+      })
       assert.deepStrictEqual([back.json.role, back.json.isActive], ["user", false])
       const own = yield* admin(`GET /api/users/${adminUser.id}`)
       const last = yield* admin(`PATCH /api/users/${adminUser.id}`, {
-        body: { admin: false },
+        body: { isAdmin: false },
         headers: { "if-match": own.headers["etag"]! }
       })
       assert.deepStrictEqual([last.status, last.json.kind], [409, "LastAdmin"])
@@ -215,7 +218,7 @@ describe("operators of the hub over the admin API", () => {
       const place = `${adas}/groups/${group.json.id}`
       const first = { "if-match": group.headers["etag"]! }
       const renamed = yield* admin(`PATCH ${place}`, {
-        body: { name: "play", tools: ["files-a"], active: false },
+        body: { name: "play", tools: ["files-a"], isActive: false },
         headers: first
       })
       assert.deepStrictEqual(

@@ -174,7 +174,8 @@ describe("a user of the admin API", () => {
       assert.deepStrictEqual([bos.json.rows, bos.json.errorsByKind], [[], {}])
       // Whose numbers they are is not for the query to say.
       const foreign = yield* bo(`GET /api/me/statistics?server=files&user=${hub.ada.user.id}&by=hour`)
-      assert.deepStrictEqual(foreign.json.rows, [])
+      assert.deepStrictEqual([foreign.status, foreign.json.errors[0].path], [400, ["query", "user"]])
+      assert.deepStrictEqual((yield* bo("GET /api/me/statistics?server=files")).json.rows, [])
     }).pipe(Effect.scoped)
   )
 
@@ -258,7 +259,11 @@ describe("a user of the admin API", () => {
       assert.strictEqual((yield* ada(keys, { body: "a=b", headers: { "content-type": "text/plain" } })).status, 415)
       // A member that the contract does not know gives nobody a right.
       const assigned = yield* ada(keys, { body: { name: "n", userId: hub.bo.user.id, isAdmin: true } })
-      assert.strictEqual(assigned.json.username, "ada")
+      assert.deepStrictEqual([assigned.status, assigned.json.kind], [400, "Malformed"])
+      assert.deepStrictEqual(
+        assigned.json.errors.map(({ path }: any) => path),
+        [["payload", "userId"]]
+      )
       assert.strictEqual((yield* byKey(hub, hub.bo.key)("GET /api/me/keys")).json.items.length, 1)
       assert.isFalse((yield* Effect.orDie(Context.get(hub.services, Users).byId(hub.ada.user.id))).isAdmin)
     }).pipe(Effect.scoped)

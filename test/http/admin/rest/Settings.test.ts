@@ -117,7 +117,7 @@ describe("servers and settings over the admin API", () => {
           ["POST /api/admin/servers", { name: "new", config }],
           ["PUT /api/admin/servers/old", { config }],
           ["DELETE /api/admin/servers/old", undefined],
-          ["POST /api/admin/servers/old/toggle", undefined],
+          ["POST /api/admin/servers/old/toggle?enabled=false", undefined],
           ["POST /api/admin/servers/old/test", undefined],
           ["POST /api/admin/servers/old/restart", undefined],
           ["PATCH /api/admin/servers/old/tools/echo", { enabled: false }],
@@ -169,7 +169,7 @@ describe("servers and settings over the admin API", () => {
           headers: { "if-match": on.headers["etag"]! }
         })
         assert.strictEqual(changed.json.config.isolation, "user")
-        assert.isFalse((yield* admin("POST /api/admin/servers/new/toggle")).json.config.enabled)
+        assert.isFalse((yield* admin("POST /api/admin/servers/new/toggle?enabled=false")).json.config.enabled)
         const shown = yield* admin("POST /api/admin/servers/new/toggle?enabled=true")
         assert.isTrue(shown.json.config.enabled)
         assert.strictEqual((yield* admin("POST /api/admin/servers/new/restart")).json.name, "new")
@@ -242,7 +242,7 @@ describe("servers and settings over the admin API", () => {
       }
       assert.property((yield* admin("GET /api/admin/settings")).json.settings.mcpServers, "disk")
       yield* write({ mcpServers: { only: { url } } })
-      const { headers } = yield* admin("POST /api/admin/servers/only/toggle")
+      const { headers } = yield* admin("POST /api/admin/servers/only/toggle?enabled=false")
       const same = { headers: { "if-match": headers["etag"]! }, body: { config } }
       const both = yield* Effect.all(
         [admin("PUT /api/admin/servers/only", same), admin("PUT /api/admin/servers/only", same)],

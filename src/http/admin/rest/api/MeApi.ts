@@ -35,9 +35,9 @@ export const SessionDetail = Schema.Struct({
 })
 
 export const KeyChange = Schema.Struct({
-  name: Schema.optional(Schema.String),
+  name: Schema.optionalKey(Schema.String),
   /** The key becomes valid for so many days from now, 1 to 90. */
-  days: Schema.optional(Schema.Int)
+  days: Schema.optionalKey(Schema.Int)
 })
 
 export const NewKeyRequest = Schema.Struct({

@@ -21,6 +21,9 @@ const security = {
 
 export class RestApi extends HttpApi.make("mcphub")
   .add(MeApi, SignInsApi, UsersApi, ServersApi, LiveApi)
+  // A misspelt or unknown name would otherwise pass as one that was not said, and more be done than was meant.
+  .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotateMerge(
     OpenApi.annotations({
       title: "MCPHub",

@@ -20,9 +20,9 @@ export const Restarted = Schema.Struct({
 })
 
 export const ToolChange = Schema.Struct({
-  enabled: Schema.optional(Schema.Boolean),
+  enabled: Schema.optionalKey(Schema.Boolean),
   /** Null: the server's own again. */
-  description: Schema.optional(Schema.NullOr(Schema.String))
+  description: Schema.optionalKey(Schema.NullOr(Schema.String))
 })
 
 const changes = [
@@ -42,9 +42,9 @@ const changes = [
   ),
   post("toggle", "/api/admin/servers/:server/toggle", {
     params: server,
-    query: { enabled: Schema.optional(Schema.Boolean) },
+    query: { enabled: Schema.Boolean },
     success: tagged(ServerEntryView)
-  }).annotate(OpenApi.Summary, "Switch a server on or off; without `enabled` the other way"),
+  }).annotate(OpenApi.Summary, "Switch a server on or off, as `enabled` says"),
   post("test", "/api/admin/servers/:server/test", { params: server, success: ServerTestView }).annotate(
     OpenApi.Summary,
     "Connect to a server with nobody's tokens, list its tools and disconnect"

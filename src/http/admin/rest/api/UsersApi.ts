@@ -23,10 +23,11 @@ export const NewUserRequest = Schema.Struct({
   role: Schema.optional(HubRole)
 })
 
+/** In changes null is no way to say nothing: it is refused, so that nobody means one thing by it and gets the other. */
 export const UserChange = Schema.Struct({
-  active: Schema.optional(Schema.Boolean),
-  admin: Schema.optional(Schema.Boolean),
-  role: Schema.optional(HubRole)
+  isActive: Schema.optionalKey(Schema.Boolean),
+  isAdmin: Schema.optionalKey(Schema.Boolean),
+  role: Schema.optionalKey(HubRole)
 })
 
 export const NewGroupRequest = Schema.Struct({
@@ -37,10 +38,13 @@ export const NewGroupRequest = Schema.Struct({
 })
 
 export const GroupChange = Schema.Struct({
-  name: Schema.optional(Schema.String),
-  servers: Schema.optional(Schema.Array(Schema.String)),
-  tools: Schema.optional(Schema.NullOr(Schema.Array(Name))),
-  active: Schema.optional(Schema.Boolean)
+  name: Schema.optionalKey(Schema.String),
+  servers: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** Without it the tools stay as they are. */
+  tools: Schema.optionalKey(Schema.Array(Name)),
+  /** Lifts the restriction to single tools; not together with `tools`. */
+  allTools: Schema.optionalKey(Schema.Literal(true)),
+  isActive: Schema.optionalKey(Schema.Boolean)
 })
 
 const changes = [

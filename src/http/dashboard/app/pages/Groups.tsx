@@ -30,9 +30,13 @@ const Form = (props: {
   const { etag } = useQuery<GroupRow>(group === undefined ? undefined : `${props.path}/${group.id}`)
   const save = async (given: FormData): Promise<void> => {
     const tools = linesOf(given, "tools")
-    const body = { servers: linesOf(given, "servers"), tools: tools.length === 0 ? null : tools }
+    const body = { servers: linesOf(given, "servers"), ...(tools.length === 0 ? {} : { tools }) }
     if (group === undefined) await call("POST", props.path, { body: { name: given.get("name"), ...body } })
-    else await call("PATCH", `${props.path}/${group.id}`, { body, etag })
+    else
+      await call("PATCH", `${props.path}/${group.id}`, {
+        body: tools.length === 0 ? { ...body, allTools: true } : body,
+        etag
+      })
     props.onDone()
   }
   return (
@@ -105,7 +109,7 @@ export const Groups = ({ path: userPath, viewer }: { readonly path: string; read
                         </button>
                         <DoButton
                           label={group.isActive ? people.deactivate : people.activate}
-                          onDo={() => change("PATCH", group.id, { active: !group.isActive })}
+                          onDo={() => change("PATCH", group.id, { isActive: !group.isActive })}
                         />
                         <AskButton
                           label={common.remove}

@@ -19,7 +19,7 @@ export const roleOf = ({ isAdmin, role }: UserRow): string => role ?? (isAdmin ?
 const Add = ({ onClose, onDone }: { readonly onClose: () => void; readonly onDone: () => void }) => {
   const { common, people, signIn } = words()
   const add = async (given: FormData): Promise<void> => {
-    await call("POST", "users", { body: { username: given.get("username"), admin: given.get("admin") !== null } })
+    await call("POST", "users", { body: { username: given.get("username"), isAdmin: given.get("admin") !== null } })
     onDone()
   }
   return (

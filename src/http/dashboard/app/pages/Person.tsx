@@ -107,17 +107,17 @@ const Tools = ({ query, viewer }: { readonly query: Query<UserRow>; readonly vie
           <DoButton
             key={one}
             label={`${people.role}: ${people.roles[one]}`}
-            onDo={() => patch(one === "admin" ? { admin: true } : { admin: false, role: one })}
+            onDo={() => patch(one === "admin" ? { isAdmin: true } : { isAdmin: false, role: one })}
           />
         ))}
       {user.isActive ? (
         <AskButton
           label={people.deactivate}
           ask={people.askDeactivate(user.username)}
-          onYes={() => patch({ active: false })}
+          onYes={() => patch({ isActive: false })}
         />
       ) : (
-        <DoButton label={people.activate} onDo={() => patch({ active: true })} />
+        <DoButton label={people.activate} onDo={() => patch({ isActive: true })} />
       )}
       <AskButton
         label={common.remove}

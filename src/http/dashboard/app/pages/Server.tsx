@@ -125,7 +125,7 @@ export const Server = ({ name, viewer }: { readonly name: string; readonly viewe
         onDo={async () => setTest((await call<ServerTest>("POST", `${pathOf(name)}/test`)).value)}
       />
       <AskButton label={says.restart} ask={says.askRestart(name)} onYes={() => post("restart")} />
-      <DoButton label={isEnabled ? says.disable : says.enable} onDo={() => post("toggle")} />
+      <DoButton label={isEnabled ? says.disable : says.enable} onDo={() => post(`toggle?enabled=${!isEnabled}`)} />
       <button type="button" class="quiet" disabled={detail.data === undefined} onClick={() => setEditing(true)}>
         {common.edit}
       </button>
