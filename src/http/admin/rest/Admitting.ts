@@ -30,6 +30,7 @@ import {
   TooMany,
   TooSlow,
   Unauthorized,
+  UnsupportedMedia,
   Unavailable
 } from "./api/Problems.ts"
 import { isChange, Viewers } from "./Viewers.ts"
@@ -171,6 +172,8 @@ const keyOf = (part: PropertyKey | { readonly key: PropertyKey }): string | numb
   return typeof key === "number" ? key : String(key).slice(0, 100)
 }
 
+const notJson = new UnsupportedMedia({ kind: "NotJson", detail: "Send the body as application/json" })
+
 const broken = new Broken({ kind: "Internal", detail: "Internal error; the hub's log has the details" })
 
 /** A defect of the hub, or an answer that does not have its own form. */
@@ -220,7 +223,8 @@ export const layer = Layer.effect(
             const untaken = ofNothingTaken(endpoint, Object.keys(yield* HttpServerRequest.ParsedSearchParams), body)
             if (untaken !== undefined) return yield* untaken
             // Whoever was let in before the wait or the body may have lost their key, sign-in or role since.
-            return yield* run(hasBody || hasWaited ? yield* admitted : viewer)
+            const done = yield* run(hasBody || hasWaited ? yield* admitted : viewer)
+            return done.status === 415 ? yield* notJson : done
           })
         )
         if (isChange(endpoint.method)) noted(audit, viewer, endpoint, yield* HttpRouter.params)

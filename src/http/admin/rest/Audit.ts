@@ -63,8 +63,16 @@ const forms = {
     rows.pipe(Stream.map(record), Stream.pipeThroughChannel(Csv.encode({ columns, headers: true })))
 } as const
 
-const formOf = (accept: string | undefined) =>
-  (Object.keys(forms) as ReadonlyArray<keyof typeof forms>).find((form) => accept?.includes(form) === true)
+/** A weight of 0 says that a form is not wanted. Source: RFC 9110 §12.4.2. */
+const formOf = (accept: string | undefined) => {
+  const wanted = (accept ?? "")
+    .toLowerCase()
+    .split(",")
+    .map((range) => range.split(";").map((part) => part.trim()))
+    .filter(([, ...parameters]) => !parameters.some((parameter) => /^q\s*=\s*0(?:\.0{0,3})?$/.test(parameter)))
+    .map(([type]) => type)
+  return (Object.keys(forms) as ReadonlyArray<keyof typeof forms>).find((form) => wanted.includes(form))
+}
 
 /** The rows of a user, or of everybody where none is named. */
 export const auditAnswer = Effect.fnUntraced(function* (

@@ -25,7 +25,7 @@ export const expectedOf = (headers: {
   readonly "if-match"?: string | undefined
 }): Effect.Effect<string, PreconditionMissing> => {
   const expected = headers["if-match"]
-  return expected === undefined ? Effect.fail(missing) : Effect.succeed(expected)
+  return expected === undefined || expected.trim() === "" ? Effect.fail(missing) : Effect.succeed(expected)
 }
 
 const oneAtATime = Semaphore.makeUnsafe(1)

@@ -103,6 +103,13 @@ describe("operators of the hub over the admin API", () => {
       assert.strictEqual(table.text.trim().split("\r\n").length, rows.length + 1)
       assert.include(table.text, ",'=cmd|")
       assert.notMatch(table.text, /(?:^|,)"?=cmd/m)
+      const typeFor = (accept: string) =>
+        Effect.map(
+          auditor("GET /api/admin/audit?limit=1", { headers: { accept } }),
+          ({ headers }) => headers["content-type"]
+        )
+      assert.match((yield* typeFor("TEXT/CSV"))!, /^text\/csv/)
+      assert.match((yield* typeFor("application/json, text/csv;q=0"))!, /^application\/json/)
       const own = yield* ada("GET /api/me/audit?limit=1", { headers: { accept: "application/x-ndjson" } })
       assert.strictEqual(own.text.trim().split("\n").length, 1)
       const mine = yield* ada("GET /api/me/audit", { headers: { accept: "text/csv" } })
@@ -188,6 +195,8 @@ describe("operators of the hub over the admin API", () => {
       const { headers } = yield* admin(`GET ${cy}`)
       const late = { "if-match": headers["etag"]! }
       assert.strictEqual((yield* admin(`PATCH ${cy}`, { body: { isAdmin: true } })).status, 428)
+      const blank = { body: { isAdmin: true }, headers: { "if-match": " " } }
+      assert.strictEqual((yield* admin(`PATCH ${cy}`, blank)).status, 428)
       const promoted = yield* admin(`PATCH ${cy}`, { body: { isAdmin: true }, headers: late })
       assert.deepStrictEqual([promoted.status, promoted.json.role], [200, "admin"])
       const stale = yield* admin(`PATCH ${cy}`, { body: { isActive: false }, headers: late })

@@ -256,7 +256,12 @@ describe("a user of the admin API", () => {
       }
       const large = yield* ada(keys, { body: `{"name":"${"x".repeat(70_000)}"}` })
       assert.strictEqual(large.status, 413)
-      assert.strictEqual((yield* ada(keys, { body: "a=b", headers: { "content-type": "text/plain" } })).status, 415)
+      const plain = yield* ada(keys, { body: "a=b", headers: { "content-type": "text/plain" } })
+      assert.deepStrictEqual([plain.status, plain.json.kind], [415, "NotJson"])
+      const thirteenth = yield* ada("GET /api/me/audit?since=2026-13-01")
+      assert.strictEqual(thirteenth.status, 400)
+      assert.deepStrictEqual(thirteenth.json.errors[0].path, ["query", "since"])
+      assert.include(thirteenth.json.detail, "2026-01-31")
       // A member that the contract does not know gives nobody a right.
       const assigned = yield* ada(keys, { body: { name: "n", userId: hub.bo.user.id, isAdmin: true } })
       assert.deepStrictEqual([assigned.status, assigned.json.kind], [400, "Malformed"])

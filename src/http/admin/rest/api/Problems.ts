@@ -41,6 +41,12 @@ export class TooLarge extends HttpApiError.Problem<TooLarge>()(
   fields
 ) {}
 
+export class UnsupportedMedia extends HttpApiError.Problem<UnsupportedMedia>()(
+  "UnsupportedMedia",
+  declared(415, "Unsupported Media Type"),
+  fields
+) {}
+
 export class Unprocessable extends HttpApiError.Problem<Unprocessable>()(
   "Unprocessable",
   declared(422, "Unprocessable Content"),
@@ -80,6 +86,7 @@ export const problems = [
   Conflict,
   Stale,
   TooLarge,
+  UnsupportedMedia,
   Unprocessable,
   PreconditionMissing,
   TooMany,

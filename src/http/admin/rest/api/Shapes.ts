@@ -13,10 +13,12 @@ export const Text = Schema.String.check(plain, Schema.isMaxLength(256))
 /** A name that may be stored. */
 export const Name = Schema.String.check(Schema.isPattern(/^[^\p{Cc}\p{Cs}]{1,256}$/u))
 
+const timeForm = "Expected a day or a time of ISO 8601 that there is, such as 2026-01-31 or 2026-01-31T12:00:00Z"
+
 /** ISO 8601. */
 export const Time = Schema.String.check(
-  Schema.isPattern(/^\d{4}-\d\d-\d\d(?:T[0-9:.]{1,12}(?:Z|[+-]\d\d:?\d\d)?)?$/),
-  Schema.makeFilter((text) => !Number.isNaN(Date.parse(text)))
+  Schema.isPattern(/^\d{4}-\d\d-\d\d(?:T[0-9:.]{1,12}(?:Z|[+-]\d\d:?\d\d)?)?$/, { message: timeForm }),
+  Schema.makeFilter((text) => (Number.isNaN(Date.parse(text)) ? timeForm : undefined))
 ).annotate({ format: "date-time" })
 
 /** A part of a list; `next` is the cursor of the following part, null behind the last one. */
