@@ -133,7 +133,7 @@ describe("operators of the hub over the admin API", () => {
         const { json, status } = yield* admin(`PATCH ${path}`, { body, headers: { "if-match": headers["etag"]! } })
         return [status, json.kind ?? json.role]
       })
-      for (const body of [{ role: "auditor" }, { role: "user" }, { admin: true, role: "auditor" }]) {
+      for (const body of [{ role: "auditor" }, { role: "user" }, { isAdmin: true, role: "auditor" }]) {
         assert.deepStrictEqual(yield* patch(body), [409, "RoleOfAdmin"])
       }
       const { headers } = yield* admin(`GET ${path}`)
@@ -142,13 +142,13 @@ describe("operators of the hub over the admin API", () => {
         headers: { "if-match": headers["etag"]! }
       })
       assert.include(refused.json.detail, `together with "admin": false`)
-      assert.deepStrictEqual(yield* patch({ admin: false }), [200, "user"])
-      assert.deepStrictEqual(yield* patch({ admin: true, role: "auditor" }), [409, "RoleOfAdmin"])
+      assert.deepStrictEqual(yield* patch({ isAdmin: false }), [200, "user"])
+      assert.deepStrictEqual(yield* patch({ isAdmin: true, role: "auditor" }), [409, "RoleOfAdmin"])
       assert.deepStrictEqual(yield* patch({ role: "auditor" }), [200, "auditor"])
-      assert.deepStrictEqual(yield* patch({ admin: true }), [200, "admin"])
-      assert.deepStrictEqual(yield* patch({ admin: false }), [200, "user"])
-      assert.deepStrictEqual(yield* patch({ admin: true }), [200, "admin"])
-      assert.deepStrictEqual(yield* patch({ admin: false, role: "auditor" }), [200, "auditor"])
+      assert.deepStrictEqual(yield* patch({ isAdmin: true }), [200, "admin"])
+      assert.deepStrictEqual(yield* patch({ isAdmin: false }), [200, "user"])
+      assert.deepStrictEqual(yield* patch({ isAdmin: true }), [200, "admin"])
+      assert.deepStrictEqual(yield* patch({ isAdmin: false, role: "auditor" }), [200, "auditor"])
       // Neither the refused one nor anybody's role has changed meanwhile.
       const all = (yield* admin("GET /api/users")).json.items as ReadonlyArray<{ username: string; role: string }>
       assert.isFalse(all.some(({ username }) => username === "dee"))

@@ -232,7 +232,7 @@ describe("servers and settings over the admin API", () => {
         assert.strictEqual(yield* files.readFileString(file), half)
         // Now the hub has read and rejected this text, and still it is not the hub's to write over.
         for (const [call, body] of [
-          ["POST /api/admin/servers/one/toggle", undefined],
+          ["POST /api/admin/servers/one/toggle?enabled=true", undefined],
           ["PUT /api/admin/settings", { settings }]
         ] as const) {
           const again = yield* admin(call, { body, headers: { "if-match": "*" } })
