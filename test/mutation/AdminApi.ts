@@ -156,8 +156,15 @@ export const adminApi: ReadonlyArray<Mutation> = [
   {
     wrong: "a change over the API undoes one in the file",
     file,
-    find: 'if (now === "" || (now === readStamp && rejection === undefined)) return Effect.void\n    const broken',
-    replace: "if (now !== undefined) return Effect.void\n    const broken",
+    find: 'if (now === "" || (now === readStamp && rejection === undefined)) return Effect.void',
+    replace: "if (now !== undefined) return Effect.void",
+    tests: settings
+  },
+  {
+    wrong: "a change over the API writes over what was rejected in the file",
+    file,
+    find: 'if (now === "" || (now === readStamp && rejection === undefined)) return Effect.void',
+    replace: 'if (now === "" || now === readStamp) return Effect.void',
     tests: settings
   },
   {
