@@ -41,7 +41,7 @@ export const nameOfSeveral = (name: string): UserNotFound =>
   })
 
 export const usernameTaken = (username: string): UsernameTaken =>
-  new UsernameTaken({ message: `The user name "${username}" is taken; choose another` })
+  new UsernameTaken({ message: `The user name "${username}" or one that looks like it is taken; choose another` })
 
 export const keyNotFound = (id: string): KeyNotFound =>
   new KeyNotFound({ message: `There is no key ${id}; \`mcphub key ls\` lists them` })

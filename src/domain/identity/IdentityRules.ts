@@ -21,7 +21,7 @@ const label = /^[^\p{Cc}\p{Cs}]{1,100}$/u
 export const usernameProblem = (username: string): string | undefined =>
   Schema.is(Username)(username)
     ? undefined
-    : "a user name is 1 to 100 characters, without slashes, control characters, halves of surrogate pairs or outer spaces"
+    : "a user name is 1 to 100 characters, without slashes, control or invisible characters, halves of surrogate pairs or outer spaces"
 
 export const idProblem = (id: string): string | undefined =>
   isUuid(id) ? undefined : "an id is a uuid such as 123e4567-e89b-42d3-a456-426614174000"

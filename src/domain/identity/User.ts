@@ -6,13 +6,20 @@
 import { Schema } from "effect"
 import { UserId } from "../Ids.ts"
 
-/** Names fit the legacy column, a header and a path segment: no control characters, no slash, at most 100 characters. */
+/**
+ * Names fit the legacy column, a header and a path segment: no control characters, no slash, at most 100 characters.
+ * Format characters (Cf), which nobody sees or which turn the text around them, would make one name look like another.
+ */
 export const Username = Schema.String.check(
-  Schema.isPattern(/^[^\s/\\\p{Cc}\p{Cs}](?:[^/\\\p{Cc}\p{Cs}]{0,98}[^\s/\\\p{Cc}\p{Cs}])?$/u, {
+  Schema.isPattern(/^[^\s/\\\p{Cc}\p{Cf}\p{Cs}](?:[^/\\\p{Cc}\p{Cf}\p{Cs}]{0,98}[^\s/\\\p{Cc}\p{Cf}\p{Cs}])?$/u, {
     message:
-      "a user name is 1 to 100 characters, without slashes, control characters, halves of surrogate pairs or outer spaces"
+      "a user name is 1 to 100 characters, without slashes, control or invisible characters, halves of surrogate pairs or outer spaces"
   })
 )
+
+/** Names of one look are not given to two users, whatever their case and the width or ligatures of their letters. */
+export const lookOf = (username: string): string =>
+  username.normalize("NFKC").toUpperCase().toLowerCase().normalize("NFKC")
 
 export const User = Schema.Struct({
   id: UserId,

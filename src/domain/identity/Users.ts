@@ -31,6 +31,7 @@ export interface GithubProfile {
 export class Users extends Context.Service<
   Users,
   {
+    /** A name is taken by one that looks like it, too. */
     readonly add: (user: NewUser) => Effect.Effect<User, UsernameTaken | InvalidValue | DatabaseUnavailable>
     readonly byId: (id: UserId) => Effect.Effect<User, UserNotFound | DatabaseUnavailable>
     readonly byName: (username: string) => Effect.Effect<User, UserNotFound | DatabaseUnavailable>

@@ -48,10 +48,36 @@ for (const [place, store] of stores) {
         })
       )
 
+      it.effect("a name that differs from another's only in case, width or ligatures is taken", () =>
+        Effect.gen(function* () {
+          const users = yield* Users
+          const id = randomUUID()
+          const ada = yield* users.add({ username: `straße-office-${id}` })
+          for (const username of [`STRASSE-OFFICE-${id}`, `ｓtraße-office-${id}`, `straße-oﬃce-${id}`]) {
+            assert.strictEqual((yield* Effect.flip(users.add({ username })))._tag, "UsernameTaken", username)
+          }
+          const login = `Straße-Office-${id}`
+          assert.strictEqual((yield* Effect.flip(users.fromGithub({ githubId: id, login })))._tag, "InvalidValue")
+          const bo = yield* users.add({ username: `street-office-${id}` })
+          assert.strictEqual((yield* users.byName(ada.username)).id, ada.id)
+          assert.notStrictEqual(bo.id, ada.id)
+        })
+      )
+
       it.effect("names and ids that fit neither a column nor a path are refused or not found", () =>
         Effect.gen(function* () {
           const users = yield* Users
-          for (const username of ["", " ada", "a/b", "a\nb", "a\ud800b", "x".repeat(101)]) {
+          for (const username of [
+            "",
+            " ada",
+            "a/b",
+            "a\nb",
+            "a\ud800b",
+            "a\u200bb",
+            "a\u202eb",
+            "a\u00adb",
+            "x".repeat(101)
+          ]) {
             assert.strictEqual((yield* Effect.flip(users.add({ username })))._tag, "InvalidValue")
           }
           const id = UserId.make("no-uuid")

@@ -8,6 +8,7 @@ import { InvalidValue, usernameTaken, userNotFound } from "../../identity/Identi
 import { check, idProblem, usernameProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
 import { byText, MemoryStore, type MemoryUser, shutOut, toUser } from "./MemoryStore.ts"
+import { lookOf } from "../../identity/User.ts"
 import { Users } from "../../identity/Users.ts"
 
 const make = Effect.gen(function* () {
@@ -22,6 +23,9 @@ const make = Effect.gen(function* () {
 
   const named = (username: string) => [...store.users.values()].find((user) => user.username === username)
 
+  const isTaken = (username: string) =>
+    [...store.users.values()].some((user) => lookOf(user.username) === lookOf(username))
+
   const change = Effect.fnUntraced(function* (id: UserId, fields: Partial<MemoryUser>, revoked: boolean) {
     const user = { ...(yield* find(id)), ...fields }
     store.users.set(id, user)
@@ -34,7 +38,7 @@ const make = Effect.gen(function* () {
     add: Effect.fn("Users.add")(function* (user) {
       yield* check({ username: usernameProblem(user.username), id: user.id && idProblem(user.id) })
       const id = user.id ?? UserId.make(yield* random.uuidV4())
-      if (named(user.username) !== undefined || store.users.has(id)) return yield* usernameTaken(user.username)
+      if (isTaken(user.username) || store.users.has(id)) return yield* usernameTaken(user.username)
       const row: MemoryUser = {
         id,
         username: user.username,
@@ -101,13 +105,14 @@ const make = Effect.gen(function* () {
       yield* check({ "GitHub name": usernameProblem(profile.login) })
       const now = yield* Clock.currentTimeMillis
       const same = named(profile.login)
-      if (same !== undefined && same.githubId !== profile.githubId) {
+      const known = [...store.users.values()].find((user) => user.githubId === profile.githubId)
+      const isAnothers = same !== undefined && same.githubId !== profile.githubId
+      if (isAnothers || (known === undefined && isTaken(profile.login))) {
         return yield* new InvalidValue({
           field: "GitHub name",
           message: `Another user is named "${profile.login}"; an admin must remove or rename that user before this sign-in`
         })
       }
-      const known = [...store.users.values()].find((user) => user.githubId === profile.githubId)
       const row: MemoryUser = {
         id: UserId.make(yield* random.uuidV4()),
         username: profile.login,

@@ -16,7 +16,7 @@ import {
 } from "../../identity/IdentityErrors.ts"
 import { check, idProblem, usernameProblem } from "../../identity/IdentityRules.ts"
 import { KeyEvents } from "../../identity/KeyEvents.ts"
-import { User } from "../../identity/User.ts"
+import { lookOf, User } from "../../identity/User.ts"
 import { Users } from "../../identity/Users.ts"
 import { dialectOf } from "./Dialect.ts"
 import { Flag, rowsOf } from "./Rows.ts"
@@ -29,6 +29,7 @@ export const usernameColumn = `coalesce("users"."username", "users"."githubUsern
   cast("users"."id" as text))`
 
 const users = rowsOf("user", Schema.Struct({ ...User.fields, isAdmin: Flag, isActive: Flag }))
+const names = rowsOf("user", Schema.Struct({ username: Schema.String }))
 const passwords = rowsOf("user", Schema.Struct({ password: Schema.NullOr(Schema.String) }))
 
 const nameOfAnother = (login: string): InvalidValue =>
@@ -57,6 +58,12 @@ const make = Effect.gen(function* () {
     const row = rows[0]
     return row === undefined ? Effect.fail(userNotFound(asked)) : Effect.succeed(row)
   }
+
+  /** Databases fold case each in their own way, so that all names are looked at here. */
+  const isTaken = (name: string) =>
+    Effect.map(names(sql`select ${username} as "username" from "users"`), (rows) =>
+      rows.some((row) => lookOf(row.username) === lookOf(name))
+    )
 
   /** Changes one user and announces it; `revoked` says whether the change shuts the user out. */
   const change = (id: UserId, assignment: Statement.Fragment, revoked: boolean) =>
@@ -89,9 +96,8 @@ const make = Effect.gen(function* () {
       yield* check({ username: usernameProblem(user.username), id: user.id && idProblem(user.id) })
       const id = user.id ?? UserId.make(yield* random.uuidV4())
       const now = time(yield* Clock.currentTimeMillis)
-      const taken = yield* sql`
-        select 1 as found from "users" where ${username} = ${user.username} or "users"."id" = ${uuid(id)}`
-      if (taken.length > 0) return yield* usernameTaken(user.username)
+      const same = yield* sql`select 1 as found from "users" where "users"."id" = ${uuid(id)}`
+      if (same.length > 0 || (yield* isTaken(user.username))) return yield* usernameTaken(user.username)
       const rows = yield* users(sql`
         insert into "users" ("id", "username", "displayName", "email", "isAdmin", "isActive", "createdAt", "updatedAt")
         values (${uuid(id)}, ${user.username}, ${user.displayName ?? null}, ${user.email ?? null},
@@ -174,7 +180,8 @@ const make = Effect.gen(function* () {
       const named = yield* sql`
         select 1 as found from "users" where ${username} = ${profile.login}
         and "users"."githubId" is distinct from ${profile.githubId}`
-      if (named.length > 0) {
+      const known = yield* sql`select 1 as found from "users" where "users"."githubId" = ${profile.githubId}`
+      if (named.length > 0 || (known.length === 0 && (yield* isTaken(profile.login)))) {
         return yield* nameOfAnother(profile.login)
       }
       const rows = yield* users(sql`

@@ -168,6 +168,9 @@ describe("operators of the hub over the admin API", () => {
       const cy = `/api/users/${made.json.id}`
       assert.strictEqual((yield* admin("POST /api/users", { body: { username: "cy" } })).json.kind, "UsernameTaken")
       assert.strictEqual((yield* admin("POST /api/users", { body: { username: "a/b" } })).status, 422)
+      assert.strictEqual((yield* admin("POST /api/users", { body: { username: "cy\u200b" } })).status, 422)
+      const look = yield* admin("POST /api/users", { body: { username: "ＣY" } })
+      assert.deepStrictEqual([look.status, look.json.kind], [409, "UsernameTaken"])
 
       const changes: ReadonlyArray<readonly [string, unknown]> = [
         ["POST /api/users", { username: "eve", isAdmin: true }],
