@@ -81,7 +81,11 @@ const Top = ({ stats }: { readonly stats: HubStats }) => {
           {
             head: table.user,
             isName: true,
-            cell: ({ userId, username }) => <a href={href("people", userId)}>{username ?? userId}</a>
+            cell: ({ userId, username }) => (
+              <a href={href("people", userId)}>
+                <bdi>{username ?? userId}</bdi>
+              </a>
+            )
           },
           { head: now.requests, isNumber: true, cell: (one) => count(one.count) },
           { head: now.inFlight, isNumber: true, cell: ({ pending }) => count(pending) },

@@ -69,7 +69,11 @@ const All = ({ viewer }: { readonly viewer: Viewer }) => {
               {
                 head: table.user,
                 isName: true,
-                cell: ({ id, username }) => <a href={href("people", id)}>{username}</a>
+                cell: ({ id, username }) => (
+                  <a href={href("people", id)}>
+                    <bdi>{username}</bdi>
+                  </a>
+                )
               },
               { head: people.role, cell: (user) => people.roles[roleOf(user)] ?? roleOf(user) },
               {

@@ -95,7 +95,7 @@ const Tree = ({ viewer }: { readonly viewer: Viewer }) => {
       {[...groupedBy(shown, ({ username }) => username)].map(([username, ofUser]) => (
         <section key={username} class="tree">
           <h2>
-            {username} <span class="note-text">{count(ofUser.length)}</span>
+            <bdi>{username}</bdi> <span class="note-text">{count(ofUser.length)}</span>
           </h2>
           <ul>
             {ofUser.map((session) => (

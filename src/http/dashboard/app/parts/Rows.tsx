@@ -64,7 +64,7 @@ export const Sessions = ({ caption, more = [], rows, withUser }: RowsProps<Sessi
             <a href={href("sessions", sessionId)}>{`${client.name} ${client.version}`.trim() || sessionId}</a>
           )
         },
-        ...(withUser ? [{ head: table.user, cell: ({ username }: SessionRow) => username }] : []),
+        ...(withUser ? [{ head: table.user, cell: ({ username }: SessionRow) => <bdi>{username}</bdi> }] : []),
         { head: table.target, cell: ({ target }) => target },
         { head: words().common.state, cell: ({ state }) => <StateOf state={state} /> },
         { head: table.since, cell: ({ createdAt }) => <Time at={createdAt} /> },
@@ -85,7 +85,7 @@ export const Requests = ({ caption, more = [], rows, withUser }: RowsProps<Reque
       keyOf={({ requestId }) => requestId}
       columns={[
         { head: table.method, isName: true, cell: ({ method }) => method },
-        ...(withUser ? [{ head: table.user, cell: ({ username }: RequestRow) => username }] : []),
+        ...(withUser ? [{ head: table.user, cell: ({ username }: RequestRow) => <bdi>{username}</bdi> }] : []),
         { head: table.server, cell: ({ server }) => server ?? "" },
         { head: table.target, cell: ({ target }) => target ?? "" },
         { head: table.age, isNumber: true, cell: ({ ageMs }) => duration(ageMs) },
@@ -104,7 +104,9 @@ export const Audit = ({ caption, rows, withUser }: RowsProps<AuditRow>) => {
       keyOf={({ seq }) => String(seq)}
       columns={[
         { head: table.time, cell: ({ time }) => <Time at={time} /> },
-        ...(withUser ? [{ head: table.user, cell: ({ userId, username }: AuditRow) => username ?? userId }] : []),
+        ...(withUser
+          ? [{ head: table.user, cell: ({ userId, username }: AuditRow) => <bdi>{username ?? userId}</bdi> }]
+          : []),
         { head: table.method, isName: true, cell: ({ method }) => method },
         { head: table.server, cell: ({ server }) => server ?? "" },
         { head: table.target, cell: ({ target }) => target ?? "" },

@@ -71,7 +71,7 @@ export const Shell = (props: {
         <div class="account">
           <span title={props.viewer.role}>
             <span class="unseen">{common.signedInAs(props.viewer.username)}</span>
-            <span aria-hidden="true">{props.viewer.username}</span>
+            <bdi aria-hidden="true">{props.viewer.username}</bdi>
           </span>
           <button type="button" onClick={() => void signOut()}>
             {common.signOut}
