@@ -84,6 +84,20 @@ export const adminApi: ReadonlyArray<Mutation> = [
     tests: own
   },
   {
+    wrong: "a body's misspelt member is dropped, and more is done than was meant",
+    file: "src/http/admin/rest/api/RestApi.ts",
+    find: 'PayloadParseOptions, { onExcessProperty: "error" }',
+    replace: "PayloadParseOptions, {}",
+    tests: ["test/http/admin/rest/UnknownNames.test.ts"]
+  },
+  {
+    wrong: "a query's misspelt name is dropped, and everybody's is done",
+    file: "src/http/admin/rest/api/RestApi.ts",
+    find: 'QueryParseOptions, { onExcessProperty: "error" }',
+    replace: "QueryParseOptions, {}",
+    tests: ["test/http/admin/rest/UnknownNames.test.ts"]
+  },
+  {
     wrong: "whoever has another's id for a name is that user",
     file: "src/http/admin/handlers/Lookup.ts",
     find: 'if (typeof named !== "string") return byId(users, named.id)',
