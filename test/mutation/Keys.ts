@@ -240,15 +240,15 @@ export const keyRules: ReadonlyArray<Mutation> = [
   {
     wrong: "an audit trail that fails counts as written",
     file: "src/actors/observing/AuditWriter.ts",
-    find: "failing === undefined && room.has(userId)",
+    find: "!isFailing() && room.has(userId)",
     replace: "room.has(userId)",
     tests: [audited, "test/actors/observing/AuditTrail.test.ts"]
   },
   {
     wrong: "an audit trail that is full counts as written",
     file: "src/actors/observing/AuditWriter.ts",
-    find: "failing === undefined && room.has(userId)",
-    replace: "failing === undefined || userId === undefined",
+    find: "!isFailing() && room.has(userId)",
+    replace: "!isFailing() || userId === undefined",
     tests: ["test/actors/observing/AuditTrail.test.ts"]
   },
   {

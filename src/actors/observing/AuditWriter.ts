@@ -5,14 +5,14 @@
  * bound of which each user may fill a part (`SharedRoom`); beyond it that user's new rows are lost, and nobody else's.
  * A row whose place was reserved is never lost for want of room. Closing the scope writes what waits.
  */
-import { type Cause, Clock, Effect, Latch, Schedule, Semaphore } from "effect"
+import { type Cause, Effect, Latch } from "effect"
 import type { AuditEvent } from "../../domain/records/AuditEvent.ts"
 import { AuditLog } from "../../domain/records/AuditLog.ts"
-import { DatabaseUnavailable } from "../../domain/identity/IdentityErrors.ts"
 import type { UserId } from "../../domain/Ids.ts"
 import { SharedRoom } from "../../domain/SharedRoom.ts"
 import { writeApart } from "../../domain/records/WriteApart.ts"
 import * as AuditLosses from "./AuditLosses.ts"
+import * as BackgroundWriting from "./BackgroundWriting.ts"
 import { WriteTroubles } from "./WriteTroubles.ts"
 import { HubMetrics } from "./HubMetrics.ts"
 
@@ -28,11 +28,8 @@ const pause = "1 second"
 const appendLimit = "5 seconds"
 /** The time to write what waits when the hub stops. */
 const farewellLimit = "10 seconds"
-const retainEvery = "1 hour"
 /** Users that a line about rows of several of them names. */
 const mostNamed = 8
-
-const noAnswer = new DatabaseUnavailable({ message: "The database does not answer" })
 
 export interface AuditWriterOptions {
   readonly retentionDays: number
@@ -55,14 +52,11 @@ export interface AuditWriter {
 export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, retentionDays }: AuditWriterOptions) {
   const log = yield* AuditLog
   const metrics = yield* HubMetrics
-  const turn = yield* Semaphore.make(1)
   const some = Latch.makeUnsafe(false)
   const waiting: Array<AuditEvent> = []
   const room = new SharedRoom(capacity)
   const losses = yield* AuditLosses.make
   const troubles = yield* WriteTroubles
-  /** Why rows cannot be written now. */
-  let failing: string | undefined
   let written = 0
 
   const add = (event: AuditEvent, hasPlace = false): void => {
@@ -70,20 +64,6 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
     waiting.push(event)
     if (waiting.length === 1) some.openUnsafe()
   }
-
-  const writable = (userId: UserId): boolean => failing === undefined && room.has(userId)
-
-  /** A line when rows cannot be written any more, and one when they can again. */
-  const say = Effect.fnUntraced(function* (reason: string | undefined) {
-    const before = failing
-    failing = reason
-    if (reason !== undefined && reason !== before) {
-      const line = Effect.logWarning("The audit trail cannot be written; its rows wait for the database")
-      yield* Effect.annotateLogs(line, { reason })
-    }
-    yield* losses.say(reason === undefined)
-    if (reason === undefined && before !== undefined) yield* Effect.logWarning("The audit trail is written again")
-  })
 
   const takeOff = (count: number): number => {
     for (const { userId } of waiting.splice(0, count)) room.give(userId)
@@ -94,7 +74,7 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
     log
       .append(rows)
       .pipe(
-        Effect.timeoutOrElse({ duration: appendLimit, orElse: () => Effect.fail(noAnswer) }),
+        Effect.timeoutOrElse({ duration: appendLimit, orElse: () => Effect.fail(BackgroundWriting.noAnswer) }),
         Effect.andThen(Effect.sync(() => void (written += takeOff(rows.length))))
       )
 
@@ -111,53 +91,38 @@ export const make = Effect.fnUntraced(function* ({ capacity = defaultCapacity, r
   const writeBatch = Effect.suspend(() => writeApart(waiting.slice(0, batchSize), append, giveUp)).pipe(
     Effect.as(undefined),
     Effect.catch((error) => Effect.succeed(error)),
-    Effect.tap((error) => Effect.sync(() => troubles.note("audit", error))),
-    Effect.map((error) => error?.message)
-  )
-
-  const flush = Effect.gen(function* () {
-    let reason: string | undefined
-    while (reason === undefined && waiting.length > 0) {
-      reason = yield* writeBatch
-      yield* say(reason)
-    }
-    return reason === undefined
-  }).pipe(turn.withPermit)
-
-  const write = Effect.gen(function* () {
-    yield* some.await
-    yield* Effect.sleep(collectFor)
-    some.closeUnsafe()
-    while (!(yield* flush)) yield* Effect.sleep(pause)
-  })
-
-  const farewell = Effect.gen(function* () {
-    yield* Effect.timeoutOption(flush, farewellLimit)
-    const left = waiting.length + losses.untold()
-    if (left > 0) yield* Effect.logError(`${left} audit rows are lost: ${failing ?? noAnswer.message}`)
-  })
-
-  const retain = Effect.gen(function* () {
-    yield* log.retain(yield* Clock.currentTimeMillis, retentionDays)
-  }).pipe(
-    Effect.catch(() => Effect.logWarning("Old audit rows could not be removed: the database is away")),
-    // The hub serves without it, and the rows stay.
-    Effect.catchDefect((defect) => Effect.logError("Old audit rows could not be removed", defect)),
-    Effect.repeat(Schedule.spaced(retainEvery))
+    Effect.tap((error) => Effect.sync(() => troubles.note("audit", error)))
   )
 
   yield* metrics.total("mcphub_audit_rows_total", "Audit rows written", () => written)
   yield* metrics.total("mcphub_audit_lost_total", "Audit rows that could not be written", losses.total)
   yield* metrics.gauge("mcphub_audit_waiting", "Audit rows that wait to be written", () => waiting.length)
-  yield* Effect.addFinalizer(() => farewell)
-  yield* Effect.forkScoped(Effect.forever(write))
-  yield* Effect.forkScoped(retain)
+  const { flush, isFailing } = yield* BackgroundWriting.make({
+    words: {
+      stopped: "The audit trail cannot be written; its rows wait for the database",
+      resumed: "The audit trail is written again",
+      notRemoved: "Old audit rows could not be removed"
+    },
+    some,
+    waits: () => waiting.length > 0,
+    writeBatch,
+    batchEnded: losses.say,
+    collectFor,
+    pause,
+    farewellLimit,
+    left: () => {
+      const left = waiting.length + losses.untold()
+      return left > 0 ? `${left} audit rows are lost` : undefined
+    },
+    retain: (now) => log.retain(now, retentionDays)
+  })
+  const writable = (userId: UserId): boolean => !isFailing() && room.has(userId)
 
   return {
     add,
     reserve: (userId) => writable(userId) && room.take(userId),
     release: (userId) => room.give(userId),
     writable,
-    flush: Effect.asVoid(flush)
+    flush
   } satisfies AuditWriter
 })

@@ -6,11 +6,11 @@
  * under its number and is not added twice. Notifications, which nobody waits for, are not counted.
  */
 import { randomUUID } from "node:crypto"
-import { Clock, Context, Effect, Latch, Layer, Schedule, Semaphore } from "effect"
+import { Context, Effect, Latch, Layer } from "effect"
 import { HubConfig } from "../../domain/config/HubConfig.ts"
-import { DatabaseUnavailable } from "../../domain/identity/IdentityErrors.ts"
 import { Statistics, type StatisticsRow } from "../../domain/records/Statistics.ts"
 import type { EndedRequest } from "../../domain/requests/RequestRecord.ts"
+import * as BackgroundWriting from "./BackgroundWriting.ts"
 import { HubMetrics } from "./HubMetrics.ts"
 import { StatisticsCells } from "./StatisticsCells.ts"
 import { WriteTroubles } from "./WriteTroubles.ts"
@@ -24,9 +24,6 @@ const collectFor = "10 seconds"
 /** The database's time for one batch, and the time to write what waits when the hub stops. */
 const addLimit = "5 seconds"
 const farewellLimit = "3 seconds"
-const retainEvery = "1 hour"
-
-const noAnswer = new DatabaseUnavailable({ message: "The database does not answer" })
 
 export interface HourlyStatisticsShape {
   /** A request or notification has ended. */
@@ -58,7 +55,6 @@ const make = Effect.fnUntraced(function* (capacity = defaultCapacity) {
   const statistics = yield* Statistics
   const metrics = yield* HubMetrics
   const troubles = yield* WriteTroubles
-  const turn = yield* Semaphore.make(1)
   const some = Latch.makeUnsafe(false)
   const cells = new StatisticsCells(capacity, () => some.openUnsafe())
   const writer = randomUUID()
@@ -67,18 +63,6 @@ const make = Effect.fnUntraced(function* (capacity = defaultCapacity) {
   let number = 0
   /** Requests of batches that the database does not take. */
   let refused = 0
-  let failing: string | undefined
-
-  const say = Effect.fnUntraced(function* (reason: string | undefined) {
-    const before = failing
-    failing = reason
-    if (reason !== undefined && reason !== before) {
-      yield* Effect.logWarning("The statistics cannot be written; their counts wait for the database").pipe(
-        Effect.annotateLogs({ reason })
-      )
-    }
-    if (reason === undefined && before !== undefined) yield* Effect.logWarning("The statistics are written again")
-  })
 
   const requestsIn = (rows: ReadonlyArray<StatisticsRow>): number => rows.reduce((sum, row) => sum + row.requests, 0)
 
@@ -89,7 +73,7 @@ const make = Effect.fnUntraced(function* (capacity = defaultCapacity) {
     }
     return statistics.add({ writer, number }, batch)
   }).pipe(
-    Effect.timeoutOrElse({ duration: addLimit, orElse: () => Effect.fail(noAnswer) }),
+    Effect.timeoutOrElse({ duration: addLimit, orElse: () => Effect.fail(BackgroundWriting.noAnswer) }),
     Effect.as(undefined),
     Effect.catch((error) => Effect.succeed(error)),
     Effect.catchDefect((defect) => {
@@ -101,52 +85,34 @@ const make = Effect.fnUntraced(function* (capacity = defaultCapacity) {
         troubles.note("statistics", error)
         if (error === undefined) batch = []
       })
-    ),
-    Effect.map((error) => error?.message)
-  )
-
-  const flush = Effect.gen(function* () {
-    let reason: string | undefined
-    while (reason === undefined && (batch.length > 0 || cells.waiting > 0)) {
-      reason = yield* writeBatch
-      yield* say(reason)
-    }
-    return reason === undefined
-  }).pipe(turn.withPermit)
-
-  const write = Effect.gen(function* () {
-    yield* some.await
-    yield* Effect.sleep(collectFor)
-    some.closeUnsafe()
-    while (!(yield* flush)) yield* Effect.sleep(collectFor)
-  })
-
-  const farewell = Effect.gen(function* () {
-    yield* Effect.timeoutOption(flush, farewellLimit)
-    if (batch.length > 0 || cells.waiting > 0) {
-      yield* Effect.logError(`Statistics of the last requests are lost: ${failing ?? noAnswer.message}`)
-    }
-  })
-
-  const retain = Effect.flatMap(Clock.currentTimeMillis, (now) => statistics.retain(now, days)).pipe(
-    Effect.catch(() => Effect.logWarning("Old statistics could not be removed: the database is away")),
-    // The hub serves without it, and the rows stay.
-    Effect.catchDefect((defect) => Effect.logError("Old statistics could not be removed", defect)),
-    Effect.repeat(Schedule.spaced(retainEvery))
+    )
   )
 
   const lost = "Requests that are missing from the hourly statistics"
   yield* metrics.total("mcphub_statistics_lost_total", lost, () => cells.lost + refused)
   const waiting = "Sums of the hourly statistics that wait to be written"
   yield* metrics.gauge("mcphub_statistics_waiting", waiting, () => cells.waiting + batch.length)
-  yield* Effect.addFinalizer(() => farewell)
-  yield* Effect.forkScoped(Effect.forever(write))
-  yield* Effect.forkScoped(retain)
+  const waits = (): boolean => batch.length > 0 || cells.waiting > 0
+  const { flush } = yield* BackgroundWriting.make({
+    words: {
+      stopped: "The statistics cannot be written; their counts wait for the database",
+      resumed: "The statistics are written again",
+      notRemoved: "Old statistics could not be removed"
+    },
+    some,
+    waits,
+    writeBatch,
+    collectFor,
+    pause: collectFor,
+    farewellLimit,
+    left: () => (waits() ? "Statistics of the last requests are lost" : undefined),
+    retain: (now) => statistics.retain(now, days)
+  })
 
   return {
     ended: (request) => {
       if (request.record.kind === "request") cells.count(request)
     },
-    flush: Effect.asVoid(flush)
+    flush
   } satisfies HourlyStatisticsShape
 })
