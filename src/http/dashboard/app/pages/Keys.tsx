@@ -1,7 +1,8 @@
 /** A user's MCPHub keys. A new key stands in its window alone, and is gone with it. */
+import type { ComponentChildren } from "preact"
 import { useState } from "preact/hooks"
 import { call, type Page as List } from "../data/Api.ts"
-import { useQuery } from "../data/Query.ts"
+import { type Query, useQuery } from "../data/Query.ts"
 import { href } from "../data/Route.ts"
 import type { KeyRow, NewKey } from "../data/Shapes.ts"
 import { AskButton, FormDialog } from "../parts/Action.tsx"
@@ -22,12 +23,42 @@ const Days = () => (
   </label>
 )
 
-export const KeyState = ({ row }: { readonly row: KeyRow }) => {
+const KeyState = ({ row }: { readonly row: KeyRow }) => {
   const { keyStates } = words().me
   const hasEnded = new Date(row.expiresAt).getTime() <= Date.now()
   const state = !row.isActive ? "revoked" : hasEnded ? "ended" : row.ending === "ending" ? "ending" : "active"
   const moods: Readonly<Record<typeof state, Mood>> = { active: "good", ending: "warn", ended: "bad", revoked: "idle" }
   return <State mood={moods[state]} text={keyStates[state]} />
+}
+
+/** One user's keys, with what can be done to each where there is something. */
+export const KeyTable = (props: {
+  readonly caption: string
+  readonly keys: Query<List<KeyRow>>
+  readonly actions?: ((row: KeyRow) => ComponentChildren) | undefined
+}) => {
+  const { common, me } = words()
+  const { actions, caption, keys } = props
+  return (
+    <>
+      <Waiting query={keys} />
+      {keys.data === undefined ? null : (
+        <Table
+          caption={caption}
+          rows={keys.data.items}
+          keyOf={({ id }) => id}
+          columns={[
+            { head: common.name, isName: true, cell: ({ name }) => name },
+            { head: common.state, cell: (row) => <KeyState row={row} /> },
+            { head: me.expires, cell: ({ expiresAt }) => <Time at={expiresAt} /> },
+            { head: me.lastUsed, cell: ({ lastUsedAt }) => <Time at={lastUsedAt} /> },
+            { head: me.uses, isNumber: true, cell: ({ usageCount }) => count(usageCount) },
+            ...(actions === undefined ? [] : [{ head: common.actions, cell: actions }])
+          ]}
+        />
+      )}
+    </>
+  )
 }
 
 /** Makes a key and shows it this once. */
@@ -108,7 +139,7 @@ const ChangeKey = ({
 }
 
 export const Keys = () => {
-  const { common, me } = words()
+  const { me } = words()
   const keys = useQuery<List<KeyRow>>("me/keys?limit=200")
   const [change, setChange] = useState<Change>()
   const revoke = async (id: string): Promise<void> => {
@@ -117,36 +148,23 @@ export const Keys = () => {
   }
   return (
     <Section title={me.keys} note={me.keysNote} tools={<NewKeyButton onMade={keys.reload} />}>
-      <Waiting query={keys} />
-      {keys.data === undefined ? null : (
-        <Table
-          caption={me.keys}
-          rows={keys.data.items}
-          keyOf={({ id }) => id}
-          columns={[
-            { head: common.name, isName: true, cell: ({ name }) => name },
-            { head: common.state, cell: (row) => <KeyState row={row} /> },
-            { head: me.expires, cell: ({ expiresAt }) => <Time at={expiresAt} /> },
-            { head: me.lastUsed, cell: ({ lastUsedAt }) => <Time at={lastUsedAt} /> },
-            { head: me.uses, isNumber: true, cell: ({ usageCount }) => count(usageCount) },
-            {
-              head: common.actions,
-              cell: (row) =>
-                row.isActive ? (
-                  <div class="row">
-                    <button type="button" class="quiet" onClick={() => setChange({ row, what: "extend" })}>
-                      {me.extend}
-                    </button>
-                    <button type="button" class="quiet" onClick={() => setChange({ row, what: "rename" })}>
-                      {me.rename}
-                    </button>
-                    <AskButton label={me.revoke} ask={me.askRevoke(row.name)} onYes={() => revoke(row.id)} />
-                  </div>
-                ) : null
-            }
-          ]}
-        />
-      )}
+      <KeyTable
+        caption={me.keys}
+        keys={keys}
+        actions={(row) =>
+          row.isActive ? (
+            <div class="row">
+              <button type="button" class="quiet" onClick={() => setChange({ row, what: "extend" })}>
+                {me.extend}
+              </button>
+              <button type="button" class="quiet" onClick={() => setChange({ row, what: "rename" })}>
+                {me.rename}
+              </button>
+              <AskButton label={me.revoke} ask={me.askRevoke(row.name)} onYes={() => revoke(row.id)} />
+            </div>
+          ) : null
+        }
+      />
       {change === undefined ? null : (
         <ChangeKey change={change} onClose={() => setChange(undefined)} onDone={keys.reload} />
       )}

@@ -5,18 +5,16 @@ import { go, href } from "../data/Route.ts"
 import type { KeyRow, TokenRow, UserRow } from "../data/Shapes.ts"
 import type { Viewer } from "../data/Viewer.ts"
 import { AskButton, DoButton } from "../parts/Action.tsx"
-import { count } from "../parts/Format.ts"
 import { Waiting } from "../parts/Notice.tsx"
 import { Page, Section } from "../parts/Page.tsx"
 import { State } from "../parts/State.tsx"
 import { Table } from "../parts/Table.tsx"
-import { Time } from "../parts/Time.tsx"
 import { words } from "../text/Language.ts"
 import { Groups } from "./Groups.tsx"
-import { KeyState } from "./Keys.tsx"
+import { KeyTable } from "./Keys.tsx"
 
 const Keys = ({ path, viewer }: { readonly path: string; readonly viewer: Viewer }) => {
-  const { common, me, people } = words()
+  const { me, people } = words()
   const keys = useQuery<List<KeyRow>>(`${path}/keys?limit=500`)
   const revoke = async (id: string): Promise<void> => {
     await call("DELETE", `${path}/keys/${id}`)
@@ -24,32 +22,16 @@ const Keys = ({ path, viewer }: { readonly path: string; readonly viewer: Viewer
   }
   return (
     <Section title={people.keys}>
-      <Waiting query={keys} />
-      {keys.data === undefined ? null : (
-        <Table
-          caption={people.keys}
-          rows={keys.data.items}
-          keyOf={({ id }) => id}
-          columns={[
-            { head: common.name, isName: true, cell: ({ name }) => name },
-            { head: common.state, cell: (row) => <KeyState row={row} /> },
-            { head: me.expires, cell: ({ expiresAt }) => <Time at={expiresAt} /> },
-            { head: me.lastUsed, cell: ({ lastUsedAt }) => <Time at={lastUsedAt} /> },
-            { head: me.uses, isNumber: true, cell: ({ usageCount }) => count(usageCount) },
-            ...(viewer.mayChange
-              ? [
-                  {
-                    head: common.actions,
-                    cell: ({ id, isActive, name }: KeyRow) =>
-                      isActive ? (
-                        <AskButton label={me.revoke} ask={me.askRevoke(name)} onYes={() => revoke(id)} />
-                      ) : null
-                  }
-                ]
-              : [])
-          ]}
-        />
-      )}
+      <KeyTable
+        caption={people.keys}
+        keys={keys}
+        actions={
+          viewer.mayChange
+            ? ({ id, isActive, name }) =>
+                isActive ? <AskButton label={me.revoke} ask={me.askRevoke(name)} onYes={() => revoke(id)} /> : null
+            : undefined
+        }
+      />
     </Section>
   )
 }
